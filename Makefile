@@ -1,0 +1,81 @@
+# Needs git, make and Python 3.11 or newer; all else is installed into .venv, from files with pinned hashes.
+PYTHON ?= python3
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+UV := $(VENV)/bin/uv
+STAMP := $(VENV)/.installed
+MEMBERS := proofs/python server
+INPUTS := requirements-uv.lock requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format serve bench lock vectors clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP)  ## make .venv and install the locked packages (the others do this when needed)
+
+demo: $(STAMP)  ## a billing cycle on a real server, in a temporary folder
+	@$(VENV)/bin/pacspace demo
+
+test: $(STAMP)  ## every test, the wheels among them (PYTEST_ARGS="-k receipt" for a few)
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+check: $(STAMP)  ## lint, format, types, imports, then every test: what CI runs
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	$(PY) -m mypy --python-version 3.10 proofs/python/src
+	$(VENV)/bin/lint-imports --no-logo
+	@$(MAKE) --no-print-directory test
+
+format: $(STAMP)  ## put the code into its one format, fix what can be fixed
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+serve: $(STAMP)  ## start a server on this machine
+	@$(VENV)/bin/pacspace serve
+
+bench: $(STAMP)  ## the speed and memory figures
+	@$(PY) bench/run.py
+
+vectors: $(STAMP)  ## write the test vectors anew
+	@$(PY) proofs/vectors/generate.py
+
+# Keeps the versions that are there; UPGRADE=--upgrade takes the newest. docs/decisions/0002-lock-file-without-hosts.md
+UPGRADE ?=
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock" $(UPGRADE)
+lock: | $(UV)  ## write requirements.lock (UPGRADE=--upgrade for the newest versions)
+	$(COMPILE) pyproject.toml server/pyproject.toml --group dev --no-emit-package pacspace-proofs -o requirements.lock
+	echo uv | $(COMPILE) - -o requirements-uv.lock
+
+clean:  ## remove .venv and everything else that was made here
+	rm -rf $(VENV) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(UV): requirements-uv.lock
+	@found=; for python in $(PYTHON) python3.14 python3.13 python3.12 python3.11; do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "PacSpace needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
+	  echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; \
+	fi; \
+	echo "setting up $(VENV) with $$("$$found" --version) (once; about a minute)"; \
+	"$$found" -m venv --clear $(VENV) || { \
+	  echo "Python could not make $(VENV). On Debian and Ubuntu: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+	@$(PY) -m pip install --quiet --require-hashes -r requirements-uv.lock
+	@touch $(UV)
+
+$(STAMP): $(UV) $(INPUTS)
+	@$(UV) pip sync --quiet --python $(PY) --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python $(PY) --no-deps $(MEMBERS:%=-e %)
+	@touch $(STAMP)

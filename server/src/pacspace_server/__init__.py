@@ -1,0 +1,1 @@
+"""The PacSpace server: records deltas, derives balances, locks months, proves all of it."""

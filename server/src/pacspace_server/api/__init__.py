@@ -1,0 +1,1 @@
+"""HTTP for programs: parse strictly, authenticate, one service call, render."""

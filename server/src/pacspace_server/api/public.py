@@ -1,0 +1,146 @@
+"""Public routes, without a key: verification, the receipt file, the log, health."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import OrderedDict
+
+from ..log import logtree
+from ..service import bundle as bundle_service
+from ..service import verify as verify_service
+from ..service.context import Context
+from ..service.errors import ServiceError
+from ..storage.records import Log
+from . import fields
+from .fields import Table, parse_fields
+from .http import Call, Reply, iterate_in_thread, success
+
+VERIFY: Table = {"source": fields.choice(*verify_service.SOURCES)}
+BUNDLE: Table = {"kind": fields.choice("full", "summary")}
+READY: Table = {"for": fields.choice("record", "verify")}
+TILE = re.compile(r"(?:(entries|[0-9]|[1-5][0-9]|6[0-3]))/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
+IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+class AddressLimit:
+    """Recomputations per address: a burst, then a steady rate."""
+
+    BURST, PER_SECOND, ADDRESSES = 120, 20.0, 10_000
+
+    def __init__(self) -> None:
+        self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, address: str) -> None:
+        """Raises 429 RATE_LIMITED when the address has used its share up."""
+        now = time.monotonic()
+        spent, at = self._spent.pop(address, (0.0, now))
+        spent = max(0.0, spent - (now - at) * self.PER_SECOND)
+        if spent >= self.BURST:
+            self._spent[address] = spent, now
+            raise ServiceError(429, "RATE_LIMITED", "too many verifications from this address", retryAfterSeconds=1)
+        self._spent[address] = spent + 1, now
+        while len(self._spent) > self.ADDRESSES:
+            self._spent.popitem(last=False)
+
+
+class Public:
+    """The public routes and what they remember."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.verifier = verify_service.Verifier(context)
+        self.limit = AddressLimit()
+
+    async def verify(self, call: Call) -> Reply:
+        source = parse_fields(VERIFY, call.query()).get("source", "db")
+        self.limit.take(call.address)
+        return success(await verify_service.verify(self.context, self.verifier, call.path("proof_root"), source))
+
+    async def bundle(self, call: Call) -> Reply:
+        kind = parse_fields(BUNDLE, call.query()).get("kind", "full")
+        receipt_id = call.path("receipt_id")
+        chunks = None
+        waited = False
+        while chunks is None:
+            try:
+                chunks = bundle_service.bundle(self.context.storage, receipt_id, kind)
+            except ServiceError as error:
+                if error.status != 503 or waited:
+                    raise
+                waited = True
+                await self.context.wait_for_log(lambda: self._has_bundle(receipt_id, kind))
+        name = f"pacspace-{receipt_id}.json"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        return Reply(200, stream=iterate_in_thread(chunks), headers=headers)
+
+    def _has_bundle(self, receipt_id: str, kind: str) -> bool:
+        try:
+            bundle_service.bundle(self.context.storage, receipt_id, kind)
+        except ServiceError:
+            return False
+        return True
+
+    async def log_checkpoint(self, call: Call) -> Reply:
+        log = self._log(call)
+        if log.note is None:
+            raise ServiceError(503, "SERVICE_UNAVAILABLE", "nothing has been signed yet", retryAfterSeconds=1)
+        return _text(log.note, {"Cache-Control": "no-cache"})
+
+    async def log_key(self, call: Call) -> Reply:
+        return _text(f"{self.context.signer.verifier_key(self._log(call).origin)}\n")
+
+    async def log_tile(self, call: Call) -> Reply:
+        log = self._log(call)
+        match = TILE.fullmatch(call.path("tile"))
+        if match is None:
+            raise ServiceError(404, "NOT_FOUND", "not a tile path (C2SP tlog-tiles)")
+        digits = match[2].replace("x", "").replace("/", "")
+        width = int(match[3]) if match[3] else logtree.TILE
+        if _tile_path(int(digits)) != match[2] or (match[3] and width >= logtree.TILE) or len(digits) > 15:
+            raise ServiceError(404, "NOT_FOUND", "not a tile path (C2SP tlog-tiles)")
+        with self.context.storage.snapshot() as snapshot:
+            if match[1] == "entries":
+                body = logtree.entries_tile(snapshot, log, int(digits), width)
+            else:
+                body = logtree.tile(snapshot, log, int(match[1]), int(digits), width)
+        if body is None:
+            raise ServiceError(404, "NOT_FOUND", "the log has not published this tile (yet)")
+        return Reply(200, body=body, media_type="application/octet-stream", headers=IMMUTABLE)
+
+    def _log(self, call: Call) -> Log:
+        name = call.path("name")
+        with self.context.storage.snapshot() as snapshot:
+            for environment in ("sandbox", "production"):
+                log = snapshot.log_by_origin(f"pacspace.log/{environment}/{name}")
+                if log is not None:
+                    return log
+        raise ServiceError(404, "NOT_FOUND", "no such log")
+
+    async def health(self, call: Call) -> Reply:
+        return success({"status": "ok"})
+
+    async def ready(self, call: Call) -> Reply:
+        """Whether it can record; with ?for=verify also whether the log is signed and keeps up."""
+        wanted = parse_fields(READY, call.query()).get("for", "record")
+        problems = []
+        with self.context.storage.snapshot() as snapshot:
+            logs = [snapshot.log(environment.log_id) for environment in snapshot.environments()]
+        if wanted == "verify":
+            problems += [f"signing refused: {reason}" for reason in self.context.integrator.refusals.values()]
+            problems += [f"{log.origin}: entries wait for a signature" for log in logs if log.size > log.published_size]
+        if problems:
+            raise ServiceError(503, "SERVICE_UNAVAILABLE", "; ".join(problems), retryAfterSeconds=5)
+        return success({"status": "ready", "logs": {log.origin: log.published_size for log in logs}})
+
+
+def _text(text: str, headers: dict[str, str] | None = None) -> Reply:
+    return Reply(200, body=text.encode(), media_type="text/plain; charset=utf-8", headers=headers or {})
+
+
+def _tile_path(index: int) -> str:
+    """C2SP tlog-tiles: groups of three digits, all but the last after an x."""
+    groups = [f"{index % 1000:03d}"]
+    while index := index // 1000:
+        groups.append(f"x{index % 1000:03d}")
+    return "/".join(reversed(groups))

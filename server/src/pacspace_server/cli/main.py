@@ -1,0 +1,263 @@
+"""The command's commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from pacspace_proofs import command as verify_command
+
+from .. import config as settings
+from ..domain.instants import InstantError, instant_text, parse_instant
+from ..service.errors import ServiceError
+
+EXIT_NO, EXIT_WRONG_USE, EXIT_NOT_DONE = 1, 2, 3
+ENVIRONMENTS = {"test": "sandbox", "live": "production"}
+
+
+class Output:
+    """Tables for people, one JSON document for scripts."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def show(self, value: Any, text: str) -> None:
+        click.echo(json.dumps(value, indent=2) if self.as_json else text)
+
+    def fail(self, message: str, code: int = EXIT_NOT_DONE) -> NoReturn:
+        click.echo(f"pacspace: {message}", err=True)
+        sys.exit(code)
+
+
+class ExitCodes(click.Group):
+    """Turns what the rooms below raise into a message and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from ..storage.sqlite import UnusableDatabase
+        from .wiring import AlreadyServed
+
+        try:
+            return super().invoke(ctx)
+        except settings.ConfigError as error:
+            _fail(str(error), EXIT_WRONG_USE)
+        except (InstantError, verify_command.WrongUse) as error:
+            _fail(str(error), EXIT_WRONG_USE)
+        except (UnusableDatabase, AlreadyServed, ServiceError, OSError, verify_command.NotDone) as error:
+            _fail(str(error), EXIT_NOT_DONE)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"pacspace: {message}", err=True)
+    sys.exit(code)
+
+
+@click.group(cls=ExitCodes, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+@click.version_option(package_name="pacspace-server", prog_name="pacspace")
+@click.pass_context
+def main(ctx: click.Context, as_json: bool) -> None:
+    """Record usage that both sides of a bill can check.
+
+    Start with `pacspace demo` (a whole billing cycle, in seconds) or `pacspace serve`.
+
+    Settings come from flags, then PACSPACE_* environment variables, then pacspace.toml, then defaults; see
+    `pacspace config`. Exit status: 0 fine, 1 the answer is no, 2 wrong use, 3 could not be done.
+    """
+    ctx.obj = Output(as_json)
+
+
+DATABASE = click.option("--database", help="Where the record is.  [default: sqlite:///./pacspace.db]")
+SIGNER = click.option("--signer-dir", help="Folder of signing keys.  [default: beside the database]")
+URL = click.option("--url", help="The server.  [default: PACSPACE_BASE_URL or http://127.0.0.1:8787]")
+KEY = click.option("--key", help="The API key.  [default: PACSPACE_API_KEY]")
+
+
+@main.command()
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", help="Port to listen on; 0 picks a free one.  [default: 8787]")
+@DATABASE
+@SIGNER
+@click.option("--public-url", help="The URL that customers reach this server at.")
+@click.option("--workers", type=int, default=1, help="Server processes; SQLite takes one.")
+@click.option("--sandbox-clock", metavar="INSTANT", help="Hold the sandbox's clock at an instant.")
+@click.pass_obj
+def serve(out: Output, /, workers: int, sandbox_clock: str | None, **flags: str | None) -> None:
+    """Start the server: API, pages and the log. Creates the database on the first start."""
+    from . import serving
+
+    if workers != 1:
+        out.fail("--workers: SQLite takes one server process: it has one writer, and one process keeps up with it", 2)
+    clock = parse_instant(sandbox_clock) if sandbox_clock is not None else None
+    serving.serve(out, settings.load(flags), clock)
+
+
+@main.command()
+@click.option("--keep", is_flag=True, help="Leave the server running and print the links.")
+@click.pass_obj
+def demo(out: Output, keep: bool) -> None:
+    """Run a whole billing cycle on a real server in a temporary folder: two months, receipts, tampering."""
+    from .demo import run_demo
+
+    sys.exit(run_demo(out, keep))
+
+
+@main.group()
+def keys() -> None:
+    """Make, list and revoke API keys."""
+
+
+@keys.command("create")
+@click.option("--env", "side", type=click.Choice(list(ENVIRONMENTS)), required=True, help="Sandbox or production.")
+@click.option("--name", default="", help="What the key is for.")
+@click.option("--scopes", default="read,write", show_default=True, help="Of read, write, admin.")
+@DATABASE
+@click.pass_obj
+def keys_create(out: Output, side: str, name: str, scopes: str, database: str | None) -> None:
+    """Make a key. The full key is shown once and kept only as a hash."""
+    from ..service.keys import create_key
+    from .wiring import open_storage
+
+    storage = open_storage(settings.database_path(settings.load({"database": database})["database"]))
+    try:
+        key, full = create_key(storage, ENVIRONMENTS[side], name, tuple(scopes.split(",")))
+    except ValueError as error:
+        out.fail(f"--scopes: {error}", EXIT_WRONG_USE)
+    finally:
+        storage.close()
+    value = {
+        "id": key.id, "name": key.name, "environment": key.environment, "scopes": list(key.scopes),
+        "publicKey": full.partition(".")[0], "fullKey": full, "createdAt": instant_text(key.created_at),
+    }  # fmt: skip
+    out.show(value, f"{full}\n\n{key.id}, {key.environment}, scopes {scopes}. Keep it: it is not shown again.")
+
+
+@keys.command("list")
+@DATABASE
+@click.pass_obj
+def keys_list(out: Output, database: str | None) -> None:
+    """List the keys, without their secrets."""
+    from .wiring import open_storage
+
+    storage = open_storage(settings.database_path(settings.load({"database": database})["database"]), create=False)
+    with storage.snapshot() as snapshot:
+        rows = snapshot.api_keys()
+    storage.close()
+    value: list[dict[str, Any]] = [
+        {
+            "id": k.id, "name": k.name, "environment": k.environment, "scopes": list(k.scopes), "active": not k.revoked_at,
+            "publicId": k.public_id, "createdAt": instant_text(k.created_at),
+        }
+        for k in rows
+    ]  # fmt: skip
+    lines = [
+        f"{v['id']}  {v['environment']:<10}  {'active ' if v['active'] else 'revoked'}  {','.join(v['scopes'])}  {v['name']}"
+        for v in value
+    ]
+    out.show(value, "\n".join(lines) or "no keys yet: pacspace keys create --env test")
+
+
+@keys.command("revoke")
+@click.argument("key_id", metavar="ID")
+@DATABASE
+@click.pass_obj
+def keys_revoke(out: Output, key_id: str, database: str | None) -> None:
+    """Revoke a key: it stops within a second, for ever."""
+    import time
+
+    from .wiring import open_storage
+
+    storage = open_storage(settings.database_path(settings.load({"database": database})["database"]), create=False)
+    done = storage.write(lambda unit: unit.revoke_api_key(key_id, time.time_ns() // 1000))
+    storage.close()
+    if not done:
+        out.fail(f"{key_id} is not an active key; see pacspace keys list", EXIT_NO)
+    out.show({"id": key_id, "active": False}, f"{key_id} is revoked")
+
+
+@main.group()
+def clock() -> None:
+    """Hold and move the sandbox's clock."""
+
+
+@clock.command("set")
+@click.argument("instant")
+@URL
+@KEY
+@click.pass_obj
+def clock_set(out: Output, instant: str, url: str | None, key: str | None) -> None:
+    """Hold the sandbox's clock at INSTANT (such as 2026-02-01T00:00:00Z), or `real` for real time again."""
+    _move_clock(out, url, key, {"now": None if instant == "real" else instant})
+
+
+@clock.command("advance")
+@click.argument("seconds", type=click.IntRange(0))
+@URL
+@KEY
+@click.pass_obj
+def clock_advance(out: Output, seconds: int, url: str | None, key: str | None) -> None:
+    """Advance the sandbox's clock by SECONDS."""
+    _move_clock(out, url, key, {"advanceSeconds": seconds})
+
+
+def _move_clock(out: Output, url: str | None, key: str | None, body: dict[str, Any]) -> None:
+    from .client import Client
+
+    data = Client.from_settings(settings.load({"base_url": url, "api_key": key})).post("/api/v1/sandbox/clock", body)
+    out.show(data, f"the sandbox clock {'is held at' if data['held'] else 'shows real time:'} {data['now']}")
+
+
+@main.command()
+@DATABASE
+@SIGNER
+@click.pass_obj
+def fsck(out: Output, /, **flags: str | None) -> None:
+    """Recompute everything from the rows: hashes, trees, totals, sequences, heads, the log, signatures.
+
+    Runs beside a running server. Exit status 0 clean, 1 something differs, 2 wrong use, 3 could not be done.
+    """
+    from .fsck import run_fsck
+
+    sys.exit(run_fsck(out, settings.load(flags)))
+
+
+@main.command("verify")
+@click.argument("receipts", nargs=-1, required=True, metavar="RECEIPT.json...")
+@click.option("--key", "keys_given", multiple=True, metavar="VERIFIER_KEY", help="The log's key; repeatable.")
+@click.option("--trust", metavar="FILE", help="A trust file: log keys, customers' fingerprints, witnesses.")
+@click.option("--allow-provisional", is_flag=True, help="Accept a month that is not locked yet.")
+@click.option("--allow-summary", is_flag=True, help="Accept a total without its deltas.")
+@click.pass_obj
+def verify(
+    out: Output,
+    receipts: tuple[str, ...],
+    keys_given: tuple[str, ...],
+    trust: str | None,
+    allow_provisional: bool,
+    allow_summary: bool,
+) -> None:
+    """Recompute receipt files and say what each proves. Needs no server and no key of ours.
+
+    Exit status: 0 verified, 1 not verified, 2 wrong use, 3 could not be done.
+    """
+    if keys_given and trust:
+        out.fail("--key and --trust are alternatives: a trust file lists keys too", EXIT_WRONG_USE)
+    report, code = verify_command.run(receipts, keys_given, trust, allow_provisional, allow_summary)
+    click.echo((verify_command.as_json if out.as_json else verify_command.as_text)(receipts, report, code))
+    sys.exit(code)
+
+
+@main.command("config")
+@click.pass_obj
+def show_config(out: Output) -> None:
+    """Show each setting, its value and where it came from."""
+    values = settings.load({})
+    rows = []
+    for setting in settings.SETTINGS:
+        value = values[setting.name]
+        shown = "(set)" if setting.secret and value.text else value.text
+        rows.append({"name": setting.name, "value": shown, "source": value.source, "help": setting.help})
+    lines = [f"{r['name']:<12} {r['value'] or '(empty)':<28} {r['source']:<22} {r['help']}" for r in rows]
+    out.show(rows, "\n".join(lines))

@@ -1,0 +1,150 @@
+"""Wiring: from settings to a running server. The only place that names an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+import uvicorn
+
+from ..api.app import Api
+from ..api.public import Public
+from ..log.integrator import Integrator
+from ..log.signer import Signer
+from ..service.context import Context
+from ..service.sandbox import move_clock
+from ..storage.committer import Committer
+from ..storage.protocols import Storage, Unit
+from ..storage.sqlite import SqliteStorage
+from ..web.pages import Pages
+
+logger = structlog.get_logger("pacspace.serve")
+SHUTDOWN_S, BACKLOG = 30, 1024
+
+
+@dataclass
+class ServerConfig:
+    """What a server needs to run."""
+
+    database: Path
+    signer_folder: Path
+    host: str
+    port: int
+    public_url: str | None = None
+    sandbox_clock: int | None = None
+
+
+def open_storage(database: Path, create: bool = True) -> SqliteStorage:
+    return SqliteStorage(database, create)
+
+
+def open_signer(storage: Storage, folder: Path) -> Signer:
+    """The signer, with a key for each log that has signed nothing yet."""
+    signer = Signer(folder)
+    with storage.snapshot() as snapshot:
+        logs = [snapshot.log(environment.log_id) for environment in snapshot.environments()]
+    for log in logs:
+        if log.size == 0 and signer.last_signed(log.origin) is None:
+            signer.create_key(log.origin)
+        elif not signer.has_key(log.origin):
+            logger.error("signing key missing", origin=log.origin, folder=str(folder))
+    return signer
+
+
+class AlreadyServed(Exception):
+    """Another process serves this database."""
+
+
+@contextmanager
+def exclusive(database: Path) -> Iterator[None]:
+    """One server process per SQLite file."""
+    lock = database.with_name(database.name + ".lock")
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AlreadyServed(f"another process serves {database}; SQLite takes one server process") from error
+        yield
+
+
+def set_start_clock(storage: Storage, at: int) -> None:
+    """Holds the sandbox clock; refuses to go back in a non-empty sandbox."""
+
+    def work(unit: Unit) -> None:
+        environment = next(e for e in unit.environments() if e.name == "sandbox")
+        if unit.now(environment) != at or environment.clock_at is None:
+            move_clock(unit, environment, at, None)
+
+    storage.write(work)
+
+
+async def serve(config: ServerConfig, storage: Storage, ready: Callable[[str], None]) -> None:
+    """Runs until SIGTERM or SIGINT; then finishes what it has."""
+    with socket.create_server((config.host, config.port), backlog=BACKLOG) as listener:
+        host, port = listener.getsockname()[:2]
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        await _run(config, storage, listener, url, ready)
+
+
+async def _run(
+    config: ServerConfig, storage: Storage, listener: socket.socket, url: str, ready: Callable[[str], None]
+) -> None:
+    loop = asyncio.get_running_loop()
+    signer = open_signer(storage, config.signer_folder)
+    committer = Committer(storage, lambda: integrator.wake())
+    context: Context
+
+    def published() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop may be gone already
+            loop.call_soon_threadsafe(context.announce_published)
+
+    integrator = Integrator(storage, signer, committer.run_blocking, published)
+    context = Context(storage, committer, integrator, signer, config.public_url or url)
+    public = Public(context)
+    app = Api(context, public, Pages(context, public.verifier, public.limit).routes())
+    settings = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+    server = uvicorn.Server(settings)
+    integrator.start()
+    serving = asyncio.create_task(server.serve([listener]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.005)
+    if server.started:
+        ready(url)
+    try:
+        await serving
+    finally:
+        # Writes first, then the log: whatever was acknowledged is on disk already.
+        await asyncio.to_thread(integrator.stop)
+        await committer.close()
+
+
+def run_server(config: ServerConfig, storage: Storage, ready: Callable[[str], None]) -> None:
+    """The same on an event loop of its own. uvicorn re-raises the signal that ended it: that is a clean end here."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what uvicorn restores, and so what it re-raises into
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop) as runner:
+        runner.run(serve(config, storage, ready))
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    return uvloop.new_event_loop()

@@ -1,0 +1,103 @@
+"""Settings: flags, then PACSPACE_* environment variables, then pacspace.toml, then defaults."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+TOML = "pacspace.toml"
+
+
+class ConfigError(Exception):
+    """A setting can't be used; the message names it, where it came from, and what is accepted."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting; its environment variable is PACSPACE_ and the upper-case name."""
+
+    name: str
+    default: str
+    help: str
+    secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        return f"PACSPACE_{self.name.upper()}"
+
+
+SETTINGS = [
+    Setting("database", "sqlite:///./pacspace.db", "where the record is: sqlite:///PATH"),
+    Setting("host", "127.0.0.1", "address to listen on"),
+    Setting("port", "8787", "port to listen on; 0 picks a free one"),
+    Setting("public_url", "", "the URL that customers reach the server at; empty: the address it listens on"),
+    Setting("signer_dir", "", "folder of signing keys and last-signed records; empty: beside the database"),
+    Setting("log_level", "info", "debug, info, warning or error"),
+    Setting("base_url", "http://127.0.0.1:8787", "the server that client commands talk to"),
+    Setting("api_key", "", "the API key of client commands", secret=True),
+]
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A setting's value and where it came from."""
+
+    text: str
+    source: str
+
+
+def load(flags: Mapping[str, Any], folder: Path | None = None) -> dict[str, Value]:
+    """Every setting. Raises ConfigError for an unreadable file or an unknown name in it."""
+    path = (folder or Path.cwd()) / TOML
+    try:
+        stated = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} can't be read: {error}") from error
+    for name in stated.keys() - _BY_NAME.keys():
+        raise ConfigError(f"{path}: {name} is not a setting; there are {', '.join(_BY_NAME)}")
+    values = {}
+    for setting in SETTINGS:
+        if flags.get(setting.name) is not None:
+            values[setting.name] = Value(str(flags[setting.name]), "flag")
+        elif setting.variable in os.environ:
+            values[setting.name] = Value(os.environ[setting.variable], setting.variable)
+        elif setting.name in stated:
+            values[setting.name] = Value(str(stated[setting.name]), str(path))
+        else:
+            values[setting.name] = Value(setting.default, "default")
+    return values
+
+
+def database_path(value: Value) -> Path:
+    """The file of a sqlite:/// URL."""
+    if not value.text.startswith("sqlite:///") or value.text == "sqlite:///":
+        raise ConfigError(f"database ({value.source}): {value.text!r} is not sqlite:///PATH")
+    return Path(value.text.removeprefix("sqlite:///"))
+
+
+def signer_folder(values: Mapping[str, Value]) -> Path:
+    """The signer's folder: as set, else `<database>.signer` beside the database."""
+    if values["signer_dir"].text:
+        return Path(values["signer_dir"].text)
+    database = database_path(values["database"])
+    return database.with_name(database.name + ".signer")
+
+
+def port_number(value: Value) -> int:
+    if not value.text.isascii() or not value.text.isdigit() or int(value.text) > 65535:
+        raise ConfigError(f"port ({value.source}): {value.text!r} is not a number from 0 to 65535")
+    return int(value.text)
+
+
+def http_url(name: str, value: Value) -> str:
+    """An absolute http(s) URL without credentials, without a trailing slash."""
+    parts = urlsplit(value.text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ConfigError(f"{name} ({value.source}): {value.text!r} is not an http(s) URL without credentials")
+    return value.text.rstrip("/")

@@ -1,0 +1,1 @@
+"""The log: stored heads become signed, published log checkpoints."""

@@ -1,0 +1,131 @@
+"""The signer: one key per log and the last-signed record, in files outside the database.
+
+A database that was rolled back, or a paused older process, asks for a signature below the last-signed record or over
+another past, and is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from pacspace_proofs.note import ED25519, SIGNATURE_PREFIX, VerifierKey, checkpoint_body
+
+
+class SigningRefused(Exception):
+    """Signing would contradict what was signed before; the message says how, and what to do."""
+
+
+@dataclass(frozen=True)
+class LastSigned:
+    """The last-signed record of one log."""
+
+    size: int
+    root: bytes
+    fencing: int
+
+
+class Signer:
+    """Keys and last-signed records of all logs of one server, in one folder of mode 0700."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._keys: dict[str, Ed25519PrivateKey] = {}
+
+    def _path(self, origin: str, suffix: str) -> Path:
+        return self.folder / f"{origin.rpartition('/')[2]}.{suffix}"
+
+    def create_key(self, origin: str) -> None:
+        """A key for a log that has none yet. Never replaces one."""
+        path = self._path(origin, "key")
+        if not path.exists():
+            _write_durably(path, Ed25519PrivateKey.generate().private_bytes_raw().hex() + "\n")
+
+    def has_key(self, origin: str) -> bool:
+        return self._path(origin, "key").exists()
+
+    def _key(self, origin: str) -> Ed25519PrivateKey:
+        if origin not in self._keys:
+            try:
+                seed = bytes.fromhex(self._path(origin, "key").read_text())
+            except (OSError, ValueError) as error:
+                raise SigningRefused(
+                    f"the signing key of {origin} is not in {self.folder}: give PACSPACE_SIGNER_DIR the folder that "
+                    "this database was used with"
+                ) from error
+            self._keys[origin] = Ed25519PrivateKey.from_private_bytes(seed)
+        return self._keys[origin]
+
+    def verifier_key(self, origin: str) -> VerifierKey:
+        return VerifierKey(origin, ED25519, self._key(origin).public_key().public_bytes_raw())
+
+    def last_signed(self, origin: str) -> LastSigned | None:
+        try:
+            record = json.loads(self._path(origin, "signed").read_text())
+        except FileNotFoundError:
+            return None
+        return LastSigned(int(record["size"]), bytes.fromhex(record["root"]), int(record["fencing"]))
+
+    def sign(self, origin: str, size: int, root: bytes, fencing: int, root_at: Callable[[int], bytes]) -> str:
+        """A signed log checkpoint. `root_at(n)` recomputes the log's root over its first n entries.
+
+        Raises SigningRefused unless the last-signed record is a past of this log.
+        """
+        with self._locked(origin):
+            last = self.last_signed(origin)
+            if last is not None:
+                _check_against(last, origin, size, fencing, root_at)
+            if last is None or (last.size, last.fencing) != (size, fencing):
+                record = {"origin": origin, "size": size, "root": root.hex(), "fencing": fencing}
+                _write_durably(self._path(origin, "signed"), json.dumps(record) + "\n")
+            # A crash here leaves a last-signed record without its checkpoint: the next run signs the same size and root.
+            body = checkpoint_body(origin, size, root)
+            signature = self._key(origin).sign(body)
+        line = base64.b64encode(self.verifier_key(origin).key_id + signature).decode()
+        return f"{body.decode()}\n{SIGNATURE_PREFIX}{origin} {line}\n"
+
+    @contextmanager
+    def _locked(self, origin: str) -> Iterator[None]:
+        with self._path(origin, "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _check_against(last: LastSigned, origin: str, size: int, fencing: int, root_at: Callable[[int], bytes]) -> None:
+    advice = (
+        "This database is older than what was signed with its key: restore a newer copy; nothing is signed until then"
+    )
+    if size < last.size:
+        raise SigningRefused(f"{origin}: the log has {size} entries, {last.size} were signed. {advice}")
+    if fencing < last.fencing:
+        raise SigningRefused(f"{origin}: a newer process (fencing number {last.fencing}) has taken over signing")
+    found = root_at(last.size)
+    if found != last.root:
+        raise SigningRefused(
+            f"{origin}: the log's root at {last.size} is {found.hex()}, {last.root.hex()} was signed. {advice}"
+        )
+
+
+def _write_durably(path: Path, text: str) -> None:
+    """Either the old content or the new, also after a crash: write, fsync, rename, fsync the folder."""
+    temporary = path.with_suffix(path.suffix + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

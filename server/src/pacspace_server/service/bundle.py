@@ -1,0 +1,142 @@
+"""The verifiable receipt file, streamed: canonical JSON, piece by piece, never whole in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pacspace_proofs.canonical import canonical
+from pacspace_proofs.receipt import RECEIPT, WINDOW_RECEIPT
+from pacspace_proofs.tree import leaf_hash
+
+from ..domain.instants import instant_text
+from ..domain.tree import Frontier, inclusion_path, subtrees_of, unpack
+from ..log import logtree
+from ..log.integrator import head_object, head_salt
+from ..storage.protocols import Snapshot, Storage
+from ..storage.recording import delta_leaf
+from ..storage.records import Checkpoint, Customer, Log, PeriodHead, delta_count
+from .errors import ServiceError, unavailable
+from .lookup import find_checkpoint
+
+CHUNK_BYTES = 64 * 1024
+
+
+def bundle(storage: Storage, receipt_id: str, kind: str) -> Iterator[bytes]:
+    """The receipt file of a checkpoint: its months as the log has them now.
+
+    Whoever has the receiptId may have everything; a proof root, which is printed on invoices, gives the summary only.
+    404 RECEIPT_NOT_FOUND; 503 before the first integration. Both are raised before the first byte.
+    """
+    with storage.snapshot() as snapshot:
+        checkpoint = find_checkpoint(snapshot, receipt_id)
+        if checkpoint is None or not (receipt_id.startswith("chk_") or kind == "summary"):
+            raise ServiceError(404, "RECEIPT_NOT_FOUND", f"no receipt {receipt_id[:80]}")
+        customer = snapshot.customer_at(checkpoint.customer)
+        log = snapshot.log(snapshot.environment(customer.environment_id).log_id)
+        months = [_month(snapshot, customer, log, part.period, kind) for part in checkpoint.parts]
+    return _stream(storage, checkpoint, months)
+
+
+def _stream(
+    storage: Storage, checkpoint: Checkpoint, months: list[Callable[[Snapshot], Iterator[bytes]]]
+) -> Iterator[bytes]:
+    """Gathers small pieces into chunks. Leaves never change, so a later snapshot shows the same ones."""
+    pieces: list[bytes] = []
+    size = 0
+    with storage.snapshot() as snapshot:
+        for piece in _pieces(snapshot, checkpoint, months):
+            pieces.append(piece)
+            size += len(piece)
+            if size >= CHUNK_BYTES:
+                yield b"".join(pieces)
+                pieces, size = [], 0
+    yield b"".join(pieces)
+
+
+def _pieces(
+    snapshot: Snapshot, checkpoint: Checkpoint, months: list[Callable[[Snapshot], Iterator[bytes]]]
+) -> Iterator[bytes]:
+    if checkpoint.start is None or checkpoint.end is None:
+        yield from months[0](snapshot)
+        return
+    start, end = instant_text(checkpoint.start), instant_text(checkpoint.end)
+    yield b'{"endDate":%b,"receipts":[' % canonical(end)
+    for number, month in enumerate(months):
+        yield b"," if number else b""
+        yield from month(snapshot)
+    yield b'],"schema":%b,"startDate":%b}' % (canonical(WINDOW_RECEIPT), canonical(start))
+
+
+def _month(
+    snapshot: Snapshot, customer: Customer, log: Log, period: str, kind: str
+) -> Callable[[Snapshot], Iterator[bytes]]:
+    """One month's receipt, with everything but its leaves already gathered from one snapshot."""
+    head = snapshot.head(customer, period)
+    if head is None or head.entry_index is None or head.entry_index >= log.published_size or log.note is None:
+        raise unavailable("the log has not taken this month up yet; ask again")
+    size, closed = head.integrated_size, head.closed and head.integrated_size == head.size
+    stated = head_object(customer, head, log.origin, size, head.integrated_root, closed)
+    (entry,) = snapshot.log_entries(log.id, head.entry_index, head.entry_index + 1)
+    path = logtree.path_of(snapshot, log.id, head.entry_index, log.published_size)
+    before: dict[str, Any] = {}
+    if head.batch_index is not None and head.batch_size is not None and entry.commitments is not None:
+        members = [leaf_hash(member) for member in unpack(entry.commitments)]
+        steps = inclusion_path(head.batch_index, head.batch_size, subtrees_of(members))
+        before["batch"] = {"index": str(head.batch_index), "size": str(head.batch_size), "path": _hex(steps)}
+    prefix = b"".join(b'"%b":%b,' % (name.encode(), canonical(value)) for name, value in before.items())
+    note = {"index": str(head.entry_index), "path": _hex(path), "checkpoint": log.note}
+
+    def pieces(later: Snapshot) -> Iterator[bytes]:
+        yield b'{%b"entry":%b,"head":%b,"headSalt":%b,"kind":%b,"leaves":[' % (
+            prefix, entry.entry, canonical(stated), canonical(head_salt(log, stated).hex()), canonical(kind),
+        )  # fmt: skip
+        leaves = (
+            _full(later, customer, head, size, closed)
+            if kind == "full"
+            else _summary(later, customer, head, size, closed)
+        )
+        for number, item in enumerate(leaves):
+            yield b"," + item if number else item
+        yield b'],"log":%b,"schema":%b}' % (canonical(note), canonical(RECEIPT))
+
+    return pieces
+
+
+def _hex(hashes: list[bytes]) -> list[str]:
+    return [value.hex() for value in hashes]
+
+
+def _full(snapshot: Snapshot, customer: Customer, head: PeriodHead, size: int, closed: bool) -> Iterator[bytes]:
+    yield b'{"leaf":%b}' % head.opening
+    for delta in snapshot.deltas_in_period(head, 1, delta_count(size, closed) + 1):
+        leaf = delta_leaf(customer.customer_id, delta)
+        if delta.context is None or delta.salt is None:
+            yield b'{"leaf":%b}' % leaf
+        else:
+            context = canonical(delta.context.decode())
+            yield b'{"context":%b,"leaf":%b,"salt":"%b"}' % (context, leaf, delta.salt.hex().encode())
+    if closed and head.closing is not None:
+        yield b'{"leaf":%b}' % head.closing
+
+
+def _summary(snapshot: Snapshot, customer: Customer, head: PeriodHead, size: int, closed: bool) -> Iterator[bytes]:
+    if size == head.size:
+        first_path, last_path = head.frontier.first_path(), head.frontier.last_path()
+    else:
+        # The month has grown since the log took it up: build that state again from the leaf hashes.
+        frontier = Frontier()
+        frontier.append(leaf_hash(head.opening))
+        for hashed in snapshot.leaf_hashes(head, 1, size):
+            frontier.append(hashed)
+        first_path, last_path = frontier.first_path(), frontier.last_path()
+    yield b'{"leaf":%b,"path":%b}' % (head.opening, canonical(_hex(first_path)))
+    if closed and head.closing is not None:
+        yield b'{"leaf":%b,"path":%b}' % (head.closing, canonical(_hex(last_path)))
+        return
+    last = snapshot.delta_in_period(head, size - 1)
+    if last is None:
+        raise unavailable("the last line is not there; run fsck")
+    leaf, path = delta_leaf(customer.customer_id, last), canonical(_hex(last_path))
+    # Its context is withheld: a summary is open to whoever has the proof root.
+    yield b'{"leaf":%b,"path":%b}' % (leaf, path)

@@ -1,0 +1,256 @@
+"""Checkpoint: lock a named month, or hand out the interim root of any other scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pacspace_proofs.record import window_hash
+
+from ..domain.instants import instant_text, period_end, period_start
+from ..domain.scopes import Scope, ScopeError
+from ..storage import ids
+from ..storage.commands import Locked, LockPeriod, Refusal
+from ..storage.committer import Overloaded
+from ..storage.protocols import Snapshot, Unit
+from ..storage.records import Checkpoint, Customer, Part
+from . import views
+from .balance import Balance, balance_of
+from .context import Caller, Context, find_customer, scope_error
+from .derive import check_begun, computed, counted
+from .errors import ServiceError, invalid, unavailable
+
+ALL_LIMIT = 100
+
+
+@dataclass
+class CheckpointRequest:
+    """What a checkpoint was asked to cover. `body` is the request's canonical text, for replays."""
+
+    customer_id: str | None
+    scope: Scope
+    invoice_reference: str | None
+    idempotency_key: str | None
+    body: str
+
+
+async def checkpoint(context: Context, caller: Caller, asked: CheckpointRequest) -> tuple[dict[str, Any], bool]:
+    """Locks the month that is named; any other scope locks nothing. Also says whether the key replayed it."""
+    if asked.customer_id is None:
+        return await _interim_of_all(context, caller, asked), False
+    if not asked.scope.names_period:
+        return await _interim_reply(context, caller, asked.customer_id, asked), False
+    shard = context.shard(caller, asked.customer_id)
+    key = asked.idempotency_key
+    command = LockPeriod(
+        caller.environment_id,
+        shard,
+        asked.customer_id,
+        asked.scope.first,
+        asked.invoice_reference,
+        ids.idempotency_hash(shard, "checkpoint\x00" + key) if key is not None else None,
+        ids.body_mac(context.storage.secret, asked.body.encode()),
+    )
+    try:
+        (outcome,) = await context.committer.apply((command,))
+    except Overloaded as error:
+        raise unavailable("too many writes are waiting; nothing was locked") from error
+    if isinstance(outcome, Refusal):
+        raise ServiceError(outcome.status, outcome.code, outcome.message, **outcome.extra)
+    assert isinstance(outcome, Locked)
+    await context.wait_for_log(lambda: _is_in_log(context, outcome.checkpoint))
+    with context.storage.snapshot() as snapshot:
+        return _locked_view(snapshot, outcome, asked), outcome.replayed
+
+
+def _is_in_log(context: Context, checkpoint: Checkpoint) -> bool:
+    with context.storage.snapshot() as snapshot:
+        return checkpoint_status(snapshot, checkpoint) == views.VERIFIED
+
+
+def checkpoint_status(snapshot: Snapshot, checkpoint: Checkpoint) -> str:
+    """VERIFIED, QUEUED (locked, not yet in the log) or PROVISIONAL."""
+    if not checkpoint.locked:
+        return views.PROVISIONAL
+    customer = snapshot.customer_at(checkpoint.customer)
+    head = snapshot.head(customer, checkpoint.period or "")
+    published = snapshot.log(snapshot.environment(customer.environment_id).log_id).published_size
+    return views.VERIFIED if head and head.verified_size(published) == head.size else views.QUEUED
+
+
+def checkpoint_view(snapshot: Snapshot, checkpoint: Checkpoint) -> dict[str, Any]:
+    """A checkpoint as every route shows it."""
+    customer = snapshot.customer_at(checkpoint.customer)
+    log = snapshot.log(snapshot.environment(customer.environment_id).log_id)
+    status = checkpoint_status(snapshot, checkpoint)
+    period = checkpoint.period
+    start = period_start(period) if period else checkpoint.start
+    end = period_end(period) if period else checkpoint.end
+    return {
+        "checkpointId": checkpoint.checkpoint_id,
+        "receiptId": checkpoint.checkpoint_id,
+        "customerId": customer.customer_id,
+        "period": period,
+        "startDate": views.instant(start),
+        "endDate": views.instant(end),
+        "proofRoot": views.hash_text(checkpoint.proof_root),
+        **counted(checkpoint.delta_count),
+        "startingBalance": views.number(checkpoint.starting_balance),
+        **computed(checkpoint.starting_balance + checkpoint.net_change),
+        "netChange": views.number(checkpoint.net_change),
+        "broughtForward": views.number(checkpoint.brought_forward),
+        "carriedForward": views.number(checkpoint.brought_forward + checkpoint.net_change),
+        "status": status,
+        "locked": checkpoint.locked,
+        "createdAt": instant_text(checkpoint.created_at),
+        "verifiedAt": views.instant(log.published_at) if status == views.VERIFIED else None,
+        "firstRecordAt": views.instant(checkpoint.first_recorded_at),
+        "lastRecordAt": views.instant(checkpoint.last_recorded_at),
+        "previousCheckpointId": checkpoint.previous_checkpoint_id,
+        "invoiceReference": checkpoint.invoice_reference,
+    }
+
+
+def _locked_view(snapshot: Snapshot, locked: Locked, asked: CheckpointRequest) -> dict[str, Any]:
+    checkpoint, period = locked.checkpoint, asked.scope.first
+    warnings = []
+    view = checkpoint_view(snapshot, checkpoint)
+    if locked.running:
+        warnings.append(f"{period} is still running: whatever is recorded from now on goes to the next month")
+    if locked.gap:
+        warnings.append(
+            f"{period} had no deltas when {checkpoint.period} was locked: the closing leaf of {checkpoint.period} "
+            "names the month before it, which proves the gap"
+        )
+        view |= counted(0) | computed(0) | {
+            "period": period, "startDate": instant_text(period_start(period)),
+            "endDate": instant_text(period_end(period)), "netChange": views.number(0),
+            "carriedForward": view["broughtForward"], "firstRecordAt": None, "lastRecordAt": None,
+        }  # fmt: skip
+    asked_reference = asked.invoice_reference
+    if locked.existing and asked_reference is not None and asked_reference != checkpoint.invoice_reference:
+        warnings.append("the month was locked before; its invoiceReference can't change any more")
+    also = [
+        {"period": c.period, "checkpointId": c.checkpoint_id, "proofRoot": views.hash_text(c.proof_root)}
+        for c in locked.also_locked
+    ]
+    return view | {"alsoLocked": also, "idempotent": locked.existing, "warnings": warnings}
+
+
+async def _interim_reply(
+    context: Context, caller: Caller, customer_id: str, asked: CheckpointRequest
+) -> dict[str, Any]:
+    """An interim checkpoint: the provisional root of a scope. Locks nothing."""
+    if asked.invoice_reference is not None:
+        raise invalid(("invoiceReference", "goes with a period: only a locked month carries one"))
+    interim = await context.committer.run(lambda unit: hand_out(context, unit, caller, customer_id, asked.scope))
+    with context.storage.snapshot() as snapshot:
+        if interim is None:
+            return _empty_view(find_customer(context, snapshot, caller, customer_id), asked.scope)
+        view = checkpoint_view(snapshot, interim)
+    warning = "interim: nothing was locked; name a period to lock it"
+    return view | {"alsoLocked": [], "idempotent": False, "warnings": [warning]}
+
+
+async def _interim_of_all(context: Context, caller: Caller, asked: CheckpointRequest) -> dict[str, Any]:
+    """Interim checkpoints of the environment's first customers. Locks nothing."""
+    if asked.scope.names_period:
+        raise invalid(("customerId", "is needed to lock a month"))
+    with context.storage.snapshot() as snapshot:
+        customers = snapshot.customers(caller.environment_id, "", ALL_LIMIT + 1)
+    replies = [await _interim_reply(context, caller, c.customer_id, asked) for c in customers[:ALL_LIMIT]]
+    warnings = [f"only the first {ALL_LIMIT} customers are shown"] if len(customers) > ALL_LIMIT else []
+    totals = {"customers": len(replies), **counted(sum(reply["deltaCount"] for reply in replies))}
+    return {"checkpoints": replies, "totals": totals, "jobId": None, "locked": False, "warnings": warnings}
+
+
+def hand_out(context: Context, snapshot: Unit, caller: Caller, customer_id: str, scope: Scope) -> Checkpoint | None:
+    """Stores what a scope's root is now, so that it can be verified later. None when the scope holds nothing."""
+    customer = find_customer(context, snapshot, caller, customer_id)
+    environment = snapshot.environment(caller.environment_id)
+    published, now = snapshot.log(environment.log_id).published_size, snapshot.now(environment)
+    try:
+        balance = balance_of(snapshot, customer, scope, published)
+    except ScopeError as error:
+        raise scope_error(error) from error
+    check_begun(scope, balance, now)
+    if not balance.heads:
+        return None
+    parts = [Part(head.period, head.size, head.frontier.root) for head in balance.heads]
+    start, end, root = _root_of(customer, scope, balance, parts)
+    known = snapshot.checkpoint_by_root(root)
+    if known is not None and known.customer == customer.id:
+        return known
+    return snapshot.add_checkpoint(
+        Checkpoint(
+            id=0,
+            checkpoint_id=ids.new_checkpoint_id(customer.shard_key),
+            customer=customer.id,
+            locked=False,
+            period=parts[0].period if start is None else None,
+            start=start,
+            end=end,
+            proof_root=root,
+            delta_count=balance.count,
+            net_change=balance.net,
+            brought_forward=balance.brought_forward,
+            starting_balance=0,
+            first_recorded_at=balance.first_recorded_at,
+            last_recorded_at=balance.last_recorded_at,
+            invoice_reference=None,
+            previous_checkpoint_id=None,
+            created_at=max(now, customer.last_recorded_at),
+            parts=parts,
+        )
+    )
+
+
+def _root_of(
+    customer: Customer, scope: Scope, balance: Balance, parts: list[Part]
+) -> tuple[int | None, int | None, bytes]:
+    """A single whole month has its tree's root; a window, or several months, one hash over the roots they touch."""
+    start, end = scope.start, scope.end
+    if start is None and len(parts) == 1:
+        return None, None, parts[0].root
+    if start is None or end is None:
+        start, end = period_start(parts[0].period), period_end(parts[-1].period)
+    roots = [part.root.hex() for part in parts]
+    return start, end, window_hash(customer.customer_id, instant_text(start), instant_text(end), roots)
+
+
+def _empty_view(customer: Customer, scope: Scope) -> dict[str, Any]:
+    """What a scope without deltas answers: zeros and no root."""
+    names = (
+        "checkpointId", "receiptId", "proofRoot", "createdAt", "verifiedAt", "firstRecordAt", "lastRecordAt",
+        "previousCheckpointId", "invoiceReference",
+    )  # fmt: skip
+    carried = views.number(customer.locked_total)
+    return {name: None for name in names} | {
+        "customerId": customer.customer_id,
+        "period": scope.first or None,
+        "startDate": views.instant(scope.start),
+        "endDate": views.instant(scope.end),
+        **counted(0),
+        "startingBalance": views.number(0),
+        **computed(0),
+        "netChange": views.number(0),
+        "broughtForward": carried,
+        "carriedForward": carried,
+        "status": views.PROVISIONAL,
+        "locked": False,
+        "alsoLocked": [],
+        "idempotent": False,
+        "warnings": ["the scope holds no deltas; nothing was locked"],
+    }
+
+
+def list_checkpoints(
+    context: Context, caller: Caller, customer_id: str | None, scope: Scope | None, limit: int, offset: int
+) -> dict[str, Any]:
+    """Checkpoints, newest first."""
+    with context.storage.snapshot() as snapshot:
+        customer = find_customer(context, snapshot, caller, customer_id) if customer_id is not None else None
+        first, last = (scope.first, scope.last) if scope is not None and scope.first else (None, None)
+        rows, total = snapshot.checkpoints(caller.environment_id, customer, first, last, limit, offset)
+        shown = [checkpoint_view(snapshot, row) for row in rows]
+    return {"checkpoints": shown, "pagination": {"limit": limit, "offset": offset, "total": total}}

@@ -1,0 +1,109 @@
+"""Compare: which of two views matches the record, and which entries make the difference. It states, it never judges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..domain.scopes import Scope, ScopeError
+from ..storage.protocols import Snapshot
+from ..storage.records import Customer
+from . import views
+from .balance import Balance, balance_of, deltas_of, scope_view
+from .context import Caller, Context, find_customer, scope_error
+from .derive import breakdown, check_begun, computed, counted
+from .errors import invalid
+
+MESSAGES = {
+    "YOURS_MATCHES": "your view matches the record, theirs does not",
+    "THEIRS_MATCHES": "their view matches the record, yours does not",
+    "NEITHER_MATCHES": "neither view matches the record",
+}
+
+
+@dataclass
+class Views:
+    """Both sides' balances; `their_records` are (referenceId, amount) pairs."""
+
+    yours: int
+    theirs: int
+    tolerance: int
+    starting_balance: int
+    their_records: list[tuple[str, int]] | None
+
+
+def compare(
+    context: Context, caller: Caller, customer_id: str, scope: Scope, given: Views, granularity: str | None = None
+) -> dict[str, Any]:
+    """Both views against the record."""
+    with context.storage.snapshot() as snapshot:
+        customer = find_customer(context, snapshot, caller, customer_id)
+        environment = snapshot.environment(caller.environment_id)
+        log, now = snapshot.log(environment.log_id), snapshot.now(environment)
+        try:
+            balance = balance_of(snapshot, customer, scope, log.published_size)
+        except ScopeError as error:
+            raise scope_error(error) from error
+        check_begun(scope, balance, now)
+        total = given.starting_balance + balance.net
+        matches_yours = abs(given.yours - total) <= given.tolerance
+        matches_theirs = abs(given.theirs - total) <= given.tolerance
+        reply = {
+            "customerId": customer_id,
+            "yourBalance": views.number(given.yours),
+            "theirBalance": views.number(given.theirs),
+            "tolerance": views.number(given.tolerance),
+            "startingBalance": views.number(given.starting_balance),
+            **computed(total),
+            "netChange": views.number(balance.net),
+            **counted(balance.count),
+            "matchesYours": matches_yours,
+            "matchesTheirs": matches_theirs,
+            "match": matches_yours and matches_theirs,
+            "discrepancy": _discrepancy(given, total, matches_yours, matches_theirs),
+            "latestReceiptId": views.receipt_id(customer, balance.latest) if balance.latest else None,
+            "verifiedCount": balance.count - balance.pending,
+            "pendingCount": balance.pending,
+            "scope": scope_view(balance, now),
+            "asOf": {"sequence": customer.last_sequence, "logSize": log.published_size},
+        }
+        if granularity is not None:
+            reply["breakdown"] = breakdown(snapshot, customer, balance, granularity)
+        if given.their_records is not None:
+            reply |= _entries(snapshot, customer, balance, given.their_records)
+        return reply
+
+
+def _discrepancy(given: Views, total: int, matches_yours: bool, matches_theirs: bool) -> dict[str, Any] | None:
+    if matches_yours and matches_theirs:
+        return None
+    resolution = "YOURS_MATCHES" if matches_yours else "THEIRS_MATCHES" if matches_theirs else "NEITHER_MATCHES"
+    return {
+        "yourDifference": views.number(given.yours - total),
+        "theirDifference": views.number(given.theirs - total),
+        "resolution": resolution,
+        "message": MESSAGES[resolution],
+    }
+
+
+def _entries(
+    snapshot: Snapshot, customer: Customer, balance: Balance, their_records: list[tuple[str, int]]
+) -> dict[str, Any]:
+    """The entries that make the difference, by referenceId; our deltas without one are missing in theirs."""
+    theirs = dict(their_records)
+    if len(theirs) != len(their_records):
+        raise invalid(("theirRecords", "a referenceId appears twice"))
+    missing_in_theirs: list[dict[str, Any]] = []
+    different: list[dict[str, Any]] = []
+    for delta in deltas_of(snapshot, customer, balance):
+        reference = views.context_fields(delta)["referenceId"]
+        amount = theirs.pop(reference, None) if reference is not None else None
+        entry = {"referenceId": reference, "recordId": delta.record_id, "postedAt": views.instant(delta.posted_at)}
+        if amount is None:
+            missing_in_theirs.append(entry | {"delta": views.number(delta.delta)})
+        elif amount != delta.delta:
+            difference = views.number(amount - delta.delta)
+            pair = {"ourDelta": views.number(delta.delta), "theirDelta": views.number(amount)}
+            different.append(entry | pair | {"difference": difference})
+    missing_in_ours = [{"referenceId": r, "delta": views.number(amount)} for r, amount in theirs.items()]
+    return {"missingInTheirs": missing_in_theirs, "missingInOurs": missing_in_ours, "different": different}

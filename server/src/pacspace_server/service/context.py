@@ -1,0 +1,103 @@
+"""What every verb works with: the record, the committer, the log, and who asks."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from ..domain.scopes import ScopeError
+from ..log.integrator import Integrator
+from ..log.signer import Signer
+from ..storage import ids
+from ..storage.committer import Committer
+from ..storage.protocols import Snapshot, Storage
+from ..storage.records import Customer, Environment
+from .errors import ServiceError, invalid
+
+LOG_WAIT_S = 2.0
+SCOPES = ("read", "write", "admin")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the environment of the API key, and what the key may do."""
+
+    environment_id: int
+    environment: str
+    workspace_id: str
+    scopes: tuple[str, ...]
+
+    def require(self, scope: str) -> None:
+        if scope not in self.scopes and "admin" not in self.scopes:
+            raise ServiceError(403, "FORBIDDEN", f"this API key has no {scope} scope")
+
+    def require_sandbox(self) -> None:
+        if self.environment != "sandbox":
+            raise ServiceError(403, "FORBIDDEN", "this exists in the sandbox only: use a pk_test_ key")
+
+
+@dataclass
+class Context:
+    """The running server."""
+
+    storage: Storage
+    committer: Committer
+    integrator: Integrator
+    signer: Signer
+    public_url: str
+    started_at: float = field(default_factory=time.time)
+    _published: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._shard = lru_cache(maxsize=10_000)(
+            lambda workspace, environment, customer: ids.shard_key(
+                self.storage.secret, workspace, environment, customer
+            )
+        )
+
+    def shard(self, caller: Caller, customer_id: str) -> bytes:
+        return self._shard(caller.workspace_id, caller.environment, customer_id)
+
+    def announce_published(self) -> None:
+        """Wakes everybody who waits for the log. Called on the event loop."""
+        self._published.set()
+        self._published = asyncio.Event()
+
+    async def wait_for_log(self, is_there: Callable[[], bool]) -> bool:
+        """Waits up to 2 s until the log has what is_there asks for."""
+        deadline = time.monotonic() + LOG_WAIT_S
+        while True:
+            published = self._published
+            if is_there():
+                return True
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return False
+            try:
+                await asyncio.wait_for(published.wait(), remaining)
+            except TimeoutError:
+                return is_there()
+
+
+def find_customer(context: Context, snapshot: Snapshot, caller: Caller, customer_id: str) -> Customer:
+    """The customer in the caller's environment; 404 CUSTOMER_NOT_FOUND."""
+    customer = snapshot.customer(caller.environment_id, context.shard(caller, customer_id))
+    if customer is None or customer.customer_id != customer_id:
+        raise ServiceError(
+            404, "CUSTOMER_NOT_FOUND", f"no customer {customer_id} in the {caller.environment} environment"
+        )
+    return customer
+
+
+def scope_error(error: ScopeError) -> ServiceError:
+    if error.code is None:
+        return invalid((error.field, str(error)))
+    return ServiceError(400, error.code, str(error))
+
+
+def published_size(snapshot: Snapshot, environment: Environment) -> int:
+    """Entries under the published log checkpoint."""
+    return snapshot.log(environment.log_id).published_size

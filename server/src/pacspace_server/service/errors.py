@@ -1,0 +1,47 @@
+"""The one error that a service raises, and the table of codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Code -> what it means; the reference page is checked against this table.
+CODES = {
+    "INVALID_SCOPE_COMBINATION": "400: scope fields that exclude each other were sent together",
+    "SCOPE_TOO_WIDE": "400: the scope touches more than 36 months",
+    "INVALID_API_KEY": "401: no X-Api-Key header, or an unknown or revoked key",
+    "FORBIDDEN": "403: the key's scopes do not allow this, or the sandbox's tools were used in production",
+    "CUSTOMER_NOT_FOUND": "404: no such customer in this environment",
+    "RECORD_NOT_FOUND": "404: no such delta in this environment",
+    "CHECKPOINT_NOT_FOUND": "404: no such checkpoint in this environment",
+    "RECEIPT_NOT_FOUND": "404: no such receipt",
+    "PROOF_NOT_FOUND": "404: no such proof root, checkpoint or receipt was ever handed out",
+    "NOT_FOUND": "404: no such route or page",
+    "METHOD_NOT_ALLOWED": "405: the route exists, but not for this method",
+    "REFERENCE_ID_CONFLICT": "409: the referenceId was recorded with other values; the reply names them",
+    "IDEMPOTENCY_CONFLICT": "409: the Idempotency-Key was used with another body",
+    "PAYLOAD_TOO_LARGE": "413: the body is larger than the route takes",
+    "UNSUPPORTED_MEDIA_TYPE": "415: the body is not application/json",
+    "RATE_LIMITED": "429: too many requests from this address; wait retryAfterSeconds",
+    "INTERNAL_ERROR": "500: a mistake of the server's; the request id finds it in the log",
+    "SERVICE_UNAVAILABLE": "503: not possible right now; nothing was recorded unless said; wait retryAfterSeconds",
+    "RECORD_DAMAGED": "503: what is stored is not what was hashed; run fsck",
+    "IDEMPOTENCY_PENDING": "202: the same Idempotency-Key is still being worked on; ask again",
+}
+
+
+class ServiceError(Exception):
+    """Refused: HTTP status, code (None for a plain 400, whose details name every field), message, extra fields."""
+
+    def __init__(self, status: int, code: str | None, message: str, **extra: Any) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.extra = status, code, message, extra
+
+
+def invalid(*problems: tuple[str, str]) -> ServiceError:
+    """A plain 400 that names each field and its problem."""
+    message = "; ".join(f"{field}: {problem}" for field, problem in problems)
+    return ServiceError(400, None, message, details=[{"field": f, "problem": p} for f, p in problems])
+
+
+def unavailable(message: str, retry_after_s: int = 1) -> ServiceError:
+    return ServiceError(503, "SERVICE_UNAVAILABLE", message, retryAfterSeconds=retry_after_s)

@@ -1,0 +1,178 @@
+"""The receipt: a month's (or window's) totals with its proof root, its links, and where the verifiable file is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ..domain.instants import instant_text, period_end, period_start
+from ..domain.scopes import Scope
+from ..storage.protocols import Snapshot
+from ..storage.records import Checkpoint, Customer, Delta, PeriodHead
+from . import views
+from .checkpoint import checkpoint_status, hand_out
+from .context import Caller, Context, find_customer
+from .derive import computed, counted, delta_views
+
+MAX_DELTAS = 1_000
+
+
+async def receipt(context: Context, caller: Caller, customer_id: str, scope: Scope) -> dict[str, Any]:
+    """The receipt of a scope, as it is now. Locks nothing; waits a moment for the log."""
+    checkpoint = _locked(context, caller, customer_id, scope)
+    if checkpoint is None:
+        checkpoint = await context.committer.run(lambda unit: hand_out(context, unit, caller, customer_id, scope))
+    if checkpoint is not None:
+        found = checkpoint
+        await context.wait_for_log(lambda: is_integrated(context, found))
+    with context.storage.snapshot() as snapshot:
+        customer = find_customer(context, snapshot, caller, customer_id)
+        return receipt_view(context, snapshot, customer, scope, checkpoint)
+
+
+def _locked(context: Context, caller: Caller, customer_id: str, scope: Scope) -> Checkpoint | None:
+    """The lock of a named month, if it is locked: then nothing needs to be handed out."""
+    with context.storage.snapshot() as snapshot:
+        customer = find_customer(context, snapshot, caller, customer_id)
+        if not scope.names_period or customer.locked_through is None or scope.first > customer.locked_through:
+            return None
+        found = snapshot.lock_at_or_after(customer, scope.first)
+        return found if found.period == scope.first else None
+
+
+def is_integrated(context: Context, checkpoint: Checkpoint) -> bool:
+    """Whether a published log checkpoint covers every part of the checkpoint."""
+    with context.storage.snapshot() as snapshot:
+        return integrated(snapshot, checkpoint)
+
+
+def integrated(snapshot: Snapshot, checkpoint: Checkpoint) -> bool:
+    customer = snapshot.customer_at(checkpoint.customer)
+    published = snapshot.log(snapshot.environment(customer.environment_id).log_id).published_size
+    heads = (snapshot.head(customer, part.period) for part in checkpoint.parts)
+    return all(
+        head is not None and head.verified_size(published) >= part.size
+        for head, part in zip(heads, checkpoint.parts, strict=True)
+    )
+
+
+def receipt_view(
+    context: Context, snapshot: Snapshot, customer: Customer, scope: Scope, checkpoint: Checkpoint | None
+) -> dict[str, Any]:
+    """The reply: every field always there, null where nothing applies."""
+    environment = snapshot.environment(customer.environment_id)
+    log = snapshot.log(environment.log_id)
+    heads = [
+        head for part in (checkpoint.parts if checkpoint else ()) if (head := snapshot.head(customer, part.period))
+    ]
+    root = views.hash_text(checkpoint.proof_root) if checkpoint else None
+    net = checkpoint.net_change if checkpoint else 0
+    brought = checkpoint.brought_forward if checkpoint else customer.locked_total
+    period = checkpoint.period if checkpoint else (scope.first or None)
+    links = links_of(context, root, checkpoint)
+    start = period_start(period) if period else scope.start
+    end = period_end(period) if period else scope.end
+    newer = sum(head.size - part.size for head, part in zip(heads, checkpoint.parts)) if checkpoint else 0
+    sums = Sums()
+    shown: list[Delta] = []
+    for delta in checkpoint_deltas(snapshot, heads, checkpoint) if checkpoint else ():
+        sums.add(delta)
+        if len(shown) < MAX_DELTAS:
+            shown.append(delta)
+    return {
+        "customerId": customer.customer_id,
+        "period": period,
+        "startDate": views.instant(start),
+        "endDate": views.instant(end),
+        "generatedAt": instant_text(time.time_ns() // 1000),
+        "proofRoot": root,
+        "provisional": checkpoint is None or not checkpoint.locked,
+        **counted(checkpoint.delta_count if checkpoint else 0),
+        "startingBalance": views.number(0),
+        **computed(net),
+        "netChange": views.number(net),
+        "broughtForward": views.number(brought),
+        "carriedForward": views.number(brought + net),
+        "debits": views.number(sums.debits),
+        "credits": views.number(sums.credits),
+        "subtotals": sums.subtotals(),
+        "unit": customer.unit,
+        "lateLines": sums.late,
+        "corrections": sums.corrections,
+        "status": checkpoint_status(snapshot, checkpoint) if checkpoint else views.PROVISIONAL,
+        "locked": bool(checkpoint and checkpoint.locked),
+        "environment": environment.name,
+        "receiptId": checkpoint.checkpoint_id if checkpoint else None,
+        "checkpointId": checkpoint.checkpoint_id if checkpoint else None,
+        "invoiceReference": checkpoint.invoice_reference if checkpoint else None,
+        "firstRecordAt": views.instant(checkpoint.first_recorded_at) if checkpoint else None,
+        "lastRecordAt": views.instant(checkpoint.last_recorded_at) if checkpoint else None,
+        **links,
+        "customerLinkUrl": None,
+        "customerLinkHost": None,
+        "accessHint": None,
+        "keyFingerprint": context.signer.verifier_key(environment.origin).fingerprint,
+        "deltas": delta_views(customer, shown, heads, log.published_size),
+        "asOf": {"sequence": customer.last_sequence, "logSize": log.published_size, "newer": newer},
+        "verification": {
+            **links,
+            "verifierKey": str(context.signer.verifier_key(environment.origin)),
+            "logOrigin": environment.origin,
+            "logSize": log.published_size,
+            "inLog": bool(checkpoint and integrated(snapshot, checkpoint)),
+            "itemHashes": [views.hash_text(delta.leaf_hash) for delta in shown],
+        },
+    }
+
+
+def links_of(context: Context, root: str | None, checkpoint: Checkpoint | None) -> dict[str, str | None]:
+    """Where the receipt can be looked at, asked about and downloaded."""
+    base = context.public_url
+    return {
+        "verifyUrl": f"{base}/verify/{root}" if root else None,
+        "verificationApiUrl": f"{base}/api/v1/verify/{root}" if root else None,
+        "verificationExplorerUrl": f"{base}/verify/{root}" if root else None,
+        "bundleUrl": f"{base}/receipts/{checkpoint.checkpoint_id}.json" if checkpoint else None,
+    }
+
+
+def checkpoint_deltas(snapshot: Snapshot, heads: list[PeriodHead], checkpoint: Checkpoint) -> Iterator[Delta]:
+    """The deltas of a checkpoint as it was handed out."""
+    for head, part in zip(heads, checkpoint.parts, strict=True):
+        end = min(part.size, head.delta_count + 1)
+        for delta in snapshot.deltas_in_period(head, 1, end):
+            if checkpoint.start is None or checkpoint.start <= delta.posted_at < (checkpoint.end or 0):
+                yield delta
+
+
+class Sums:
+    """Debits, credits, subtotals by reason, late and correcting lines."""
+
+    def __init__(self) -> None:
+        self.debits = self.credits = 0
+        self.late: list[dict[str, Any]] = []
+        self.corrections: list[dict[str, Any]] = []
+        self._by_reason: dict[str | None, list[int]] = {}
+
+    def add(self, delta: Delta) -> None:
+        self.debits += min(delta.delta, 0)
+        self.credits += max(delta.delta, 0)
+        reason = views.context_fields(delta)["reason"]
+        group = self._by_reason.setdefault(reason, [0, 0])
+        group[0] += 1
+        group[1] += delta.delta
+        happened = delta.recorded_at if delta.occurred_at is None else delta.occurred_at
+        line = {
+            "recordId": delta.record_id,
+            "delta": views.number(delta.delta),
+            "recordedAt": views.instant(delta.recorded_at),
+        }
+        if delta.posted_at != happened and len(self.late) < MAX_DELTAS:
+            self.late.append(line | {"occurredAt": views.instant(happened), "postedAt": views.instant(delta.posted_at)})
+        if delta.adjusts is not None and len(self.corrections) < MAX_DELTAS:
+            self.corrections.append(line | {"adjusts": delta.adjusts})
+
+    def subtotals(self) -> list[dict[str, Any]]:
+        groups = sorted(self._by_reason.items(), key=lambda group: (group[0] is None, group[0] or ""))
+        return [{"reason": r, "count": count, "total": views.number(total)} for r, (count, total) in groups]

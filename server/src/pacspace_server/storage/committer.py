@@ -1,0 +1,150 @@
+"""Group commit: many waiting requests, one durable transaction, then every answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from .commands import Command, LockPeriod, Outcome
+from .locking import lock_period
+from .protocols import Storage, Unit
+from .recording import record_delta
+
+T = TypeVar("T")
+
+MAX_WAITING = 20_000
+MAX_GROUP = 1_000
+
+
+class Overloaded(Exception):
+    """The queue is full: nothing was accepted."""
+
+
+class _Group:
+    """The commands of one request, answered together."""
+
+    __slots__ = ("answer", "commands")
+
+    def __init__(self, commands: Sequence[Command], answer: asyncio.Future[list[Outcome]]) -> None:
+        self.commands, self.answer = commands, answer
+
+
+class _Job:
+    """Other writing work, in a transaction of its own."""
+
+    __slots__ = ("answer", "work")
+
+    def __init__(self, work: Callable[[Unit], Any], answer: Future[Any]) -> None:
+        self.work, self.answer = work, answer
+
+
+class Committer:
+    """Gathers commands while a commit is on disk, and commits at once when idle: a lone request pays no timer.
+
+    Lives on one event loop. The rows are made on the loop, because two threads that both run Python only wait for each
+    other; the commit, which waits for the disk, runs on a thread, and other writing work does so as a whole.
+    """
+
+    def __init__(self, storage: Storage, on_commit: Callable[[], None] = lambda: None) -> None:
+        self._storage, self._on_commit = storage, on_commit
+        self._waiting: deque[_Group | _Job] = deque()
+        self._count = 0
+        self._pump: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="committer")
+        self._loop = asyncio.get_running_loop()
+
+    async def apply(self, commands: Sequence[Command]) -> list[Outcome]:
+        """Carries the commands out and returns when the outcome is durable. Overloaded: nothing was accepted."""
+        if self._count + len(commands) > MAX_WAITING:
+            raise Overloaded
+        group = _Group(commands, self._loop.create_future())
+        self._count += len(commands)
+        self._enqueue(group)
+        return await group.answer
+
+    async def run(self, work: Callable[[Unit], T]) -> T:
+        """Runs other writing work in turn with the groups."""
+        job = _Job(work, Future())
+        self._enqueue(job)
+        result: T = await asyncio.wrap_future(job.answer)
+        self._on_commit()
+        return result
+
+    def run_blocking(self, work: Callable[[Unit], T]) -> T:
+        """The same from another thread."""
+        job = _Job(work, Future())
+        self._loop.call_soon_threadsafe(self._enqueue, job)
+        result: T = job.answer.result()
+        return result
+
+    async def close(self) -> None:
+        """Finishes what was accepted."""
+        while self._pump is not None:
+            await self._pump
+        self._thread.shutdown()
+
+    def _enqueue(self, waiting: _Group | _Job) -> None:
+        self._waiting.append(waiting)
+        if self._pump is None:
+            self._pump = self._loop.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                if isinstance(self._waiting[0], _Job):
+                    await self._carry_out(self._waiting.popleft())  # type: ignore[arg-type]
+                else:
+                    groups = self._next_groups()
+                    await self._commit(groups)
+                    self._on_commit()
+        finally:
+            self._pump = None
+
+    def _next_groups(self) -> list[_Group]:
+        groups: list[_Group] = []
+        size = 0
+        while self._waiting:
+            group = self._waiting[0]
+            if isinstance(group, _Job) or (groups and size + len(group.commands) > MAX_GROUP):
+                break
+            self._waiting.popleft()
+            groups.append(group)
+            size += len(group.commands)
+        self._count -= size
+        return groups
+
+    async def _carry_out(self, job: _Job) -> None:
+        try:
+            job.answer.set_result(await self._loop.run_in_executor(self._thread, self._storage.write, job.work))
+        except Exception as error:
+            job.answer.set_exception(error)
+
+    async def _commit(self, groups: list[_Group]) -> None:
+        """One transaction; a database error halves the group until the guilty request stands alone."""
+        try:
+            unit = self._storage.begin()
+            try:
+                outcomes = [[_apply(unit, command) for command in group.commands] for group in groups]
+                unit.flush()
+            except BaseException:
+                self._storage.roll_back(unit)
+                raise
+            await self._loop.run_in_executor(self._thread, self._storage.commit, unit)
+        except Exception as error:
+            if len(groups) > 1:
+                middle = len(groups) // 2
+                await self._commit(groups[:middle])
+                await self._commit(groups[middle:])
+            elif not groups[0].answer.cancelled():
+                groups[0].answer.set_exception(error)
+            return
+        for group, answer in zip(groups, outcomes, strict=True):
+            if not group.answer.cancelled():
+                group.answer.set_result(answer)
+
+
+def _apply(unit: Unit, command: Command) -> Outcome:
+    return lock_period(unit, command) if isinstance(command, LockPeriod) else record_delta(unit, command)

@@ -1,0 +1,200 @@
+"""What is stored, as the rest of the server sees it. Amounts are units of 10^-9, instants microseconds, hashes bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from ..domain.tree import Frontier
+
+
+@dataclass(slots=True)
+class Environment:
+    """One side of a workspace: `sandbox` or `production`; its log, and the sandbox's held clock."""
+
+    id: int
+    workspace_id: str
+    name: str
+    log_id: int
+    origin: str
+    clock_at: int | None
+
+
+@dataclass(slots=True)
+class ApiKey:
+    """An API key. Its secret is kept only as a SHA-256 hash."""
+
+    id: str
+    environment_id: int
+    environment: str
+    public_id: str
+    secret_hash: bytes
+    name: str
+    scopes: tuple[str, ...]
+    created_at: int
+    revoked_at: int | None
+
+
+@dataclass(slots=True)
+class Customer:
+    """A customer's head: where its sequence, balance and chain of locked months stand."""
+
+    id: int
+    environment_id: int
+    shard_key: bytes
+    customer_id: str
+    slot_key: bytes
+    unit: str | None
+    created_at: int
+    last_sequence: int = 0
+    total: int = 0
+    last_recorded_at: int = 0
+    locked_through: str | None = None
+    locked_root: bytes | None = None
+    locked_total: int = 0
+    locked_count: int = 0
+
+
+@dataclass(slots=True)
+class PeriodHead:
+    """The state of one customer's month: its tree's frontier, its total, and how far the log has it."""
+
+    id: int
+    customer: int
+    period: str
+    opening: bytes
+    frontier: Frontier
+    total: int = 0
+    closing: bytes | None = None
+    root: bytes | None = None  # of a locked month
+    frozen: bool = False
+    first_recorded_at: int | None = None
+    last_recorded_at: int | None = None
+    integrated_size: int = 0
+    integrated_root: bytes = b""
+    integrated_peaks: bytes = b""
+    integrated_total: int = 0
+    entry_index: int | None = None
+    batch_index: int | None = None
+    batch_size: int | None = None
+    previous_size: int = 0
+
+    @property
+    def closed(self) -> bool:
+        return self.closing is not None
+
+    @property
+    def size(self) -> int:
+        return self.frontier.size
+
+    @property
+    def delta_count(self) -> int:
+        return delta_count(self.size, self.closed)
+
+    def verified_size(self, published_size: int) -> int:
+        """Leaves under a published log checkpoint. The run before the last is always published."""
+        published = self.entry_index is not None and self.entry_index < published_size
+        return self.integrated_size if published else self.previous_size
+
+
+def delta_count(size: int, closed: bool) -> int:
+    """Deltas in a period tree of so many leaves: all but the opening and the closing one."""
+    return max(0, size - 1 - closed)
+
+
+class Delta(Struct):
+    """One recorded delta. `period_total` and `total` are the running sums after it, in its month and for life."""
+
+    id: int
+    customer: int
+    period_id: int
+    period: str
+    leaf_index: int
+    sequence: int
+    record_id: str
+    delta: int
+    period_total: int
+    total: int
+    posted_at: int
+    recorded_at: int
+    occurred_at: int | None
+    adjusts: str | None
+    context_hash: bytes
+    leaf_hash: bytes
+    context: bytes | None
+    salt: bytes | None
+    reference_mac: bytes | None
+    body_mac: bytes
+    receipt_key: int
+    seal: bytes
+
+
+@dataclass(slots=True)
+class DayTotal:
+    """What was posted to one day of one customer."""
+
+    customer: int
+    day: int
+    total: int = 0
+    count: int = 0
+    first_sequence: int = 0
+    last_sequence: int = 0
+
+
+@dataclass(slots=True)
+class Part:
+    """One month's state inside a checkpoint."""
+
+    period: str
+    size: int
+    root: bytes
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """A checkpoint: a locked month, or the interim state of a scope as it was handed out."""
+
+    id: int
+    checkpoint_id: str
+    customer: int
+    locked: bool
+    period: str | None
+    start: int | None
+    end: int | None
+    proof_root: bytes
+    delta_count: int
+    net_change: int
+    brought_forward: int
+    starting_balance: int
+    first_recorded_at: int | None
+    last_recorded_at: int | None
+    invoice_reference: str | None
+    previous_checkpoint_id: str | None
+    created_at: int
+    parts: list[Part] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Log:
+    """The log of one environment. `size` counts fixed entries, `published_size` those under the published checkpoint."""
+
+    id: int
+    environment_id: int
+    environment: str
+    origin: str
+    blinding_key: bytes
+    size: int
+    published_size: int
+    note: str | None
+    published_at: int | None
+
+
+@dataclass(slots=True)
+class LogEntry:
+    """One entry of a log; `commitments` are a batch's members, ascending, in one blob."""
+
+    index: int
+    entry: bytes
+    leaf_hash: bytes
+    commitments: bytes | None = None

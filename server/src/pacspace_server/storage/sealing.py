@@ -1,0 +1,43 @@
+"""Seals: eight keyed bytes over what a row holds beside its leaf, so that a flipped bit is found there too."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+
+from ..domain.amounts import amount_text
+from .records import Checkpoint, Delta
+
+
+def row_seal(secret: bytes, *parts: bytes) -> bytes:
+    """The seal over some byte strings, each framed by its length."""
+    framed = b"".join([len(part).to_bytes(4, "big") + part for part in parts])
+    return blake2b(framed, key=secret, digest_size=8).digest()
+
+
+def delta_seal(secret: bytes, delta: Delta) -> bytes:
+    """Over what neither the leaf nor the context hash covers. The first two parts have fixed lengths."""
+    sealed = delta.leaf_hash + delta.body_mac + b"%d %d " % (delta.total, delta.receipt_key)
+    return blake2b(sealed + (delta.reference_mac or b""), key=secret, digest_size=8).digest()
+
+
+def idempotency_seal(secret: bytes, key: bytes, delta: int | None, checkpoint: int | None, mac: bytes) -> bytes:
+    """Over a key's row."""
+    return row_seal(secret, key, repr((delta, checkpoint)).encode(), mac)
+
+
+def checkpoint_parts(checkpoint: Checkpoint) -> str:
+    """The parts of a checkpoint as one JSON text."""
+    return json.dumps([(part.period, part.size, part.root.hex()) for part in checkpoint.parts], separators=(",", ":"))
+
+
+def checkpoint_seal(secret: bytes, checkpoint: Checkpoint) -> bytes:
+    """Over every column but the row number."""
+    amounts = (checkpoint.net_change, checkpoint.brought_forward, checkpoint.starting_balance)
+    stated = (
+        checkpoint.checkpoint_id, checkpoint.customer, checkpoint.locked, checkpoint.period, checkpoint.start,
+        checkpoint.end, checkpoint.proof_root.hex(), checkpoint.delta_count, *map(amount_text, amounts),
+        checkpoint.first_recorded_at, checkpoint.last_recorded_at, checkpoint.invoice_reference,
+        checkpoint.previous_checkpoint_id, checkpoint.created_at, checkpoint_parts(checkpoint),
+    )  # fmt: skip
+    return row_seal(secret, *(repr(value).encode() for value in stated))

@@ -1,0 +1,302 @@
+"""Writing: one transaction that keeps what it touched in memory and stores it once, at the commit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
+from ...domain.tree import pack
+from .. import sealing
+from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Environment, Log, LogEntry, PeriodHead
+from .snapshot import (
+    SqliteSnapshot,
+    day_of_row,
+    stored_total,
+)
+
+_INSERT_DELTA = "INSERT INTO delta VALUES (" + ", ".join("?" * 21) + ")"
+_RANDOM_BYTES = 4096
+_RECORD_TABLES = ("idempotency", "proof_root", "checkpoint", "delta", "day_total", "period_head", "customer")
+
+
+class SqliteUnit(SqliteSnapshot):
+    """A write transaction."""
+
+    def __init__(self, connection: apsw.Connection, secret: bytes) -> None:
+        super().__init__(connection, secret)
+        self._environments_read: dict[int, Environment] = {}
+        self._customers: dict[bytes, Customer | None] = {}
+        self._heads: dict[tuple[int, str], PeriodHead | None] = {}
+        self._days: dict[tuple[int, int], DayTotal] = {}
+        self._by_reference: dict[bytes, Delta] = {}
+        self._by_key: dict[bytes, tuple[Delta | None, Checkpoint | None, bytes]] = {}
+        self._new_deltas: list[tuple[Any, ...]] = []
+        self._next_id: int | None = None
+        self._now: dict[int, int] = {}
+        self._random, self._random_left = b"", 0
+
+    def now(self, environment: Environment) -> int:
+        """The ledger clock, read once: what is committed together was accepted together."""
+        if environment.id not in self._now:
+            self._now[environment.id] = super().now(environment)
+        return self._now[environment.id]
+
+    def random_bytes(self, count: int) -> bytes:
+        """Fresh random bytes, fetched from the system in larger pieces."""
+        if self._random_left < count:
+            self._random, self._random_left = os.urandom(_RANDOM_BYTES), _RANDOM_BYTES
+        self._random_left -= count
+        return self._random[self._random_left : self._random_left + count]
+
+    def environment(self, environment_id: int) -> Environment:
+        if environment_id not in self._environments_read:
+            self._environments_read[environment_id] = super().environment(environment_id)
+        return self._environments_read[environment_id]
+
+    def customer(self, environment_id: int, shard_key: bytes) -> Customer | None:
+        if shard_key not in self._customers:
+            self._customers[shard_key] = super().customer(environment_id, shard_key)
+        return self._customers[shard_key]
+
+    def add_customer(self, customer: Customer) -> Customer:
+        self._connection.execute(
+            "INSERT INTO customer (environment_id, shard_key, customer_id, slot_key, unit, created_at, last_sequence, "
+            "total, last_recorded_at, locked_total, locked_count) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0)",
+            (
+                customer.environment_id, customer.shard_key, customer.customer_id, customer.slot_key, customer.unit,
+                customer.created_at,
+            ),
+        )  # fmt: skip
+        customer.id = self._connection.last_insert_rowid()
+        self._customers[customer.shard_key] = customer
+        return customer
+
+    def head(self, customer: Customer, period: str) -> PeriodHead | None:
+        key = customer.id, period
+        if key not in self._heads:
+            self._heads[key] = super().head(customer, period)
+        return self._heads[key]
+
+    def heads(self, customer: Customer, first: str, last: str) -> list[PeriodHead]:
+        return self._current(super().heads(customer, first, last))
+
+    def open_heads(self, customer: Customer) -> list[PeriodHead]:
+        return self._current(super().open_heads(customer))
+
+    def _current(self, stored: list[PeriodHead]) -> list[PeriodHead]:
+        """The heads as this transaction has changed them."""
+        current = []
+        for head in stored:
+            known = self._heads.setdefault((head.customer, head.period), head)
+            current.append(known or head)
+        return current
+
+    def add_head(self, head: PeriodHead) -> PeriodHead:
+        self._connection.execute(
+            "INSERT INTO period_head (customer, period, opening, size, peaks, spine, merged, total) "
+            "VALUES (?, ?, ?, 0, x'', x'', x'', 0)",
+            (head.customer, head.period, head.opening),
+        )
+        head.id = self._connection.last_insert_rowid()
+        self._heads[head.customer, head.period] = head
+        return head
+
+    def day(self, customer: Customer, day: int) -> DayTotal:
+        key = customer.id, day
+        if key not in self._days:
+            row = self._one(
+                "SELECT customer, day, total, count, first_sequence, last_sequence FROM day_total "
+                "WHERE customer = ? AND day = ?",
+                key,
+            )
+            self._days[key] = day_of_row(row) if row else DayTotal(customer.id, day)
+        return self._days[key]
+
+    def delta_by_reference(self, customer: Customer, mac: bytes) -> Delta | None:
+        return self._by_reference.get(mac) or super().delta_by_reference(customer, mac)
+
+    def delta_at(self, customer: Customer, sequence: int) -> Delta | None:
+        self._store_deltas()
+        return super().delta_at(customer, sequence)
+
+    def add_delta(self, delta: Delta) -> None:
+        if self._next_id is None:
+            self._next_id = self._one("SELECT coalesce(max(id), 0) + 1 FROM delta", ())[0]
+        delta.id = self._next_id
+        self._next_id += 1
+        if delta.reference_mac is not None:
+            self._by_reference[delta.reference_mac] = delta
+        self._new_deltas.append((
+            delta.id, delta.customer, delta.period_id, delta.leaf_index, delta.sequence,
+            bytes.fromhex(delta.record_id[-8:]), delta.delta, stored_total(delta.period_total),
+            stored_total(delta.total), delta.posted_at, delta.recorded_at, delta.occurred_at, delta.adjusts,
+            delta.context_hash, delta.leaf_hash, delta.context, delta.salt, delta.reference_mac, delta.body_mac,
+            delta.receipt_key, delta.seal,
+        ))  # fmt: skip
+
+    def idempotency(self, key_hash: bytes) -> tuple[Delta | None, Checkpoint | None, bytes] | None:
+        return self._by_key.get(key_hash) or super().idempotency(key_hash)
+
+    def add_idempotency(
+        self, key_hash: bytes, delta: Delta | None, checkpoint: Checkpoint | None, body_mac: bytes
+    ) -> None:
+        self._by_key[key_hash] = delta, checkpoint, body_mac
+
+    def add_checkpoint(self, checkpoint: Checkpoint) -> Checkpoint:
+        amounts = (checkpoint.net_change, checkpoint.brought_forward, checkpoint.starting_balance)
+        self._connection.execute(
+            "INSERT INTO checkpoint VALUES (NULL, " + ", ".join("?" * 18) + ")",
+            (
+                checkpoint.checkpoint_id, checkpoint.customer, checkpoint.locked, checkpoint.period, checkpoint.start,
+                checkpoint.end, checkpoint.proof_root, checkpoint.delta_count, *map(stored_total, amounts),
+                checkpoint.first_recorded_at, checkpoint.last_recorded_at, checkpoint.invoice_reference,
+                checkpoint.previous_checkpoint_id, checkpoint.created_at, sealing.checkpoint_parts(checkpoint),
+                sealing.checkpoint_seal(self.secret, checkpoint),
+            ),
+        )  # fmt: skip
+        checkpoint.id = self._connection.last_insert_rowid()
+        self._connection.execute(
+            "INSERT INTO proof_root VALUES (?, ?) ON CONFLICT (root) DO NOTHING", (checkpoint.proof_root, checkpoint.id)
+        )
+        return checkpoint
+
+    def _store_deltas(self) -> None:
+        if self._new_deltas:
+            self._connection.executemany(_INSERT_DELTA, self._new_deltas)
+            self._new_deltas.clear()
+
+    def flush(self) -> None:
+        """Stores everything that is still in memory. Called once, just before the commit."""
+        self._store_deltas()
+        keys = [
+            (key, delta.id if delta else None, checkpoint.id if checkpoint else None, mac,
+             sealing.idempotency_seal(self.secret, key, delta.id if delta else None, checkpoint.id if checkpoint else None, mac))
+            for key, (delta, checkpoint, mac) in self._by_key.items()
+        ]  # fmt: skip
+        self._connection.executemany("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)", keys)
+        customers = [
+            (c.unit, c.last_sequence, stored_total(c.total), c.last_recorded_at, c.locked_through, c.locked_root,
+             stored_total(c.locked_total), c.locked_count, c.id)
+            for c in self._customers.values() if c is not None
+        ]  # fmt: skip
+        self._connection.executemany(
+            "UPDATE customer SET unit = ?, last_sequence = ?, total = ?, last_recorded_at = ?, locked_through = ?, "
+            "locked_root = ?, locked_total = ?, locked_count = ? WHERE id = ?",
+            customers,
+        )
+        heads = [
+            (h.size, pack(h.frontier.peaks), pack(h.frontier.spine), pack(h.frontier.merged), stored_total(h.total),
+             h.closing, h.root, h.first_recorded_at, h.last_recorded_at, h.id)
+            for h in self._heads.values() if h is not None
+        ]  # fmt: skip
+        self._connection.executemany(
+            "UPDATE period_head SET size = ?, peaks = ?, spine = ?, merged = ?, total = ?, closing = ?, root = ?, "
+            "first_recorded_at = ?, last_recorded_at = ? WHERE id = ?",
+            heads,
+        )
+        days = [
+            (d.customer, d.day, stored_total(d.total), d.count, d.first_sequence, d.last_sequence)
+            for d in self._days.values() if d.count
+        ]  # fmt: skip
+        self._connection.executemany(
+            "INSERT INTO day_total VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (customer, day) DO UPDATE SET "
+            "total = excluded.total, count = excluded.count, first_sequence = excluded.first_sequence, "
+            "last_sequence = excluded.last_sequence",
+            days,
+        )
+
+    def add_api_key(self, key: ApiKey) -> None:
+        self._connection.execute(
+            "INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+            (
+                key.id,
+                key.environment_id,
+                key.public_id,
+                key.secret_hash,
+                key.name,
+                ",".join(key.scopes),
+                key.created_at,
+            ),
+        )
+
+    def revoke_api_key(self, key_id: str, at: int) -> bool:
+        self._connection.execute("UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (at, key_id))
+        return self._connection.changes() == 1
+
+    def set_clock(self, environment: Environment, at: int | None) -> None:
+        self._connection.execute("UPDATE environment SET clock_at = ? WHERE id = ?", (at, environment.id))
+
+    def has_deltas(self, environment: Environment) -> bool:
+        row = self._one("SELECT 1 FROM customer WHERE environment_id = ? AND last_recorded_at > 0", (environment.id,))
+        return row is not None
+
+    def replace_log(self, environment: Environment, origin: str, blinding_key: bytes) -> None:
+        self._connection.execute(
+            "INSERT INTO log (environment_id, origin, blinding_key) VALUES (?, ?, ?)",
+            (environment.id, origin, blinding_key),
+        )
+        self._connection.execute(
+            "UPDATE environment SET log_id = ? WHERE id = ?", (self._connection.last_insert_rowid(), environment.id)
+        )
+
+    def empty(self, environment: Environment) -> None:
+        mine = "customer IN (SELECT id FROM customer WHERE environment_id = ?)"
+        ids_of = "(SELECT id FROM {} WHERE " + mine + ")"
+        for table in _RECORD_TABLES:
+            where = {
+                "idempotency": f"delta IN {ids_of.format('delta')} OR checkpoint IN {ids_of.format('checkpoint')}",
+                "proof_root": f"checkpoint IN {ids_of.format('checkpoint')}",
+                "customer": "environment_id = ?",
+            }.get(table, mine)
+            self._connection.execute(f"DELETE FROM {table} WHERE {where}", (environment.id,) * where.count("?"))
+        for table in ("log_entry", "log_node", "closed_slot", "log_checkpoint"):
+            self._connection.execute(
+                f"DELETE FROM {table} WHERE log_id IN (SELECT id FROM log WHERE environment_id = ?)", (environment.id,)
+            )
+        self._connection.execute("DELETE FROM log WHERE environment_id = ?", (environment.id,))
+
+    def add_log_entries(self, log: Log, entries: Sequence[LogEntry]) -> None:
+        self._connection.executemany(
+            "INSERT INTO log_entry VALUES (?, ?, ?, ?, ?)",
+            [(log.id, e.index, e.entry, e.leaf_hash, e.commitments) for e in entries],
+        )
+        log.size += len(entries)
+        self._connection.execute("UPDATE log SET size = ? WHERE id = ?", (log.size, log.id))
+
+    def closed_entry_index(self, log_id: int, slot: bytes) -> int | None:
+        row = self._one("SELECT entry_index FROM closed_slot WHERE log_id = ? AND slot = ?", (log_id, slot))
+        return row[0] if row else None
+
+    def add_closed_slot(self, log_id: int, slot: bytes, entry_index: int) -> None:
+        self._connection.execute("INSERT INTO closed_slot VALUES (?, ?, ?)", (log_id, slot, entry_index))
+
+    def add_log_node(self, log_id: int, level: int, index: int, node: bytes) -> None:
+        self._connection.execute("INSERT INTO log_node VALUES (?, ?, ?, ?)", (log_id, level, index, node))
+
+    def set_integrated(self, head: PeriodHead) -> None:
+        self._connection.execute(
+            "UPDATE period_head SET previous_size = ?, integrated_size = ?, integrated_root = ?, integrated_peaks = ?, "
+            "integrated_total = ?, entry_index = ?, batch_index = ?, batch_size = ? WHERE id = ?",
+            (
+                head.previous_size, head.integrated_size, head.integrated_root, head.integrated_peaks,
+                stored_total(head.integrated_total), head.entry_index, head.batch_index, head.batch_size, head.id,
+            ),
+        )  # fmt: skip
+
+    def set_frozen(self, head: PeriodHead) -> None:
+        self._connection.execute("UPDATE period_head SET frozen = ? WHERE id = ?", (head.frozen, head.id))
+
+    def thaw(self) -> None:
+        self._connection.execute("UPDATE period_head SET frozen = 0 WHERE frozen = 1")
+
+    def publish(self, log_id: int, size: int, root: bytes, note: str, at: int) -> None:
+        self._connection.execute(
+            "INSERT INTO log_checkpoint VALUES (?, ?, ?, ?, ?) ON CONFLICT (log_id, size) DO NOTHING",
+            (log_id, size, root, note, at),
+        )
+        self._connection.execute(
+            "UPDATE log SET published_size = ? WHERE id = ? AND published_size <= ?", (size, log_id, size)
+        )

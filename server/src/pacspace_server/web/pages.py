@@ -1,0 +1,106 @@
+"""The pages that need no key: the verify page behind an invoice link, how to check a file, and the front page."""
+
+from __future__ import annotations
+
+import structlog
+
+from pacspace_proofs.command import printable
+
+from ..service.context import Context
+from ..service.errors import ServiceError
+from ..service.verify import Verifier
+from ..storage import ids
+from . import proof
+from .page import Call, Handler, Limit, Page
+from .rendering import Renderer
+
+logger = structlog.get_logger("pacspace.web")
+SHOWN_CHARS = 80
+ONE_WORKSPACE = 2  # environments
+
+# Status -> template. Everything else is error.html.
+ERRORS = {404: "not_found.html", 429: "busy.html", 503: "busy.html"}
+
+
+class Pages:
+    """The pages and what they share with the API: the verifier, and the limit per address."""
+
+    def __init__(self, context: Context, verifier: Verifier | None = None, limit: Limit | None = None) -> None:
+        self.context = context
+        self.verifier = verifier or Verifier(context)
+        self._limit = limit
+        self._render = Renderer(context.public_url)
+
+    def routes(self) -> dict[tuple[str, str], Handler]:
+        """Method and path of every page."""
+        return {
+            ("GET", "/"): self._page(self._landing),
+            ("GET", "/verify"): self._page(self._how),
+            ("GET", "/verify/{proof_root:path}"): self._page(self._verify),
+            ("GET", "/receipt/{receipt_id:path}"): self._page(self._receipt),
+            ("GET", "/static/{name:path}"): self._page(self._static),
+        }
+
+    def _page(self, handler: Handler) -> Handler:
+        """The handler, with its refusals said in words."""
+
+        async def page(call: Call) -> Page:
+            try:
+                return await handler(call)
+            except ServiceError as error:
+                return self._refusal(error, call)
+            except Exception:
+                logger.exception("page failed", request_id=call.request_id)
+                return self._refusal(ServiceError(500, "INTERNAL_ERROR", ""), call)
+
+        return page
+
+    def _refusal(self, error: ServiceError, call: Call) -> Page:
+        template = ERRORS.get(error.status, "error.html")
+        page = self._render.page(template, error.status, code=error.code, request_id=call.request_id)
+        if "retryAfterSeconds" in error.extra:
+            page.headers["Retry-After"] = str(error.extra["retryAfterSeconds"])
+        return page
+
+    async def _landing(self, call: Call) -> Page:
+        return self._render.page("landing.html")
+
+    async def _how(self, call: Call) -> Page:
+        with self.context.storage.snapshot() as snapshot:
+            environments = snapshot.environments()
+            # Whose logs these are is nobody else's business once vendors share a server.
+            shown = environments if len(environments) <= ONE_WORKSPACE else []
+            logs = [proof.log_facts(self.context, snapshot, environment.id) for environment in shown]
+        logs.sort(key=lambda log: log.environment != "production")
+        return self._render.page("how.html", logs=logs)
+
+    async def _verify(self, call: Call) -> Page:
+        text = call.path("proof_root").rstrip("/")
+        return await self._proof(call, text) if text else await self._how(call)
+
+    async def _receipt(self, call: Call) -> Page:
+        receipt_id = call.path("receipt_id").rstrip("/")
+        if ids.CHECKPOINT_ID.fullmatch(receipt_id) is None:
+            return self._unknown(receipt_id)
+        return await self._proof(call, receipt_id)
+
+    async def _proof(self, call: Call, text: str) -> Page:
+        if self._limit is not None:
+            self._limit.take(call.address)
+        try:
+            view = await proof.look_up(self.context, self.verifier, text)
+        except ServiceError as error:
+            if error.code != "PROOF_NOT_FOUND":
+                raise
+            return self._unknown(text)
+        return self._render.page("delta.html" if isinstance(view, proof.DeltaView) else "proof.html", view=view)
+
+    def _unknown(self, text: str) -> Page:
+        shown = printable(text[:SHOWN_CHARS]) + ("\u2026" if len(text) > SHOWN_CHARS else "")
+        return self._render.page("unknown.html", 404, asked=shown)
+
+    async def _static(self, call: Call) -> Page:
+        found = self._render.asset(call.path("name"))
+        if found is None:
+            raise ServiceError(404, "NOT_FOUND", "no such file")
+        return found

@@ -1,0 +1,216 @@
+"""What the page of a proof root, or of one delta, says. It never names the customer."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from pacspace_proofs.command import printable
+
+from ..domain.amounts import amount_text
+from ..service import verify as verify_service
+from ..service.context import Context
+from ..service.lookup import find_checkpoint, find_delta
+from ..service.receipt import integrated, is_integrated
+from ..storage.protocols import Snapshot
+from ..storage.records import Checkpoint, Customer
+from . import words
+from .words import Moment
+
+# How a verdict reads. LOCKED and OPEN: recomputed from the records and from the log, and equal.
+LOCKED, OPEN, OUTGROWN, WAITING, DIFFERS = "locked", "open", "outgrown", "waiting", "differs"
+CHECKS = {
+    "rows": "Every record was read again and hashed again",
+    "root": "The hashes lead to exactly this proof root",
+    "totals": "The amounts add up to this total, over this number of records",
+    "log checkpoint": "The log\u2019s newest checkpoint is signed by the log\u2019s key",
+    "log entry": "The month\u2019s root is in the log under that checkpoint",
+    "db": "Recomputing from the records",
+    "chain": "Recomputing from the published log",
+}
+SHOWN_DETAILS = ("log entry",)
+# Status of a delta -> what the page calls it.
+DELTA_WORDS = {"QUEUED": "recording", "PROCESSING": "recording", "VERIFIED": "recorded"}
+
+
+@dataclass(frozen=True)
+class CheckLine:
+    """One check of the recomputation."""
+
+    ok: bool
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class LogFacts:
+    """Which log stands behind a page."""
+
+    environment: str
+    origin: str
+    verifier_key: str
+    fingerprint: str
+    size: int
+
+
+@dataclass(frozen=True)
+class ProofView:
+    """The page of a proof root."""
+
+    state: str
+    locked: bool
+    period: str
+    whole_month: bool
+    total: str
+    total_exact: str
+    unit: str | None
+    records: int
+    handed_out: Moment
+    first: Moment | None
+    last: Moment | None
+    root: str
+    entry: int | None
+    log: LogFacts
+    checks: list[CheckLine]
+    checked: Moment
+    commands: list[str]
+
+
+@dataclass(frozen=True)
+class DeltaView:
+    """The page of one delta: status and times, never an amount."""
+
+    word: str
+    receipt_id: str
+    recorded: Moment
+    verified: Moment | None
+    entry: int | None
+    intact: bool
+    log: LogFacts
+
+
+async def look_up(context: Context, verifier: verify_service.Verifier, text: str) -> ProofView | DeltaView:
+    """The verdict on a proof root, a checkpointId or a delta's receiptId. Raises what verify raises."""
+    with context.storage.snapshot() as snapshot:
+        checkpoint = find_checkpoint(snapshot, text)
+    if checkpoint is None:
+        return _delta(context, text, await verify_service.verify(context, verifier, text, "both"))
+    outgrown = _outgrown(context, checkpoint)
+    waiting = not outgrown and not await context.wait_for_log(lambda: is_integrated(context, checkpoint))
+    waiting = waiting and not _damaged(context, checkpoint)
+    source = "db" if outgrown or waiting else "both"
+    verdict = await verify_service.verify(context, verifier, text, source)
+    if not verdict["verified"]:
+        state = DIFFERS
+    elif outgrown or waiting:
+        state = OUTGROWN if outgrown else WAITING
+    else:
+        state = LOCKED if checkpoint.locked else OPEN
+    with context.storage.snapshot() as snapshot:
+        return _proof(context, snapshot, checkpoint, state, verdict)
+
+
+def _outgrown(context: Context, checkpoint: Checkpoint) -> bool:
+    """Whether an open month's root was handed out and the month has grown since: the log only has its newest root."""
+    if checkpoint.locked:
+        return False
+    with context.storage.snapshot() as snapshot:
+        customer = snapshot.customer_at(checkpoint.customer)
+        heads = [snapshot.head(customer, part.period) for part in checkpoint.parts]
+    return any(head is not None and head.size > part.size for head, part in zip(heads, checkpoint.parts, strict=True))
+
+
+def _damaged(context: Context, checkpoint: Checkpoint) -> bool:
+    """Whether a month is missing or was found damaged: then waiting for the log is not what is the matter."""
+    with context.storage.snapshot() as snapshot:
+        if integrated(snapshot, checkpoint):
+            return False
+        customer = snapshot.customer_at(checkpoint.customer)
+        heads = [snapshot.head(customer, part.period) for part in checkpoint.parts]
+    return any(
+        head is None or head.frozen or head.size < part.size for head, part in zip(heads, checkpoint.parts, strict=True)
+    )
+
+
+def _proof(
+    context: Context, snapshot: Snapshot, checkpoint: Checkpoint, state: str, verdict: dict[str, Any]
+) -> ProofView:
+    customer = snapshot.customer_at(checkpoint.customer)
+    log = log_facts(context, snapshot, customer.environment_id)
+    reference = verdict["verification"]["verificationReference"]
+    if checkpoint.start is None or checkpoint.end is None:
+        period = words.month_text(checkpoint.period or checkpoint.parts[0].period)
+    else:
+        period = words.window_text(checkpoint.start, checkpoint.end)
+    return ProofView(
+        state=state,
+        locked=checkpoint.locked,
+        period=period,
+        whole_month=checkpoint.start is None,
+        total=words.amount(checkpoint.net_change),
+        total_exact=amount_text(checkpoint.net_change),
+        unit=printable(customer.unit) if customer.unit else None,
+        records=checkpoint.delta_count,
+        handed_out=words.moment(checkpoint.created_at),
+        first=_moment(checkpoint.first_recorded_at),
+        last=_moment(checkpoint.last_recorded_at),
+        root=verdict["proofRoot"],
+        entry=None if reference is None or state == OUTGROWN else int(reference),
+        log=log,
+        checks=[_check_line(check, customer) for check in verdict["verification"]["checks"]],
+        checked=words.moment_of(verdict["checkedAt"]),
+        # Only a state that the log shows now has a file to check.
+        commands=commands(context.public_url, checkpoint, log.verifier_key) if state in (LOCKED, OPEN, DIFFERS) else [],
+    )
+
+
+def _moment(at_us: int | None) -> Moment | None:
+    return None if at_us is None else words.moment(at_us)
+
+
+def _check_line(check: dict[str, str], customer: Customer) -> CheckLine:
+    """A check in words. What differs is said, but a stored row is never quoted whole and the customer never named."""
+    ok, name = check["status"] == "ok", check["name"]
+    detail = printable(check["detail"])
+    if ok and name not in SHOWN_DETAILS:
+        detail = ""
+    elif not ok and (customer.customer_id in detail or detail.startswith("what is stored can't be read")):
+        detail = detail.partition(":")[0]
+    return CheckLine(ok, CHECKS.get(name, name), detail)
+
+
+def commands(public_url: str, checkpoint: Checkpoint, verifier_key: str) -> list[str]:
+    """How anybody checks the totals on their own machine: fetch the summary, recompute it."""
+    url = f"{public_url}/receipts/0x{checkpoint.proof_root.hex()}.json?kind=summary"
+    allowed = "--allow-summary" if checkpoint.locked else "--allow-summary --allow-provisional"
+    return [
+        f"curl -o receipt.json {shlex.quote(url)}",
+        f"python -m pacspace_proofs receipt.json --key '{verifier_key}' {allowed}",
+    ]
+
+
+def log_facts(context: Context, snapshot: Snapshot, environment_id: int) -> LogFacts:
+    environment = snapshot.environment(environment_id)
+    key = context.signer.verifier_key(environment.origin)
+    size = snapshot.log(environment.log_id).published_size
+    return LogFacts(environment.name, environment.origin, str(key), key.fingerprint, size)
+
+
+def _delta(context: Context, text: str, verdict: dict[str, Any]) -> DeltaView:
+    verification = verdict["verification"]
+    intact = all(check["status"] == "ok" for check in verification["checks"])
+    reference, verified_at = verification["verificationReference"], verification["verifiedAt"]
+    with context.storage.snapshot() as snapshot:
+        found = find_delta(snapshot, text)
+        assert found is not None, "verify has just answered for it"
+        log = log_facts(context, snapshot, found[0].environment_id)
+    return DeltaView(
+        word=DELTA_WORDS.get(verdict["status"], "held back") if intact else "held back",
+        receipt_id=text,
+        recorded=words.moment_of(verdict["recordedAt"]),
+        verified=words.moment_of(verified_at) if verified_at else None,
+        entry=None if reference is None else int(reference),
+        intact=intact and verdict["status"] in DELTA_WORDS,
+        log=log,
+    )

@@ -1,0 +1,55 @@
+"""Templates to pages, and the files they link to."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+import jinja2
+
+from .page import CONTENT_POLICY, Page
+from .words import breakable, count
+
+TYPES = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
+ASSETS = ("pacspace.css", "mark.svg")
+IMMUTABLE = "public, max-age=31536000, immutable"
+HASH_CHARS = 16
+
+
+class Renderer:
+    """Renders templates. Every file they link to carries its content's hash in its name."""
+
+    def __init__(self, public_url: str) -> None:
+        self._base = urlsplit(public_url).path.rstrip("/")
+        self._assets: dict[str, tuple[str, bytes]] = {}
+        self._urls: dict[str, str] = {}
+        for name in ASSETS:
+            self._add(name, resources.files(__package__).joinpath("static", name).read_bytes())
+        self._templates = jinja2.Environment(
+            loader=jinja2.PackageLoader(__package__), autoescape=True, undefined=jinja2.StrictUndefined,
+            trim_blocks=True, lstrip_blocks=True, auto_reload=False,
+        )  # fmt: skip
+        self._templates.globals |= {"asset": self._urls.__getitem__, "link": self._base.__add__}
+        self._templates.filters |= {"breakable": breakable, "count": count}
+
+    def _add(self, name: str, body: bytes) -> None:
+        stem, _, extension = name.rpartition(".")
+        hashed = f"{stem}.{hashlib.sha256(body).hexdigest()[:HASH_CHARS]}.{extension}"
+        self._assets[hashed] = TYPES[extension], body
+        self._urls[name] = f"{self._base}/static/{hashed}"
+
+    def page(self, template: str, status: int = 200, **values: Any) -> Page:
+        """A page with its headers. Nothing of it is kept by caches on the way."""
+        body = self._templates.get_template(template).render(values).encode()
+        return Page(status, body, {"Content-Security-Policy": CONTENT_POLICY, "Cache-Control": "no-store"})
+
+    def asset(self, name: str) -> Page | None:
+        """A linked file by its hashed name."""
+        found = self._assets.get(name)
+        if found is None:
+            return None
+        media_type, body = found
+        headers = {"Content-Security-Policy": CONTENT_POLICY, "Cache-Control": IMMUTABLE}
+        return Page(200, body, headers, media_type)

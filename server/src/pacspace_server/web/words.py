@@ -1,0 +1,74 @@
+"""Amounts, instants and periods as people read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from ..domain.amounts import amount_text
+from ..domain.instants import DAY_US, instant_text, parse_instant
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+GROUP = 8  # characters of a hash between two places where a line may break
+MINUS = "\u2212"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An instant in words to the second, and its exact spelling."""
+
+    day: str
+    clock: str
+    exact: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.day}, {self.clock}"
+
+
+def moment(at_us: int) -> Moment:
+    """1 March 2026, 00:05:12 UTC."""
+    exact = instant_text(at_us)
+    return Moment(_day(exact), f"{exact[11:19]} UTC", exact)
+
+
+def moment_of(text: str) -> Moment:
+    """The same, of an instant that is spelled out already."""
+    return moment(parse_instant(text))
+
+
+def _day(exact: str) -> str:
+    return f"{int(exact[8:10])} {MONTHS[int(exact[5:7]) - 1]} {exact[:4]}"
+
+
+def month_text(period: str) -> str:
+    """February 2026."""
+    return f"{MONTHS[int(period[5:7]) - 1]} {period[:4]}"
+
+
+def window_text(start_us: int, end_us: int) -> str:
+    """A window in words. Its end is exclusive: whole days are named by their first and last day."""
+    start, end, last = instant_text(start_us), instant_text(end_us), instant_text(max(end_us - 1, start_us))
+    if start_us % DAY_US == end_us % DAY_US == 0:
+        return _day(start) if start[:10] == last[:10] else f"{_day(start)} to {_day(last)}"
+    return f"{_day(start)}, {start[11:19]} until {_day(end)}, {end[11:19]}"
+
+
+def amount(value_units: int) -> str:
+    """Exact, with thousands separators and a true minus sign."""
+    whole, point, fraction = amount_text(abs(value_units)).partition(".")
+    return f"{MINUS if value_units < 0 else ''}{int(whole):,}{point}{fraction}"
+
+
+def count(number: int) -> str:
+    """12,345."""
+    return f"{number:,}"
+
+
+def breakable(text: str) -> Markup:
+    """A hash or key with places where a line may break. Copying it gives the text itself."""
+    return Markup("<wbr>").join(text[at : at + GROUP] for at in range(0, len(text), GROUP))
