@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format serve bench lock vectors clean
+.PHONY: help setup demo test check format serve bench lock vectors docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ bench: $(STAMP)  ## the speed and memory figures
 
 vectors: $(STAMP)  ## write the test vectors anew
 	@$(PY) proofs/vectors/generate.py
+
+docs: $(STAMP)  ## write docs/reference.md anew
+	@$(PY) docs/generate.py
 
 # Keeps the versions that are there; UPGRADE=--upgrade takes the newest. docs/decisions/0002-lock-file-without-hosts.md
 UPGRADE ?=

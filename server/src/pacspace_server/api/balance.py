@@ -113,6 +113,7 @@ async def _or_pending(key: str | None, work: Coroutine[Any, Any, T]) -> T:
 
 
 async def emit(context: Context, caller: Caller, call: Call) -> Reply:
+    """Record one signed amount; 201, or 200 when the reference was recorded before."""
     caller.require("write")
     key = idempotency_key(call)
     asked = read_emit(await call.json())
@@ -122,6 +123,7 @@ async def emit(context: Context, caller: Caller, call: Call) -> Reply:
 
 
 async def emit_batch(context: Context, caller: Caller, call: Call) -> Reply:
+    """Record up to 1,000 amounts, each judged alone."""
     caller.require("write")
     key = idempotency_key(call)
     deltas = parse_fields(BATCH, await call.json(MAX_BATCH_BODY_BYTES))["deltas"]
@@ -138,6 +140,7 @@ async def emit_batch(context: Context, caller: Caller, call: Call) -> Reply:
 
 
 async def get_delta(context: Context, caller: Caller, call: Call) -> Reply:
+    """One delta by recordId or receiptId, with its status."""
     caller.require("read")
     parse_fields(NOTHING, call.query())
     return success(record_service.get_delta(context, caller, call.path("record_id")))
@@ -154,6 +157,7 @@ def read_scope(context: Context, caller: Caller, given: dict[str, Any]) -> Scope
 
 
 async def derive(context: Context, caller: Caller, call: Call) -> Reply:
+    """The balance of a scope, with a page of its deltas or a breakdown if asked."""
     caller.require("read")
     given = parse_fields(DERIVE, call.query())
     page = None
@@ -173,12 +177,14 @@ async def derive(context: Context, caller: Caller, call: Call) -> Reply:
 
 
 async def limits(context: Context, caller: Caller, call: Call) -> Reply:
+    """The limits that a client may want to know."""
     caller.require("read")
     parse_fields(NOTHING, call.query())
     return success(limits_service.limits())
 
 
 async def compare(context: Context, caller: Caller, call: Call) -> Reply:
+    """Two views against the record; with theirRecords the entries that differ."""
     caller.require("read")
     given = parse_fields(COMPARE, await call.json(MAX_BATCH_BODY_BYTES))
     problems = []
@@ -208,6 +214,7 @@ async def compare(context: Context, caller: Caller, call: Call) -> Reply:
 
 
 async def checkpoint(context: Context, caller: Caller, call: Call) -> Reply:
+    """Lock the month that is named; any other scope gives an interim root and locks nothing."""
     caller.require("write")
     key = idempotency_key(call)
     body = await call.json()
@@ -224,6 +231,7 @@ async def checkpoint(context: Context, caller: Caller, call: Call) -> Reply:
 
 
 async def checkpoints(context: Context, caller: Caller, call: Call) -> Reply:
+    """Checkpoints, newest first."""
     caller.require("read")
     given = parse_fields(CHECKPOINTS, call.query())
     scope = read_scope(context, caller, given) if given.keys() & set(SCOPE_FIELDS) else None
@@ -235,6 +243,7 @@ async def checkpoints(context: Context, caller: Caller, call: Call) -> Reply:
 
 
 async def receipt(context: Context, caller: Caller, call: Call) -> Reply:
+    """The receipt of a scope: totals, proof root, links."""
     caller.require("read")
     given = parse_fields(SCOPE, call.query())
     scope = read_scope(context, caller, given)
@@ -242,11 +251,13 @@ async def receipt(context: Context, caller: Caller, call: Call) -> Reply:
 
 
 async def get_clock(context: Context, caller: Caller, call: Call) -> Reply:
+    """The sandbox's ledger clock."""
     caller.require("read")
     return success(await sandbox_service.get_clock(context, caller))
 
 
 async def set_clock(context: Context, caller: Caller, call: Call) -> Reply:
+    """Hold the sandbox's clock at an instant, advance it, or let real time go on."""
     caller.require("write")
     caller.require_sandbox()
     body = await call.json()
@@ -257,6 +268,7 @@ async def set_clock(context: Context, caller: Caller, call: Call) -> Reply:
 
 
 async def reset(context: Context, caller: Caller, call: Call) -> Reply:
+    """Empty the sandbox under a new log."""
     caller.require("write")
     parse_fields(NOTHING, await call.json())
     return success(await sandbox_service.reset(context, caller))

@@ -53,11 +53,13 @@ class Public:
         self.limit = AddressLimit()
 
     async def verify(self, call: Call) -> Reply:
+        """Recompute a proof root, checkpointId or a delta's receiptId, from the rows (db), the log (chain) or both."""
         source = parse_fields(VERIFY, call.query()).get("source", "db")
         self.limit.take(call.address)
         return success(await verify_service.verify(self.context, self.verifier, call.path("proof_root"), source))
 
     async def bundle(self, call: Call) -> Reply:
+        """The verifiable receipt file; with a proof root instead of a receiptId the summary only."""
         kind = parse_fields(BUNDLE, call.query()).get("kind", "full")
         receipt_id = call.path("receipt_id")
         chunks = None
@@ -82,15 +84,18 @@ class Public:
         return True
 
     async def log_checkpoint(self, call: Call) -> Reply:
+        """The newest signed log checkpoint (C2SP tlog-checkpoint)."""
         log = self._log(call)
         if log.note is None:
             raise ServiceError(503, "SERVICE_UNAVAILABLE", "nothing has been signed yet", retryAfterSeconds=1)
         return _text(log.note, {"Cache-Control": "no-cache"})
 
     async def log_key(self, call: Call) -> Reply:
+        """The log's verifier key, one line."""
         return _text(f"{self.context.signer.verifier_key(self._log(call).origin)}\n")
 
     async def log_tile(self, call: Call) -> Reply:
+        """Tiles of the log, entries included (C2SP tlog-tiles)."""
         log = self._log(call)
         match = TILE.fullmatch(call.path("tile"))
         if match is None:
@@ -118,6 +123,7 @@ class Public:
         raise ServiceError(404, "NOT_FOUND", "no such log")
 
     async def health(self, call: Call) -> Reply:
+        """Whether the process answers."""
         return success({"status": "ok"})
 
     async def ready(self, call: Call) -> Reply:

@@ -33,7 +33,7 @@ from ..storage import ids
 from ..storage.protocols import Audit, Storage
 from ..storage.recording import delta_leaf
 from ..storage.records import Checkpoint, Customer, DayTotal, Delta, Environment, LogEntry, PeriodHead
-from ..storage.sealing import checkpoint_seal, delta_seal, idempotency_seal
+from ..storage.sealing import checkpoint_seal, delta_seal, head_seal, idempotency_seal
 
 Advance = Callable[[int], None]
 ENTRY_CHUNK = 1024
@@ -246,6 +246,7 @@ class _Checker:
         if month.integrated is None or not 0 <= head.previous_size <= head.integrated_size <= head.size:
             self.findings.add(where, f"integrated size {head.integrated_size} is not a size the month has had")
             return
+        same(f"{where}, seal", head_seal(self.audit.secret, head), head.seal)
         same(f"{where}, integrated leaves", month.integrated[0], head.integrated_peaks)
         same(f"{where}, integrated total", amount_text(month.integrated[1]), amount_text(head.integrated_total))
         same(f"{where}, integrated root", root_of_peaks(unpack(month.integrated[0])), head.integrated_root)

@@ -79,6 +79,7 @@ class PeriodHead:
     batch_index: int | None = None
     batch_size: int | None = None
     previous_size: int = 0
+    seal: bytes = b""
 
     @property
     def closed(self) -> bool:

@@ -6,7 +6,7 @@ import json
 from hashlib import blake2b
 
 from ..domain.amounts import amount_text
-from .records import Checkpoint, Delta
+from .records import Checkpoint, Delta, PeriodHead
 
 
 def row_seal(secret: bytes, *parts: bytes) -> bytes:
@@ -19,6 +19,12 @@ def delta_seal(secret: bytes, delta: Delta) -> bytes:
     """Over what neither the leaf nor the context hash covers. The first two parts have fixed lengths."""
     sealed = delta.leaf_hash + delta.body_mac + b"%d %d " % (delta.total, delta.receipt_key)
     return blake2b(sealed + (delta.reference_mac or b""), key=secret, digest_size=8).digest()
+
+
+def head_seal(secret: bytes, head: PeriodHead) -> bytes:
+    """Over how far the log had a month before, and where it has it now."""
+    stated = (head.id, head.previous_size, head.integrated_size, head.entry_index, head.batch_index, head.batch_size)
+    return row_seal(secret, repr(stated).encode())
 
 
 def idempotency_seal(secret: bytes, key: bytes, delta: int | None, checkpoint: int | None, mac: bytes) -> bytes:

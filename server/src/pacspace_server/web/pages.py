@@ -22,6 +22,15 @@ ONE_WORKSPACE = 2  # environments
 ERRORS = {404: "not_found.html", 429: "busy.html", 503: "busy.html"}
 
 
+ROUTES = [
+    ("/", "_landing"),
+    ("/verify", "_how"),
+    ("/verify/{proof_root:path}", "_verify"),
+    ("/receipt/{receipt_id:path}", "_receipt"),
+    ("/static/{name:path}", "_static"),
+]
+
+
 class Pages:
     """The pages and what they share with the API: the verifier, and the limit per address."""
 
@@ -33,13 +42,7 @@ class Pages:
 
     def routes(self) -> dict[tuple[str, str], Handler]:
         """Method and path of every page."""
-        return {
-            ("GET", "/"): self._page(self._landing),
-            ("GET", "/verify"): self._page(self._how),
-            ("GET", "/verify/{proof_root:path}"): self._page(self._verify),
-            ("GET", "/receipt/{receipt_id:path}"): self._page(self._receipt),
-            ("GET", "/static/{name:path}"): self._page(self._static),
-        }
+        return {("GET", path): self._page(getattr(self, name)) for path, name in ROUTES}
 
     def _page(self, handler: Handler) -> Handler:
         """The handler, with its refusals said in words."""

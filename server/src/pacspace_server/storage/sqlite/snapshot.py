@@ -34,7 +34,7 @@ CUSTOMER = (
 HEAD = (
     "id, customer, period, opening, size, peaks, spine, merged, total, closing, root, frozen, first_recorded_at, "
     "last_recorded_at, integrated_size, integrated_root, integrated_peaks, integrated_total, entry_index, batch_index, "
-    "batch_size, previous_size"
+    "batch_size, previous_size, seal"
 )
 DELTA = (
     "d.id, d.customer, d.period_id, p.period, d.leaf_index, d.sequence, d.record_nonce, d.delta, d.period_total, "
@@ -356,7 +356,7 @@ def customer_of(row: Any) -> Customer:
 def head_of(row: Any) -> PeriodHead:
     frontier = Frontier(row[4], unpack(row[5]), unpack(row[6]), unpack(row[7]))
     values: list[Any] = [*row[:4], frontier, total_of(row[8]), row[9], row[10], bool(row[11]), *row[12:15]]
-    values += [row[15] or b"", row[16] or b"", total_of(row[17] or 0), *row[18:]]
+    values += [row[15] or b"", row[16] or b"", total_of(row[17] or 0), *row[18:22], row[22] or b""]
     return PeriodHead(*values)
 
 

@@ -279,10 +279,10 @@ class SqliteUnit(SqliteSnapshot):
     def set_integrated(self, head: PeriodHead) -> None:
         self._connection.execute(
             "UPDATE period_head SET previous_size = ?, integrated_size = ?, integrated_root = ?, integrated_peaks = ?, "
-            "integrated_total = ?, entry_index = ?, batch_index = ?, batch_size = ? WHERE id = ?",
+            "integrated_total = ?, entry_index = ?, batch_index = ?, batch_size = ?, seal = ? WHERE id = ?",
             (
                 head.previous_size, head.integrated_size, head.integrated_root, head.integrated_peaks,
-                stored_total(head.integrated_total), head.entry_index, head.batch_index, head.batch_size, head.id,
+                stored_total(head.integrated_total), head.entry_index, head.batch_index, head.batch_size, sealing.head_seal(self.secret, head), head.id,
             ),
         )  # fmt: skip
 

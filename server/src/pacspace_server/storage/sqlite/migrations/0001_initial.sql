@@ -114,6 +114,7 @@ CREATE TABLE period_head (
     batch_index INTEGER,
     batch_size INTEGER,
     previous_size INTEGER NOT NULL DEFAULT 0,
+    seal BLOB,
     UNIQUE (customer, period)
 );
 -- What the integrator has still to do: small whenever it keeps up.

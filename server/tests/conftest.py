@@ -1,0 +1,37 @@
+"""Fixtures: an empty record, and one with a story in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from book import Book
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[Book]:
+    record = Book(tmp_path)
+    yield record
+    record.storage.close()
+
+
+@pytest.fixture
+def story(book: Book) -> Book:
+    """Two customers, three months, late, correcting and keyed deltas, locked, open and interim states, all in the log."""
+    book.at("2026-01-10T10:00:00Z")
+    first = book.emit("cust_a", -1_500_000_000, reference="r1", metadata='{"a":1}', key="k1").delta
+    book.emit("cust_a", 2_000_000_000, reference="r2")
+    book.emit("cust_b", -7_000_000_000)
+    book.integrate()
+    book.at("2026-02-03T10:00:00Z")
+    book.emit("cust_a", -3_000_000_000, reference="r3", key="k3")
+    book.lock("cust_a", "2026-01", key="lock")
+    book.emit("cust_a", 500_000_000, occurred_at="2026-01-20T00:00:00Z", adjusts=first.record_id)
+    book.integrate()
+    book.at("2026-03-03T10:00:00Z")
+    book.lock("cust_a", "2026-02")
+    book.emit("cust_a", -9_000_000_000, reference="r5")
+    book.emit("cust_b", -1_000_000_000)
+    book.integrate()
+    return book
