@@ -224,6 +224,9 @@ class _Logs:
                 self.restored[origin] = restored
                 lost_from = self.lost_from.get(restored["origin"], 0)
                 self.lost_from[restored["origin"]] = max(lost_from, int(restored["size"]))
+        for origin in self.restored:
+            if self.restored.get((self.older(origin) or [origin])[-1]):
+                self.forks[origin] = f"CONTRADICTION: the log {origin} goes on from itself"
 
     def _state(self, origin: str, what: str, which: str, value: str) -> None:
         before = self._stated.setdefault((origin, what, which), value)
@@ -276,16 +279,15 @@ def _check_links(receipts: list[Receipt], logs: _Logs) -> str:
     for receipt in receipts:
         require_same(receipt.opening.get("unit"), receipts[0].opening.get("unit"), "a month's unit", "another's")
     months, missing = _locked_months(receipts), []
-    latest: dict[str, Receipt] = {receipt.head["period"]: receipt for receipt in receipts}
-    given = sorted(latest)
+    locked = {month.head["period"] for month in months}
+    given: dict[str, Receipt] = {receipt.head["period"]: receipt for receipt in receipts}  # in order of period
+    before_it = dict(zip(list(given)[1:], given))
     for month in months:
         period, previous = month.head["period"], month.last.get("previousPeriod", "")
-        if (position := given.index(period)) and given[position - 1] > previous:
-            between = latest[given[position - 1]]
-            raise CheckFailed(
-                f"{logs.lost(between)}{period} follows {previous or 'no month'}, but {given[position - 1]} has a record"
-            )
-        if previous and previous not in {other.head["period"] for other in months}:
+        if (between := before_it.get(period, "")) > previous:
+            word = logs.lost(given[between])
+            raise CheckFailed(f"{word}{period} follows {previous or 'no month'}, but {between} has a record")
+        if previous and previous not in locked:
             missing.append(f"{previous} locked (before {period})")
     for before, after in pairwise(months):
         a, b, where = before.last, after.last, f"{logs.lost(before, after)}{after.head['period']}: "

@@ -113,7 +113,7 @@ class Api:
                 if handler is None:
                     allowed = ", ".join(sorted(entry.handlers))
                     message = f"{scope['path'][:200]} takes {allowed}, not {method}"
-                    raise ServiceError(405, "METHOD_NOT_ALLOWED", message)
+                    raise ServiceError(405, "METHOD_NOT_ALLOWED", message, allow=allowed)
                 scope.update(child)
                 return handler
         raise ServiceError(404, "NOT_FOUND", f"there is nothing at {scope['path'][:200]}")

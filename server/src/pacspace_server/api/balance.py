@@ -49,7 +49,10 @@ BATCH: Table = {"deltas": fields.required(fields.items(fields.anything(), MAX_BA
 SCOPE: Table = {name: fields.text(64) for name in SCOPE_FIELDS}
 STARTING: Table = {"startingCheckpoint": fields.text(128), "startingCheckpointType": fields.text(32)}
 GRANULARITY = fields.choice("day", "week", "month")
-PAGE: Table = {"limit": fields.whole_number(1, MAX_PAGE), "offset": fields.whole_number(0, 10**12)}
+PAGE: Table = {
+    "limit": fields.from_query(fields.whole_number(1, MAX_PAGE)),
+    "offset": fields.from_query(fields.whole_number(0, 10**12)),
+}
 DERIVE: Table = {
     **SCOPE, **STARTING, **PAGE,
     "startingBalance": fields.from_query(fields.balance_amount()),

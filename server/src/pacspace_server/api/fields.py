@@ -133,10 +133,10 @@ def instant(allow_date: bool = False) -> Field:
 
 
 def whole_number(least: int, most: int) -> Field:
-    """A whole number, from JSON or from a query string."""
+    """A whole number."""
 
     def read(value: Any) -> int:
-        if not isinstance(value, str) or not re.fullmatch(r"-?[0-9]{1,12}", value):
+        if not isinstance(value, Number) or not re.fullmatch(r"-?[0-9]{1,12}", value):
             raise Problem(f"must be a whole number from {least} to {most}")
         if not least <= int(value) <= most:
             raise Problem(f"must be from {least} to {most}, is {value}")

@@ -122,6 +122,7 @@ def failure(error: ServiceError) -> Reply:
     """The one error shape. A plain 400 has `type` instead of `code`: existing clients read a coded 400 as something else."""
     extra = dict(error.extra)
     top = {name: extra.pop(name) for name in ("verified",) if name in extra}
+    stated = {"Retry-After": extra.get("retryAfterSeconds"), "Allow": extra.pop("allow", None)}
     named = {"type": "VALIDATION_ERROR"} if error.code is None else {"code": error.code}
     body = {
         "success": False, "statusCode": error.status, **top,
@@ -129,7 +130,7 @@ def failure(error: ServiceError) -> Reply:
     }  # fmt: skip
     if error.status == 202:
         body |= {"code": error.code, **extra}
-    headers = {"Retry-After": str(extra["retryAfterSeconds"])} if "retryAfterSeconds" in extra else {}
+    headers = {name: str(value) for name, value in stated.items() if value is not None}
     return Reply(error.status, body, headers)
 
 

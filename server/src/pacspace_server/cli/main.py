@@ -117,16 +117,16 @@ def keys() -> None:
 @click.pass_obj
 def keys_create(out: Output, side: str, name: str, scopes: str, database: str | None) -> None:
     """Make a key. The full key is shown once and kept only as a hash."""
+    from ..service.context import SCOPES
     from ..service.keys import create_key
     from .wiring import open_storage
 
+    wanted = tuple(scopes.split(","))
+    if not set(wanted) <= set(SCOPES):
+        out.fail(f"--scopes: {scopes} is not a list of {', '.join(SCOPES)}", EXIT_WRONG_USE)
     storage = open_storage(settings.database_path(settings.load({"database": database})["database"]))
-    try:
-        key, full = create_key(storage, ENVIRONMENTS[side], name, tuple(scopes.split(",")))
-    except ValueError as error:
-        out.fail(f"--scopes: {error}", EXIT_WRONG_USE)
-    finally:
-        storage.close()
+    key, full = create_key(storage, ENVIRONMENTS[side], name, wanted)
+    storage.close()
     value = {
         "id": key.id, "name": key.name, "environment": key.environment, "scopes": list(key.scopes),
         "publicKey": full.partition(".")[0], "fullKey": full, "createdAt": instant_text(key.created_at),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..domain.instants import DAY_US, add_months, day_of, instant_text, period_of, period_start
+from ..domain.instants import DAY_US, add_months, day_of, instant_text, period_of
 from ..domain.scopes import LAST_PERIOD, Scope, ScopeError, scope_bounds
 from ..storage.protocols import Snapshot
 from ..storage.records import Customer, DayTotal, Delta, PeriodHead, delta_count
@@ -38,47 +38,53 @@ def balance_of(snapshot: Snapshot, customer: Customer, scope: Scope, published: 
         if isinstance(after, Delta):
             return _later_sequences(snapshot, customer, scope, after, published)
         scope = Scope("checkpoint", add_months(after, 1), LAST_PERIOD, after=scope.after)
-    if scope.start is not None:
-        return _window(snapshot, customer, scope, published)
     return _months(snapshot, customer, scope, published)
 
 
 def _months(snapshot: Snapshot, customer: Customer, scope: Scope, published: int) -> Balance:
+    """Whole months from their heads; a month that a window cuts from its days."""
     later = snapshot.heads(customer, scope.first, LAST_PERIOD)
     balance = Balance(scope, heads=[head for head in later if head.period <= scope.last])
     balance.brought_forward = customer.total - sum(head.total for head in later)
     for head in balance.heads:
-        balance.net += head.total
-        balance.count += head.delta_count
-        verified = head.verified_size(published)
-        balance.pending += head.delta_count - delta_count(verified, head.closed and verified == head.size)
-        _widen(balance, head.first_recorded_at, head.last_recorded_at)
-        last = snapshot.delta_in_period(head, head.delta_count)
-        if last is not None and (balance.latest is None or last.sequence > balance.latest.sequence):
-            balance.latest = last
+        begins, ends = scope_bounds(Scope("period", head.period, head.period), head.period)
+        start, end = max(begins, scope.start or begins), min(ends, scope.end or ends)
+        if (start, end) == (begins, ends):
+            _add_month(snapshot, balance, head, published)
+        else:
+            _add_days(snapshot, customer, balance, head, start, end, published)
+            balance.brought_forward += sum(day.total for day in posted_days(snapshot, customer, begins, start))
     return balance
 
 
-def _window(snapshot: Snapshot, customer: Customer, scope: Scope, published: int) -> Balance:
-    later = snapshot.heads(customer, scope.first, LAST_PERIOD)
-    balance = Balance(scope, heads=[head for head in later if head.period <= scope.last])
-    start, end = scope_bounds(scope, scope.last)
-    balance.brought_forward = customer.total - sum(head.total for head in later)
-    first_sequence = last_sequence = 0
-    for total in posted_days(snapshot, customer, start, end):
-        balance.net += total.total
-        balance.count += total.count
-        first_sequence = min(first_sequence or total.first_sequence, total.first_sequence)
-        last_sequence = max(last_sequence, total.last_sequence)
-    # What lies in the first month before the window.
-    for total in posted_days(snapshot, customer, period_start(scope.first), start):
-        balance.brought_forward += total.total
-    if last_sequence:
-        first, balance.latest = snapshot.delta_at(customer, first_sequence), snapshot.delta_at(customer, last_sequence)
-        _widen(balance, _recorded(first), _recorded(balance.latest))
-    pending = _unverified(snapshot, balance.heads, published)
-    balance.pending = sum(start <= delta.posted_at < end for delta in pending)
-    return balance
+def _add_month(snapshot: Snapshot, balance: Balance, head: PeriodHead, published: int) -> None:
+    verified = head.verified_size(published)
+    balance.net += head.total
+    balance.count += head.delta_count
+    balance.pending += head.delta_count - delta_count(verified, head.closed and verified == head.size)
+    _widen(balance, head.first_recorded_at, head.last_recorded_at)
+    _latest(balance, snapshot.delta_in_period(head, head.delta_count))
+
+
+def _add_days(
+    snapshot: Snapshot, customer: Customer, balance: Balance, head: PeriodHead, start: int, end: int, published: int
+) -> None:
+    first = last = 0
+    for day in posted_days(snapshot, customer, start, end):
+        balance.net += day.total
+        balance.count += day.count
+        first, last = min(first or day.first_sequence, day.first_sequence), max(last, day.last_sequence)
+    if last:
+        newest = snapshot.delta_at(customer, last)
+        _widen(balance, _recorded(snapshot.delta_at(customer, first)), _recorded(newest))
+        _latest(balance, newest)
+    pending = _unverified(snapshot, [head], published)
+    balance.pending += sum(start <= delta.posted_at < end for delta in pending)
+
+
+def _latest(balance: Balance, delta: Delta | None) -> None:
+    if delta is not None and (balance.latest is None or delta.sequence > balance.latest.sequence):
+        balance.latest = delta
 
 
 def _later_sequences(snapshot: Snapshot, customer: Customer, scope: Scope, after: Delta, published: int) -> Balance:

@@ -39,17 +39,15 @@ async def checkpoint(context: Context, caller: Caller, asked: CheckpointRequest)
     if asked.customer_id is None:
         return await _interim_of_all(context, caller, asked), False
     if not asked.scope.names_period:
-        return await _interim_reply(context, caller, asked.customer_id, asked), False
+        return await _interim_reply(context, caller, asked.customer_id, asked)
     shard = context.shard(caller, asked.customer_id)
-    key = asked.idempotency_key
     command = LockPeriod(
         caller.environment_id,
         shard,
         asked.customer_id,
         asked.scope.first,
         asked.invoice_reference,
-        ids.idempotency_hash(shard, "checkpoint\x00" + key) if key is not None else None,
-        ids.body_mac(context.storage.secret, asked.body.encode()),
+        *_key_and_body(context, caller, asked.customer_id, asked),
     )
     try:
         (outcome,) = await context.committer.apply((command,))
@@ -78,10 +76,18 @@ def checkpoint_status(snapshot: Snapshot, checkpoint: Checkpoint) -> str:
     return views.VERIFIED if head and head.verified_size(published) == head.size else views.QUEUED
 
 
+def verified_at(snapshot: Snapshot, checkpoint: Checkpoint) -> str | None:
+    """When the log checkpoint that first covered a locked month was published."""
+    customer = snapshot.customer_at(checkpoint.customer)
+    head = snapshot.head(customer, checkpoint.period or "")
+    if head is None or head.entry_index is None:
+        return None
+    return views.instant(snapshot.published_at(snapshot.environment(customer.environment_id).log_id, head.entry_index))
+
+
 def checkpoint_view(snapshot: Snapshot, checkpoint: Checkpoint) -> dict[str, Any]:
     """A checkpoint as every route shows it."""
     customer = snapshot.customer_at(checkpoint.customer)
-    log = snapshot.log(snapshot.environment(customer.environment_id).log_id)
     status = checkpoint_status(snapshot, checkpoint)
     period = checkpoint.period
     start = period_start(period) if period else checkpoint.start
@@ -103,7 +109,7 @@ def checkpoint_view(snapshot: Snapshot, checkpoint: Checkpoint) -> dict[str, Any
         "status": status,
         "locked": checkpoint.locked,
         "createdAt": instant_text(checkpoint.created_at),
-        "verifiedAt": views.instant(log.published_at) if status == views.VERIFIED else None,
+        "verifiedAt": verified_at(snapshot, checkpoint) if status == views.VERIFIED else None,
         "firstRecordAt": views.instant(checkpoint.first_recorded_at),
         "lastRecordAt": views.instant(checkpoint.last_recorded_at),
         "previousCheckpointId": checkpoint.previous_checkpoint_id,
@@ -137,19 +143,42 @@ def _locked_view(snapshot: Snapshot, locked: Locked, asked: CheckpointRequest) -
     return view | {"alsoLocked": also, "idempotent": locked.existing, "warnings": warnings}
 
 
+def _key_and_body(
+    context: Context, caller: Caller, customer_id: str, asked: CheckpointRequest
+) -> tuple[bytes | None, bytes]:
+    """The hash of the Idempotency-Key, which has a room of its own beside those of emits, and the body's MAC."""
+    key, shard = asked.idempotency_key, context.shard(caller, customer_id)
+    hashed = ids.idempotency_hash(shard, "checkpoint\x00" + key) if key is not None else None
+    return hashed, ids.body_mac(context.storage.secret, asked.body.encode())
+
+
 async def _interim_reply(
     context: Context, caller: Caller, customer_id: str, asked: CheckpointRequest
-) -> dict[str, Any]:
-    """An interim checkpoint: the provisional root of a scope. Locks nothing."""
+) -> tuple[dict[str, Any], bool]:
+    """An interim checkpoint: the provisional root of a scope. Locks nothing. Also says whether the key replayed it."""
     if asked.invoice_reference is not None:
         raise invalid(("invoiceReference", "goes with a period: only a locked month carries one"))
-    interim = await context.committer.run(lambda unit: hand_out(context, unit, caller, customer_id, asked.scope))
+    key, body = _key_and_body(context, caller, customer_id, asked)
+
+    def work(unit: Unit) -> tuple[Checkpoint | None, bool]:
+        known = unit.idempotency(key) if key is not None else None
+        if known is not None:
+            if known[1] is None or known[2] != body:
+                message = "this Idempotency-Key was used with another body; nothing was handed out"
+                raise ServiceError(409, "IDEMPOTENCY_CONFLICT", message)
+            return known[1], True
+        interim = hand_out(context, unit, caller, customer_id, asked.scope)
+        if key is not None and interim is not None:
+            unit.add_idempotency(key, None, interim, body)
+        return interim, False
+
+    interim, replayed = await context.committer.run(work)
     with context.storage.snapshot() as snapshot:
         if interim is None:
-            return _empty_view(find_customer(context, snapshot, caller, customer_id), asked.scope)
+            return _empty_view(find_customer(context, snapshot, caller, customer_id), asked.scope), False
         view = checkpoint_view(snapshot, interim)
     warning = "interim: nothing was locked; name a period to lock it"
-    return view | {"alsoLocked": [], "idempotent": False, "warnings": [warning]}
+    return view | {"alsoLocked": [], "idempotent": False, "warnings": [warning]}, replayed
 
 
 async def _interim_of_all(context: Context, caller: Caller, asked: CheckpointRequest) -> dict[str, Any]:
@@ -158,7 +187,7 @@ async def _interim_of_all(context: Context, caller: Caller, asked: CheckpointReq
         raise invalid(("customerId", "is needed to lock a month"))
     with context.storage.snapshot() as snapshot:
         customers = snapshot.customers(caller.environment_id, "", ALL_LIMIT + 1)
-    replies = [await _interim_reply(context, caller, c.customer_id, asked) for c in customers[:ALL_LIMIT]]
+    replies = [(await _interim_reply(context, caller, c.customer_id, asked))[0] for c in customers[:ALL_LIMIT]]
     warnings = [f"only the first {ALL_LIMIT} customers are shown"] if len(customers) > ALL_LIMIT else []
     totals = {"customers": len(replies), **counted(sum(reply["deltaCount"] for reply in replies))}
     return {"checkpoints": replies, "totals": totals, "jobId": None, "locked": False, "warnings": warnings}

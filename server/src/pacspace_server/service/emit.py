@@ -136,7 +136,7 @@ def _rejected(index: int, raw: Any, command: RecordDelta | None, reason: Refusal
     return {
         "index": index,
         "status": "REJECTED",
-        "customerId": given.get("customerId"),
+        "customerId": customer if type(customer := given.get("customerId")) is str else None,
         "delta": number(command.delta) if command else None,
         "error": reason.message,
         "code": reason.code or "VALIDATION_ERROR",

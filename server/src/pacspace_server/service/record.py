@@ -31,7 +31,7 @@ def record_view(snapshot: Snapshot, customer: Customer, delta: Delta) -> dict[st
     status = views.delta_status(delta, head, log.published_size)
     verified = status == views.VERIFIED
     view = views.delta_view(customer.customer_id, customer.shard_key, delta, status)
-    view["verifiedAt"] = views.instant(log.published_at) if verified else None
+    view["verifiedAt"] = views.instant(snapshot.published_at(log.id, head.entry_index or 0)) if verified else None
     view["verificationReference"] = str(head.entry_index) if verified else None
     if status == views.FAILED:
         view["error"] = "what is stored is not what was hashed; the month is frozen until fsck is clean"

@@ -26,7 +26,8 @@ def lock_period(unit: Unit, command: LockPeriod) -> Locked | Refusal:
         if checkpoint is None or body_mac != command.body_mac:
             message = "this Idempotency-Key was used with another body; nothing was locked"
             return Refusal(409, "IDEMPOTENCY_CONFLICT", message)
-        return Locked(checkpoint, replayed=True, existing=True)
+        was_running = command.period >= period_of(checkpoint.created_at)
+        return Locked(checkpoint, replayed=True, gap=checkpoint.period != command.period, running=was_running)
     now = max(unit.now(environment), customer.last_recorded_at)
     running = command.period >= period_of(now)
     if customer.locked_through is not None and command.period <= customer.locked_through:

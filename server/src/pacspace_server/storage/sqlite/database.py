@@ -15,13 +15,13 @@ import apsw
 
 from ..protocols import Unit
 from .snapshot import SqliteSnapshot
-from .unit import SqliteUnit
+from .unit import Kept, SqliteUnit
 
 T = TypeVar("T")
 
 # The write-ahead log's reset race (two connections or more) is fixed in these and later versions.
 _FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
-_CACHE_KIB = 64 * 1024
+_WRITER_CACHE_KIB, _READER_CACHE_KIB = 32 * 1024, 4 * 1024
 _WAL_PAGES = 4000
 _BUSY_MS = 10_000
 
@@ -50,25 +50,26 @@ class SqliteStorage:
         if not create and not self.path.exists():
             raise UnusableDatabase(f"{self.path} does not exist; `pacspace serve` creates it")
         self._write_lock = threading.Lock()
+        self._kept = Kept()
         self._readers: list[apsw.Connection] = []
         try:
-            self._writer = self._connect()
+            self._writer = self._connect(_WRITER_CACHE_KIB)
             self._writer.execute("PRAGMA journal_mode = WAL")
             migrate(self._writer, workspace_id)
         except apsw.Error as error:
             raise UnusableDatabase(f"{self.path} can't be opened: {error}") from error
         self.secret: bytes = _value(self._writer, "SELECT secret FROM installation")
 
-    def _connect(self) -> apsw.Connection:
+    def _connect(self, cache_kib: int) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), statementcachesize=200)
         connection.set_busy_timeout(_BUSY_MS)
-        for pragma in ("synchronous = FULL", f"cache_size = -{_CACHE_KIB}", f"wal_autocheckpoint = {_WAL_PAGES}"):
+        for pragma in ("synchronous = FULL", f"cache_size = -{cache_kib}", f"wal_autocheckpoint = {_WAL_PAGES}"):
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
     @contextmanager
     def snapshot(self) -> Iterator[SqliteSnapshot]:
-        connection = self._readers.pop() if self._readers else self._connect()
+        connection = self._readers.pop() if self._readers else self._connect(_READER_CACHE_KIB)
         connection.execute("BEGIN")
         try:
             yield SqliteSnapshot(connection, self.secret)
@@ -83,7 +84,7 @@ class SqliteStorage:
         except BaseException:
             self._write_lock.release()
             raise
-        return SqliteUnit(self._writer, self.secret)
+        return SqliteUnit(self._writer, self.secret, self._kept)
 
     def commit(self, unit: Unit) -> None:
         try:
@@ -94,6 +95,7 @@ class SqliteStorage:
         self._write_lock.release()
 
     def roll_back(self, unit: Unit) -> None:
+        self._kept.forget()
         # A failed COMMIT may have ended the transaction already.
         if self._writer.in_transaction:
             self._writer.execute("ROLLBACK")

@@ -254,6 +254,14 @@ class SqliteSnapshot:
         row = self._one(f"SELECT {LOG} WHERE l.origin = ?", (origin,))
         return Log(*row) if row else None
 
+    def published_at(self, log_id: int, entry_index: int) -> int | None:
+        """When the first log checkpoint that covers an entry was published."""
+        row = self._one(
+            "SELECT published_at FROM log_checkpoint WHERE log_id = ? AND size > ? ORDER BY size LIMIT 1",
+            (log_id, entry_index),
+        )
+        return row[0] if row else None
+
     def log_entries(self, log_id: int, first: int, end: int) -> list[LogEntry]:
         rows = self._all(
             "SELECT entry_index, entry, leaf_hash, commitments FROM log_entry "

@@ -19,30 +19,58 @@ from .snapshot import (
 
 _INSERT_DELTA = "INSERT INTO delta VALUES (" + ", ".join("?" * 21) + ")"
 _RANDOM_BYTES = 4096
+_INTEGRATED = (
+    "previous_size", "integrated_size", "integrated_root", "integrated_peaks", "integrated_total", "entry_index",
+    "batch_index", "batch_size", "seal",
+)  # fmt: skip
 _RECORD_TABLES = ("idempotency", "proof_root", "checkpoint", "delta", "day_total", "period_head", "customer")
+
+
+class Kept:
+    """What the one writer knows to be in the file, so that it need not be read again.
+
+    Forgotten whenever a transaction fails, another process writes, or it grows too large.
+    """
+
+    MAX_CUSTOMERS = 8_192
+
+    def __init__(self) -> None:
+        self.data_version = -1
+        self.forget()
+
+    def forget(self) -> None:
+        self.customers: dict[bytes, Customer] = {}
+        self.heads: dict[tuple[int, str], PeriodHead] = {}
+        self.days: dict[tuple[int, int], DayTotal] = {}
 
 
 class SqliteUnit(SqliteSnapshot):
     """A write transaction."""
 
-    def __init__(self, connection: apsw.Connection, secret: bytes) -> None:
+    def __init__(self, connection: apsw.Connection, secret: bytes, kept: Kept) -> None:
         super().__init__(connection, secret)
+        version = self._one("PRAGMA data_version", ())[0]
+        if version != kept.data_version or len(kept.customers) > kept.MAX_CUSTOMERS:
+            kept.forget()
+            kept.data_version = version
+        self._kept = kept
         self._environments_read: dict[int, Environment] = {}
-        self._customers: dict[bytes, Customer | None] = {}
-        self._heads: dict[tuple[int, str], PeriodHead | None] = {}
+        self._customers: dict[bytes, Customer] = {}  # touched here, and stored at the commit, as the next two
+        self._heads: dict[tuple[int, str], PeriodHead] = {}
         self._days: dict[tuple[int, int], DayTotal] = {}
         self._by_reference: dict[bytes, Delta] = {}
         self._by_key: dict[bytes, tuple[Delta | None, Checkpoint | None, bytes]] = {}
         self._new_deltas: list[tuple[Any, ...]] = []
         self._next_id: int | None = None
-        self._now: dict[int, int] = {}
+        self._now: dict[tuple[int, int | None], int] = {}
         self._random, self._random_left = b"", 0
 
     def now(self, environment: Environment) -> int:
         """The ledger clock, read once: what is committed together was accepted together."""
-        if environment.id not in self._now:
-            self._now[environment.id] = super().now(environment)
-        return self._now[environment.id]
+        key = environment.id, environment.clock_at
+        if key not in self._now:
+            self._now[key] = super().now(environment)
+        return self._now[key]
 
     def random_bytes(self, count: int) -> bytes:
         """Fresh random bytes, fetched from the system in larger pieces."""
@@ -57,9 +85,13 @@ class SqliteUnit(SqliteSnapshot):
         return self._environments_read[environment_id]
 
     def customer(self, environment_id: int, shard_key: bytes) -> Customer | None:
-        if shard_key not in self._customers:
-            self._customers[shard_key] = super().customer(environment_id, shard_key)
-        return self._customers[shard_key]
+        customer = self._customers.get(shard_key) or self._kept.customers.get(shard_key)
+        if customer is None:
+            customer = super().customer_by_shard(shard_key)
+        if customer is None or customer.environment_id != environment_id:
+            return None
+        self._customers[shard_key] = self._kept.customers[shard_key] = customer
+        return customer
 
     def add_customer(self, customer: Customer) -> Customer:
         self._connection.execute(
@@ -71,14 +103,15 @@ class SqliteUnit(SqliteSnapshot):
             ),
         )  # fmt: skip
         customer.id = self._connection.last_insert_rowid()
-        self._customers[customer.shard_key] = customer
+        self._customers[customer.shard_key] = self._kept.customers[customer.shard_key] = customer
         return customer
 
     def head(self, customer: Customer, period: str) -> PeriodHead | None:
         key = customer.id, period
-        if key not in self._heads:
-            self._heads[key] = super().head(customer, period)
-        return self._heads[key]
+        head = self._heads.get(key) or self._kept.heads.get(key) or super().head(customer, period)
+        if head is not None:
+            self._heads[key] = self._kept.heads[key] = head
+        return head
 
     def heads(self, customer: Customer, first: str, last: str) -> list[PeriodHead]:
         return self._current(super().heads(customer, first, last))
@@ -88,11 +121,8 @@ class SqliteUnit(SqliteSnapshot):
 
     def _current(self, stored: list[PeriodHead]) -> list[PeriodHead]:
         """The heads as this transaction has changed them."""
-        current = []
-        for head in stored:
-            known = self._heads.setdefault((head.customer, head.period), head)
-            current.append(known or head)
-        return current
+        return [self._heads.setdefault(key, self._kept.heads.setdefault(key, head))
+                for head in stored for key in [(head.customer, head.period)]]  # fmt: skip
 
     def add_head(self, head: PeriodHead) -> PeriodHead:
         self._connection.execute(
@@ -101,19 +131,21 @@ class SqliteUnit(SqliteSnapshot):
             (head.customer, head.period, head.opening),
         )
         head.id = self._connection.last_insert_rowid()
-        self._heads[head.customer, head.period] = head
+        self._heads[head.customer, head.period] = self._kept.heads[head.customer, head.period] = head
         return head
 
     def day(self, customer: Customer, day: int) -> DayTotal:
         key = customer.id, day
-        if key not in self._days:
+        total = self._days.get(key) or self._kept.days.get(key)
+        if total is None:
             row = self._one(
                 "SELECT customer, day, total, count, first_sequence, last_sequence FROM day_total "
                 "WHERE customer = ? AND day = ?",
                 key,
             )
-            self._days[key] = day_of_row(row) if row else DayTotal(customer.id, day)
-        return self._days[key]
+            total = day_of_row(row) if row else DayTotal(customer.id, day)
+        self._days[key] = self._kept.days[key] = total
+        return total
 
     def delta_by_reference(self, customer: Customer, mac: bytes) -> Delta | None:
         return self._by_reference.get(mac) or super().delta_by_reference(customer, mac)
@@ -180,7 +212,7 @@ class SqliteUnit(SqliteSnapshot):
         customers = [
             (c.unit, c.last_sequence, stored_total(c.total), c.last_recorded_at, c.locked_through, c.locked_root,
              stored_total(c.locked_total), c.locked_count, c.id)
-            for c in self._customers.values() if c is not None
+            for c in self._customers.values()
         ]  # fmt: skip
         self._connection.executemany(
             "UPDATE customer SET unit = ?, last_sequence = ?, total = ?, last_recorded_at = ?, locked_through = ?, "
@@ -190,7 +222,7 @@ class SqliteUnit(SqliteSnapshot):
         heads = [
             (h.size, pack(h.frontier.peaks), pack(h.frontier.spine), pack(h.frontier.merged), stored_total(h.total),
              h.closing, h.root, h.first_recorded_at, h.last_recorded_at, h.id)
-            for h in self._heads.values() if h is not None
+            for h in self._heads.values()
         ]  # fmt: skip
         self._connection.executemany(
             "UPDATE period_head SET size = ?, peaks = ?, spine = ?, merged = ?, total = ?, closing = ?, root = ?, "
@@ -243,6 +275,7 @@ class SqliteUnit(SqliteSnapshot):
         )
 
     def empty(self, environment: Environment) -> None:
+        self._kept.forget()
         mine = "customer IN (SELECT id FROM customer WHERE environment_id = ?)"
         ids_of = "(SELECT id FROM {} WHERE " + mine + ")"
         for table in _RECORD_TABLES:
@@ -277,19 +310,29 @@ class SqliteUnit(SqliteSnapshot):
         self._connection.execute("INSERT INTO log_node VALUES (?, ?, ?, ?)", (log_id, level, index, node))
 
     def set_integrated(self, head: PeriodHead) -> None:
+        head.seal = sealing.head_seal(self.secret, head)
+        self._keep(head, *_INTEGRATED)
         self._connection.execute(
             "UPDATE period_head SET previous_size = ?, integrated_size = ?, integrated_root = ?, integrated_peaks = ?, "
             "integrated_total = ?, entry_index = ?, batch_index = ?, batch_size = ?, seal = ? WHERE id = ?",
             (
                 head.previous_size, head.integrated_size, head.integrated_root, head.integrated_peaks,
-                stored_total(head.integrated_total), head.entry_index, head.batch_index, head.batch_size, sealing.head_seal(self.secret, head), head.id,
+                stored_total(head.integrated_total), head.entry_index, head.batch_index, head.batch_size, head.seal, head.id,
             ),
         )  # fmt: skip
 
+    def _keep(self, head: PeriodHead, *names: str) -> None:
+        """What the log changes of a head that the writer may know."""
+        kept = self._kept.heads.get((head.customer, head.period))
+        for name in names if kept is not None else ():
+            setattr(kept, name, getattr(head, name))
+
     def set_frozen(self, head: PeriodHead) -> None:
+        self._keep(head, "frozen")
         self._connection.execute("UPDATE period_head SET frozen = ? WHERE id = ?", (head.frozen, head.id))
 
     def thaw(self) -> None:
+        self._kept.forget()
         self._connection.execute("UPDATE period_head SET frozen = 0 WHERE frozen = 1")
 
     def publish(self, log_id: int, size: int, root: bytes, note: str, at: int) -> None:
