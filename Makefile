@@ -50,7 +50,7 @@ vectors: $(STAMP)  ## write the test vectors anew
 	@$(PY) proofs/vectors/generate.py
 
 docs: $(STAMP)  ## write docs/reference.md anew
-	@$(PY) docs/generate.py
+	@$(PY) docs/make_reference.py
 
 # Keeps the versions that are there; UPGRADE=--upgrade takes the newest. docs/decisions/0002-lock-file-without-hosts.md
 UPGRADE ?=
@@ -69,7 +69,7 @@ $(UV): requirements-uv.lock
 	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then found=$$python; break; fi; \
 	done; \
 	if [ -z "$$found" ]; then \
-	  echo "PacSpace needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing)." >&2; \
+	  echo "PacSpace needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing)." >&2; \
 	  echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; \
 	fi; \
 	echo "setting up $(VENV) with $$("$$found" --version) (once; about a minute)"; \

@@ -179,7 +179,8 @@ class Load:
     async def run(self) -> dict[str, Any]:
         loop, spec = asyncio.get_running_loop(), self.spec
         pairs = [
-            await loop.create_connection(lambda: Connection(self), spec.host, spec.port) for _ in range(spec.connections)
+            await loop.create_connection(lambda: Connection(self), spec.host, spec.port)
+            for _ in range(spec.connections)
         ]
         connections = [protocol for _, protocol in pairs]
         self.open = len(connections)

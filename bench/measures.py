@@ -122,7 +122,9 @@ class Bench:
             if not emits["acknowledgedDeltas"] <= rows <= emits["acknowledgedDeltas"] + emits["errors"]:
                 raise Failed(f"{emits['acknowledgedDeltas']} emits were acknowledged, {rows} are in the database")
             rounds.append((emits, bare))
-            say(f"  round {number + 1}: {emits['requestsPerSecond']:,.0f}/s, baseline {bare['requestsPerSecond']:,.0f}/s")
+            say(
+                f"  round {number + 1}: {emits['requestsPerSecond']:,.0f}/s, baseline {bare['requestsPerSecond']:,.0f}/s"
+            )
             shutil.rmtree(folder)
         raw_folder = self.worlds.fresh("raw")
         (raw_folder / "reply").write_bytes(b"x" * 600)
@@ -136,8 +138,10 @@ class Bench:
         notes = [
             f"baseline {bare_rate:,.0f}/s; the generator alone {raw['requestsPerSecond']:,.0f}/s; {errors} errors",
             f"latency under this load {_latency(emits)}",
-            (f"server {emits['processBusy']:.2f} cores, generator {emits['generatorBusy']:.2f}; baseline "
-            f"{bare['processBusy']:.2f}, generator {bare['generatorBusy']:.2f}"),
+            (
+                f"server {emits['processBusy']:.2f} cores, generator {emits['generatorBusy']:.2f}; baseline "
+                f"{bare['processBusy']:.2f}, generator {bare['generatorBusy']:.2f}"
+            ),
         ]
         values = {"rounds": rounds, "raw": raw}
         disturbed = max(r["others"] for pair in rounds for r in pair)
@@ -192,8 +196,10 @@ class Bench:
         shutil.rmtree(folder)
         p99, alone = half["latencyMs"]["p99"], lone["latencyMs"]["p99"]
         notes = [
-            (f"{_latency(half)} from the instant each was due; sent {half['sendLatenessMs']['p99']:.1f} ms late at p99; "
-            f"{half['errors']} errors")
+            (
+                f"{_latency(half)} from the instant each was due; sent {half['sendLatenessMs']['p99']:.1f} ms late at p99; "
+                f"{half['errors']} errors"
+            )
         ]
         return [
             Row("latency", f"emit latency at {rate:,.0f}/s (half the load), p99", f"{p99:.1f} ms", "< 25 ms", p99 < 25,
@@ -212,7 +218,9 @@ class Bench:
             disturbance = Disturbance(server)
             child = start_load(server, server.key, connections=CONNECTIONS, seconds=self.sizes.seconds * 3)
             time.sleep(1.5)
-            samplers = [threading.Thread(target=_sample, args=(server, n, waits, failures, stop)) for n in range(SAMPLERS)]
+            samplers = [
+                threading.Thread(target=_sample, args=(server, n, waits, failures, stop)) for n in range(SAMPLERS)
+            ]
             for sampler in samplers:
                 sampler.start()
             result = finish_load(child)
@@ -244,13 +252,23 @@ class Bench:
         idle, after = measured.idle, measured.after
         growth = after["now"] - idle["now"]
         notes = [
-            (f"from {idle['now']:.0f} to {after['now']:.0f} MB, peak {after['peak']:.0f} MB, anonymous "
-            f"{idle['anonymous']:.0f} to {after['anonymous']:.0f} MB; each SQLite connection may cache up to 64 MB of pages"),
+            (
+                f"from {idle['now']:.0f} to {after['now']:.0f} MB, peak {after['peak']:.0f} MB, anonymous "
+                f"{idle['anonymous']:.0f} to {after['anonymous']:.0f} MB; each SQLite connection may cache up to 64 MB of pages"
+            ),
             f"filled by batches of 1,000 for one customer at {measured.deltas_per_second:,.0f} deltas/s",
         ]
         what = f"  growth after {measured.deltas:,} deltas"
         return [
-            Row("memory", "server memory, idle", f"{idle['now']:.0f} MB", "< 120 MB", idle["now"] < 120, [], vars(measured)),
+            Row(
+                "memory",
+                "server memory, idle",
+                f"{idle['now']:.0f} MB",
+                "< 120 MB",
+                idle["now"] < 120,
+                [],
+                vars(measured),
+            ),
             Row("memory", what, f"{growth:.0f} MB", "< 60 MB", growth < 60, notes),
         ]
 
@@ -273,9 +291,7 @@ class Bench:
         shutil.rmtree(folder)
         return rows
 
-    def _derive(
-        self, server: Server, connection: Connection, kind: str, name: str, queries: dict[str, str]
-    ) -> Row:
+    def _derive(self, server: Server, connection: Connection, kind: str, name: str, queries: dict[str, str]) -> Row:
         asked: dict[str, bytes] = {}
         taken: dict[str, list[float]] = {}
         counts: dict[str, int] = {}
@@ -303,7 +319,9 @@ class Bench:
         what = f"derive {name}: 10 and {self.sizes.many:,} deltas {where}"
         figure = f"x{ratio:.2f}, p99 {big['p99']:.1f} ms"
         met = ratio <= 1.5 and big["p99"] < 10
-        return Row("derive", what, figure, "<= x1.5, < 10 ms", met, [note], {"small": small, "big": big}, disturbance.share())
+        return Row(
+            "derive", what, figure, "<= x1.5, < 10 ms", met, [note], {"small": small, "big": big}, disturbance.share()
+        )
 
     def checkpoint(self) -> list[Row]:
         """Locking a month of ten and of many deltas; then what is done for the first time after it."""
@@ -330,9 +348,11 @@ class Bench:
         ratio = middle["big"]["checkpoint"] / middle["small"]["checkpoint"]
         what = f"checkpoint of a month with 10 and {self.sizes.many:,} deltas"
         notes = [
-            (f"{ms(middle['small']['checkpoint'])} and {ms(middle['big']['checkpoint'])}, with the wait for the log; "
-            f"{self.sizes.locks} locks of the large month; the transaction alone (rolled back, 20 times) "
-            f"{ms(alone['small'])} and {ms(alone['big'])}, with 22 earlier months {ms(chain)}"),
+            (
+                f"{ms(middle['small']['checkpoint'])} and {ms(middle['big']['checkpoint'])}, with the wait for the log; "
+                f"{self.sizes.locks} locks of the large month; the transaction alone (rolled back, 20 times) "
+                f"{ms(alone['small'])} and {ms(alone['big'])}, with 22 earlier months {ms(chain)}"
+            ),
             *(
                 f"its first {step}: {ms(middle['small'][step])} and {ms(middle['big'][step])}"
                 for step in ("summary receipt", "public verify (db)", "public verify (chain)")
@@ -374,9 +394,11 @@ class Bench:
         shutil.rmtree(folder)
         count = self.sizes.receipt
         notes = [
-            (f"{size / 1e6:.1f} MB in {seconds:.1f} s ({count / seconds:,.0f} deltas/s), first byte after {ms(first)}, "
-            f"{'chunked' if streamed else 'NOT chunked'}; before {before['now']:.0f} MB, anonymous growth "
-            f"{after['anonymous'] - before['anonymous']:.0f} MB, peak growth when sent again {again[0]:.0f} and {again[1]:.0f} MB")
+            (
+                f"{size / 1e6:.1f} MB in {seconds:.1f} s ({count / seconds:,.0f} deltas/s), first byte after {ms(first)}, "
+                f"{'chunked' if streamed else 'NOT chunked'}; before {before['now']:.0f} MB, anonymous growth "
+                f"{after['anonymous'] - before['anonymous']:.0f} MB, peak growth when sent again {again[0]:.0f} and {again[1]:.0f} MB"
+            )
         ]
         what = f"receipt of {count:,} deltas: growth of the server"
         return [
@@ -470,9 +492,7 @@ def _lock(connection: Connection, customer: str) -> str:
     return str(answer["checkpointId"])
 
 
-def _lock_and_look(
-    connection: Connection, customer: str, taken: dict[str, list[float]], look: bool = True
-) -> None:
+def _lock_and_look(connection: Connection, customer: str, taken: dict[str, list[float]], look: bool = True) -> None:
     """Locks the month, then asks for its summary receipt and its public verification, and times each."""
     started = time.perf_counter()
     body = {"customerId": customer, "period": MONTH}
@@ -558,7 +578,9 @@ async def _lock_all(folder: Path, customers: int, failing: int) -> tuple[int, fl
     storage = open_storage(folder / "record.db", create=False)
     integrator: Any = None
     committer = Committer(storage, lambda: integrator.wake())
-    integrator = Integrator(storage, open_signer(storage, folder / "record.db.signer"), committer.run_blocking, lambda: None)
+    integrator = Integrator(
+        storage, open_signer(storage, folder / "record.db.signer"), committer.run_blocking, lambda: None
+    )
     integrator.start()
     with storage.snapshot() as snapshot:
         side = next(e for e in snapshot.environments() if e.name == "sandbox")

@@ -28,7 +28,11 @@ def machine(folder: Path) -> dict[str, Any]:
     import apsw
 
     model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.machine(),
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -89,7 +93,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=MEASURES, metavar="NAME", help="one measurement; repeatable")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure to a file")
     parser.add_argument("--folder", type=Path, default=HERE / ".bench", help="where databases are made; a real disk")
-    parser.add_argument("--reuse", action="store_true", help="keep the filled databases and take those of an earlier run")
+    parser.add_argument(
+        "--reuse", action="store_true", help="keep the filled databases and take those of an earlier run"
+    )
     parser.add_argument("--nice", type=int, default=0, help="scheduling priority of all that is measured, such as -10")
     parser.add_argument("--no-notes", action="store_true", help="the table only")
     return parser.parse_args()
@@ -133,7 +139,9 @@ def main() -> None:
         rows = measure(Bench(QUICK if given.quick else FULL, Worlds(folder, given.reuse)), given.only or list(MEASURES))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"{'quick' if given.quick else 'full'} form; " + ", ".join(f"{name} {value}" for name, value in about.items()))
+    print(
+        f"{'quick' if given.quick else 'full'} form; " + ", ".join(f"{name} {value}" for name, value in about.items())
+    )
     print()
     print(table(rows, not given.no_notes))
     if given.json:

@@ -135,13 +135,19 @@ def amount_cases() -> Iterator[Case]:
     }  # fmt: skip
     for situation, value in spellings.items():
         yield refused(f"total-{situation}", "An amount has one spelling.", {"kind": "total", "text": value})
-    for situation, value in {"largest": "1000000000", "most-negative": "-1000000000", "smallest": "0.000000001"}.items():
+    for situation, value in {
+        "largest": "1000000000",
+        "most-negative": "-1000000000",
+        "smallest": "0.000000001",
+    }.items():
         yield ok(f"delta-{situation}", "A delta at its bound.", {"kind": "delta", "text": value},
                  units=str(int(Decimal(value).scaleb(9))))  # fmt: skip
     for situation, value in {
         "zero": "0", "beyond": "1000000000.000000001", "beyond-below": "-1000000000.000000001", "far-beyond": "9" * 40,
     }.items():  # fmt: skip
-        yield refused(f"delta-{situation}", "A delta is not 0 and within 1,000,000,000.", {"kind": "delta", "text": value})
+        yield refused(
+            f"delta-{situation}", "A delta is not 0 and within 1,000,000,000.", {"kind": "delta", "text": value}
+        )
 
 
 # Structures: every field missing, unknown, misspelled.
@@ -191,7 +197,9 @@ WRONG: dict[str, list[tuple[str, Any]]] = {
 }  # fmt: skip
 
 
-def structure_cases(name: str, good: Object, optional: tuple[str, ...], given: Callable[[Object], Object]) -> Iterator[Case]:
+def structure_cases(
+    name: str, good: Object, optional: tuple[str, ...], given: Callable[[Object], Object]
+) -> Iterator[Case]:
     """Every way in which one structure can be misspelled."""
     for field in good:
         if field not in optional:
@@ -201,7 +209,9 @@ def structure_cases(name: str, good: Object, optional: tuple[str, ...], given: C
     yield refused(f"{name}-unknown-field", "Unknown fields are refused.", given(changed(good, {"note": "hello"})))
     version = good["schema"].replace(".v1", ".v2")
     yield refused(f"{name}-unknown-version", "An unknown schema is refused.", given(changed(good, {"schema": version})))
-    yield refused(f"{name}-schema-a-list", "The schema is a string.", given(changed(good, {"schema": [good["schema"]]})))
+    yield refused(
+        f"{name}-schema-a-list", "The schema is a string.", given(changed(good, {"schema": [good["schema"]]}))
+    )
 
 
 def example_month(log: Log, **options: Any) -> Month:
@@ -231,7 +241,7 @@ def leaf_cases() -> Iterator[Case]:
     plain = example_month(log)
     for name, leaf in (("opening", plain.leaves[0]), ("delta", plain.leaves[2]), ("closing", plain.leaves[-1])):
         yield ok(f"{name}-with-required-fields", "No optional field is there.", given(leaf), **expect(leaf))
-    longest = changed(plain.leaves[0], {"unit": "\u00e9\U0001f600\u202e\"\\\u0001"})
+    longest = changed(plain.leaves[0], {"unit": '\u00e9\U0001f600\u202e"\\\u0001'})
     yield ok("opening-with-odd-unit", "A unit is any text that is not empty.", given(longest), **expect(longest))
     leap = changed(plain.leaves[-1], {"closedAt": "2028-02-29T00:00:00.000000Z"})
     yield ok("closing-on-a-leap-day", "A real date.", given(leap), **expect(leap))
@@ -256,13 +266,15 @@ def context_cases() -> Iterator[Case]:
         "all-fields": full,
         "reason-only": changed(full, {"referenceId": None, "metadata": None}),
         "metadata-is-any-text": changed(full, {"metadata": "not JSON {"}),
-        "reason-with-control-characters": changed(full, {"reason": "a\n\u0000\u202e\"\\"}),
+        "reason-with-control-characters": changed(full, {"reason": 'a\n\u0000\u202e"\\'}),
     }.items():
         yield ok(situation, "A context and the hash by which a leaf names it.", given(context),
                  contextHash=maker.context_hash(salt, text(context)))  # fmt: skip
     yield from structure_cases("context", full, ("referenceId", "metadata"), given)
     yield refused("white-space", "Context bytes are canonical.", given(json.dumps(full)))
-    yield refused("metadata-as-object", "Metadata is text, made once.", given(changed(full, {"metadata": {"minutes": "42.5"}})))
+    yield refused(
+        "metadata-as-object", "Metadata is text, made once.", given(changed(full, {"metadata": {"minutes": "42.5"}}))
+    )
 
 
 # Trees and proofs.
@@ -291,7 +303,13 @@ def tree_cases() -> Iterator[Case]:
 
 def proof_input(index: int, size: int, path: list[bytes], root: bytes, leaf: bytes) -> Object:
     hashed = maker.sha256(b"\0" + leaf).hex()
-    return {"leafHash": hashed, "index": str(index), "size": str(size), "path": [node.hex() for node in path], "root": root.hex()}
+    return {
+        "leafHash": hashed,
+        "index": str(index),
+        "size": str(size),
+        "path": [node.hex() for node in path],
+        "root": root.hex(),
+    }
 
 
 def inclusion_cases() -> Iterator[Case]:
@@ -372,7 +390,10 @@ def head_cases() -> Iterator[Case]:
         ("sandbox", log.head(locked, {"origin": Log("heads", "sandbox").origin})),
         ("other-period", log.head(locked, {"period": "2026-04"})),
     ):
-        slot = maker.h("pacspace.slot.v1", bytes.fromhex(locked.leaves[0]["slotKey"]) + f"{head['period']}{head['origin']}".encode())
+        slot = maker.h(
+            "pacspace.slot.v1",
+            bytes.fromhex(locked.leaves[0]["slotKey"]) + f"{head['period']}{head['origin']}".encode(),
+        )
         head = changed(head, {"slot": slot.hex()})
         salt = bytes.fromhex(given(head)["headSalt"])
         yield ok(situation, "A head, its slot and its commitment.", given(head), slot=slot.hex(),
@@ -382,9 +403,13 @@ def head_cases() -> Iterator[Case]:
     for situation, changes in {
         "slot-of-another-period": {"period": "2026-04"},
         "slot-of-another-origin": {"origin": Log("another").origin},
-        "slot-of-another-key": {"slot": maker.h("pacspace.slot.v1", secret("x") + b"2026-03" + log.origin.encode()).hex()},
+        "slot-of-another-key": {
+            "slot": maker.h("pacspace.slot.v1", secret("x") + b"2026-03" + log.origin.encode()).hex()
+        },
     }.items():
-        yield refused(situation, "The slot is made from slot key, period and origin.", given(changed(log.head(locked), changes)))
+        yield refused(
+            situation, "The slot is made from slot key, period and origin.", given(changed(log.head(locked), changes))
+        )
 
 
 def entry_cases() -> Iterator[Case]:
@@ -403,15 +428,27 @@ def entry_cases() -> Iterator[Case]:
         return {"entry": text(entry)}
 
     for name, entry in entries.items():
-        yield ok(name, "A log entry and its leaf hash.", given(entry), leafHash=maker.sha256(b"\0" + canonical(entry)).hex())
-        yield from structure_cases(name, entry, (), given) if name != "restored" else structure_cases(name, entry, ("signedSize", "signedRoot"), given)
+        yield ok(
+            name, "A log entry and its leaf hash.", given(entry), leafHash=maker.sha256(b"\0" + canonical(entry)).hex()
+        )
+        yield from (
+            structure_cases(name, entry, (), given)
+            if name != "restored"
+            else structure_cases(name, entry, ("signedSize", "signedRoot"), given)
+        )
     short = changed(entries["restored"], {"signedSize": None, "signedRoot": None})
     yield ok("restored-without-signer-folder", "The last signed checkpoint is not known.", given(short),
              leafHash=maker.sha256(b"\0" + canonical(short)).hex())  # fmt: skip
     for field in ("signedSize", "signedRoot"):
-        yield refused(f"restored-{field}-alone", "The signed size and root come together.", given(changed(entries["restored"], {field: None})))
+        yield refused(
+            f"restored-{field}-alone",
+            "The signed size and root come together.",
+            given(changed(entries["restored"], {field: None})),
+        )
     yield refused("batch-with-size", "A batch tells nothing of its size.", given(entries["batch"] | {"size": "3"}))
-    yield refused("closed-with-root", "A closed entry shows no root.", given(entries["closed"] | {"root": secret("batch").hex()}))
+    yield refused(
+        "closed-with-root", "A closed entry shows no root.", given(entries["closed"] | {"root": secret("batch").hex()})
+    )
 
 
 def note_cases() -> Iterator[Case]:
@@ -472,7 +509,11 @@ def cosignature_cases() -> Iterator[Case]:
         ("another-witness", "The key is the witness's.", other.cosign(body, NOW)),
         ("without-time", "A plain signature is no cosignature.", line(raw[:4] + raw[12:])),
         ("too-long", "A cosignature has 72 bytes.", line(raw + b"\0")),
-        ("a-note-signature", "A log's kind of signature is no cosignature.", Key(witness.name, witness.seed, 1).sign(body)),
+        (
+            "a-note-signature",
+            "A log's kind of signature is no cosignature.",
+            Key(witness.name, witness.seed, 1).sign(body),
+        ),
     ):
         yield refused(situation, purpose, given(value))
 
@@ -484,7 +525,9 @@ def log_checkpoint_cases() -> Iterator[Case]:
     origin, size, root64 = body.split("\n")
     line = tail.rstrip("\n")
     root = base64.b64decode(root64).hex()
-    yield ok("one-signature", "Origin, size, root hash, one signature.", {"note": note}, origin=origin, size=size, root=root)
+    yield ok(
+        "one-signature", "Origin, size, root hash, one signature.", {"note": note}, origin=origin, size=size, root=root
+    )
     yield ok("eighteen-signatures", "As many lines as fit two keys and sixteen witnesses.",
              {"note": body + "\n\n" + (f"\u2014 w {base64.b64encode(bytes(5)).decode()}\n") * 18}, origin=origin, size=size, root=root)  # fmt: skip
     yield ok("empty-log", "A log of no entries.", {"note": Log("empty").checkpoint()},
@@ -582,9 +625,17 @@ def verifier_key_cases() -> Iterator[Case]:
     ):  # fmt: skip
         yield refused(situation, purpose, given(value, kind))
     for number, encoded in enumerate(SMALL_ORDER):
-        yield refused(f"small-order-{number}", "A key of small order signs anything.", given(maker.verifier_key(name, bytes.fromhex(encoded))))
+        yield refused(
+            f"small-order-{number}",
+            "A key of small order signs anything.",
+            given(maker.verifier_key(name, bytes.fromhex(encoded))),
+        )
     for situation, encoded in {**NOT_CANONICAL, **NOT_A_POINT}.items():
-        yield refused(f"not-a-key-{situation}", "A key is the canonical encoding of a point.", given(maker.verifier_key(name, bytes.fromhex(encoded))))
+        yield refused(
+            f"not-a-key-{situation}",
+            "A key is the canonical encoding of a point.",
+            given(maker.verifier_key(name, bytes.fromhex(encoded))),
+        )
 
 
 def trust_cases() -> Iterator[Case]:

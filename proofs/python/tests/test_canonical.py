@@ -72,7 +72,9 @@ def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
 
 
 FIELDS = {"reason": st.text(max_size=6), "referenceId": st.text(max_size=6), "metadata": st.text(max_size=6)}
-CONTEXTS = st.fixed_dictionaries({"schema": st.sampled_from(["pacspace.context.v1", "pacspace.context.v2"])}, optional=FIELDS)
+CONTEXTS = st.fixed_dictionaries(
+    {"schema": st.sampled_from(["pacspace.context.v1", "pacspace.context.v2"])}, optional=FIELDS
+)
 
 
 @given(CONTEXTS, st.text(alphabet='\\"u0019afbn{},:', max_size=2), st.integers(0, 200))

@@ -11,7 +11,8 @@ MAX_DEPTH = 16
 _MAX_DIGITS = 400
 _MAX_EXPONENT_DIGITS = 4
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
-_OPENERS = re.compile(rb"[\[{]")
+_AS_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_OTHERS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class JsonError(ValueError):
@@ -36,7 +37,7 @@ def parse(data: bytes) -> Any:
         raise JsonError(f"the body is not JSON: {error.msg} at character {error.pos}") from error
     except (ValueError, RecursionError) as error:
         raise JsonError("the body is not JSON that can be read") from error
-    if len(_OPENERS.findall(data)) > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+    if _is_deeper(data, MAX_DEPTH):
         raise JsonError(f"the body is nested deeper than {MAX_DEPTH}")
     if _SURROGATE_ESCAPE.search(data):
         try:
@@ -49,9 +50,11 @@ def parse(data: bytes) -> Any:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise JsonError(f"the key {repeated[:80]!r} appears twice")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise JsonError(f"the key {name[:80]!r} appears twice")
+            seen.add(name)
     return fields
 
 
@@ -64,16 +67,15 @@ _decode = json.JSONDecoder(
 ).decode
 
 
-def _depth(value: Any) -> int:
-    """Nesting, without recursion: the decoder's own limit is far above ours."""
-    deepest, stack = 0, [(value, 1)]
-    while stack:
-        item, depth = stack.pop()
-        if isinstance(item, dict | list):
-            deepest = max(deepest, depth)
-            children = item.values() if isinstance(item, dict) else item
-            stack.extend((child, depth + 1) for child in children)
-    return deepest
+def _is_deeper(data: bytes, levels: int) -> bool:
+    """Whether valid JSON is nested deeper: what is left of its brackets after so many innermost pairs were taken out."""
+    if data.count(b"[") + data.count(b"{") <= levels:
+        return False
+    outside_strings = b"".join(data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+    brackets = outside_strings.translate(_AS_BRACKETS, _OTHERS)
+    for _ in range(levels):
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
 
 
 def text_of(value: Any) -> str:

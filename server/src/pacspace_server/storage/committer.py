@@ -127,6 +127,7 @@ class Committer:
         try:
             unit = self._storage.begin()
             try:
+                _expect(unit, groups)
                 outcomes = [[_apply(unit, command) for command in group.commands] for group in groups]
                 unit.flush()
             except BaseException:
@@ -144,6 +145,14 @@ class Committer:
         for group, answer in zip(groups, outcomes, strict=True):
             if not group.answer.cancelled():
                 group.answer.set_result(answer)
+
+
+def _expect(unit: Unit, groups: list[_Group]) -> None:
+    """One look-up for all replays."""
+    commands = [command for group in groups for command in group.commands]
+    recording = [command for command in commands if not isinstance(command, LockPeriod)]
+    references = [command.reference_mac for command in recording if command.reference_mac is not None]
+    unit.expect(references, [command.key_hash for command in commands if command.key_hash is not None])
 
 
 def _apply(unit: Unit, command: Command) -> Outcome:

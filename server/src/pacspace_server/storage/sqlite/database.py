@@ -52,6 +52,8 @@ class SqliteStorage:
         self._write_lock = threading.Lock()
         self._kept = Kept()
         self._readers: list[apsw.Connection] = []
+        if create and not self.path.exists():
+            self.path.touch(mode=0o600)
         try:
             self._writer = self._connect(_WRITER_CACHE_KIB)
             self._writer.execute("PRAGMA journal_mode = WAL")

@@ -18,7 +18,7 @@ from .snapshot import (
 )
 
 _INSERT_DELTA = "INSERT INTO delta VALUES (" + ", ".join("?" * 21) + ")"
-_RANDOM_BYTES = 4096
+_RANDOM_BYTES, _LOOKUP = 4096, 64
 _INTEGRATED = (
     "previous_size", "integrated_size", "integrated_root", "integrated_peaks", "integrated_total", "entry_index",
     "batch_index", "batch_size", "seal",
@@ -61,6 +61,8 @@ class SqliteUnit(SqliteSnapshot):
         self._by_reference: dict[bytes, Delta] = {}
         self._by_key: dict[bytes, tuple[Delta | None, Checkpoint | None, bytes]] = {}
         self._new_deltas: list[tuple[Any, ...]] = []
+        self._new_references: set[bytes] = set()
+        self._new_keys: set[bytes] = set()
         self._next_id: int | None = None
         self._now: dict[tuple[int, int | None], int] = {}
         self._random, self._random_left = b"", 0
@@ -147,8 +149,27 @@ class SqliteUnit(SqliteSnapshot):
         self._days[key] = self._kept.days[key] = total
         return total
 
+    def expect(self, references: list[bytes], keys: list[bytes]) -> None:
+        """Finds in one query each which references and idempotency keys are new, so that they need no look-up."""
+        self._new_references = self._absent("delta", "reference_mac", references)
+        self._new_keys = self._absent("idempotency", "key_hash", keys)
+
+    def _absent(self, table: str, column: str, values: list[bytes]) -> set[bytes]:
+        present: set[bytes] = set()
+        for first in range(0, len(values), _LOOKUP):
+            # Always the same number of places, so that the statement stays prepared.
+            part = values[first : first + _LOOKUP]
+            part += part[:1] * (_LOOKUP - len(part))
+            places = ", ".join("?" * _LOOKUP)
+            rows = self._connection.execute(f"SELECT {column} FROM {table} WHERE {column} IN ({places})", part)
+            present.update(row[0] for row in rows)
+        return set(values) - present
+
     def delta_by_reference(self, customer: Customer, mac: bytes) -> Delta | None:
-        return self._by_reference.get(mac) or super().delta_by_reference(customer, mac)
+        known = self._by_reference.get(mac)
+        if known is not None or mac in self._new_references:
+            return known
+        return super().delta_by_reference(customer, mac)
 
     def delta_at(self, customer: Customer, sequence: int) -> Delta | None:
         self._store_deltas()
@@ -170,7 +191,10 @@ class SqliteUnit(SqliteSnapshot):
         ))  # fmt: skip
 
     def idempotency(self, key_hash: bytes) -> tuple[Delta | None, Checkpoint | None, bytes] | None:
-        return self._by_key.get(key_hash) or super().idempotency(key_hash)
+        known = self._by_key.get(key_hash)
+        if known is not None or key_hash in self._new_keys:
+            return known
+        return super().idempotency(key_hash)
 
     def add_idempotency(
         self, key_hash: bytes, delta: Delta | None, checkpoint: Checkpoint | None, body_mac: bytes
