@@ -136,9 +136,3 @@ class Api:
             self._callers.clear()
         self._callers[full_key or ""] = now + KEY_CACHE_S, caller
         return caller
-
-
-def route_table() -> list[tuple[str, str]]:
-    """Every method and path that is served, but for the pages."""
-    keyed = [(method, path) for method, path, _ in KEYED_ROUTES]
-    return keyed + [(method, path) for method, path, _ in PUBLIC_ROUTES]

@@ -166,17 +166,12 @@ async def derive(context: Context, caller: Caller, call: Call) -> Reply:
     page = None
     if given.keys() & {"limit", "offset", "include"}:
         page = derive_service.Page(given.get("limit", DEFAULT_PAGE), given.get("offset", 0))
-    return success(
-        derive_service.derive(
-            context,
-            caller,
-            call.path("customer_id"),
-            read_scope(context, caller, given),
-            given.get("startingBalance", 0),
-            given.get("granularity"),
-            page,
-        )
-    )
+    scope, granularity = read_scope(context, caller, given), given.get("granularity")
+    work = (context, caller, call.path("customer_id"), scope, given.get("startingBalance", 0), granularity, page)
+    if page or granularity or scope.mode == "custom":
+        # May scan: a page far down, or a day that the window cuts.
+        return success(await asyncio.to_thread(derive_service.derive, *work))
+    return success(derive_service.derive(*work))
 
 
 async def limits(context: Context, caller: Caller, call: Call) -> Reply:
@@ -211,7 +206,7 @@ async def compare(context: Context, caller: Caller, call: Call) -> Reply:
     )
     scope = read_scope(context, caller, given)
     work = (context, caller, given["customerId"], scope, views, given.get("granularity"))
-    if records is None:
+    if records is None and scope.mode != "custom":
         return success(compare_service.compare(*work), 201)
     return success(await asyncio.to_thread(compare_service.compare, *work), 201)
 

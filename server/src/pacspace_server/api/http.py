@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import secrets
@@ -150,14 +151,8 @@ async def send_reply(reply: Reply, request_id: str, send: Send, head_only: bool 
     await send({"type": "http.response.body", "body": b"" if head_only else body})
 
 
-def render_json(value: Any) -> bytes:
-    return _encode(value)
-
-
 async def iterate_in_thread(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
     """A blocking iterator, stepped on a thread so that the event loop stays free."""
-    import asyncio
-
     iterator = iter(chunks)
     end = object()
     while True:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from .instants import (
     InstantError,
-    add_months,
     month_number,
     parse_instant,
     parse_period,
@@ -103,8 +102,3 @@ def scope_bounds(scope: Scope, last_period: str) -> tuple[int, int]:
         return scope.start, scope.end
     last = max(scope.first, min(scope.last, last_period))
     return period_start(scope.first), period_end(last)
-
-
-def periods_between(first: str, last: str) -> list[str]:
-    """The months first to last."""
-    return [add_months(first, i) for i in range(month_number(last) - month_number(first) + 1)]

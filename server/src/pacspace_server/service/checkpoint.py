@@ -8,16 +8,16 @@ from typing import Any
 from pacspace_proofs.record import window_hash
 
 from ..domain.instants import instant_text, period_end, period_start
-from ..domain.scopes import Scope, ScopeError
+from ..domain.scopes import Scope
 from ..storage import ids
 from ..storage.commands import Locked, LockPeriod, Refusal
 from ..storage.committer import Overloaded
 from ..storage.protocols import Snapshot, Unit
 from ..storage.records import Checkpoint, Customer, Part
 from . import views
-from .balance import Balance, balance_of
-from .context import Caller, Context, find_customer, scope_error
-from .derive import check_begun, computed, counted
+from .balance import Balance
+from .context import Caller, Context, find_customer
+from .derive import computed, counted, read_balance
 from .errors import ServiceError, invalid, unavailable
 
 ALL_LIMIT = 100
@@ -195,14 +195,7 @@ async def _interim_of_all(context: Context, caller: Caller, asked: CheckpointReq
 
 def hand_out(context: Context, snapshot: Unit, caller: Caller, customer_id: str, scope: Scope) -> Checkpoint | None:
     """Stores what a scope's root is now, so that it can be verified later. None when the scope holds nothing."""
-    customer = find_customer(context, snapshot, caller, customer_id)
-    environment = snapshot.environment(caller.environment_id)
-    published, now = snapshot.log(environment.log_id).published_size, snapshot.now(environment)
-    try:
-        balance = balance_of(snapshot, customer, scope, published)
-    except ScopeError as error:
-        raise scope_error(error) from error
-    check_begun(scope, balance, now)
+    customer, _, now, balance = read_balance(context, snapshot, caller, customer_id, scope)
     if not balance.heads:
         return None
     parts = [Part(head.period, head.size, head.frontier.root) for head in balance.heads]

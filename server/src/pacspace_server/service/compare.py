@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..domain.scopes import Scope, ScopeError
+from ..domain.scopes import Scope
 from ..storage.protocols import Snapshot
 from ..storage.records import Customer
 from . import views
-from .balance import Balance, balance_of, deltas_of, scope_view
-from .context import Caller, Context, find_customer, scope_error
-from .derive import breakdown, check_begun, computed, counted
+from .balance import Balance, deltas_of, scope_view
+from .context import Caller, Context
+from .derive import breakdown, computed, counted, read_balance
 from .errors import invalid
 
 MESSAGES = {
@@ -37,14 +37,7 @@ def compare(
 ) -> dict[str, Any]:
     """Both views against the record."""
     with context.storage.snapshot() as snapshot:
-        customer = find_customer(context, snapshot, caller, customer_id)
-        environment = snapshot.environment(caller.environment_id)
-        log, now = snapshot.log(environment.log_id), snapshot.now(environment)
-        try:
-            balance = balance_of(snapshot, customer, scope, log.published_size)
-        except ScopeError as error:
-            raise scope_error(error) from error
-        check_begun(scope, balance, now)
+        customer, log, now, balance = read_balance(context, snapshot, caller, customer_id, scope)
         total = given.starting_balance + balance.net
         matches_yours = abs(given.yours - total) <= given.tolerance
         matches_theirs = abs(given.theirs - total) <= given.tolerance

@@ -48,7 +48,6 @@ class Context:
     integrator: Integrator
     signer: Signer
     public_url: str
-    started_at: float = field(default_factory=time.time)
     _published: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from ..domain.instants import DAY_US, EPOCH, day_of, instant_text
 from ..domain.scopes import LAST_PERIOD, Scope, ScopeError, scope_bounds
 from ..storage.protocols import Snapshot
-from ..storage.records import Customer, Delta, PeriodHead
+from ..storage.records import Customer, Delta, Log, PeriodHead
 from . import views
 from .balance import Balance, balance_of, deltas_of, posted_days, scope_view
 from .context import Caller, Context, find_customer, scope_error
@@ -37,14 +37,7 @@ def derive(
 ) -> dict[str, Any]:
     """The balance of a scope: everything acknowledged before the call is in it."""
     with context.storage.snapshot() as snapshot:
-        customer = find_customer(context, snapshot, caller, customer_id)
-        environment = snapshot.environment(caller.environment_id)
-        log, now = snapshot.log(environment.log_id), snapshot.now(environment)
-        try:
-            balance = balance_of(snapshot, customer, scope, log.published_size)
-        except ScopeError as error:
-            raise scope_error(error) from error
-        check_begun(scope, balance, now)
+        customer, log, now, balance = read_balance(context, snapshot, caller, customer_id, scope)
         latest = snapshot.checkpoints(caller.environment_id, customer, None, None, 1, 0)[0]
         reply = {
             "customerId": customer_id,
@@ -81,10 +74,20 @@ def counted(count: int) -> dict[str, int]:
     return {"deltaCount": count, "deltasCount": count}
 
 
-def check_begun(scope: Scope, balance: Balance, now: int) -> None:
-    """A month can be read once it has begun or holds a delta."""
+def read_balance(
+    context: Context, snapshot: Snapshot, caller: Caller, customer_id: str, scope: Scope
+) -> tuple[Customer, Log, int, Balance]:
+    """The customer, the log, the ledger clock, and what the scope adds up to."""
+    customer = find_customer(context, snapshot, caller, customer_id)
+    environment = snapshot.environment(caller.environment_id)
+    log, now = snapshot.log(environment.log_id), snapshot.now(environment)
+    try:
+        balance = balance_of(snapshot, customer, scope, log.published_size)
+    except ScopeError as error:
+        raise scope_error(error) from error
     if scope.mode == "period" and not balance.heads and scope_bounds(scope, scope.last)[0] > now:
         raise invalid(("period", f"{scope.first} has not begun and holds no deltas"))
+    return customer, log, now, balance
 
 
 def delta_views(
