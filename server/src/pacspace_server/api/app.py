@@ -11,14 +11,15 @@ import structlog
 from starlette.routing import Match, Route
 
 from ..service.context import Caller, Context
-from ..service.errors import ServiceError
+from ..service.errors import ServiceError, unavailable
 from ..service.keys import authenticate
+from ..storage.committer import NotWritten
 from . import balance
 from .http import Call, Receive, Reply, Scope, Send, failure, send_reply
 from .public import Public
 
 logger = structlog.get_logger("pacspace.api")
-KEY_CACHE_S = 1.0
+KEY_CACHE_S, DISK_RETRY_S = 1.0, 5
 KEY_CACHE_ENTRIES = 1_000
 SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
@@ -90,6 +91,8 @@ class Api:
             reply = await self._find(scope)(call)
         except ServiceError as error:
             reply = failure(error)
+        except NotWritten as error:
+            reply = failure(unavailable(f"the database could not take it, nothing was recorded: {error}", DISK_RETRY_S))
         except Exception:
             logger.exception("request failed", request_id=call.request_id, path=scope["path"])
             message = f"a mistake of the server's; its log has it under {call.request_id}"

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import structlog
+
 from .commands import Command, LockPeriod, Outcome
 from .locking import lock_period
 from .protocols import Storage, Unit
@@ -15,12 +17,17 @@ from .recording import record_delta
 
 T = TypeVar("T")
 
+logger = structlog.get_logger("pacspace.committer")
 MAX_WAITING = 20_000
 MAX_GROUP = 1_000
 
 
 class Overloaded(Exception):
     """The queue is full: nothing was accepted."""
+
+
+class NotWritten(Exception):
+    """The database could not take a request (a full disk, say): nothing of it was recorded."""
 
 
 class _Group:
@@ -120,7 +127,14 @@ class Committer:
         try:
             job.answer.set_result(await self._loop.run_in_executor(self._thread, self._storage.write, job.work))
         except Exception as error:
-            job.answer.set_exception(error)
+            job.answer.set_exception(self._told(error))
+
+    def _told(self, error: Exception) -> Exception:
+        """A failure of the database in words of ours; a mistake of ours as it is."""
+        if not isinstance(error, self._storage.errors):
+            return error
+        logger.error("the database did not take a write", problem=str(error))
+        return NotWritten(str(error))
 
     async def _commit(self, groups: list[_Group]) -> None:
         """One transaction; a database error halves the group until the guilty request stands alone."""
@@ -140,7 +154,7 @@ class Committer:
                 await self._commit(groups[:middle])
                 await self._commit(groups[middle:])
             elif not groups[0].answer.cancelled():
-                groups[0].answer.set_exception(error)
+                groups[0].answer.set_exception(self._told(error))
             return
         for group, answer in zip(groups, outcomes, strict=True):
             if not group.answer.cancelled():

@@ -44,6 +44,8 @@ def check_library() -> None:
 class SqliteStorage:
     """One open database file. Reads never wait for the writer."""
 
+    errors: tuple[type[Exception], ...] = (apsw.Error, OSError)
+
     def __init__(self, path: str | Path, create: bool = True, workspace_id: str | None = None) -> None:
         check_library()
         self.path = Path(path)

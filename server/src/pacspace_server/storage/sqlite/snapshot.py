@@ -288,6 +288,16 @@ class SqliteSnapshot:
         width = CUSTOMER.count(",") + 1
         return [(customer_of(row[:width]), head_of(row[width:])) for row in rows]
 
+    def new_deltas(self, last_head: int) -> Iterator[Delta]:
+        """The deltas of changed months that the log does not have yet, month by month in order of the head's number."""
+        rows = self._connection.execute(
+            f"SELECT {DELTA} FROM period_head p CROSS JOIN delta d ON d.period_id = p.id AND d.leaf_index >= p.integrated_size "
+            "JOIN customer c ON c.id = d.customer "
+            "WHERE p.size > p.integrated_size AND p.frozen = 0 AND p.id <= ? ORDER BY p.id, d.leaf_index",
+            (last_head,),
+        )
+        return map(delta_of, rows)
+
     def engine_problems(self) -> list[str]:
         """What SQLite itself finds wrong with the file."""
         found = [row[0] for row in self._connection.execute("PRAGMA integrity_check(20)")]

@@ -1,0 +1,111 @@
+"""The group commit: what is answered is on disk, and a failure hurts only the request it belongs to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+from book import SANDBOX, Book
+
+from pacspace_server.service.fsck import fsck
+from pacspace_server.storage.commands import Outcome, Recorded, Refusal
+from pacspace_server.storage.committer import MAX_WAITING, Committer, NotWritten, Overloaded
+from pacspace_server.storage.sqlite import SqliteStorage
+
+
+class FullDisk(SqliteStorage):
+    """A database whose disk has no room for one customer."""
+
+    guilty = b""
+
+    def commit(self, unit: Any) -> None:
+        if self.guilty in unit._customers:
+            self.roll_back(unit)
+            raise apsw.FullError("database or disk is full")
+        super().commit(unit)
+
+
+async def apply_all(storage: SqliteStorage, requests: Sequence[Sequence[Any]]) -> list[list[Outcome] | BaseException]:
+    committer = Committer(storage)
+    waiting = [committer.apply(commands) for commands in requests]
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    await committer.close()
+    return list(answers)
+
+
+def test_a_failing_disk_fails_only_the_request_it_could_not_take(tmp_path: Path) -> None:
+    """Of many requests that wait together, the one the disk refuses is told so, and all others are recorded once."""
+    book = Book(tmp_path)
+    book.storage.close()
+    storage = FullDisk(book.path)
+    book.storage = storage
+    storage.guilty = book.shard("cust_7")
+    requests = [[book.command(f"cust_{i}", -1_000_000_000 - i, reference="r")] for i in range(20)]
+    answers = asyncio.run(apply_all(storage, requests))
+    for number, answer in enumerate(answers):
+        if number == 7:
+            assert isinstance(answer, NotWritten)
+        else:
+            assert isinstance(answer, list)
+            assert isinstance(answer[0], Recorded)
+    storage.guilty = b"nobody"
+    (again,) = asyncio.run(apply_all(storage, [requests[7]]))
+    assert isinstance(again, list)
+    assert isinstance(again[0], Recorded)
+    assert again[0].replayed is None
+    findings = fsck(storage, book.signer)
+    assert findings.problems == []
+    assert findings.deltas == 20
+
+
+def test_one_bad_item_neither_hides_nor_undoes_a_good_one(book: Book) -> None:
+    """A conflict in the middle of a request leaves its neighbours recorded, in order and without a gap."""
+    good = [book.command("cust", -1_000_000_000, reference=f"r{i}") for i in range(3)]
+    conflict = book.command("cust", -2_000_000_000, reference="r0")
+    (outcomes,) = asyncio.run(apply_all(book.storage, [[good[0], conflict, good[1], good[2]]]))
+    assert isinstance(outcomes, list)
+    assert isinstance(outcomes[1], Refusal)
+    assert outcomes[1].code == "REFERENCE_ID_CONFLICT"
+    sequences = [outcome.delta.sequence for outcome in outcomes if isinstance(outcome, Recorded)]
+    assert sequences == [1, 2, 3]
+
+
+def test_a_full_queue_accepts_nothing_rather_than_piling_up(book: Book) -> None:
+    """A request that would overfill the queue is refused whole before anything of it is recorded."""
+    many = [book.command("cust", -1_000_000_000)] * (MAX_WAITING + 1)
+    (answer,) = asyncio.run(apply_all(book.storage, [many]))
+    assert isinstance(answer, Overloaded)
+    with book.storage.snapshot() as snapshot:
+        assert snapshot.customer(SANDBOX, book.shard("cust")) is None
+
+
+def test_what_another_process_writes_is_seen(book: Book) -> None:
+    """The writer's memory of heads is dropped when the file was changed behind its back."""
+    book.emit("cust", -1_000_000_000)
+    other = SqliteStorage(book.path)
+    book.storage, mine = other, book.storage
+    book.emit("cust", -2_000_000_000)
+    book.storage = mine
+    assert book.emit("cust", -4_000_000_000).delta.total == -7_000_000_000
+    other.close()
+    assert fsck(mine, book.signer).problems == []
+
+
+def test_an_unfixed_or_newer_database_is_refused(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SQLite library with the WAL-reset race, and a file with an unknown migration, are refused with the reason."""
+    from pacspace_server.storage.sqlite import UnusableDatabase, database
+
+    assert [database._is_fixed(v) for v in ((3, 40, 1), (3, 44, 6), (3, 50, 6), (3, 50, 7), (3, 51, 2), (3, 51, 3), (4, 0, 0))] == [
+        False, True, False, True, False, True, True,
+    ]  # fmt: skip
+    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.40.1")
+    with pytest.raises(UnusableDatabase, match=r"3\.51\.3"):
+        SqliteStorage(book.path)
+    monkeypatch.undo()
+    book.storage._writer.execute("INSERT INTO migration VALUES ('0099_future.sql', x'00')")
+    with pytest.raises(UnusableDatabase, match="newer one"):
+        SqliteStorage(book.path)
