@@ -74,6 +74,22 @@ def test_one_bad_item_neither_hides_nor_undoes_a_good_one(book: Book) -> None:
     assert sequences == [1, 2, 3]
 
 
+def test_a_caller_who_gives_up_stops_nobody_else(book: Book) -> None:
+    """Work whose caller went away before its turn is left out, and the queue goes on."""
+
+    async def story() -> list[Outcome]:
+        committer = Committer(book.storage)
+        abandoned = asyncio.ensure_future(committer.run(lambda unit: unit.thaw()))
+        await asyncio.sleep(0)
+        abandoned.cancel()
+        outcomes = await committer.apply([book.command("cust", -1_000_000_000)])
+        await committer.close()
+        return outcomes
+
+    (outcome,) = asyncio.run(story())
+    assert isinstance(outcome, Recorded)
+
+
 def test_a_full_queue_accepts_nothing_rather_than_piling_up(book: Book) -> None:
     """A request that would overfill the queue is refused whole before anything of it is recorded."""
     many = [book.command("cust", -1_000_000_000)] * (MAX_WAITING + 1)

@@ -124,6 +124,8 @@ class Committer:
         return groups
 
     async def _carry_out(self, job: _Job) -> None:
+        if not job.answer.set_running_or_notify_cancel():
+            return  # nobody waits for it any more
         try:
             job.answer.set_result(await self._loop.run_in_executor(self._thread, self._storage.write, job.work))
         except Exception as error:
