@@ -46,24 +46,30 @@ def _months(snapshot: Snapshot, customer: Customer, scope: Scope, published: int
     later = snapshot.heads(customer, scope.first, LAST_PERIOD)
     balance = Balance(scope, heads=[head for head in later if head.period <= scope.last])
     balance.brought_forward = customer.total - sum(head.total for head in later)
+    whole: list[PeriodHead] = []
     for head in balance.heads:
         begins, ends = scope_bounds(Scope("period", head.period, head.period), head.period)
         start, end = max(begins, scope.start or begins), min(ends, scope.end or ends)
         if (start, end) == (begins, ends):
-            _add_month(snapshot, balance, head, published)
+            _add_month(balance, head, published)
+            whole.append(head)
         else:
             _add_days(snapshot, customer, balance, head, start, end, published)
             balance.brought_forward += sum(day.total for day in posted_days(snapshot, customer, begins, start))
+    # Sequences follow recordedAt, so only the months that were recorded in last can hold the newest delta.
+    last = max((head.last_recorded_at or 0 for head in whole), default=0)
+    for head in whole:
+        if head.last_recorded_at == last:
+            _latest(balance, snapshot.delta_in_period(head, head.delta_count))
     return balance
 
 
-def _add_month(snapshot: Snapshot, balance: Balance, head: PeriodHead, published: int) -> None:
+def _add_month(balance: Balance, head: PeriodHead, published: int) -> None:
     verified = head.verified_size(published)
     balance.net += head.total
     balance.count += head.delta_count
     balance.pending += head.delta_count - delta_count(verified, head.closed and verified == head.size)
     _widen(balance, head.first_recorded_at, head.last_recorded_at)
-    _latest(balance, snapshot.delta_in_period(head, head.delta_count))
 
 
 def _add_days(
