@@ -111,6 +111,19 @@ def test_what_another_process_writes_is_seen(book: Book) -> None:
     assert fsck(mine, book.signer).problems == []
 
 
+def test_what_the_writer_remembers_is_bounded(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past its bound the writer forgets and reads again, and nothing comes out differently."""
+    from pacspace_server.storage.sqlite.unit import Kept
+
+    monkeypatch.setattr(Kept, "MAX_ROWS", 3)
+    for day in range(1, 20):
+        book.at(f"2026-01-{day:02d}T12:00:00Z")
+        book.emit("cust", -1_000_000_000)
+        assert book.storage._kept.rows <= 4
+    assert book.emit("cust", -1_000_000_000).delta.total == -20_000_000_000
+    assert fsck(book.storage, book.signer).problems == []
+
+
 def test_an_unfixed_or_newer_database_is_refused(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """A SQLite library with the WAL-reset race, and a file with an unknown migration, are refused with the reason."""
     from pacspace_server.storage.sqlite import UnusableDatabase, database

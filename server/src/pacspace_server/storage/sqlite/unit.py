@@ -32,7 +32,7 @@ class Kept:
     Forgotten whenever a transaction fails, another process writes, or it grows too large.
     """
 
-    MAX_CUSTOMERS = 8_192
+    MAX_ROWS = 10_000  # of each kind
 
     def __init__(self) -> None:
         self.data_version = -1
@@ -43,6 +43,10 @@ class Kept:
         self.heads: dict[tuple[int, str], PeriodHead] = {}
         self.days: dict[tuple[int, int], DayTotal] = {}
 
+    @property
+    def rows(self) -> int:
+        return max(len(self.customers), len(self.heads), len(self.days))
+
 
 class SqliteUnit(SqliteSnapshot):
     """A write transaction."""
@@ -50,7 +54,7 @@ class SqliteUnit(SqliteSnapshot):
     def __init__(self, connection: apsw.Connection, secret: bytes, kept: Kept) -> None:
         super().__init__(connection, secret)
         version = self._one("PRAGMA data_version", ())[0]
-        if version != kept.data_version or len(kept.customers) > kept.MAX_CUSTOMERS:
+        if version != kept.data_version or kept.rows > kept.MAX_ROWS:
             kept.forget()
             kept.data_version = version
         self._kept = kept
