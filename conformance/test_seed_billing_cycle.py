@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -55,19 +56,19 @@ def test_the_document_has_the_four_python_snippets_that_are_run() -> None:
 def test_the_billing_cycle_of_the_document(start_server: Callable[..., Server], tmp_path: Path) -> None:
     """The document's code, run verbatim, bills 1,247 units in 3 deltas for $2.49, and anyone can verify it."""
     server = start_server("--sandbox-clock", "2026-02-03T18:00:00Z")
-    document: dict[str, object] = {}
+    document: dict[str, Any] = {}
     exec(compile(document_code(server), str(DOCUMENT), "exec"), document)
     for date, calls in FLUSHES:
-        flushed = document["flush_daily_usage"]("cust_acme_001", date, calls)  # type: ignore[operator]
+        flushed = document["flush_daily_usage"]("cust_acme_001", date, calls)
         assert flushed["referenceId"] == f"usage:cust_acme_001:{date}" and flushed["delta"] == -calls
         assert flushed["reason"] == f"daily_usage_flush:{date}"
 
-    usage = document["get_usage"]("cust_acme_001")  # type: ignore[operator]
+    usage = document["get_usage"]("cust_acme_001")
     assert usage == {"customer_id": "cust_acme_001", "total_usage_units": 1247, "verified_deltas": 3}
 
-    locked = document["lock_period"]("cust_acme_001", "2026-02")  # type: ignore[operator]
-    again = document["lock_period"]("cust_acme_001", "2026-02")  # type: ignore[operator]
-    receipt = document["generate_receipt"]("cust_acme_001", "2026-02")  # type: ignore[operator]
+    locked = document["lock_period"]("cust_acme_001", "2026-02")
+    again = document["lock_period"]("cust_acme_001", "2026-02")
+    receipt = document["generate_receipt"]("cust_acme_001", "2026-02")
     assert locked["proofRoot"] == again["proofRoot"] == receipt["proofRoot"]
     assert re.fullmatch("0x[0-9a-f]{64}", receipt["proofRoot"])
     units = abs(receipt["finalBalance"])
@@ -92,14 +93,14 @@ def test_the_billing_cycle_of_the_document(start_server: Callable[..., Server], 
 def test_the_flushes_may_be_run_again(start_server: Callable[..., Server]) -> None:
     """A flush that is run twice for the same day is counted once, also after the month was locked."""
     server = start_server("--sandbox-clock", "2026-02-03T18:00:00Z")
-    document: dict[str, object] = {}
+    document: dict[str, Any] = {}
     exec(compile(document_code(server), str(DOCUMENT), "exec"), document)
     for _ in range(2):
         for date, calls in FLUSHES:
-            document["flush_daily_usage"]("cust_acme_001", date, calls)  # type: ignore[operator]
-        assert document["get_usage"]("cust_acme_001")["total_usage_units"] == 1247  # type: ignore[operator]
-        document["lock_period"]("cust_acme_001", "2026-02")  # type: ignore[operator]
-    assert document["generate_receipt"]("cust_acme_001", "2026-02")["deltaCount"] == 3  # type: ignore[operator]
+            document["flush_daily_usage"]("cust_acme_001", date, calls)
+        assert document["get_usage"]("cust_acme_001")["total_usage_units"] == 1247
+        document["lock_period"]("cust_acme_001", "2026-02")
+    assert document["generate_receipt"]("cust_acme_001", "2026-02")["deltaCount"] == 3
 
 
 def test_the_verify_url_opens_without_a_key(start_server: Callable[..., Server]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+# The maker of the vectors is beside them, not in a package: imports after this line are on purpose.
 sys.path.insert(0, str(HERE.parents[1] / "proofs" / "vectors"))
 
 import maker  # noqa: E402

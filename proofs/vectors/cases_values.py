@@ -377,6 +377,29 @@ def consistency_cases() -> Iterator[Case]:
 # Heads, entries, notes, keys, trust files.
 
 
+def window_cases() -> Iterator[Case]:
+    roots = [secret(f"root {i}").hex() for i in range(3)]
+    start, end = "2026-01-15T00:00:00.000000Z", "2026-03-20T12:30:00.000001Z"
+    window: dict[str, Any] = {"customerId": "cust_acme", "startDate": start, "endDate": end, "roots": roots}
+
+    def hashed(stated: dict[str, Any]) -> str:
+        return maker.h("pacspace.window.v1", canonical(stated | {"schema": "pacspace.window.v1"})).hex()
+
+    for situation, stated in (("three-months", window), ("one-month", window | {"roots": roots[:1]})):
+        purpose = "One value for a window: over its dates and the proof roots of its months, in order of period."
+        yield ok(situation, purpose, stated | {"windowHash": hashed(stated)}, windowHash=hashed(stated))
+    for situation, changes in {
+        "roots-in-another-order": {"roots": roots[::-1]},
+        "root-left-out": {"roots": roots[:2]},
+        "root-twice": {"roots": [*roots, roots[2]]},
+        "another-customer": {"customerId": "cust_other"},
+        "another-start": {"startDate": "2026-01-15T00:00:00.000001Z"},
+        "another-end": {"endDate": "2026-03-20T12:30:00.000000Z"},
+    }.items():
+        purpose = "The window's hash is that of exactly this customer, these dates and these roots."
+        yield refused(situation, purpose, window | changes | {"windowHash": hashed(window)})
+
+
 def head_cases() -> Iterator[Case]:
     log = Log("heads")
     locked = example_month(log)

@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 TOPICS = {
     "canonical": values.canonical_cases, "amounts": values.amount_cases, "leaves": values.leaf_cases,
     "contexts": values.context_cases, "trees": values.tree_cases, "inclusion": values.inclusion_cases,
-    "consistency": values.consistency_cases, "heads": values.head_cases, "entries": values.entry_cases,
+    "consistency": values.consistency_cases, "heads": values.head_cases, "windows": values.window_cases, "entries": values.entry_cases,
     "notes": values.note_cases, "cosignatures": values.cosignature_cases,
     "log-checkpoints": values.log_checkpoint_cases, "verifier-keys": values.verifier_key_cases,
     "trust-files": values.trust_cases, "receipts": receipts.receipt_cases, "receipt-sets": receipts.set_cases,

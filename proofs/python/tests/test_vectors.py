@@ -38,6 +38,7 @@ from pacspace_proofs.record import (
     receipt_tail,
     slot,
     slot_fingerprint,
+    window_hash,
 )
 
 Values = dict[str, Any]
@@ -106,6 +107,12 @@ def judge_head(given: Values) -> Values:
     return {"slot": found, "slotFingerprint": slot_fingerprint(slot_key), "commitment": committed}
 
 
+def judge_window(given: Values) -> Values:
+    found = window_hash(given["customerId"], given["startDate"], given["endDate"], given["roots"]).hex()
+    require(found == given["windowHash"])
+    return {"windowHash": found}
+
+
 def judge_entry(given: Values) -> Values:
     data = given["entry"].encode()
     check_structure(parse_canonical(data), BATCH, CLOSED, KEY, RESTORED)
@@ -164,6 +171,7 @@ JUDGES: dict[str, Callable[[Values], Values]] = {
     "inclusion": judge_inclusion,
     "consistency": judge_consistency,
     "heads": judge_head,
+    "windows": judge_window,
     "entries": judge_entry,
     "notes": judge_note,
     "cosignatures": judge_cosignature,
