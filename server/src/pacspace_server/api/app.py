@@ -14,6 +14,7 @@ from ..service.context import Caller, Context
 from ..service.errors import ServiceError, unavailable
 from ..service.keys import authenticate
 from ..storage.committer import NotWritten
+from ..storage.protocols import Vanished
 from . import balance
 from .http import Call, Receive, Reply, Scope, Send, failure, send_reply
 from .public import Public
@@ -91,6 +92,8 @@ class Api:
             reply = await self._find(scope)(call)
         except ServiceError as error:
             reply = failure(error)
+        except Vanished as error:
+            reply = failure(ServiceError(404, "CUSTOMER_NOT_FOUND", str(error)))
         except NotWritten as error:
             reply = failure(unavailable(f"the database could not take it, nothing was recorded: {error}", DISK_RETRY_S))
         except Exception:

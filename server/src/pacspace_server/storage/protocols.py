@@ -21,6 +21,10 @@ from .records import (
 T = TypeVar("T")
 
 
+class Vanished(LookupError):
+    """A customer is not there any more: the sandbox was emptied meanwhile."""
+
+
 class Snapshot(Protocol):
     """Consistent reads: everything committed before it was opened, nothing after."""
 

@@ -14,6 +14,7 @@ from pacspace_proofs.record import receipt_tail
 from ...domain.amounts import amount_text, units
 from ...domain.tree import Frontier, unpack
 from .. import ids
+from ..protocols import Vanished
 from ..records import (
     ApiKey,
     Checkpoint,
@@ -118,7 +119,10 @@ class SqliteSnapshot:
         return customer_of(row) if row else None
 
     def customer_at(self, customer: int) -> Customer:
-        return customer_of(self._one(f"SELECT {CUSTOMER} FROM customer WHERE id = ?", (customer,)))
+        row = self._one(f"SELECT {CUSTOMER} FROM customer WHERE id = ?", (customer,))
+        if row is None:
+            raise Vanished("the sandbox was emptied meanwhile")
+        return customer_of(row)
 
     def customers(self, environment_id: int, after: str, limit: int) -> list[Customer]:
         rows = self._all(
