@@ -156,14 +156,19 @@ class Integrator:
             self._refusals[log.origin] = str(refusal)
             return False
         self._refusals.pop(log.origin, None)
+        if note is None:
+            return False
         # Crash here: the last-signed record has moved, nobody saw the checkpoint. The next run signs the same bytes.
-        self._write(lambda unit: unit.publish(log.id, log.size, root, note, time.time_ns() // 1000))
+        at = time.time_ns() // 1000
+        self._write(lambda unit: unit.log_by_origin(log.origin) and unit.publish(log.id, log.size, root, note, at))
         # Crash here: published; the heads' verified sizes follow from the published size, so nothing is left to do.
         self._on_published()
         return True
 
-    def _sign(self, log: Log, root: bytes) -> str:
+    def _sign(self, log: Log, root: bytes) -> str | None:
         with self._storage.snapshot() as snapshot:
+            if snapshot.log_by_origin(log.origin) is None:
+                return None  # the sandbox was emptied meanwhile
             return self._signer.sign(
                 log.origin, log.size, root, 0, lambda size: logtree.root_at(snapshot, log.id, size)
             )
