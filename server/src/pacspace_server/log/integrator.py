@@ -160,7 +160,12 @@ class Integrator:
             return False
         # Crash here: the last-signed record has moved, nobody saw the checkpoint. The next run signs the same bytes.
         at = time.time_ns() // 1000
-        self._write(lambda unit: unit.log_by_origin(log.origin) and unit.publish(log.id, log.size, root, note, at))
+
+        def publish(unit: Unit) -> None:
+            if unit.log_by_origin(log.origin) is not None:
+                unit.publish(log.id, log.size, root, note, at)
+
+        self._write(publish)
         # Crash here: published; the heads' verified sizes follow from the published size, so nothing is left to do.
         self._on_published()
         return True
