@@ -16,7 +16,7 @@ from ..service.fsck import fsck
 from .wiring import open_storage
 
 if TYPE_CHECKING:
-    from .main import Output
+    from .output import Output
 
 SHOWN = 100
 
