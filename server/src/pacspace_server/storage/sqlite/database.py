@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import apsw
 
 from ..protocols import Unit
-from .snapshot import SqliteSnapshot
+from .audit import SqliteAudit
 from .unit import Kept, SqliteUnit
 
 T = TypeVar("T")
@@ -72,11 +72,11 @@ class SqliteStorage:
         return connection
 
     @contextmanager
-    def snapshot(self) -> Iterator[SqliteSnapshot]:
+    def snapshot(self) -> Iterator[SqliteAudit]:
         connection = self._readers.pop() if self._readers else self._connect(_READER_CACHE_KIB)
         connection.execute("BEGIN")
         try:
-            yield SqliteSnapshot(connection, self.secret)
+            yield SqliteAudit(connection, self.secret)
         finally:
             connection.execute("ROLLBACK")
             self._readers.append(connection)

@@ -10,12 +10,22 @@ import apsw
 
 from ...domain.tree import pack
 from .. import sealing
-from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Environment, Log, LogEntry, PeriodHead
-from .snapshot import (
-    SqliteSnapshot,
-    day_of_row,
-    stored_total,
+from ..records import (
+    ApiKey,
+    Checkpoint,
+    Customer,
+    DayTotal,
+    Delta,
+    Environment,
+    Job,
+    JobFailure,
+    Log,
+    LogEntry,
+    PeriodHead,
+    Profile,
 )
+from .rows import JOB, day_of_row, stored_total
+from .snapshot import SqliteSnapshot
 
 _INSERT_DELTA = "INSERT INTO delta VALUES (" + ", ".join("?" * 21) + ")"
 _RANDOM_BYTES, _LOOKUP = 4096, 64
@@ -23,7 +33,7 @@ _INTEGRATED = (
     "previous_size", "integrated_size", "integrated_root", "integrated_peaks", "integrated_total", "entry_index",
     "batch_index", "batch_size", "seal",
 )  # fmt: skip
-_RECORD_TABLES = ("idempotency", "proof_root", "checkpoint", "delta", "day_total", "period_head", "customer")
+_RECORD_TABLES = ("profile", "idempotency", "proof_root", "checkpoint", "delta", "day_total", "period_head", "customer")
 
 
 class Kept:
@@ -268,6 +278,37 @@ class SqliteUnit(SqliteSnapshot):
             days,
         )
 
+    def add_profile(self, profile: Profile) -> None:
+        self._connection.execute(
+            "INSERT INTO profile VALUES (?, ?, ?, ?)",
+            (profile.customer, profile.display_name, profile.sharing_hint, profile.event_cadence),
+        )
+
+    def add_job(self, job: Job) -> None:
+        self._connection.execute(
+            f"INSERT INTO job ({JOB}) VALUES (" + ", ".join("?" * 14) + ")",
+            (
+                job.id, job.environment_id, job.period, job.status, job.total, job.started_at, job.key_hash, job.body_mac,
+                job.done, job.failed, job.after, job.delta_count, stored_total(job.net_change), job.finished_at,
+            ),
+        )  # fmt: skip
+
+    def set_job(self, job: Job) -> None:
+        self._connection.execute(
+            "UPDATE job SET status = ?, total = ?, done = ?, failed = ?, after = ?, delta_count = ?, net_change = ?, "
+            "finished_at = ? WHERE id = ?",
+            (
+                job.status, job.total, job.done, job.failed, job.after, job.delta_count, stored_total(job.net_change),
+                job.finished_at, job.id,
+            ),
+        )  # fmt: skip
+
+    def add_job_failures(self, job_id: str, failures: Sequence[JobFailure]) -> None:
+        self._connection.executemany(
+            "INSERT INTO job_failure VALUES (?, ?, ?, ?)",
+            [(job_id, failure.customer_id, failure.code, failure.message) for failure in failures],
+        )
+
     def add_api_key(self, key: ApiKey) -> None:
         self._connection.execute(
             "INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
@@ -313,6 +354,9 @@ class SqliteUnit(SqliteSnapshot):
                 "customer": "environment_id = ?",
             }.get(table, mine)
             self._connection.execute(f"DELETE FROM {table} WHERE {where}", (environment.id,) * where.count("?"))
+        jobs = "SELECT id FROM job WHERE environment_id = ?"
+        self._connection.execute(f"DELETE FROM job_failure WHERE job IN ({jobs})", (environment.id,))
+        self._connection.execute("DELETE FROM job WHERE environment_id = ?", (environment.id,))
         for table in ("log_entry", "log_node", "closed_slot", "log_checkpoint"):
             self._connection.execute(
                 f"DELETE FROM {table} WHERE log_id IN (SELECT id FROM log WHERE environment_id = ?)", (environment.id,)
