@@ -223,6 +223,31 @@ def fsck(out: Output, /, **flags: str | None) -> None:
     sys.exit(run_fsck(out, settings.load(flags)))
 
 
+@main.command()
+@click.argument("customer")
+@click.option(
+    "--env",
+    "side",
+    type=click.Choice(list(ENVIRONMENTS)),
+    default="test",
+    show_default=True,
+    help="Sandbox or production.",
+)
+@click.option("--before", metavar="PERIOD", help="Only months before this one, such as 2026-02.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@DATABASE
+@click.pass_obj
+def erase(out: Output, customer: str, side: str, before: str | None, yes: bool, database: str | None) -> None:
+    """Erase a customer's reasons, references and metadata, for good. Proofs stay.
+
+    Removes contexts and their salts, and without --before the display name. Every proof root and receipt verifies as
+    before, a retry of an erased delta still replays, and replies say dataPurged. Runs beside a running server.
+    """
+    from .erase import run_erase
+
+    run_erase(out, settings.load({"database": database}), ENVIRONMENTS[side], customer, before, yes)
+
+
 @main.command("verify")
 @click.argument("receipts", nargs=-1, required=True, metavar="RECEIPT.json...")
 @click.option("--key", "keys_given", multiple=True, metavar="VERIFIER_KEY", help="The log's key; repeatable.")
