@@ -8,13 +8,18 @@ from pathlib import Path
 import click
 
 from pacspace_server import config
-from pacspace_server.api import app, public
+from pacspace_server.api.routes import BEARER, KEY, NONE, ROUTES
 from pacspace_server.cli.main import main as command
 from pacspace_server.service.errors import CODES
 from pacspace_server.service.limits import limits
 from pacspace_server.web.pages import ROUTES as PAGES
 
 PAGE = Path(__file__).with_name("reference.md")
+SECTIONS = {
+    "Routes with an API key (`X-Api-Key`)": KEY,
+    "Dashboard routes (`Authorization: Bearer` and a key that has the `admin` scope)": BEARER,
+    "Public routes": NONE,
+}
 HEAD = """\
 # Reference
 
@@ -31,12 +36,12 @@ def first_line(text: str | None) -> str:
 
 
 def routes() -> list[str]:
-    lines = ["## Routes with an API key (`X-Api-Key`)", "", "| route | does |", "|---|---|"]
-    lines += [f"| `{method} {path}` | {first_line(handler.__doc__)} |" for method, path, handler in app.KEYED_ROUTES]
-    lines += ["", "## Public routes", "", "| route | does |", "|---|---|"]
-    for method, path, name in app.PUBLIC_ROUTES:
-        lines.append(f"| `{method} {path}` | {first_line(getattr(public.Public, name).__doc__)} |")
-    return [*lines, "", "Pages for people: " + ", ".join(f"`{path}`" for path, _ in PAGES) + "."]
+    lines = []
+    for title, auth in SECTIONS.items():
+        lines += [f"## {title}", "", "| route | does |", "|---|---|"]
+        lines += [f"| `{route.method} {route.path}` | {route.says} |" for route in ROUTES if route.auth == auth]
+        lines.append("")
+    return [*lines, "Pages for people: " + ", ".join(f"`{path}`" for path, _ in PAGES) + "."]
 
 
 def errors() -> list[str]:

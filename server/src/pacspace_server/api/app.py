@@ -1,4 +1,4 @@
-"""The route table and the ASGI application."""
+"""The ASGI application: finds the route, says who asks, reads the fields, and turns refusals into replies."""
 
 from __future__ import annotations
 
@@ -8,58 +8,32 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from starlette.routing import Match, Route
+from starlette.routing import Match
+from starlette.routing import Route as PathRoute
 
 from ..service.context import Caller, Context
 from ..service.errors import ServiceError, unavailable
 from ..service.keys import authenticate
 from ..storage.committer import NotWritten
 from ..storage.protocols import Vanished
-from . import balance
+from .fields import parse_fields
 from .http import Call, Receive, Reply, Scope, Send, failure, send_reply
 from .public import Public
+from .routes import BALANCE, BEARER, NONE, ROUTES, Route
 
 logger = structlog.get_logger("pacspace.api")
 KEY_CACHE_S, DISK_RETRY_S = 1.0, 5
 KEY_CACHE_ENTRIES = 1_000
 SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
-KeyedHandler = Callable[[Context, Caller, Call], Awaitable[Reply]]
 Handler = Callable[[Call], Awaitable[Reply]]
-
-# Method, path, handler. The reference page and the tests are checked against this table.
-BALANCE = "/api/v1/balance"
-KEYED_ROUTES: list[tuple[str, str, KeyedHandler]] = [
-    ("POST", f"{BALANCE}/delta", balance.emit),
-    ("POST", f"{BALANCE}/delta/batch", balance.emit_batch),
-    ("GET", f"{BALANCE}/delta/{{record_id}}", balance.get_delta),
-    ("GET", f"{BALANCE}/derive/{{customer_id}}", balance.derive),
-    ("GET", f"{BALANCE}/limits", balance.limits),
-    ("POST", f"{BALANCE}/compare", balance.compare),
-    ("POST", f"{BALANCE}/checkpoint", balance.checkpoint),
-    ("GET", f"{BALANCE}/checkpoints", balance.checkpoints),
-    ("GET", f"{BALANCE}/receipt/{{customer_id}}", balance.receipt),
-    ("GET", f"{BALANCE}/invoice-proof/{{customer_id}}", balance.receipt),
-    ("GET", "/api/v1/sandbox/clock", balance.get_clock),
-    ("POST", "/api/v1/sandbox/clock", balance.set_clock),
-    ("POST", "/api/v1/sandbox/reset", balance.reset),
-]
-PUBLIC_ROUTES: list[tuple[str, str, str]] = [
-    ("GET", "/api/v1/verify/{proof_root}", "verify"),
-    ("GET", "/receipts/{receipt_id}.json", "bundle"),
-    ("GET", "/log/{name}/checkpoint", "log_checkpoint"),
-    ("GET", "/log/{name}/key", "log_key"),
-    ("GET", "/log/{name}/tile/{tile:path}", "log_tile"),
-    ("GET", "/healthz", "health"),
-    ("GET", "/readyz", "ready"),
-]
 
 
 @dataclass
 class _Entry:
     """One path with its methods."""
 
-    route: Route
+    route: PathRoute
     handlers: dict[str, Handler]
 
 
@@ -71,15 +45,12 @@ class Api:
     ) -> None:
         self.context = context
         self._callers: dict[str, tuple[float, Caller]] = {}
-        handlers: dict[tuple[str, str], Handler] = {
-            (method, path): self._keyed(handler) for method, path, handler in KEYED_ROUTES
-        }
-        handlers |= {(method, path): getattr(public, name) for method, path, name in PUBLIC_ROUTES}
+        handlers = {(route.method, route.path): self._handler(route, public) for route in ROUTES}
         handlers |= pages
         self._fast = {("POST", path): handlers["POST", path] for path in (f"{BALANCE}/delta", f"{BALANCE}/delta/batch")}
         entries: dict[str, _Entry] = {}
         for (method, path), handler in handlers.items():
-            entry = entries.setdefault(path, _Entry(Route(path, endpoint=self, methods=None), {}))
+            entry = entries.setdefault(path, _Entry(PathRoute(path, endpoint=self, methods=None), {}))
             entry.handlers[method] = handler
         self._entries = list(entries.values())
 
@@ -124,11 +95,31 @@ class Api:
                 return handler
         raise ServiceError(404, "NOT_FOUND", f"there is nothing at {scope['path'][:200]}")
 
-    def _keyed(self, handler: KeyedHandler) -> Handler:
-        async def keyed(call: Call) -> Reply:
-            return await handler(self.context, self._caller(call.header(b"x-api-key")), call)
+    def _handler(self, route: Route, public: Public) -> Handler:
+        """Who asks, what they may do, what they ask: in this order, and only then the route's own part."""
 
-        return keyed
+        async def keyed(call: Call) -> Reply:
+            caller = self._bearer(call) if route.auth == BEARER else self._caller(call.header(b"x-api-key"))
+            caller.require(route.scope)
+            return await route.handler(self.context, caller, call, await _fields(route, call))
+
+        async def open_to_all(call: Call) -> Reply:
+            return await route.handler(public, call, await _fields(route, call))
+
+        return open_to_all if route.auth == NONE else keyed
+
+    def _bearer(self, call: Call) -> Caller:
+        """Who a dashboard token speaks for. Whatever else names an environment must name the token's."""
+        scheme, _, token = (call.header(b"authorization") or "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise ServiceError(401, "INVALID_API_KEY", "send Authorization: Bearer and a key that has the admin scope")
+        caller = self._caller(token.strip())
+        key, named = call.header(b"x-api-key"), call.header(b"x-environment")
+        others = ([self._caller(key).environment] if key else []) + ([named.strip().lower()] if named else [])
+        if any(other != caller.environment for other in others):
+            message = f"the token speaks for {caller.environment}, the request names {', '.join(others)}"
+            raise ServiceError(403, "API_KEY_ENVIRONMENT_MISMATCH", message)
+        return caller
 
     def _caller(self, full_key: str | None) -> Caller:
         """Who asks. A recognised key is remembered for a second, so a revoked one stops within a second."""
@@ -142,3 +133,13 @@ class Api:
             self._callers.clear()
         self._callers[full_key or ""] = now + KEY_CACHE_S, caller
         return caller
+
+
+async def _fields(route: Route, call: Call) -> dict[str, Any]:
+    """The request's fields, read by the route's table: those of the body, else those of the query."""
+    if route.body is None:
+        return parse_fields(route.query, call.query())
+    if call.scope["query_string"]:
+        parse_fields(route.query, call.query())
+    call.body_given = await call.json(route.max_body)
+    return parse_fields(route.body, call.body_given)

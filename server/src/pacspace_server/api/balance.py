@@ -1,4 +1,4 @@
-"""The Balance API: one handler per route."""
+"""Recording and deriving: one handler per route. Each gets its fields read, makes one service call, and renders."""
 
 from __future__ import annotations
 
@@ -6,53 +6,35 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from ..domain.exact_json import text_of
-from ..domain.scopes import SCOPE_FIELDS, STARTING_FIELDS, Scope, ScopeError, parse_scope
-from ..service import checkpoint as checkpoint_service
 from ..service import compare as compare_service
 from ..service import derive as derive_service
 from ..service import emit as emit_service
 from ..service import limits as limits_service
-from ..service import receipt as receipt_service
 from ..service import record as record_service
-from ..service import sandbox as sandbox_service
-from ..service.context import Caller, Context, scope_error
+from ..service.context import Caller, Context
 from ..service.errors import ServiceError, invalid
-from ..service.limits import (
-    DEFAULT_PAGE,
-    MAX_BATCH_BODY_BYTES,
-    MAX_BATCH_ITEMS,
-    MAX_PAGE,
-    MAX_REASON_CHARS,
-    MAX_REFERENCE_CHARS,
-)
+from ..service.limits import DEFAULT_PAGE, MAX_BATCH_ITEMS, MAX_REASON_CHARS, MAX_REFERENCE_CHARS
 from . import fields
 from .fields import Table, parse_fields
 from .http import Call, Reply, success
+from .scope import CUSTOMER_ID, GRANULARITY, PAGE, SCOPE, STARTING, read_scope
 
 T = TypeVar("T")
+Given = dict[str, Any]
 
 PENDING_AFTER_S = 5.0
-CUSTOMER_ID = fields.text(128, r"[A-Za-z0-9_.:-]+", "may hold only letters, digits and _ - . :")
 ADJUSTS: Table = {"recordId": fields.text(128), "referenceId": fields.text(MAX_REFERENCE_CHARS)}
 EMIT: Table = {
     "customerId": fields.required(CUSTOMER_ID),
     "delta": fields.required(fields.delta_amount()),
     "reason": fields.required(fields.text(MAX_REASON_CHARS)),
-    "referenceId": fields.text(MAX_REFERENCE_CHARS),
+    "referenceId": fields.text(MAX_REFERENCE_CHARS, says="The vendor's own; the same one never records twice."),
     "metadata": fields.metadata(),
-    "occurredAt": fields.instant(),
-    "adjusts": fields.nested(ADJUSTS),
+    "occurredAt": fields.instant(says="When it happened, if not now; decides the month."),
+    "adjusts": fields.nested(ADJUSTS, says="The earlier delta that this one corrects: exactly one of both names."),
     "vendorAccountId": fields.unsupported(),
 }
-BATCH: Table = {"deltas": fields.required(fields.items(fields.anything(), MAX_BATCH_ITEMS))}
-SCOPE: Table = {name: fields.text(64) for name in SCOPE_FIELDS}
-STARTING: Table = {"startingCheckpoint": fields.text(128), "startingCheckpointType": fields.text(32)}
-GRANULARITY = fields.choice("day", "week", "month")
-PAGE: Table = {
-    "limit": fields.from_query(fields.whole_number(1, MAX_PAGE)),
-    "offset": fields.from_query(fields.whole_number(0, 10**12)),
-}
+BATCH: Table = {"deltas": fields.required(fields.items(fields.later(EMIT), MAX_BATCH_ITEMS))}
 DERIVE: Table = {
     **SCOPE, **STARTING, **PAGE,
     "startingBalance": fields.from_query(fields.balance_amount()),
@@ -70,18 +52,10 @@ COMPARE: Table = {
     "startingBalance": fields.balance_amount(), "tolerance": fields.balance_amount(), "granularity": GRANULARITY,
     "theirRecords": fields.items(fields.nested(THEIR_RECORD), 100_000), "vendorAccountId": fields.unsupported(),
 }  # fmt: skip
-CHECKPOINT: Table = {
-    "customerId": CUSTOMER_ID, **SCOPE, "invoiceReference": fields.text(255),
-    "mode": fields.unsupported(), "fingerprints": fields.unsupported(), "vendorAccountId": fields.unsupported(),
-}  # fmt: skip
-CHECKPOINTS: Table = {"customerId": CUSTOMER_ID, **SCOPE, **PAGE}
-CLOCK: Table = {"now": fields.instant(), "advanceSeconds": fields.whole_number(0, 10**11)}
-NOTHING: Table = {}
 
 
-def read_emit(body: Any) -> emit_service.Emit:
-    """One delta from a parsed body. Raises a plain 400 with every problem."""
-    given = parse_fields(EMIT, body)
+def _read_emit(given: Given) -> emit_service.Emit:
+    """One delta from its fields."""
     adjusts = given.get("adjusts")
     if adjusts is not None and len(adjusts) != 1:
         raise invalid(("adjusts", "names exactly one of recordId and referenceId"))
@@ -103,7 +77,7 @@ def idempotency_key(call: Call) -> str | None:
     return key
 
 
-async def _or_pending(key: str | None, work: Coroutine[Any, Any, T]) -> T:
+async def or_pending(key: str | None, work: Coroutine[Any, Any, T]) -> T:
     """The outcome; 202 when a keyed request takes long. The work goes on and the key finds its outcome later."""
     if key is None:
         return await work
@@ -115,76 +89,55 @@ async def _or_pending(key: str | None, work: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
-async def emit(context: Context, caller: Caller, call: Call) -> Reply:
+async def emit(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """Record one signed amount; 201, or 200 when the reference was recorded before."""
-    caller.require("write")
     key = idempotency_key(call)
-    asked = read_emit(await call.json())
-    view, replayed = await _or_pending(key, emit_service.emit(context, caller, asked, key))
+    view, replayed = await or_pending(key, emit_service.emit(context, caller, _read_emit(given), key))
     headers = {"Idempotent-Replayed": "true"} if replayed == "key" else {}
     return success(view, 200 if replayed == "reference" else 201, headers)
 
 
-async def emit_batch(context: Context, caller: Caller, call: Call) -> Reply:
+async def emit_batch(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """Record up to 1,000 amounts, each judged alone."""
-    caller.require("write")
     key = idempotency_key(call)
-    deltas = parse_fields(BATCH, await call.json(MAX_BATCH_BODY_BYTES))["deltas"]
+    deltas = given["deltas"]
     if not deltas:
         raise invalid(("deltas", "must have at least one item"))
     items: list[emit_service.Emit | ServiceError] = []
     for body in deltas:
         try:
-            items.append(read_emit(body))
+            items.append(_read_emit(parse_fields(EMIT, body)))
         except ServiceError as error:
             items.append(error)
-    view, replayed = await _or_pending(key, emit_service.emit_batch(context, caller, items, deltas, key))
+    view, replayed = await or_pending(key, emit_service.emit_batch(context, caller, items, deltas, key))
     return success(view, 201, {"Idempotent-Replayed": "true"} if replayed else {})
 
 
-async def get_delta(context: Context, caller: Caller, call: Call) -> Reply:
+async def get_delta(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """One delta by recordId or receiptId, with its status."""
-    caller.require("read")
-    parse_fields(NOTHING, call.query())
-    return success(record_service.get_delta(context, caller, call.path("record_id")))
+    return success(record_service.get_delta(context, caller, call.path("recordId")))
 
 
-def read_scope(context: Context, caller: Caller, given: dict[str, Any]) -> Scope:
-    named = {name: given.get(name) for name in (*SCOPE_FIELDS, *STARTING_FIELDS)}
-    with context.storage.snapshot() as snapshot:
-        now = snapshot.now(snapshot.environment(caller.environment_id))
-    try:
-        return parse_scope(named, now)
-    except ScopeError as error:
-        raise scope_error(error) from error
-
-
-async def derive(context: Context, caller: Caller, call: Call) -> Reply:
+async def derive(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """The balance of a scope, with a page of its deltas or a breakdown if asked."""
-    caller.require("read")
-    given = parse_fields(DERIVE, call.query())
     page = None
     if given.keys() & {"limit", "offset", "include"}:
         page = derive_service.Page(given.get("limit", DEFAULT_PAGE), given.get("offset", 0))
     scope, granularity = read_scope(context, caller, given), given.get("granularity")
-    work = (context, caller, call.path("customer_id"), scope, given.get("startingBalance", 0), granularity, page)
+    work = (context, caller, call.path("customerId"), scope, given.get("startingBalance", 0), granularity, page)
     if page or granularity or scope.mode == "custom":
         # May scan: a page far down, or a day that the window cuts.
         return success(await asyncio.to_thread(derive_service.derive, *work))
     return success(derive_service.derive(*work))
 
 
-async def limits(context: Context, caller: Caller, call: Call) -> Reply:
+async def limits(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """The limits that a client may want to know."""
-    caller.require("read")
-    parse_fields(NOTHING, call.query())
     return success(limits_service.limits())
 
 
-async def compare(context: Context, caller: Caller, call: Call) -> Reply:
+async def compare(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """Two views against the record; with theirRecords the entries that differ."""
-    caller.require("read")
-    given = parse_fields(COMPARE, await call.json(MAX_BATCH_BODY_BYTES))
     problems = []
     balances: dict[str, int] = {}
     for name, short in (("yourBalance", "yours"), ("theirBalance", "theirs")):
@@ -209,64 +162,3 @@ async def compare(context: Context, caller: Caller, call: Call) -> Reply:
     if records is None and scope.mode != "custom":
         return success(compare_service.compare(*work), 201)
     return success(await asyncio.to_thread(compare_service.compare, *work), 201)
-
-
-async def checkpoint(context: Context, caller: Caller, call: Call) -> Reply:
-    """Lock the month that is named; any other scope gives an interim root and locks nothing."""
-    caller.require("write")
-    key = idempotency_key(call)
-    body = await call.json()
-    given = parse_fields(CHECKPOINT, body)
-    asked = checkpoint_service.CheckpointRequest(
-        given.get("customerId"),
-        read_scope(context, caller, given),
-        given.get("invoiceReference"),
-        key,
-        text_of({name: value for name, value in body.items() if value is not None}),
-    )
-    view, replayed = await _or_pending(key, checkpoint_service.checkpoint(context, caller, asked))
-    return success(view, 201, {"Idempotent-Replayed": "true"} if replayed else {})
-
-
-async def checkpoints(context: Context, caller: Caller, call: Call) -> Reply:
-    """Checkpoints, newest first."""
-    caller.require("read")
-    given = parse_fields(CHECKPOINTS, call.query())
-    scope = read_scope(context, caller, given) if given.keys() & set(SCOPE_FIELDS) else None
-    return success(
-        checkpoint_service.list_checkpoints(
-            context, caller, given.get("customerId"), scope, given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
-        )
-    )
-
-
-async def receipt(context: Context, caller: Caller, call: Call) -> Reply:
-    """The receipt of a scope: totals, proof root, links."""
-    caller.require("read")
-    given = parse_fields(SCOPE, call.query())
-    scope = read_scope(context, caller, given)
-    return success(await receipt_service.receipt(context, caller, call.path("customer_id"), scope))
-
-
-async def get_clock(context: Context, caller: Caller, call: Call) -> Reply:
-    """The sandbox's ledger clock."""
-    caller.require("read")
-    return success(await sandbox_service.get_clock(context, caller))
-
-
-async def set_clock(context: Context, caller: Caller, call: Call) -> Reply:
-    """Hold the sandbox's clock at an instant, advance it, or let real time go on."""
-    caller.require("write")
-    caller.require_sandbox()
-    body = await call.json()
-    given = parse_fields(CLOCK, body)
-    if len(body) != 1 or (body.get("advanceSeconds", 0) is None):
-        raise invalid(("body", "holds exactly one of now (an instant, or null for real time) and advanceSeconds"))
-    return success(await sandbox_service.set_clock(context, caller, given.get("now"), given.get("advanceSeconds")))
-
-
-async def reset(context: Context, caller: Caller, call: Call) -> Reply:
-    """Empty the sandbox under a new log."""
-    caller.require("write")
-    parse_fields(NOTHING, await call.json())
-    return success(await sandbox_service.reset(context, caller))

@@ -6,11 +6,13 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
+from zoneinfo import available_timezones
 
 from ..domain.amounts import AmountError, parse_balance, parse_delta
 from ..domain.exact_json import JsonError, Number, text_of
-from ..domain.instants import InstantError, parse_instant
+from ..domain.instants import InstantError, parse_instant, parse_period
 from ..service.errors import ServiceError, invalid
 from ..service.limits import MAX_METADATA_BYTES
 
@@ -61,7 +63,7 @@ def _unknown(name: str, table: Table) -> str:
     return f"is not a field of this request{f'; did you mean {near[0]}?' if near else ''}"
 
 
-def text(max_chars: int, pattern: str | None = None, hint: str = "") -> Field:
+def text(max_chars: int, pattern: str | None = None, hint: str = "", says: str = "") -> Field:
     """A string that is not empty."""
     matches = re.compile(pattern).fullmatch if pattern else None
 
@@ -75,10 +77,14 @@ def text(max_chars: int, pattern: str | None = None, hint: str = "") -> Field:
         return value
 
     schema: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": max_chars}
-    return Field(read, schema=schema | ({"pattern": f"^(?:{pattern})$"} if pattern else {}))
+    return Field(read, schema=_said(schema | ({"pattern": f"^(?:{pattern})$"} if pattern else {}), says))
 
 
-def choice(*options: str) -> Field:
+def _said(schema: dict[str, Any], says: str) -> dict[str, Any]:
+    return schema | ({"description": says} if says else {})
+
+
+def choice(*options: str, says: str = "") -> Field:
     """One of a few words."""
 
     def read(value: Any) -> str:
@@ -86,7 +92,48 @@ def choice(*options: str) -> Field:
             raise Problem(f"must be one of {', '.join(options)}")
         return value
 
-    return Field(read, schema={"type": "string", "enum": list(options)})
+    return Field(read, schema=_said({"type": "string", "enum": list(options)}, says))
+
+
+def period(says: str = "") -> Field:
+    """A UTC calendar month."""
+
+    def read(value: Any) -> str:
+        if type(value) is not str:
+            raise Problem("must be a string")
+        try:
+            return parse_period(value)
+        except InstantError as error:
+            raise Problem(str(error)) from error
+
+    return Field(read, schema=_said({"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}, says))
+
+
+@lru_cache(1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def timezone(says: str = "") -> Field:
+    """An IANA time zone."""
+
+    def read(value: Any) -> str:
+        if type(value) is not str or value not in _zones():
+            raise Problem("must be an IANA time zone such as UTC or America/Los_Angeles")
+        return value
+
+    return Field(read, schema=_said({"type": "string", "maxLength": 64}, says))
+
+
+def flag(says: str = "") -> Field:
+    """true or false."""
+
+    def read(value: Any) -> bool:
+        if type(value) is not bool:
+            raise Problem("must be true or false")
+        return value
+
+    return Field(read, schema=_said({"type": "boolean"}, says))
 
 
 def _number(parse: Callable[[str], int], schema: Mapping[str, Any]) -> Field:
@@ -118,7 +165,7 @@ def balance_amount() -> Field:
     return _number(parse_balance, {"type": "number"})
 
 
-def instant(allow_date: bool = False) -> Field:
+def instant(allow_date: bool = False, says: str = "") -> Field:
     """An ISO 8601 instant, in microseconds."""
 
     def read(value: Any) -> int:
@@ -129,7 +176,7 @@ def instant(allow_date: bool = False) -> Field:
         except InstantError as error:
             raise Problem(str(error)) from error
 
-    return Field(read, schema={"type": "string", "format": "date-time"})
+    return Field(read, schema=_said({"type": "string", "format": "date-time"}, says))
 
 
 def whole_number(least: int, most: int) -> Field:
@@ -168,11 +215,23 @@ def metadata() -> Field:
     return Field(read, schema={"type": "object", "additionalProperties": True})
 
 
-def nested(table: Table) -> Field:
-    """An object with a table of its own."""
-    properties = {name: dict(known.schema) for name, known in table.items()}
+def object_schema(table: Table) -> dict[str, Any]:
+    """The JSON Schema of an object that has a table; a field that is not required may be null."""
+    properties = {
+        name: dict(known.schema) if known.required else _or_null(known.schema) for name, known in table.items()
+    }
+    required = [name for name, known in table.items() if known.required]
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    return Field(lambda value: parse_fields(table, value), schema=schema)
+    return schema | ({"required": required} if required else {})
+
+
+def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [dict(schema), {"type": "null"}]} if schema.get("type") != "null" else dict(schema)
+
+
+def nested(table: Table, says: str = "") -> Field:
+    """An object with a table of its own."""
+    return Field(lambda value: parse_fields(table, value), schema=_said(object_schema(table), says))
 
 
 def items(known: Field, most: int) -> Field:
@@ -194,9 +253,9 @@ def items(known: Field, most: int) -> Field:
     return Field(read, schema={"type": "array", "items": dict(known.schema), "maxItems": most})
 
 
-def anything() -> Field:
-    """Read by someone else."""
-    return Field(lambda value: value)
+def later(table: Table) -> Field:
+    """An object that is read later, each one alone."""
+    return Field(lambda value: value, schema=object_schema(table))
 
 
 def unsupported() -> Field:

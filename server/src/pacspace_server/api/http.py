@@ -42,11 +42,12 @@ class Reply:
 class Call:
     """One request."""
 
-    __slots__ = ("_receive", "headers", "request_id", "scope")
+    __slots__ = ("_receive", "body_given", "headers", "request_id", "scope")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
         self._receive = receive
+        self.body_given: Any = None  # the JSON body as it was parsed, once a keyed route has read it
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{_RUN}{next(_numbers):x}"

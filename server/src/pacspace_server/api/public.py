@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections import OrderedDict
+from typing import Any
 
 from ..log import logtree
 from ..service import bundle as bundle_service
+from ..service import receipt as receipt_service
 from ..service import verify as verify_service
 from ..service.context import Context
 from ..service.errors import ServiceError
 from ..storage.records import Log
 from . import fields
-from .fields import Table, parse_fields
+from .fields import Table
 from .http import Call, Reply, iterate_in_thread, success
+from .receipts import presentation
 
 VERIFY: Table = {"source": fields.choice(*verify_service.SOURCES)}
 BUNDLE: Table = {"kind": fields.choice("full", "summary")}
@@ -51,17 +55,28 @@ class Public:
         self.context = context
         self.verifier = verify_service.Verifier(context)
         self.limit = AddressLimit()
+        self.document: dict[str, Any] = {}
 
-    async def verify(self, call: Call) -> Reply:
+    async def verify(self, call: Call, given: dict[str, Any]) -> Reply:
         """Recompute a proof root, checkpointId or a delta's receiptId, from the rows (db), the log (chain) or both."""
-        source = parse_fields(VERIFY, call.query()).get("source", "db")
+        source = given.get("source", "db")
         self.limit.take(call.address)
-        return success(await verify_service.verify(self.context, self.verifier, call.path("proof_root"), source))
+        return success(await verify_service.verify(self.context, self.verifier, call.path("proofRoot"), source))
 
-    async def bundle(self, call: Call) -> Reply:
+    async def receipt(self, call: Call, given: dict[str, Any]) -> Reply:
+        """A receipt by its receiptId (chk_), dressed for a reader. Whoever has the id may see it."""
+        self.limit.take(call.address)
+        work = (self.context, None, call.path("receiptId"), presentation(given))
+        return success(await asyncio.to_thread(receipt_service.document, *work))
+
+    async def openapi(self, call: Call, given: dict[str, Any]) -> Reply:
+        """This interface as an OpenAPI 3.1 document."""
+        return Reply(200, self.document)
+
+    async def bundle(self, call: Call, given: dict[str, Any]) -> Reply:
         """The verifiable receipt file; with a proof root instead of a receiptId the summary only."""
-        kind = parse_fields(BUNDLE, call.query()).get("kind", "full")
-        receipt_id = call.path("receipt_id")
+        kind = given.get("kind", "full")
+        receipt_id = call.path("receiptId")
         chunks = None
         waited = False
         while chunks is None:
@@ -83,18 +98,18 @@ class Public:
             return False
         return True
 
-    async def log_checkpoint(self, call: Call) -> Reply:
+    async def log_checkpoint(self, call: Call, given: dict[str, Any]) -> Reply:
         """The newest signed log checkpoint (C2SP tlog-checkpoint)."""
         log = self._log(call)
         if log.note is None:
             raise ServiceError(503, "SERVICE_UNAVAILABLE", "nothing has been signed yet", retryAfterSeconds=1)
         return _text(log.note, {"Cache-Control": "no-cache"})
 
-    async def log_key(self, call: Call) -> Reply:
+    async def log_key(self, call: Call, given: dict[str, Any]) -> Reply:
         """The log's verifier key, one line."""
         return _text(f"{self.context.signer.verifier_key(self._log(call).origin)}\n")
 
-    async def log_tile(self, call: Call) -> Reply:
+    async def log_tile(self, call: Call, given: dict[str, Any]) -> Reply:
         """Tiles of the log, entries included (C2SP tlog-tiles)."""
         log = self._log(call)
         match = TILE.fullmatch(call.path("tile"))
@@ -122,13 +137,13 @@ class Public:
                     return log
         raise ServiceError(404, "NOT_FOUND", "no such log")
 
-    async def health(self, call: Call) -> Reply:
+    async def health(self, call: Call, given: dict[str, Any]) -> Reply:
         """Whether the process answers."""
         return success({"status": "ok"})
 
-    async def ready(self, call: Call) -> Reply:
+    async def ready(self, call: Call, given: dict[str, Any]) -> Reply:
         """Whether it can record; with ?for=verify also whether the log is signed and keeps up."""
-        wanted = parse_fields(READY, call.query()).get("for", "record")
+        wanted = given.get("for", "record")
         problems = []
         with self.context.storage.snapshot() as snapshot:
             logs = [snapshot.log(environment.log_id) for environment in snapshot.environments()]

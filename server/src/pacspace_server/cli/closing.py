@@ -123,14 +123,11 @@ def _totals(totals: Any) -> str:
 
 
 def _previewed(period: str, told: Any) -> str:
-    columns = ["customer", "total", "deltas", "locked"]
-    rows = [
-        [c["customerId"], c["netChange"], c["deltaCount"], "already" if c["locked"] else ""]
-        for c in told["checkpoints"][:SHOWN]
-    ]
-    text = table(columns, rows, numbers=("total", "deltas")) if rows else ""
-    if len(told["checkpoints"]) > SHOWN:
-        text += f"\n... and {len(told['checkpoints']) - SHOWN} more; --json lists all"
+    shown = told["checkpoints"][:SHOWN]
+    rows = [[c["customerId"], c["netChange"], c["deltaCount"], ", ".join(c["alsoLocks"])] for c in shown]
+    text = table(["customer", "total", "deltas", "also locks"], rows, numbers=("total", "deltas")) if rows else ""
+    if told["totals"]["customers"] > len(shown):
+        text += f"\n... and {told['totals']['customers'] - len(shown):,} more"
     return f"{text}\n{period}: {_totals(told['totals'])}. Nothing was locked.".lstrip()
 
 

@@ -31,7 +31,7 @@ def main(ctx: click.Context, as_json: bool) -> None:
 
     Start with `pacspace demo` (a whole billing cycle, in seconds) or `pacspace serve`.
 
-    serve, keys, fsck, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
+    serve, keys, fsck, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
     close-month, receipt, customers, customer and export speak to a server; verify needs neither.
 
     Settings come from flags, then PACSPACE_* environment variables, then pacspace.toml, then defaults; see
@@ -186,6 +186,31 @@ def fsck(out: Output, /, **flags: str | None) -> None:
     from .fsck import run_fsck
 
     sys.exit(run_fsck(out, settings.load(flags)))
+
+
+@main.command(epilog=examples("pacspace erase cust_acme --env live", "pacspace erase cust_acme --before 2025-01 --yes"))
+@click.argument("customer")
+@click.option(
+    "--env",
+    "side",
+    type=click.Choice(list(ENVIRONMENTS)),
+    default="test",
+    show_default=True,
+    help="Sandbox or production.",
+)
+@click.option("--before", metavar="PERIOD", help="Only months before this one, such as 2026-02.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@DATABASE
+@click.pass_obj
+def erase(out: Output, customer: str, side: str, before: str | None, yes: bool, database: str | None) -> None:
+    """Erase a customer's reasons, references and metadata, for good. Proofs stay.
+
+    Removes contexts and their salts, and without --before the display name. Every proof root and receipt verifies as
+    before, a retry of an erased delta still replays, and replies say dataPurged. Runs beside a running server.
+    """
+    from .erase import run_erase
+
+    run_erase(out, settings.load({"database": database}), ENVIRONMENTS[side], customer, before, yes)
 
 
 @main.command("verify", epilog=examples("pacspace verify receipt-2026-02.json --key 'pacspace.log/sandbox/...'"))

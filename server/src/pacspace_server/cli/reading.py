@@ -13,7 +13,7 @@ from .output import EXIT_NO, Output, amount, fields, table
 if TYPE_CHECKING:
     from .client import Client
 
-PAGE = 100
+PAGE = 1_000
 
 
 @click.command(
@@ -143,7 +143,13 @@ def customers(
         for c in found
     ]
     columns = ["customer", "name", "balance", "deltas", "last activity"]
-    text = table(columns, rows, numbers=("balance", "deltas")) if rows else "no customers yet" if not search else "none"
+    text = (
+        table(columns, rows, numbers=("balance", "deltas"))
+        if rows
+        else f"no customer holds {search!r}"
+        if search
+        else "no customers yet"
+    )
     if len(found) < total:
         text += f"\n{len(found)} of {total}; --all shows all"
     out.show({"customers": found, "total": total}, text)
@@ -154,14 +160,14 @@ def _customers(client: Client, limit: int | None, query: dict[str, Any]) -> tupl
     from .client import BALANCE
 
     found: list[Any] = []
-    page = 0
+    cursor = None
     while True:
-        page += 1
-        told = client.get(f"{BALANCE}/customers", page=page, limit=min(limit or PAGE, PAGE), **query)
+        left = PAGE if limit is None else min(limit - len(found), PAGE)
+        told = client.get(f"{BALANCE}/customers", cursor=cursor, limit=left, **query)
         found += told["customers"]
-        total: int = told["pagination"]["total"]
-        if not told["customers"] or len(found) >= min(limit or total, total):
-            return found[:limit], total
+        cursor = told["pagination"]["nextCursor"]
+        if cursor is None or len(found) == limit:
+            return found, told["pagination"]["total"]
 
 
 @click.command(
@@ -176,14 +182,14 @@ def customer(out: Output, /, client: Client, customer_id: str, period: str | Non
     from .client import BALANCE, in_path
 
     told = client.get(f"{BALANCE}/customers/{in_path(customer_id)}", period=period)
-    checkpoint = told["latestCheckpoint"]
     lines = [
         ("name", told["displayName"]),
         ("reference", told["customerReference"]),
         (f"balance {period or 'this month'}", amount(told["computedBalance"])),
         ("all-time balance", amount(told["allTimeBalance"])),
         ("deltas", told["totalDeltas"]),
-        ("latest checkpoint", checkpoint["checkpointId"] if isinstance(checkpoint, dict) else checkpoint),
+        ("locked through", told["lockedThrough"]),
+        ("latest checkpoint", told["latestCheckpoint"]),
     ]
     rows = [
         [short_instant(d["postedAt"]), d["delta"], d["reason"], d["referenceId"], d["status"]]

@@ -63,6 +63,7 @@ def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | Non
         settings.port_number(values["port"]),
         public_url,
         sandbox_clock,
+        settings.retention_days(values["retention_days"]),
     )
 
 

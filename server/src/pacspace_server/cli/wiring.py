@@ -22,6 +22,8 @@ from ..api.public import Public
 from ..log.integrator import Integrator
 from ..log.signer import Signer
 from ..service.context import Context
+from ..service.erase import keep_retention
+from ..service.jobs import Jobs
 from ..service.sandbox import move_clock
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit
@@ -42,6 +44,7 @@ class ServerConfig:
     port: int
     public_url: str | None = None
     sandbox_clock: int | None = None
+    retention_days: int | None = None
 
 
 def open_storage(database: Path, create: bool = True) -> SqliteStorage:
@@ -110,6 +113,7 @@ async def _run(
 
     integrator = Integrator(storage, signer, committer.run_blocking, published)
     context = Context(storage, committer, integrator, signer, config.public_url or url)
+    context.jobs = Jobs(context)
     public = Public(context)
     app = Api(context, public, Pages(context, public.verifier, public.limit).routes())
     settings = uvicorn.Config(
@@ -126,6 +130,8 @@ async def _run(
     )
     server = uvicorn.Server(settings)
     integrator.start()
+    context.jobs.resume()
+    retention = asyncio.create_task(keep_retention(context, config.retention_days)) if config.retention_days else None
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
@@ -134,7 +140,10 @@ async def _run(
     try:
         await serving
     finally:
-        # Writes first, then the log: whatever was acknowledged is on disk already.
+        # Jobs at a chunk's end, then the log, then writes: whatever was acknowledged is on disk already.
+        await context.jobs.stop()
+        if retention is not None:
+            retention.cancel()
         await asyncio.to_thread(integrator.stop)
         await committer.close()
 

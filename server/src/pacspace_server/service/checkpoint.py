@@ -13,7 +13,7 @@ from ..storage import ids
 from ..storage.commands import Locked, LockPeriod, Refusal
 from ..storage.committer import Overloaded
 from ..storage.protocols import Snapshot, Unit
-from ..storage.records import Checkpoint, Customer, Part
+from ..storage.records import Checkpoint, Customer, Part, PeriodHead
 from . import views
 from .balance import Balance
 from .context import Caller, Context, find_customer
@@ -56,12 +56,13 @@ async def checkpoint(context: Context, caller: Caller, asked: CheckpointRequest)
     if isinstance(outcome, Refusal):
         raise ServiceError(outcome.status, outcome.code, outcome.message, **outcome.extra)
     assert isinstance(outcome, Locked)
-    await context.wait_for_log(lambda: _is_in_log(context, outcome.checkpoint))
+    await context.wait_for_log(lambda: is_in_log(context, outcome.checkpoint))
     with context.storage.snapshot() as snapshot:
-        return _locked_view(snapshot, outcome, asked), outcome.replayed
+        return locked_view(snapshot, outcome, asked.scope.first, asked.invoice_reference), outcome.replayed
 
 
-def _is_in_log(context: Context, checkpoint: Checkpoint) -> bool:
+def is_in_log(context: Context, checkpoint: Checkpoint) -> bool:
+    """Whether a published log checkpoint covers a locked month."""
     with context.storage.snapshot() as snapshot:
         return checkpoint_status(snapshot, checkpoint) == views.VERIFIED
 
@@ -117,8 +118,9 @@ def checkpoint_view(snapshot: Snapshot, checkpoint: Checkpoint) -> dict[str, Any
     }
 
 
-def _locked_view(snapshot: Snapshot, locked: Locked, asked: CheckpointRequest) -> dict[str, Any]:
-    checkpoint, period = locked.checkpoint, asked.scope.first
+def locked_view(snapshot: Snapshot, locked: Locked, period: str, asked_reference: str | None = None) -> dict[str, Any]:
+    """What locking a month answers."""
+    checkpoint = locked.checkpoint
     warnings = []
     view = checkpoint_view(snapshot, checkpoint)
     if locked.running:
@@ -133,7 +135,6 @@ def _locked_view(snapshot: Snapshot, locked: Locked, asked: CheckpointRequest) -
             "endDate": instant_text(period_end(period)), "netChange": views.number(0),
             "carriedForward": view["broughtForward"], "firstRecordAt": None, "lastRecordAt": None,
         }  # fmt: skip
-    asked_reference = asked.invoice_reference
     if locked.existing and asked_reference is not None and asked_reference != checkpoint.invoice_reference:
         warnings.append("the month was locked before; its invoiceReference can't change any more")
     also = [
@@ -183,10 +184,8 @@ async def _interim_reply(
 
 async def _interim_of_all(context: Context, caller: Caller, asked: CheckpointRequest) -> dict[str, Any]:
     """Interim checkpoints of the environment's first customers. Locks nothing."""
-    if asked.scope.names_period:
-        raise invalid(("customerId", "is needed to lock a month"))
     with context.storage.snapshot() as snapshot:
-        customers = snapshot.customers(caller.environment_id, "", ALL_LIMIT + 1)
+        customers = snapshot.customers(caller.environment_id, None, "", ALL_LIMIT + 1, 0)
     replies = [(await _interim_reply(context, caller, c.customer_id, asked))[0] for c in customers[:ALL_LIMIT]]
     warnings = [f"only the first {ALL_LIMIT} customers are shown"] if len(customers) > ALL_LIMIT else []
     totals = {"customers": len(replies), **counted(sum(reply["deltaCount"] for reply in replies))}
@@ -198,6 +197,7 @@ def hand_out(context: Context, snapshot: Unit, caller: Caller, customer_id: str,
     customer, _, now, balance = read_balance(context, snapshot, caller, customer_id, scope)
     if not balance.heads:
         return None
+    refuse_damaged(balance.heads)
     parts = [Part(head.period, head.size, head.frontier.root) for head in balance.heads]
     start, end, root = _root_of(customer, scope, balance, parts)
     known = snapshot.checkpoint_by_root(root)
@@ -225,6 +225,14 @@ def hand_out(context: Context, snapshot: Unit, caller: Caller, customer_id: str,
             parts=parts,
         )
     )
+
+
+def refuse_damaged(heads: list[PeriodHead]) -> None:
+    """503 RECORD_DAMAGED for a month that holds what does not match its hash."""
+    for head in heads:
+        if head.frozen:
+            message = f"{head.period} holds a record that does not match its hash; run fsck"
+            raise ServiceError(503, "RECORD_DAMAGED", message)
 
 
 def _root_of(

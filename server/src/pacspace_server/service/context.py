@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from ..domain.scopes import ScopeError
 from ..log.integrator import Integrator
@@ -16,6 +17,9 @@ from ..storage.committer import Committer
 from ..storage.protocols import Snapshot, Storage
 from ..storage.records import Customer, Environment
 from .errors import ServiceError, invalid
+
+if TYPE_CHECKING:
+    from .jobs import Jobs
 
 LOG_WAIT_S = 2.0
 SCOPES = ("read", "write", "admin")
@@ -48,6 +52,7 @@ class Context:
     integrator: Integrator
     signer: Signer
     public_url: str
+    jobs: Jobs = field(init=False)  # made of the context, so it comes last
     _published: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:

@@ -38,7 +38,7 @@ def derive(
     """The balance of a scope: everything acknowledged before the call is in it."""
     with context.storage.snapshot() as snapshot:
         customer, log, now, balance = read_balance(context, snapshot, caller, customer_id, scope)
-        latest = snapshot.checkpoints(caller.environment_id, customer, None, None, 1, 0)[0]
+        latest = snapshot.latest_checkpoint(customer)
         reply = {
             "customerId": customer_id,
             "startingBalance": views.number(starting_balance),
@@ -49,7 +49,7 @@ def derive(
             "pendingCount": balance.pending,
             "broughtForward": views.number(balance.brought_forward),
             "latestReceiptId": views.receipt_id(customer, balance.latest) if balance.latest else None,
-            "latestCheckpoint": latest[0].checkpoint_id if latest else None,
+            "latestCheckpoint": latest.checkpoint_id if latest else None,
             "firstRecordAt": views.instant(balance.first_recorded_at),
             "lastRecordAt": views.instant(balance.last_recorded_at),
             "scope": scope_view(balance, now),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ..domain.instants import instant_text, period_end, period_start
@@ -12,9 +13,10 @@ from ..domain.scopes import Scope
 from ..storage.protocols import Snapshot
 from ..storage.records import Checkpoint, Customer, Delta, PeriodHead
 from . import views
-from .checkpoint import checkpoint_status, hand_out
+from .checkpoint import checkpoint_status, checkpoint_view, hand_out, refuse_damaged
 from .context import Caller, Context, find_customer
 from .derive import computed, counted, delta_views
+from .errors import ServiceError
 
 MAX_DELTAS = 1_000
 
@@ -72,6 +74,7 @@ def receipt_view(
     heads = [
         head for part in (checkpoint.parts if checkpoint else ()) if (head := snapshot.head(customer, part.period))
     ]
+    refuse_damaged(heads)
     root = views.hash_text(checkpoint.proof_root) if checkpoint else None
     net = checkpoint.net_change if checkpoint else 0
     brought = checkpoint.brought_forward if checkpoint else customer.locked_total
@@ -130,6 +133,57 @@ def receipt_view(
             "itemHashes": [views.hash_text(delta.leaf_hash) for delta in shown],
         },
     }
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How a reader wants a receipt: a language tag, an IANA time zone, what the amounts count, whether a name is shown."""
+
+    locale: str
+    timezone: str
+    unit: str | None
+    display_name: bool
+
+
+def document(context: Context, caller: Caller | None, receipt_id: str, wanted: Presentation) -> dict[str, Any]:
+    """A receipt by its receiptId, which is all that is needed to see it. 404 RECEIPT_NOT_FOUND.
+
+    The amounts and instants are those of the receipt; the presentation goes with them for whoever renders it.
+    """
+    with context.storage.snapshot() as snapshot:
+        checkpoint = snapshot.checkpoint(receipt_id)
+        customer = snapshot.customer_at(checkpoint.customer) if checkpoint else None
+        if checkpoint is None or customer is None or (caller and caller.environment_id != customer.environment_id):
+            raise ServiceError(404, "RECEIPT_NOT_FOUND", f"no receipt {receipt_id[:80]}")
+        view = receipt_view(context, snapshot, customer, Scope("period", checkpoint.period or ""), checkpoint)
+        profile = snapshot.profile(customer) if wanted.display_name else None
+        return view | {
+            "unit": customer.unit or wanted.unit,
+            "customerDisplayName": profile.display_name if profile else None,
+            "locale": wanted.locale,
+            "timezone": wanted.timezone,
+            "links": document_links(context, checkpoint),
+        }
+
+
+def document_links(context: Context, checkpoint: Checkpoint) -> dict[str, str]:
+    """Where a receipt can be read, and downloaded as a verifiable file."""
+    return {
+        "permalink": f"{context.public_url}/receipt/{checkpoint.checkpoint_id}",
+        "json": f"{context.public_url}/receipts/{checkpoint.checkpoint_id}.json",
+    }
+
+
+def list_receipts(context: Context, caller: Caller, customer_id: str, limit: int, offset: int) -> dict[str, Any]:
+    """A customer's receipts, newest first: locked months, and states that were handed out."""
+    with context.storage.snapshot() as snapshot:
+        customer = find_customer(context, snapshot, caller, customer_id)
+        rows, total = snapshot.checkpoints(caller.environment_id, customer, None, None, limit, offset)
+        shown = [
+            checkpoint_view(snapshot, row) | {"provisional": not row.locked, "links": document_links(context, row)}
+            for row in rows
+        ]
+    return {"receipts": shown, "pagination": {"limit": limit, "offset": offset, "total": total}}
 
 
 def links_of(context: Context, root: str | None, checkpoint: Checkpoint | None) -> dict[str, str | None]:

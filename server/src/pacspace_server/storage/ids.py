@@ -37,6 +37,15 @@ def new_checkpoint_id(shard: bytes) -> str:
     return f"chk_{shard.hex()}{secrets.token_hex(12)}"
 
 
+def customer_reference(secret: bytes, shard: bytes) -> str:
+    """A customer's public name where the customerId should not be shown; always the same one."""
+    return "0x" + hmac.digest(secret, b"customer-reference\x00" + shard, "sha256")[:20].hex()
+
+
+def new_job_id() -> str:
+    return f"job_{secrets.token_hex(16)}"
+
+
 def reference_mac(secret: bytes, shard: bytes, reference_id: str) -> bytes:
     return blake2b(b"reference\x00" + shard + reference_id.encode(), key=secret, digest_size=16).digest()
 

@@ -177,6 +177,45 @@ class Checkpoint:
 
 
 @dataclass(slots=True)
+class Profile:
+    """What the vendor says about a customer; no part of the record."""
+
+    customer: int
+    display_name: str
+    sharing_hint: str | None = None
+    event_cadence: str | None = None
+
+
+@dataclass(slots=True)
+class JobFailure:
+    """A customer whose month could not be locked, and why."""
+
+    customer_id: str
+    code: str
+    message: str
+
+
+@dataclass(slots=True)
+class Job:
+    """Locking a month for all customers. Everything up to the customerId `after` is done; instants are wall clock."""
+
+    id: str
+    environment_id: int
+    period: str
+    status: str
+    total: int
+    started_at: int
+    key_hash: bytes | None
+    body_mac: bytes | None
+    done: int = 0
+    failed: int = 0
+    after: str = ""
+    delta_count: int = 0
+    net_change: int = 0
+    finished_at: int | None = None
+
+
+@dataclass(slots=True)
 class Log:
     """The log of one environment. `size` counts fixed entries, `published_size` those under the published checkpoint."""
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import apsw
 
 from ..protocols import Unit
-from .snapshot import SqliteSnapshot
+from .audit import SqliteAudit
 from .unit import Kept, SqliteUnit
 
 T = TypeVar("T")
@@ -67,16 +67,22 @@ class SqliteStorage:
     def _connect(self, cache_kib: int) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), statementcachesize=200)
         connection.set_busy_timeout(_BUSY_MS)
-        for pragma in ("synchronous = FULL", f"cache_size = -{cache_kib}", f"wal_autocheckpoint = {_WAL_PAGES}"):
+        # What is erased is overwritten, not only unlinked.
+        for pragma in (
+            "secure_delete = ON",
+            "synchronous = FULL",
+            f"cache_size = -{cache_kib}",
+            f"wal_autocheckpoint = {_WAL_PAGES}",
+        ):
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
     @contextmanager
-    def snapshot(self) -> Iterator[SqliteSnapshot]:
+    def snapshot(self) -> Iterator[SqliteAudit]:
         connection = self._readers.pop() if self._readers else self._connect(_READER_CACHE_KIB)
         connection.execute("BEGIN")
         try:
-            yield SqliteSnapshot(connection, self.secret)
+            yield SqliteAudit(connection, self.secret)
         finally:
             connection.execute("ROLLBACK")
             self._readers.append(connection)
@@ -115,6 +121,12 @@ class SqliteStorage:
             raise
         self.commit(unit)
         return result
+
+    def scrub(self) -> bool:
+        """Moves the write-ahead log, which still holds what was erased, into the file and empties it."""
+        with self._write_lock:
+            busy = _value(self._writer, "PRAGMA wal_checkpoint(TRUNCATE)")
+        return not busy
 
     def close(self) -> None:
         for connection in [*self._readers, self._writer]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,8 +10,6 @@ import apsw
 
 from pacspace_proofs.record import receipt_tail
 
-from ...domain.amounts import amount_text, units
-from ...domain.tree import Frontier, unpack
 from .. import ids
 from ..protocols import Vanished
 from ..records import (
@@ -22,54 +19,30 @@ from ..records import (
     DayTotal,
     Delta,
     Environment,
+    Job,
+    JobFailure,
     Log,
     LogEntry,
-    Part,
     PeriodHead,
+    Profile,
 )
-
-CUSTOMER = (
-    "id, environment_id, shard_key, customer_id, slot_key, unit, created_at, last_sequence, total, last_recorded_at, "
-    "locked_through, locked_root, locked_total, locked_count"
+from .rows import (
+    CHECKPOINT,
+    CUSTOMER,
+    DELTA,
+    DELTA_FROM,
+    HEAD,
+    JOB,
+    KEY,
+    LOG,
+    api_key_of,
+    checkpoint_of,
+    customer_of,
+    day_of_row,
+    delta_of,
+    head_of,
+    job_of,
 )
-HEAD = (
-    "id, customer, period, opening, size, peaks, spine, merged, total, closing, root, frozen, first_recorded_at, "
-    "last_recorded_at, integrated_size, integrated_root, integrated_peaks, integrated_total, entry_index, batch_index, "
-    "batch_size, previous_size, seal"
-)
-DELTA = (
-    "d.id, d.customer, d.period_id, p.period, d.leaf_index, d.sequence, d.record_nonce, d.delta, d.period_total, "
-    "d.total, d.posted_at, d.recorded_at, d.occurred_at, d.adjusts, d.context_hash, d.leaf_hash, d.context, d.salt, "
-    "d.reference_mac, d.body_mac, d.receipt_key, d.seal, c.shard_key"
-)
-DELTA_FROM = "FROM delta d JOIN period_head p ON p.id = d.period_id JOIN customer c ON c.id = d.customer"
-CHECKPOINT = (
-    "id, checkpoint_id, customer, locked, period, start_at, end_at, proof_root, delta_count, net_change, "
-    "brought_forward, starting_balance, first_recorded_at, last_recorded_at, invoice_reference, "
-    "previous_checkpoint_id, created_at, parts"
-)
-LOG = (
-    "l.id, l.environment_id, e.name, l.origin, l.blinding_key, l.size, l.published_size, k.note, k.published_at "
-    "FROM log l JOIN environment e ON e.id = l.environment_id "
-    "LEFT JOIN log_checkpoint k ON k.log_id = l.id AND k.size = l.published_size"
-)
-KEY = (
-    "k.id, k.environment_id, e.name, k.public_id, k.secret_hash, k.name, k.scopes, k.created_at, k.revoked_at "
-    "FROM api_key k JOIN environment e ON e.id = k.environment_id"
-)
-
-
-_INT64 = 2**63
-
-
-def stored_total(total: int) -> int | str:
-    """A sum as it is stored: an integer of 10^-9 units where that fits, else canonical decimal text."""
-    return total if -_INT64 <= total < _INT64 else amount_text(total)
-
-
-def total_of(stored: int | str) -> int:
-    """Units of 10^-9 of a stored sum."""
-    return stored if type(stored) is int else units(str(stored))
 
 
 class SqliteSnapshot:
@@ -105,10 +78,10 @@ class SqliteSnapshot:
 
     def api_key(self, public_id: str) -> ApiKey | None:
         row = self._one(f"SELECT {KEY} WHERE k.public_id = ?", (public_id,))
-        return _api_key(row) if row else None
+        return api_key_of(row) if row else None
 
     def api_keys(self) -> list[ApiKey]:
-        return [_api_key(row) for row in self._all(f"SELECT {KEY} ORDER BY k.created_at, k.id", ())]
+        return [api_key_of(row) for row in self._all(f"SELECT {KEY} ORDER BY k.created_at, k.id", ())]
 
     def customer(self, environment_id: int, shard_key: bytes) -> Customer | None:
         customer = self.customer_by_shard(shard_key)
@@ -124,12 +97,78 @@ class SqliteSnapshot:
             raise Vanished("the sandbox was emptied meanwhile")
         return customer_of(row)
 
-    def customers(self, environment_id: int, after: str, limit: int) -> list[Customer]:
+    def customers(self, environment_id: int, search: str | None, after: str, limit: int, offset: int) -> list[Customer]:
+        found, values = _searched(search)
         rows = self._all(
-            f"SELECT {CUSTOMER} FROM customer WHERE environment_id = ? AND customer_id > ? ORDER BY customer_id LIMIT ?",
-            (environment_id, after, limit),
+            f"SELECT {CUSTOMER} FROM customer WHERE environment_id = ? AND customer_id > ?{found} "
+            "ORDER BY customer_id LIMIT ? OFFSET ?",
+            (environment_id, after, *values, limit, offset),
         )
         return [customer_of(row) for row in rows]
+
+    def count_customers(self, environment_id: int, search: str | None) -> int:
+        found, values = _searched(search)
+        row = self._one(f"SELECT count(*) FROM customer WHERE environment_id = ?{found}", (environment_id, *values))
+        return int(row[0])
+
+    def profile(self, customer: Customer) -> Profile | None:
+        row = self._one(
+            "SELECT customer, display_name, sharing_hint, event_cadence FROM profile WHERE customer = ?", (customer.id,)
+        )
+        return Profile(*row) if row else None
+
+    def activity(self, customer: Customer) -> tuple[int | None, int | None]:
+        row = self._one(
+            "SELECT min(first_recorded_at), max(last_recorded_at) FROM period_head WHERE customer = ?", (customer.id,)
+        )
+        return row[0], row[1]
+
+    def active(self, environment_id: int, period: str, after: str, limit: int) -> list[tuple[Customer, PeriodHead]]:
+        # Along the names, which are in order: a chunk reads no further than it has to.
+        return self._with_heads(
+            "FROM customer c CROSS JOIN period_head p ON p.customer = c.id AND p.period = ? "
+            "WHERE c.environment_id = ? AND c.customer_id > ? AND p.first_recorded_at IS NOT NULL "
+            "ORDER BY c.customer_id LIMIT ?",
+            (period, environment_id, after, limit),
+        )
+
+    def count_active(self, environment_id: int, period: str) -> tuple[int, int]:
+        row = self._one(
+            "SELECT count(*), coalesce(sum(p.size - 1 - (p.closing IS NOT NULL)), 0) FROM period_head p "
+            "JOIN customer c ON c.id = p.customer "
+            "WHERE p.period = ? AND c.environment_id = ? AND p.first_recorded_at IS NOT NULL",
+            (period, environment_id),
+        )
+        return row[0], row[1]
+
+    def missing_sequences(self, customer: Customer, first: int, last: int) -> Iterator[tuple[int, int]]:
+        # The two ends count as there, so that a run at either end has neighbours too.
+        yield from self._connection.execute(
+            "SELECT before + 1, sequence - 1 FROM (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) AS before FROM ("
+            "SELECT sequence FROM delta WHERE customer = ? AND sequence BETWEEN ? AND ? "
+            "UNION ALL SELECT ? UNION ALL SELECT ?)) WHERE sequence > before + 1",
+            (customer.id, first, last, first - 1, last + 1),
+        )
+
+    def job(self, job_id: str) -> Job | None:
+        return next(iter(self._jobs("id = ?", (job_id,))), None)
+
+    def job_by_key(self, key_hash: bytes) -> Job | None:
+        return next(iter(self._jobs("key_hash = ?", (key_hash,))), None)
+
+    def running_jobs(self) -> list[Job]:
+        return self._jobs("status = 'RUNNING' ORDER BY started_at", ())
+
+    def _jobs(self, where: str, values: tuple[Any, ...]) -> list[Job]:
+        rows = self._all(f"SELECT {JOB} FROM job WHERE {where}", values)
+        return [job_of(row) for row in rows]
+
+    def job_failures(self, job_id: str, limit: int) -> list[JobFailure]:
+        rows = self._all(
+            "SELECT customer_id, code, message FROM job_failure WHERE job = ? ORDER BY customer_id LIMIT ?",
+            (job_id, limit),
+        )
+        return [JobFailure(*row) for row in rows]
 
     def head(self, customer: Customer, period: str) -> PeriodHead | None:
         row = self._one(f"SELECT {HEAD} FROM period_head WHERE customer = ? AND period = ?", (customer.id, period))
@@ -219,6 +258,9 @@ class SqliteSnapshot:
             raise LookupError(f"no locked month at or after {period}")
         return found
 
+    def latest_checkpoint(self, customer: Customer) -> Checkpoint | None:
+        return self._checkpoint("customer = ? ORDER BY id DESC LIMIT 1", (customer.id,))
+
     def _checkpoint(self, where: str, values: tuple[Any, ...]) -> Checkpoint | None:
         row = self._one(f"SELECT {CHECKPOINT} FROM checkpoint WHERE {where}", values)
         return checkpoint_of(row) if row else None
@@ -282,14 +324,18 @@ class SqliteSnapshot:
 
     def changed_heads(self, environment_id: int, limit: int) -> list[tuple[Customer, PeriodHead]]:
         """Months that have grown since the log last took them up, with their customers."""
-        columns = ", ".join(f"c.{name}" for name in CUSTOMER.split(", ")) + ", "
-        columns += ", ".join(f"p.{name}" for name in HEAD.split(", "))
-        rows = self._all(
-            f"SELECT {columns} FROM period_head p JOIN customer c ON c.id = p.customer "
+        return self._with_heads(
+            "FROM period_head p JOIN customer c ON c.id = p.customer "
             "WHERE p.size > p.integrated_size AND p.frozen = 0 AND c.environment_id = ? ORDER BY p.id LIMIT ?",
             (environment_id, limit),
         )
+
+    def _with_heads(self, source: str, values: tuple[Any, ...]) -> list[tuple[Customer, PeriodHead]]:
+        columns = ", ".join(
+            [*(f"c.{name}" for name in CUSTOMER.split(", ")), *(f"p.{name}" for name in HEAD.split(", "))]
+        )
         width = CUSTOMER.count(",") + 1
+        rows = self._all(f"SELECT {columns} {source}", values)
         return [(customer_of(row[:width]), head_of(row[width:])) for row in rows]
 
     def new_deltas(self, last_head: int) -> Iterator[Delta]:
@@ -302,97 +348,10 @@ class SqliteSnapshot:
         )
         return map(delta_of, rows)
 
-    def engine_problems(self) -> list[str]:
-        """What SQLite itself finds wrong with the file."""
-        found = [row[0] for row in self._connection.execute("PRAGMA integrity_check(20)")]
-        return [] if found == ["ok"] else found
 
-    def count_deltas(self) -> int:
-        return int(self._one("SELECT count(*) FROM delta", ())[0])
-
-    def all_customers(self, environment_id: int) -> Iterator[Customer]:
-        for row in self._connection.execute(
-            f"SELECT {CUSTOMER} FROM customer WHERE environment_id = ? ORDER BY id", (environment_id,)
-        ):
-            yield customer_of(row)
-
-    def customer_checkpoints(self, customer: Customer) -> list[tuple[Checkpoint, bytes, bool]]:
-        """Each with its seal, and whether its proof root leads to a checkpoint of this customer."""
-        rows = self._all(
-            f"SELECT {CHECKPOINT}, seal, EXISTS (SELECT 1 FROM proof_root r JOIN checkpoint k ON k.id = r.checkpoint "
-            "WHERE r.root = checkpoint.proof_root AND k.customer = checkpoint.customer) "
-            "FROM checkpoint WHERE customer = ? ORDER BY id",
-            (customer.id,),
-        )
-        return [(checkpoint_of(row), row[18], bool(row[19])) for row in rows]
-
-    def idempotency_rows(self) -> Iterator[tuple[bytes, int | None, int | None, bytes, bytes]]:
-        yield from self._connection.execute("SELECT key_hash, delta, checkpoint, body_mac, seal FROM idempotency")
-
-    def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str]]:
-        yield from self._connection.execute(
-            "SELECT size, root, note FROM log_checkpoint WHERE log_id = ? ORDER BY size", (log_id,)
-        )
-
-    def log_nodes(self, log_id: int) -> dict[tuple[int, int], bytes]:
-        rows = self._all("SELECT level, node_index, hash FROM log_node WHERE log_id = ?", (log_id,))
-        return {(row[0], row[1]): row[2] for row in rows}
-
-    def closed_slots(self, log_id: int) -> dict[bytes, int]:
-        return dict(self._all("SELECT slot, entry_index FROM closed_slot WHERE log_id = ?", (log_id,)))
-
-    def stray_rows(self) -> list[str]:
-        """Rows whose owner is not there."""
-        strays = []
-        for child, column, parent in (
-            ("delta", "customer", "customer"), ("delta", "period_id", "period_head"), ("period_head", "customer", "customer"),
-            ("day_total", "customer", "customer"), ("checkpoint", "customer", "customer"),
-            ("customer", "environment_id", "environment"), ("proof_root", "checkpoint", "checkpoint"),
-            ("idempotency", "delta", "delta"), ("idempotency", "checkpoint", "checkpoint"),
-            ("log_entry", "log_id", "log"), ("log_node", "log_id", "log"), ("log_checkpoint", "log_id", "log"),
-            ("closed_slot", "log_id", "log"),
-        ):  # fmt: skip
-            count = self._one(
-                f"SELECT count(*) FROM {child} WHERE {column} IS NOT NULL AND {column} NOT IN (SELECT id FROM {parent})",
-                (),
-            )[0]
-            if count:
-                strays.append(f"{child}: {count} rows name a {parent} that is not there")
-        roots = self._one(
-            "SELECT count(*) FROM proof_root r JOIN checkpoint k ON k.id = r.checkpoint WHERE r.root <> k.proof_root",
-            (),
-        )[0]
-        return strays + ([f"proof_root: {roots} rows differ from their checkpoint's root"] if roots else [])
-
-
-def _api_key(row: Any) -> ApiKey:
-    values: list[Any] = [*row[:6], tuple(row[6].split(",")), *row[7:]]
-    return ApiKey(*values)
-
-
-def customer_of(row: Any) -> Customer:
-    values: list[Any] = [*row[:8], total_of(row[8]), *row[9:12], total_of(row[12]), row[13]]
-    return Customer(*values)
-
-
-def head_of(row: Any) -> PeriodHead:
-    frontier = Frontier(row[4], unpack(row[5]), unpack(row[6]), unpack(row[7]))
-    values: list[Any] = [*row[:4], frontier, total_of(row[8]), row[9], row[10], bool(row[11]), *row[12:15]]
-    values += [row[15] or b"", row[16] or b"", total_of(row[17] or 0), *row[18:22], row[22] or b""]
-    return PeriodHead(*values)
-
-
-def day_of_row(row: Any) -> DayTotal:
-    return DayTotal(row[0], row[1], total_of(row[2]), *row[3:])
-
-
-def delta_of(row: Any) -> Delta:
-    record_id = ids.record_id(row[22], row[5], row[6])
-    values: list[Any] = [*row[:6], record_id, row[7], total_of(row[8]), total_of(row[9]), *row[10:22]]
-    return Delta(*values)
-
-
-def checkpoint_of(row: Any) -> Checkpoint:
-    parts = [Part(period, size, bytes.fromhex(root)) for period, size, root in json.loads(row[17])]
-    values: list[Any] = [*row[:3], bool(row[3]), *row[4:9], *map(total_of, row[9:12]), *row[12:17], parts]
-    return Checkpoint(*values)
+def _searched(search: str | None) -> tuple[str, tuple[str, ...]]:
+    """A condition on customers: a part of the customerId or of the display name, in any case."""
+    if search is None:
+        return "", ()
+    named = "SELECT customer FROM profile WHERE instr(lower(display_name), lower(?)) > 0"
+    return f" AND (instr(lower(customer_id), lower(?)) > 0 OR id IN ({named}))", (search, search)

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import apsw
 
 from ...domain.tree import pack
 from .. import sealing
-from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Environment, Log, LogEntry, PeriodHead
-from .snapshot import (
-    SqliteSnapshot,
-    day_of_row,
-    stored_total,
+from ..records import (
+    ApiKey,
+    Checkpoint,
+    Customer,
+    DayTotal,
+    Delta,
+    Environment,
+    Job,
+    JobFailure,
+    Log,
+    LogEntry,
+    PeriodHead,
+    Profile,
 )
+from .rows import JOB, day_of_row, stored_total
+from .snapshot import SqliteSnapshot
 
 _INSERT_DELTA = "INSERT INTO delta VALUES (" + ", ".join("?" * 21) + ")"
 _RANDOM_BYTES, _LOOKUP = 4096, 64
@@ -23,7 +34,7 @@ _INTEGRATED = (
     "previous_size", "integrated_size", "integrated_root", "integrated_peaks", "integrated_total", "entry_index",
     "batch_index", "batch_size", "seal",
 )  # fmt: skip
-_RECORD_TABLES = ("idempotency", "proof_root", "checkpoint", "delta", "day_total", "period_head", "customer")
+_RECORD_TABLES = ("profile", "idempotency", "proof_root", "checkpoint", "delta", "day_total", "period_head", "customer")
 
 
 class Kept:
@@ -268,6 +279,69 @@ class SqliteUnit(SqliteSnapshot):
             days,
         )
 
+    def erase_contexts(self, customer: Customer, before: str, after: int, limit: int) -> tuple[int, int | None]:
+        rows = self._all(
+            "SELECT d.id, d.sequence, d.context IS NOT NULL AND p.period < ? FROM delta d "
+            "JOIN period_head p ON p.id = d.period_id WHERE d.customer = ? AND d.sequence > ? ORDER BY d.sequence LIMIT ?",
+            (before, customer.id, after, limit),
+        )
+        erased = [(row[0],) for row in rows if row[2]]
+        self._erase(erased)
+        return len(erased), rows[-1][1] if rows else None
+
+    def erase_older(self, environment: Environment, before: int, limit: int) -> int:
+        row = self._one("SELECT through FROM retention WHERE environment_id = ?", (environment.id,))
+        rows = self._all(
+            "SELECT d.id, d.recorded_at FROM delta d CROSS JOIN customer c ON c.id = d.customer "
+            "WHERE d.id > ? AND c.environment_id = ? ORDER BY d.id LIMIT ?",
+            (row[0] if row else 0, environment.id, limit),
+        )
+        old = [(number,) for number, _ in takewhile(lambda stored: stored[1] < before, rows)]
+        if old:
+            self._erase(old)
+            self._connection.execute(
+                "INSERT INTO retention VALUES (?, ?) ON CONFLICT (environment_id) DO UPDATE SET through = excluded.through",
+                (environment.id, old[-1][0]),
+            )
+        return len(old)
+
+    def _erase(self, numbers: list[tuple[int]]) -> None:
+        self._connection.executemany("UPDATE delta SET context = NULL, salt = NULL WHERE id = ?", numbers)
+
+    def erase_profile(self, customer: Customer) -> None:
+        self._connection.execute("DELETE FROM profile WHERE customer = ?", (customer.id,))
+
+    def add_profile(self, profile: Profile) -> None:
+        self._connection.execute(
+            "INSERT INTO profile VALUES (?, ?, ?, ?)",
+            (profile.customer, profile.display_name, profile.sharing_hint, profile.event_cadence),
+        )
+
+    def add_job(self, job: Job) -> None:
+        self._connection.execute(
+            f"INSERT INTO job ({JOB}) VALUES (" + ", ".join("?" * 14) + ")",
+            (
+                job.id, job.environment_id, job.period, job.status, job.total, job.started_at, job.key_hash, job.body_mac,
+                job.done, job.failed, job.after, job.delta_count, stored_total(job.net_change), job.finished_at,
+            ),
+        )  # fmt: skip
+
+    def set_job(self, job: Job) -> None:
+        self._connection.execute(
+            "UPDATE job SET status = ?, total = ?, done = ?, failed = ?, after = ?, delta_count = ?, net_change = ?, "
+            "finished_at = ? WHERE id = ?",
+            (
+                job.status, job.total, job.done, job.failed, job.after, job.delta_count, stored_total(job.net_change),
+                job.finished_at, job.id,
+            ),
+        )  # fmt: skip
+
+    def add_job_failures(self, job_id: str, failures: Sequence[JobFailure]) -> None:
+        self._connection.executemany(
+            "INSERT INTO job_failure VALUES (?, ?, ?, ?)",
+            [(job_id, failure.customer_id, failure.code, failure.message) for failure in failures],
+        )
+
     def add_api_key(self, key: ApiKey) -> None:
         self._connection.execute(
             "INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
@@ -313,6 +387,10 @@ class SqliteUnit(SqliteSnapshot):
                 "customer": "environment_id = ?",
             }.get(table, mine)
             self._connection.execute(f"DELETE FROM {table} WHERE {where}", (environment.id,) * where.count("?"))
+        self._connection.execute("DELETE FROM retention WHERE environment_id = ?", (environment.id,))
+        jobs = "SELECT id FROM job WHERE environment_id = ?"
+        self._connection.execute(f"DELETE FROM job_failure WHERE job IN ({jobs})", (environment.id,))
+        self._connection.execute("DELETE FROM job WHERE environment_id = ?", (environment.id,))
         for table in ("log_entry", "log_node", "closed_slot", "log_checkpoint"):
             self._connection.execute(
                 f"DELETE FROM {table} WHERE log_id IN (SELECT id FROM log WHERE environment_id = ?)", (environment.id,)

@@ -1,0 +1,80 @@
+"""Checkpoints: locking one customer's month or everybody's, lists, differences, jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ..domain.exact_json import text_of
+from ..domain.scopes import SCOPE_FIELDS
+from ..service import checkpoint as checkpoint_service
+from ..service import diff as diff_service
+from ..service import jobs as jobs_service
+from ..service.context import Caller, Context
+from ..service.errors import invalid
+from ..service.limits import DEFAULT_PAGE
+from . import fields
+from .balance import idempotency_key, or_pending
+from .fields import Table
+from .http import Call, Reply, success
+from .scope import CUSTOMER_ID, PAGE, SCOPE, read_scope
+
+Given = dict[str, Any]
+
+CHECKPOINT: Table = {
+    "customerId": CUSTOMER_ID,
+    **SCOPE,
+    "invoiceReference": fields.text(255, says="Goes into the closing leaf, for good."),
+    "preview": fields.flag(says="Lists what naming this period would lock, and locks nothing."),
+    "mode": fields.unsupported(),
+    "fingerprints": fields.unsupported(),
+    "vendorAccountId": fields.unsupported(),
+}
+CHECKPOINTS: Table = {"customerId": CUSTOMER_ID, **SCOPE, **PAGE}
+DIFF: Table = {
+    "from": fields.required(fields.text(128, says="The earlier checkpointId.")),
+    "to": fields.required(fields.text(128, says="The later checkpointId of the same customer.")),
+    **PAGE,
+}
+
+
+async def checkpoint(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Lock the month that is named; any other scope gives an interim root and locks nothing."""
+    key = idempotency_key(call)
+    asked = checkpoint_service.CheckpointRequest(
+        given.get("customerId"),
+        read_scope(context, caller, given),
+        given.get("invoiceReference"),
+        key,
+        text_of({name: value for name, value in call.body_given.items() if value is not None}),
+    )
+    if given.get("preview"):
+        if not asked.scope.names_period:
+            raise invalid(("preview", "goes with a period: nothing else locks"))
+        return success(await asyncio.to_thread(jobs_service.preview, context, caller, asked), 201)
+    if asked.customer_id is None and asked.scope.names_period:
+        view, replayed = await jobs_service.close_month(context, caller, asked)
+    else:
+        view, replayed = await or_pending(key, checkpoint_service.checkpoint(context, caller, asked))
+    return success(view, 201, {"Idempotent-Replayed": "true"} if replayed else {})
+
+
+async def checkpoints(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Checkpoints, newest first."""
+    scope = read_scope(context, caller, given) if given.keys() & set(SCOPE_FIELDS) else None
+    return success(
+        checkpoint_service.list_checkpoints(
+            context, caller, given.get("customerId"), scope, given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
+        )
+    )
+
+
+async def diff(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Two checkpoints of one customer: their difference, whether they fit together, and the deltas between."""
+    work = (given["from"], given["to"], given.get("limit", DEFAULT_PAGE), given.get("offset", 0))
+    return success(await asyncio.to_thread(diff_service.diff, context, caller, *work))
+
+
+async def job(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """How far locking a month for all customers is."""
+    return success(jobs_service.get_job(context, caller, call.path("jobId")))

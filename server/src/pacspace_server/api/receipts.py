@@ -1,0 +1,51 @@
+"""Receipts: of a scope, and as documents by their own id."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ..service import receipt as receipt_service
+from ..service.context import Caller, Context
+from ..service.limits import DEFAULT_PAGE
+from . import fields
+from .fields import Table
+from .http import Call, Reply, success
+from .scope import read_scope
+
+Given = dict[str, Any]
+
+DOCUMENT: Table = {
+    "locale": fields.text(35, r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", "must be a language tag such as en-US"),
+    "timezone": fields.timezone(says="An IANA time zone such as America/Los_Angeles; UTC without one."),
+    "unit": fields.text(40, says="What the amounts count, where the customer has no unit of its own."),
+    "customerDisplayName": fields.choice("true", "false", says="Whether the customer's display name is shown."),
+}
+
+
+def presentation(given: Given) -> receipt_service.Presentation:
+    """How the receipt is wanted."""
+    return receipt_service.Presentation(
+        given.get("locale", "en-US"),
+        given.get("timezone", "UTC"),
+        given.get("unit"),
+        given.get("customerDisplayName", "true") == "true",
+    )
+
+
+async def receipt(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """The receipt of a scope: totals, proof root, links."""
+    scope = read_scope(context, caller, given)
+    return success(await receipt_service.receipt(context, caller, call.path("customerId"), scope))
+
+
+async def document(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """One receipt by its receiptId (chk_), dressed for a reader."""
+    work = (context, caller, call.path("receiptId"), presentation(given))
+    return success(await asyncio.to_thread(receipt_service.document, *work))
+
+
+async def receipts(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """A customer's receipts, newest first: every checkpoint that was handed out."""
+    page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
+    return success(receipt_service.list_receipts(context, caller, call.path("customerId"), *page))

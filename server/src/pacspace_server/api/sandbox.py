@@ -1,0 +1,38 @@
+"""The sandbox's tools: its clock, and starting over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..service import sandbox as sandbox_service
+from ..service.context import Caller, Context
+from ..service.errors import invalid
+from . import fields
+from .fields import Table
+from .http import Call, Reply, success
+
+Given = dict[str, Any]
+
+CLOCK: Table = {
+    "now": fields.instant(says="Hold the clock here; null lets real time go on."),
+    "advanceSeconds": fields.whole_number(0, 10**11),
+}
+
+
+async def get_clock(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """The sandbox's ledger clock."""
+    return success(await sandbox_service.get_clock(context, caller))
+
+
+async def set_clock(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Hold the sandbox's clock at an instant, advance it, or let real time go on."""
+    caller.require_sandbox()
+    body = call.body_given
+    if len(body) != 1 or ("advanceSeconds" in body and body["advanceSeconds"] is None):
+        raise invalid(("body", "holds exactly one of now (an instant, or null for real time) and advanceSeconds"))
+    return success(await sandbox_service.set_clock(context, caller, given.get("now"), given.get("advanceSeconds")))
+
+
+async def reset(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Empty the sandbox under a new log."""
+    return success(await sandbox_service.reset(context, caller))

@@ -1,0 +1,43 @@
+"""Request fields that several routes share: who, which scope, which page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..domain.scopes import SCOPE_FIELDS, STARTING_FIELDS, Scope, ScopeError, parse_scope
+from ..service.context import Caller, Context, scope_error
+from ..service.limits import MAX_PAGE
+from . import fields
+from .fields import Table
+
+CUSTOMER_ID = fields.text(128, r"[A-Za-z0-9_.:-]+", "may hold only letters, digits and _ - . :")
+SCOPE: Table = {
+    "period": fields.text(64, says="One UTC calendar month, YYYY-MM."),
+    "timePreset": fields.text(64, says="current_month (the default), or custom with startDate and endDate."),
+    "startDate": fields.text(64, says="First instant of a window: an ISO 8601 date or instant, UTC without an offset."),
+    "endDate": fields.text(64, says="First instant after the window."),
+}
+STARTING: Table = {
+    "startingCheckpoint": fields.text(
+        128, says="A recordId, a delta's receiptId, a locked proof root or a checkpointId: everything after it."
+    ),
+    "startingCheckpointType": fields.text(32, says="proofRoot or recordId; found out without it."),
+}
+GRANULARITY = fields.choice("day", "week", "month", says="Adds breakdown[], zero-filled.")
+MAX_OFFSET = 10**12
+PAGE: Table = {
+    "limit": fields.from_query(fields.whole_number(1, MAX_PAGE)),
+    "offset": fields.from_query(fields.whole_number(0, MAX_OFFSET)),
+}
+PERIOD = fields.period(says="One UTC calendar month, YYYY-MM.")
+
+
+def read_scope(context: Context, caller: Caller, given: dict[str, Any]) -> Scope:
+    """The scope that a request names; the current month of the caller's ledger clock without one."""
+    named = {name: given.get(name) for name in (*SCOPE_FIELDS, *STARTING_FIELDS)}
+    with context.storage.snapshot() as snapshot:
+        now = snapshot.now(snapshot.environment(caller.environment_id))
+    try:
+        return parse_scope(named, now)
+    except ScopeError as error:
+        raise scope_error(error) from error

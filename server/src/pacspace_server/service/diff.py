@@ -1,0 +1,124 @@
+"""Diff: two checkpoints of one customer, whether they belong to one history, and the deltas between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice, pairwise
+from typing import Any
+
+from pacspace_proofs.canonical import parse_canonical
+from pacspace_proofs.record import CLOSING, check_structure
+from pacspace_proofs.tree import leaf_hash, prefix_roots
+
+from ..storage.protocols import Snapshot
+from ..storage.recording import delta_leaf
+from ..storage.records import Checkpoint, Customer, Delta, Part, PeriodHead
+from . import views
+from .checkpoint import checkpoint_view
+from .context import Caller, Context
+from .derive import delta_views
+from .errors import ServiceError, invalid
+
+
+def diff(context: Context, caller: Caller, earlier_id: str, later_id: str, limit: int, offset: int) -> dict[str, Any]:
+    """Everything that was posted after the one checkpoint and is covered by the other.
+
+    404 CHECKPOINT_NOT_FOUND; a plain 400 for two customers, a window (it has no tree), or the wrong order.
+    """
+    with context.storage.snapshot() as snapshot:
+        earlier, later = (_find(snapshot, caller, text) for text in (earlier_id, later_id))
+        customer = snapshot.customer_at(later.customer)
+        first, last = _in_order(earlier, later)
+        heads = snapshot.heads(customer, first.period, last.period)
+        spans = [_span(head, first, last) for head in heads]
+        problems = _problems(snapshot, customer, heads, earlier, later, spans)
+        page = islice(_between(snapshot, heads, spans), offset, offset + limit)
+        published = snapshot.log(snapshot.environment(customer.environment_id).log_id).published_size
+        return {
+            "customerId": customer.customer_id,
+            "from": checkpoint_view(snapshot, earlier),
+            "to": checkpoint_view(snapshot, later),
+            "difference": {
+                "deltaCount": later.delta_count - earlier.delta_count,
+                "netChange": views.number(later.net_change - earlier.net_change),
+                "carriedForward": views.number(_carried(later) - _carried(earlier)),
+            },
+            "consistent": not problems,
+            "problems": problems,
+            "deltas": delta_views(customer, list(page), heads, published),
+            "pagination": {"limit": limit, "offset": offset, "total": sum(map(len, spans))},
+        }
+
+
+def _find(snapshot: Snapshot, caller: Caller, text: str) -> Checkpoint:
+    found = snapshot.checkpoint(text)
+    if found is None or snapshot.customer_at(found.customer).environment_id != caller.environment_id:
+        message = f"no checkpoint {text[:80]} in the {caller.environment} environment"
+        raise ServiceError(404, "CHECKPOINT_NOT_FOUND", message)
+    return found
+
+
+def _in_order(earlier: Checkpoint, later: Checkpoint) -> tuple[Part, Part]:
+    """The one month of each."""
+    if earlier.customer != later.customer:
+        raise invalid(("to", "is a checkpoint of another customer than from"))
+    for name, checkpoint in (("from", earlier), ("to", later)):
+        if checkpoint.start is not None:
+            raise invalid((name, "is the checkpoint of a window; only those of single months can be compared"))
+    first, last = earlier.parts[0], later.parts[0]
+    if (first.period, first.size) > (last.period, last.size):
+        raise invalid(("to", "is earlier than from: swap them"))
+    return first, last
+
+
+def _carried(checkpoint: Checkpoint) -> int:
+    return checkpoint.brought_forward + checkpoint.net_change
+
+
+def _span(head: PeriodHead, first: Part, last: Part) -> range:
+    """Where in a month's tree the deltas between the two states lie."""
+    begin = first.size if head.period == first.period else 1
+    end = last.size if head.period == last.period else head.size
+    return range(begin, min(end, head.delta_count + 1))
+
+
+def _between(snapshot: Snapshot, heads: list[PeriodHead], spans: list[range]) -> Iterator[Delta]:
+    for head, span in zip(heads, spans, strict=True):
+        yield from snapshot.deltas_in_period(head, span.start, span.stop)
+
+
+def _problems(
+    snapshot: Snapshot, customer: Customer, heads: list[PeriodHead], earlier: Checkpoint, later: Checkpoint,
+    spans: list[range],
+) -> list[str]:  # fmt: skip
+    """Why the two don't belong to one history; nothing for a sound record. Each month is hashed again."""
+    problems = []
+    by_period = {head.period: head for head in heads}
+    for checkpoint in (earlier, later):
+        part = checkpoint.parts[0]
+        head = by_period.get(part.period)
+        found = _root_at(snapshot, customer, head, part.size) if head is not None else None
+        if found != checkpoint.proof_root:
+            problems.append(f"{checkpoint.checkpoint_id}: its root is not that of the first {part.size} leaves")
+    moved = sum(delta.delta for delta in _between(snapshot, heads, spans)) if earlier.locked and later.locked else None
+    if moved is not None and moved != _carried(later) - _carried(earlier):
+        problems.append("the deltas between do not add up to the difference of what is carried forward")
+    locked = [head for head in heads if head.closing is not None]
+    for before, after in pairwise(locked):
+        closing = check_structure(parse_canonical(after.closing or b""), CLOSING)
+        if (closing.get("previousPeriod"), closing.get("previousRoot")) != (before.period, (before.root or b"").hex()):
+            problems.append(f"{after.period} is not linked to {before.period}")
+    return problems
+
+
+def _root_at(snapshot: Snapshot, customer: Customer, head: PeriodHead, size: int) -> bytes | None:
+    """The root over a month's first leaves, hashed again from the rows."""
+
+    def leaves() -> Iterator[bytes]:
+        yield leaf_hash(head.opening)
+        for delta in snapshot.deltas_in_period(head, 1, head.delta_count + 1):
+            yield leaf_hash(delta_leaf(customer.customer_id, delta))
+        if head.closing is not None:
+            yield leaf_hash(head.closing)
+
+    return prefix_roots(islice(leaves(), size), {size}).get(size)

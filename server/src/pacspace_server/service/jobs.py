@@ -1,0 +1,268 @@
+"""Jobs: locking a month for every customer that has something in it, in chunks, going on after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+
+from ..storage import ids
+from ..storage.commands import Locked, LockPeriod, Outcome, Refusal
+from ..storage.committer import Overloaded
+from ..storage.protocols import Snapshot, Unit
+from ..storage.records import Customer, Job, JobFailure, PeriodHead
+from . import views
+from .checkpoint import CheckpointRequest, is_in_log, locked_view
+from .context import Caller, Context, find_customer
+from .derive import counted
+from .errors import ServiceError, invalid
+
+logger = structlog.get_logger("pacspace.jobs")
+RUNNING, DONE = "RUNNING", "DONE"
+AT_ONCE = 100  # up to so many customers are answered in the same reply
+CHUNK = 1_000
+SHOWN = 1_000  # failures, or customers of a preview, in one reply
+FULL_QUEUE_S = 0.1
+
+
+class Jobs:
+    """The jobs that this process works on."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._tasks: dict[str, asyncio.Task[list[Locked]]] = {}
+        self._stopping = False
+
+    def start(self, job_id: str) -> asyncio.Task[list[Locked]]:
+        """Works on a job until it is done; its outcomes, if there are only a few."""
+        if job_id not in self._tasks:
+            task = self._tasks[job_id] = asyncio.create_task(self._run(job_id))
+            task.add_done_callback(lambda done: self._ended(job_id, done))
+        return self._tasks[job_id]
+
+    def _ended(self, job_id: str, task: asyncio.Task[list[Locked]]) -> None:
+        self._tasks.pop(job_id, None)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            logger.error(
+                "a job stopped; the same request, or a restart, goes on with it", job=job_id, problem=str(problem)
+            )
+
+    def resume(self) -> None:
+        """Goes on with what an earlier process left."""
+        with self._context.storage.snapshot() as snapshot:
+            for job in snapshot.running_jobs():
+                self.start(job.id)
+
+    async def stop(self) -> None:
+        """Ends each job after the chunk it is at."""
+        self._stopping = True
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _run(self, job_id: str) -> list[Locked]:
+        kept: list[Locked] = []
+        while not self._stopping:
+            with self._context.storage.snapshot() as snapshot:
+                job = snapshot.job(job_id)
+                if job is None or job.status == DONE:  # the sandbox may have been emptied
+                    break
+                active = snapshot.active(job.environment_id, job.period, job.after, CHUNK)
+            chunk = [customer for customer, _ in active]
+            outcomes = await asyncio.gather(*(self._lock(job, customer) for customer in chunk))
+            # Crash here: the chunk is locked again from the same place, which changes nothing.
+            await self._context.committer.run(partial(_advance, job_id=job_id, chunk=chunk, outcomes=outcomes))
+            if job.total <= AT_ONCE:
+                kept += [outcome for outcome in outcomes if isinstance(outcome, Locked)]
+        return kept
+
+    async def _lock(self, job: Job, customer: Customer) -> Locked | JobFailure:
+        command = LockPeriod(job.environment_id, customer.shard_key, customer.customer_id, job.period, None, None, b"")
+        try:
+            outcome = await self._apply(command)
+        except Exception as error:
+            logger.exception("a month could not be locked", customer=customer.customer_id, period=job.period)
+            return JobFailure(customer.customer_id, "INTERNAL_ERROR", str(error) or type(error).__name__)
+        if isinstance(outcome, Refusal):
+            return JobFailure(customer.customer_id, outcome.code or "VALIDATION_ERROR", outcome.message)
+        assert isinstance(outcome, Locked)
+        return outcome
+
+    async def _apply(self, command: LockPeriod) -> Outcome:
+        """A job waits where a request would be turned away."""
+        while True:
+            try:
+                return (await self._context.committer.apply((command,)))[0]
+            except Overloaded:
+                await asyncio.sleep(FULL_QUEUE_S)
+
+
+def _advance(unit: Unit, job_id: str, chunk: list[Customer], outcomes: list[Locked | JobFailure]) -> None:
+    """In one transaction: what a chunk did, and where the next one begins."""
+    job = unit.job(job_id)
+    if job is None:
+        return
+    failures = [outcome for outcome in outcomes if isinstance(outcome, JobFailure)]
+    locked = [outcome.checkpoint for outcome in outcomes if isinstance(outcome, Locked)]
+    job.done += len(chunk)
+    job.total = max(job.total, job.done)  # a customer may have come meanwhile
+    job.failed += len(failures)
+    job.delta_count += sum(checkpoint.delta_count for checkpoint in locked)
+    job.net_change += sum(checkpoint.net_change for checkpoint in locked)
+    if len(chunk) < CHUNK:
+        job.status, job.total, job.finished_at = DONE, job.done, time.time_ns() // 1000
+    else:
+        job.after = chunk[-1].customer_id
+    unit.add_job_failures(job_id, failures)
+    unit.set_job(job)
+
+
+async def close_month(context: Context, caller: Caller, asked: CheckpointRequest) -> tuple[dict[str, Any], bool]:
+    """Locks a month for everybody: in this reply for a few customers, as a job that goes on for more.
+
+    Also says whether the Idempotency-Key replayed it. The same month again finds the job that runs.
+    """
+    if asked.invoice_reference is not None:
+        raise invalid(("invoiceReference", "goes with a customerId: each customer's month carries its own"))
+    job, replayed = await context.committer.run(lambda unit: _begin(context, unit, caller, asked))
+    outcomes: list[Locked] = []
+    if job.status == RUNNING:
+        work = context.jobs.start(job.id)
+        if job.total <= AT_ONCE:
+            outcomes = await asyncio.shield(work)
+            await context.wait_for_log(lambda: all(is_in_log(context, outcome.checkpoint) for outcome in outcomes))
+    with context.storage.snapshot() as snapshot:
+        now = snapshot.job(job.id)
+        if now is None:
+            raise ServiceError(404, "NOT_FOUND", "the sandbox was emptied meanwhile")
+        shown = [locked_view(snapshot, outcome, job.period) for outcome in outcomes]
+        if not shown and now.status == DONE and now.total <= AT_ONCE:
+            active = snapshot.active(job.environment_id, job.period, "", AT_ONCE)
+            locks = [snapshot.lock_at_or_after(customer, job.period) for customer, head in active if head.closed]
+            shown = [locked_view(snapshot, Locked(lock, existing=True), job.period) for lock in locks]
+        view = job_view(snapshot, now)
+    warnings = [] if now.status == DONE else [f"ask GET /api/v1/balance/jobs/{job.id} how far it is"]
+    return view | {
+        "checkpoints": shown,
+        "locked": now.status == DONE and not now.failed,
+        "warnings": warnings,
+    }, replayed
+
+
+def _begin(context: Context, unit: Unit, caller: Caller, asked: CheckpointRequest) -> tuple[Job, bool]:
+    """The job: the one this key made, the one that runs, or a new one."""
+    period, key = asked.scope.first, None
+    body = ids.body_mac(context.storage.secret, asked.body.encode())
+    if asked.idempotency_key is not None:
+        key = ids.idempotency_hash(context.shard(caller, ""), "checkpoint\x00" + asked.idempotency_key)
+        known = unit.job_by_key(key)
+        if known is not None:
+            if known.body_mac != body:
+                message = "this Idempotency-Key was used with another body; nothing was locked"
+                raise ServiceError(409, "IDEMPOTENCY_CONFLICT", message)
+            return known, True
+    for running in unit.running_jobs():
+        if (running.environment_id, running.period) == (caller.environment_id, period):
+            return running, False
+    total, _ = unit.count_active(caller.environment_id, period)
+    started = time.time_ns() // 1000
+    job = Job(ids.new_job_id(), caller.environment_id, period, RUNNING, total, started, key, body if key else None)
+    unit.add_job(job)
+    return job, False
+
+
+def get_job(context: Context, caller: Caller, job_id: str) -> dict[str, Any]:
+    """How far a job is. 404 NOT_FOUND, also for another environment's."""
+    with context.storage.snapshot() as snapshot:
+        job = snapshot.job(job_id)
+        if job is None or job.environment_id != caller.environment_id:
+            raise ServiceError(404, "NOT_FOUND", f"no job {job_id[:80]} in the {caller.environment} environment")
+        return job_view(snapshot, job)
+
+
+def job_view(snapshot: Snapshot, job: Job) -> dict[str, Any]:
+    """A job as every route shows it."""
+    failures = snapshot.job_failures(job.id, SHOWN)
+    return {
+        "jobId": job.id,
+        "period": job.period,
+        "status": job.status,
+        "done": job.done,
+        "total": job.total,
+        "failed": [{"customerId": f.customer_id, "code": f.code, "message": f.message} for f in failures],
+        "failedCount": job.failed,
+        "totals": {
+            "customers": job.done - job.failed,
+            **counted(job.delta_count),
+            "netChange": views.number(job.net_change),
+        },
+        "startedAt": views.instant(job.started_at),
+        "finishedAt": views.instant(job.finished_at),
+    }
+
+
+@dataclass
+class _Sums:
+    customers: int = 0
+    deltas: int = 0
+    net: int = 0
+
+
+def preview(context: Context, caller: Caller, asked: CheckpointRequest) -> dict[str, Any]:
+    """What locking a month would lock: the first customers one by one, all of them in the totals. Locks nothing."""
+    period, sums = asked.scope.first, _Sums()
+    shown: list[dict[str, Any]] = []
+    with context.storage.snapshot() as snapshot:
+        for customer, head in _previewed(context, snapshot, caller, asked):
+            earlier = [open_head for open_head in snapshot.open_heads(customer) if open_head.period < period]
+            sums.customers += 1
+            sums.deltas += head.delta_count if head else 0
+            sums.net += head.total if head else 0
+            if len(shown) < SHOWN:
+                shown.append(_preview_line(customer, period, head, earlier))
+    warnings = [f"only the first {SHOWN} customers are shown"] if sums.customers > SHOWN else []
+    totals = {"customers": sums.customers, **counted(sums.deltas), "netChange": views.number(sums.net)}
+    return {
+        "preview": True,
+        "period": period,
+        "checkpoints": shown,
+        "totals": totals,
+        "locked": False,
+        "warnings": warnings,
+    }
+
+
+def _previewed(
+    context: Context, snapshot: Snapshot, caller: Caller, asked: CheckpointRequest
+) -> Iterator[tuple[Customer, PeriodHead | None]]:
+    """The customers that the lock would touch, each with its month."""
+    period = asked.scope.first
+    if asked.customer_id is not None:
+        customer = find_customer(context, snapshot, caller, asked.customer_id)
+        if customer.locked_through is None or period > customer.locked_through:
+            yield customer, snapshot.head(customer, period)
+        return
+    chunk = snapshot.active(caller.environment_id, period, "", CHUNK)
+    while chunk:
+        yield from ((customer, head) for customer, head in chunk if not head.closed)
+        chunk = snapshot.active(caller.environment_id, period, chunk[-1][0].customer_id, CHUNK)
+
+
+def _preview_line(
+    customer: Customer, period: str, head: PeriodHead | None, earlier: list[PeriodHead]
+) -> dict[str, Any]:
+    brought = customer.locked_total + sum(month.total for month in earlier)
+    net = head.total if head else 0
+    return {
+        "customerId": customer.customer_id,
+        "period": period,
+        **counted(head.delta_count if head else 0),
+        "netChange": views.number(net),
+        "broughtForward": views.number(brought),
+        "carriedForward": views.number(brought + net),
+        "alsoLocks": [month.period for month in earlier],
+        "locked": False,
+    }

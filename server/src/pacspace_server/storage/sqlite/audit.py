@@ -1,0 +1,75 @@
+"""Reading everything there is, for fsck, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..records import Checkpoint, Customer
+from .rows import CHECKPOINT, CUSTOMER, checkpoint_of, customer_of
+from .snapshot import SqliteSnapshot
+
+
+class SqliteAudit(SqliteSnapshot):
+    """One consistent snapshot with what only an audit asks for."""
+
+    def engine_problems(self) -> list[str]:
+        """What SQLite itself finds wrong with the file."""
+        found = [row[0] for row in self._connection.execute("PRAGMA integrity_check(20)")]
+        return [] if found == ["ok"] else found
+
+    def count_deltas(self) -> int:
+        return int(self._one("SELECT count(*) FROM delta", ())[0])
+
+    def all_customers(self, environment_id: int) -> Iterator[Customer]:
+        for row in self._connection.execute(
+            f"SELECT {CUSTOMER} FROM customer WHERE environment_id = ? ORDER BY id", (environment_id,)
+        ):
+            yield customer_of(row)
+
+    def customer_checkpoints(self, customer: Customer) -> list[tuple[Checkpoint, bytes, bool]]:
+        """Each with its seal, and whether its proof root leads to a checkpoint of this customer."""
+        rows = self._all(
+            f"SELECT {CHECKPOINT}, seal, EXISTS (SELECT 1 FROM proof_root r JOIN checkpoint k ON k.id = r.checkpoint "
+            "WHERE r.root = checkpoint.proof_root AND k.customer = checkpoint.customer) "
+            "FROM checkpoint WHERE customer = ? ORDER BY id",
+            (customer.id,),
+        )
+        return [(checkpoint_of(row), row[18], bool(row[19])) for row in rows]
+
+    def idempotency_rows(self) -> Iterator[tuple[bytes, int | None, int | None, bytes, bytes]]:
+        yield from self._connection.execute("SELECT key_hash, delta, checkpoint, body_mac, seal FROM idempotency")
+
+    def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str]]:
+        yield from self._connection.execute(
+            "SELECT size, root, note FROM log_checkpoint WHERE log_id = ? ORDER BY size", (log_id,)
+        )
+
+    def log_nodes(self, log_id: int) -> dict[tuple[int, int], bytes]:
+        rows = self._all("SELECT level, node_index, hash FROM log_node WHERE log_id = ?", (log_id,))
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    def closed_slots(self, log_id: int) -> dict[bytes, int]:
+        return dict(self._all("SELECT slot, entry_index FROM closed_slot WHERE log_id = ?", (log_id,)))
+
+    def stray_rows(self) -> list[str]:
+        """Rows whose owner is not there."""
+        strays = []
+        for child, column, parent in (
+            ("delta", "customer", "customer"), ("delta", "period_id", "period_head"), ("period_head", "customer", "customer"),
+            ("day_total", "customer", "customer"), ("checkpoint", "customer", "customer"),
+            ("customer", "environment_id", "environment"), ("proof_root", "checkpoint", "checkpoint"),
+            ("idempotency", "delta", "delta"), ("idempotency", "checkpoint", "checkpoint"),
+            ("log_entry", "log_id", "log"), ("log_node", "log_id", "log"), ("log_checkpoint", "log_id", "log"),
+            ("closed_slot", "log_id", "log"), ("profile", "customer", "customer"), ("job", "environment_id", "environment"),
+        ):  # fmt: skip
+            count = self._one(
+                f"SELECT count(*) FROM {child} WHERE {column} IS NOT NULL AND {column} NOT IN (SELECT id FROM {parent})",
+                (),
+            )[0]
+            if count:
+                strays.append(f"{child}: {count} rows name a {parent} that is not there")
+        roots = self._one(
+            "SELECT count(*) FROM proof_root r JOIN checkpoint k ON k.id = r.checkpoint WHERE r.root <> k.proof_root",
+            (),
+        )[0]
+        return strays + ([f"proof_root: {roots} rows differ from their checkpoint's root"] if roots else [])
