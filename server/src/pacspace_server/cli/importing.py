@@ -78,7 +78,8 @@ def import_file(
 
 
 def _check(out: Output, file: str, opened: BinaryIO, form: str) -> None:
-    from ..api.balance import read_emit
+    from ..api.balance import EMIT
+    from ..api.fields import parse_fields
     from ..service.errors import ServiceError
     from .imports.rows import read_rows
 
@@ -88,7 +89,7 @@ def _check(out: Output, file: str, opened: BinaryIO, form: str) -> None:
         problem = row.problem
         if problem is None:
             try:
-                read_emit(row.item)
+                parse_fields(EMIT, row.item)
             except ServiceError as error:
                 problem = error.message
         rows += 1

@@ -199,6 +199,9 @@ def _flat(item: dict[str, Any]) -> list[str]:
 
 
 def _row(line: int, lines: Lines, item: dict[str, Any], text: str | None) -> Row:
+    adjusts = item.get("adjusts")
+    if isinstance(adjusts, dict) and len(adjusts) != 1:
+        return _unreadable(line, lines, "adjusts: names exactly one of recordId and referenceId", item)
     try:
         return Row(line, item, text_of(item).encode(), text=text or None)
     except UnicodeEncodeError:
