@@ -80,8 +80,9 @@ class Client:
         """Writes a reply's bytes to an empty file as they come."""
 
         def save(reply: HTTPResponse) -> None:
-            file.seek(0)
-            file.truncate()
+            if file.seekable():  # else there is nothing to begin anew
+                file.seek(0)
+                file.truncate()
             shutil.copyfileobj(reply, file)
             if reply.length:
                 raise HTTPException(f"{reply.length} bytes are missing")
