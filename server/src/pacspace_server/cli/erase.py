@@ -18,7 +18,7 @@ from .progress import deltas_progress
 from .wiring import open_storage
 
 if TYPE_CHECKING:
-    from .main import Output
+    from .output import Output
 
 EXIT_NO, EXIT_WRONG_USE = 1, 2
 

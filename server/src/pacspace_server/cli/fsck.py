@@ -13,7 +13,7 @@ from .progress import deltas_progress
 from .wiring import open_storage
 
 if TYPE_CHECKING:
-    from .main import Output
+    from .output import Output
 
 SHOWN = 100
 

@@ -15,7 +15,7 @@ from ..service.keys import create_key
 from . import wiring
 
 if TYPE_CHECKING:
-    from .main import Output
+    from .output import Output
 
 FIRST_START = """\
 This is a new record: {database}
