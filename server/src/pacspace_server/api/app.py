@@ -101,7 +101,10 @@ class Api:
         async def keyed(call: Call) -> Reply:
             caller = self._bearer(call) if route.auth == BEARER else self._caller(call.header(b"x-api-key"))
             caller.require(route.scope)
-            return await route.handler(self.context, caller, call, await _fields(route, call))
+            reply = await route.handler(self.context, caller, call, await _fields(route, call))
+            if route.auth == BEARER:
+                reply.value["statusCode"] = reply.status  # what clients of the dashboard look for
+            return reply
 
         async def open_to_all(call: Call) -> Reply:
             return await route.handler(public, call, await _fields(route, call))
