@@ -7,7 +7,9 @@ import io
 import json
 import random
 import re
+import signal
 import subprocess
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -209,6 +211,25 @@ def test_close_month_locks_everybody(start_server: Callable[..., Server], tmp_pa
     code, shown = vendor.on_terminal("close-month", "2026-02", typed="n\n")
     assert code == 1 and "nothing was locked" in shown
     assert "2026-13" in vendor.refused("close-month", "2026-13", code=2)
+
+
+def test_ctrl_c_leaves_the_job_to_the_server(start_server: Callable[..., Server], tmp_path: Path) -> None:
+    """Ctrl-C while the month is closed ends with 3 and says how to see the rest; the server ends the job all the same."""
+    server = start_server("--sandbox-clock", "2026-02-10T12:00:00Z")
+    names = [f"c{n:03}" for n in range(300)]
+    server.client.batch([{"customerId": name, "delta": -1, "reason": "u"} for name in names]).data
+    with flaky(server.url) as network:
+        network.faults = ["", *[503] * 20]
+        process = Vendor(server, tmp_path, network.url).start("close-month", "2026-02")
+        deadline = time.monotonic() + 60
+        while not any("/jobs/" in request["path"] for request in network.seen):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 3 and "Traceback" not in errors
+    assert "`pacspace close-month 2026-02` shows it on" in errors
+    assert "300 customers" in Vendor(server, tmp_path).text("close-month", "2026-02")
 
 
 # ---------------------------------------------------------------- receipt
