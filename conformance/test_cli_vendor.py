@@ -9,9 +9,11 @@ import random
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -468,6 +470,31 @@ def test_reading_goes_on_over_one_connection(server: Server, vendor: Vendor, cus
         again = through.run("export", customer, "--format", "csv")
         assert len({request["from"] for request in network.seen[before:]}) == 2
     assert again.stdout == whole and len(whole.splitlines()) == 5001
+
+
+def test_a_server_that_is_none_of_ours_is_told(vendor: Vendor, tmp_path: Path) -> None:
+    """Whatever else answers at the URL, the command ends with 3 and words, not with a traceback."""
+    (tmp_path / "in.csv").write_text("customerId,delta,reason\nc,-1,u\n")
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>hello</html>")
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        vendor.environment["PACSPACE_BASE_URL"] = f"http://127.0.0.1:{other.server_port}"
+        said = [vendor.refused(*words, code=3) for words in (["derive", "c"], ["emit", "c", "-1", "u"])]
+        said.append(vendor.run("import", "in.csv").stderr)
+        other.shutdown()
+    assert all("not that of a PacSpace server" in one and "Traceback" not in one for one in said)
 
 
 def test_a_server_that_stays_away_is_given_up(server: Server, vendor: Vendor, customer: str) -> None:
