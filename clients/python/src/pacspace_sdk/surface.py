@@ -16,8 +16,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 C = TypeVar("C")
 
-# Reads the page at a place; returns its items and the next place, or None after the last page.
-Pages: TypeAlias = Callable[[int], Operation[tuple[list[T], int | None]]]
+Place: TypeAlias = int | str
+# Reads the page at a place (None for the first); returns its items and the place of the next, None after the last.
+Pages: TypeAlias = Callable[[Place | None], Operation[tuple[list[T], Place | None]]]
 
 
 class Runner(Protocol):
@@ -76,10 +77,12 @@ def iterating(pages: Callable[Concatenate[C, P], Pages[T]]) -> Callable[Concaten
         read = pages(self._core, *args, **kwargs)  # here, so that wrong options are refused at the call
 
         def items() -> Iterator[T]:
-            place: int | None = 0
-            while place is not None:
+            place: Place | None = None
+            while True:
                 page, place = self._run(read(place))
                 yield from page
+                if place is None:
+                    return
 
         return items()
 
@@ -96,11 +99,13 @@ def async_iterating(
         read = pages(self._core, *args, **kwargs)
 
         async def items() -> AsyncIterator[T]:
-            place: int | None = 0
-            while place is not None:
+            place: Place | None = None
+            while True:
                 page, place = await self._run(read(place))
                 for item in page:
                     yield item
+                if place is None:
+                    return
 
         return items()
 

@@ -220,7 +220,10 @@ class PageKeywords(PageOptions, RequestKeywords, total=False):
 
 
 class CustomersOptions(RequestOptions, total=False):
+    """`search` is a part of a customerId or display name; `cursor` is the nextCursor of the page before, instead of `page`."""
+
     page: int | None
+    cursor: str | None
     limit: int | None
     search: str | None
     period: str | None
@@ -269,15 +272,6 @@ class ReceiptDocumentOptions(RequestOptions, total=False):
 
 class ReceiptDocumentKeywords(ReceiptDocumentOptions, RequestKeywords, total=False):
     customer_display_name: bool | None
-
-
-class ReceiptListOptions(ReceiptDocumentOptions, total=False):
-    limit: int | None
-    offset: int | None
-
-
-class ReceiptListKeywords(ReceiptListOptions, ReceiptDocumentKeywords, total=False):
-    pass
 
 
 class _SummaryRequired(TypedDict):
@@ -354,7 +348,7 @@ class DeltaStatus(Delta, total=False):
     """A delta and how far the log has it: QUEUED, PROCESSING, VERIFIED or FAILED."""
 
     verifiedAt: str | None
-    verificationReference: int | str | None
+    verificationReference: str | None
     error: str | None
 
 
@@ -418,11 +412,15 @@ class OffsetPage(TypedDict):
     total: int
 
 
-class NumberedPage(TypedDict):
-    page: int
+class _NumberedPageRequired(TypedDict):
+    page: int | None
     limit: int
     total: int
     totalPages: int
+
+
+class NumberedPage(_NumberedPageRequired, total=False):
+    nextCursor: str | None
 
 
 class Totals(TypedDict):
@@ -494,20 +492,20 @@ class CompareReply(_CompareOptional, Totals):
 
 
 class Checkpoint(Totals):
-    """A period's (or scope's) proof root, as lists show it. `locked` ones never change."""
+    """A period's (or scope's) proof root, as lists show it. `locked` ones never change; of nothing the root is None."""
 
-    checkpointId: str
-    receiptId: str
+    checkpointId: str | None
+    receiptId: str | None
     customerId: str
     period: str | None
     startDate: str | None
     endDate: str | None
-    proofRoot: str
+    proofRoot: str | None
     broughtForward: Number
     carriedForward: Number
     status: str
     locked: bool
-    createdAt: str
+    createdAt: str | None
     verifiedAt: str | None
     firstRecordAt: str | None
     lastRecordAt: str | None
@@ -523,15 +521,25 @@ class AlsoLocked(TypedDict):
     proofRoot: str
 
 
-class CheckpointReply(Checkpoint, total=False):
-    """The checkpoint of one customer; without a customerId `checkpoints`, `totals` and `jobId` instead."""
+class _CheckpointOfAll(TypedDict, total=False):
+    jobId: str | None
+    checkpoints: list[Checkpoint]
+    totals: dict[str, Number]
+    preview: bool
+    done: int
+    total: int
+    failed: list[dict[str, Any]]
+    failedCount: int
+    startedAt: str | None
+    finishedAt: str | None
+
+
+class CheckpointReply(Checkpoint, _CheckpointOfAll):
+    """One customer's checkpoint. For all customers, and as a preview, `checkpoints` and `totals` stand in its place."""
 
     alsoLocked: list[AlsoLocked]
     idempotent: bool
     warnings: list[str]
-    checkpoints: list[Checkpoint]
-    totals: dict[str, Number]
-    jobId: str | None
 
 
 class CheckpointList(TypedDict):
@@ -539,23 +547,68 @@ class CheckpointList(TypedDict):
     pagination: OffsetPage
 
 
-class JobReply(TypedDict, total=False):
+class JobReply(TypedDict):
     """How far the locking of a period for all customers is."""
 
     jobId: str
+    period: str
     status: str
     done: int
     total: int
     failed: list[dict[str, Any]]
+    failedCount: int
+    totals: dict[str, Number]
     startedAt: str | None
     finishedAt: str | None
 
 
-class TimelineReply(TypedDict, total=False):
-    """The periods of one customer in order: checkpoint or open head, totals, count, root, previous root."""
+class TimelineMonth(TypedDict):
+    """One month of a customer: locked, or open with its provisional root."""
+
+    period: str
+    startDate: str
+    endDate: str
+    locked: bool
+    status: str
+    deltaCount: int
+    deltasCount: int
+    computedBalance: Number
+    neutralBalance: Number
+    finalBalance: Number
+    endingBalance: Number
+    netChange: Number
+    broughtForward: Number
+    carriedForward: Number
+    proofRoot: str | None
+    previousRoot: str | None
+    checkpointId: str | None
+    invoiceReference: str | None
+    createdAt: str | None
+    verifiedAt: str | None
+    firstRecordAt: str | None
+    lastRecordAt: str | None
+
+
+class TimelineReply(TypedDict):
+    """The months of one customer in order."""
 
     customerId: str
-    periods: list[dict[str, Any]]
+    periods: list[TimelineMonth]
+    pagination: OffsetPage
+
+
+# `from` is no name in a class body.
+_DiffEnds = TypedDict("_DiffEnds", {"from": Checkpoint, "to": Checkpoint})
+
+
+class DiffReply(_DiffEnds):
+    """Two checkpoints of one customer, and a page of the deltas between them."""
+
+    customerId: str
+    difference: dict[str, Number]
+    consistent: bool
+    problems: list[str]
+    deltas: list[Delta]
     pagination: OffsetPage
 
 
@@ -584,6 +637,7 @@ class ReceiptReply(Totals):
     subtotals: list[Subtotal]
     unit: str | None
     lateLines: list[dict[str, Any]]
+    corrections: list[dict[str, Any]]
     status: str
     locked: bool
     environment: str
@@ -605,36 +659,40 @@ class ReceiptReply(Totals):
     verification: dict[str, Any]
 
 
-class _ReceiptDocumentRequired(TypedDict):
-    receiptId: str
+class ReceiptDocument(ReceiptReply):
+    """A receipt by its receiptId, with how a reader wants it and where it can be read."""
+
+    customerDisplayName: str | None
+    locale: str
+    timezone: str
+    links: dict[str, str]
 
 
-class ReceiptDocument(_ReceiptDocumentRequired, total=False):
-    """A receipt as a person reads it, with links."""
+class ListedReceipt(Checkpoint):
+    """A receipt in a customer's list."""
 
-    checkpointId: str
+    provisional: bool
+    links: dict[str, str]
+
+
+class Customer(TypedDict):
+    """A customer in a list; the balances are the period's, `allTimeBalance` carries all months."""
+
     customerId: str
-    period: str | None
-    proofRoot: str | None
-    deltaCount: int
-    netChange: Number
-    finalBalance: Number
-    unit: str | None
-    links: dict[str, str | None]
-    verifyUrl: str | None
-
-
-class _CustomerRequired(TypedDict):
-    customerId: str
-    totalDeltas: int
-    computedBalance: Number
-
-
-class Customer(_CustomerRequired, total=False):
-    """A customer in a list; `computedBalance` is the period's."""
-
-    displayName: str | None
     customerReference: str
+    displayName: str | None
+    sharingStateHint: str | None
+    eventCadence: str | None
+    unit: str | None
+    totalDeltas: int
+    period: str
+    periodDeltas: int
+    computedBalance: Number
+    neutralBalance: Number
+    finalBalance: Number
+    endingBalance: Number
+    allTimeBalance: Number
+    lockedThrough: str | None
     firstActivityAt: str | None
     lastActivityAt: str | None
     latestCheckpoint: str | None
@@ -645,37 +703,47 @@ class CustomerList(TypedDict):
     pagination: NumberedPage
 
 
-class Activity(TypedDict, total=False):
+class ActivityItem(Delta):
+    """A delta of a customer's activity; `time` is when it was recorded."""
+
+    time: str
+    verificationReference: str | None
+
+
+class Activity(TypedDict):
     """The newest deltas of a customer, page by page."""
 
-    items: list[dict[str, Any]]
-    pagination: dict[str, int]
+    items: list[ActivityItem]
+    pagination: NumberedPage
 
 
-class CustomerReply(Customer, total=False):
-    """One customer; `computedBalance` is the period's, `allTimeBalance` carries all months."""
+class CustomerReply(Customer):
+    """One customer with its newest deltas."""
 
-    allTimeBalance: Number
     recentActivity: Activity
 
 
-class UsageReply(TypedDict, total=False):
-    """What the operator allows; `limit` and `remaining` None when nothing is limited."""
+class UsageReply(TypedDict):
+    """How many deltas were recorded for the running month; `limit` and `remaining` are None when nothing is limited."""
 
     allowed: bool
     used: int
     limit: int | None
     remaining: int | None
     period: str
+    activeCustomers: int
 
 
-class Gap(TypedDict("GapEnds", {"from": int, "to": int})):
+_GapEnds = TypedDict("_GapEnds", {"from": int, "to": int})
+
+
+class Gap(_GapEnds):
     """Sequence numbers that are missing, both ends included."""
 
     count: int
 
 
-class GapsReply(TypedDict, total=False):
+class GapsReply(TypedDict):
     customerId: str
     fromSequence: int
     toSequence: int
@@ -709,14 +777,18 @@ class _VerifyRequired(TypedDict):
 
 
 class VerifyReply(_VerifyRequired, total=False):
-    """What the server found when it recomputed a proof root."""
+    """What the server found when it recomputed a proof root (`summary`), or knows of one delta's receiptId (`status`)."""
 
     proofRoot: str
     recordedAt: str | None
     message: str
-    checkedAt: str
+    locked: bool
+    period: str | None
+    environment: str
+    status: str
     source: str
-    summary: dict[str, Any]
+    checkedAt: str
+    summary: dict[str, Any] | None
     records: list[Any]
     verification: dict[str, Any]
 
@@ -735,15 +807,10 @@ class ResetReply(ClockReply, total=False):
     keyFingerprint: str
 
 
-class CreatedCustomer(TypedDict, total=False):
+class CreatedCustomer(Customer, total=False):
     """A customer made by hand."""
 
-    customerId: str
-    displayName: str
-    customerReference: str
-    sharingStateHint: str | None
-    eventCadence: str | None
-    unitLabel: str | None
+    environment: str
     createdAt: str
 
 

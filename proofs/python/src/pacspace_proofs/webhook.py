@@ -84,7 +84,7 @@ def _check_signatures(given: Sequence[str], expected: str) -> None:
     """In constant time for each value, and however many of them match."""
     if len(given) > MAX_SIGNATURES:
         raise FormatError(f"webhook: more than {MAX_SIGNATURES} signatures")
-    matches = [hmac.compare_digest(one.strip(" ").encode(), expected.encode()) for one in given]
+    matches = [hmac.compare_digest(one.strip(" ").encode(errors="replace"), expected.encode()) for one in given]
     if not any(matches):
         raise FormatError("webhook: no signature is the secret's over this timestamp and body")
 

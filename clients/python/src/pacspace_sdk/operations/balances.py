@@ -10,7 +10,7 @@ from ..errors import ValidationError
 from ..exact import exact_amount
 from ..options import SCOPE_KEYS, STARTING_KEYS, check_scope, pick, read_options
 from ..protocol import Call, Core, Operation, balance_path, call
-from ..surface import Pages
+from ..surface import Pages, Place
 from ..types import CompareOptions, CompareReply, Delta, DeriveOptions, DeriveReply, WindowOptions
 
 if TYPE_CHECKING:
@@ -76,10 +76,11 @@ def iter_deltas(
     given = read_options(DeriveOptions, options, keywords)
     start, limit = given.pop("offset", 0), given.pop("limit", PAGE)
 
-    def read(place: int) -> Operation[tuple[list[Delta], int | None]]:
-        page = {**given, "include": "deltas", "limit": limit, "offset": start + place}
+    def read(place: Place | None) -> Operation[tuple[list[Delta], Place | None]]:
+        offset = start if place is None else int(place)
+        page = {**given, "include": "deltas", "limit": limit, "offset": offset}
         found = (yield from _derive(core, customer_id, page)).get("deltas", [])
-        return found, place + len(found) if len(found) >= limit else None
+        return found, offset + len(found) if len(found) >= limit else None
 
     return read
 

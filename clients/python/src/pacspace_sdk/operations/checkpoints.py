@@ -11,6 +11,7 @@ from ..types import (
     CheckpointList,
     CheckpointOptions,
     CheckpointReply,
+    DiffReply,
     JobReply,
     ListCheckpointsOptions,
     PageOptions,
@@ -79,7 +80,7 @@ def diff_checkpoints(
     to_checkpoint: str,
     options: PageOptions | None = None,
     **keywords: Unpack[PageKeywords],
-) -> Operation[dict[str, Any]]:
+) -> Operation[DiffReply]:
     """Two checkpoints (`chk_...`) of a customer: how balances and counts differ, and the deltas between, page by page."""
     given = read_options(PageOptions, options, keywords)
     query = {"from": from_checkpoint, "to": to_checkpoint, **pick(given, "limit", "offset")}

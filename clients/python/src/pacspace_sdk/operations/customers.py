@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..options import pick, read_options
 from ..protocol import Call, Core, Operation, balance_path, call, path_of
-from ..surface import Pages
+from ..surface import Pages, Place
 from ..types import (
     CreatedCustomer,
     Customer,
@@ -15,6 +15,7 @@ from ..types import (
     CustomerOptions,
     CustomerReply,
     CustomersOptions,
+    NumberedPage,
     RequestOptions,
 )
 
@@ -36,15 +37,25 @@ def customers(
 def iter_customers(
     core: Core, options: CustomersOptions | None = None, **keywords: Unpack[CustomersKeywords]
 ) -> Pages[Customer]:
-    """Every customer that matches; `limit` is the size of the pages that are read, `page` the first one."""
+    """Every customer that matches; `limit` is the size of the pages that are read."""
     given = read_options(CustomersOptions, options, keywords)
-    first, limit = given.pop("page", 1), given.pop("limit", PAGE)
+    given.setdefault("limit", PAGE)
 
-    def read(place: int) -> Operation[tuple[list[Customer], int | None]]:
-        found = (yield from _customers(core, {**given, "page": first + place, "limit": limit}))["customers"]
-        return found, place + 1 if len(found) >= limit else None
+    def read(place: Place | None) -> Operation[tuple[list[Customer], Place | None]]:
+        rest = {name: value for name, value in given.items() if name not in ("page", "cursor")}
+        turned = {"cursor" if isinstance(place, str) else "page": place}
+        found = yield from _customers(core, given if place is None else {**rest, **turned})
+        return found["customers"], _next(found["pagination"])
 
     return read
+
+
+def _next(page: NumberedPage) -> Place | None:
+    """The next page's cursor, or its number where there are no cursors."""
+    if "nextCursor" in page:
+        return page["nextCursor"]
+    number = page["page"] or 1
+    return number + 1 if number < page["totalPages"] else None
 
 
 def customer(
@@ -81,5 +92,5 @@ def create(
 
 
 def _customers(core: Core, given: Mapping[str, Any]) -> Operation[CustomerList]:
-    query = pick(given, "page", "limit", "search", "period")
+    query = pick(given, "page", "cursor", "limit", "search", "period")
     return call(core, Call("GET", balance_path("customers"), query=query, options=given))

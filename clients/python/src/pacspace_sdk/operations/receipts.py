@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from ..options import pick, read_options
 from ..protocol import Call, Core, Operation, balance_path, call, path_of
-from ..types import ReceiptDocument, ReceiptDocumentOptions, ReceiptListOptions, RequestOptions
+from ..types import ListedReceipt, PageOptions, ReceiptDocument, ReceiptDocumentOptions, RequestOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ..types import ReceiptDocumentKeywords, ReceiptListKeywords, RequestKeywords
+    from ..types import PageKeywords, ReceiptDocumentKeywords, RequestKeywords
 
 SHOWN = ("locale", "timezone", "unit", "customerDisplayName")
 
 
 def list_receipts(
-    core: Core, customer_id: str, options: ReceiptListOptions | None = None, **keywords: Unpack[ReceiptListKeywords]
-) -> Operation[list[ReceiptDocument]]:
+    core: Core, customer_id: str, options: PageOptions | None = None, **keywords: Unpack[PageKeywords]
+) -> Operation[list[ListedReceipt]]:
     """The receipts of a customer, newest first."""
-    given = read_options(ReceiptListOptions, options, keywords)
-    query = _query(given, "limit", "offset", *SHOWN)
+    given = read_options(PageOptions, options, keywords)
+    query = pick(given, "limit", "offset")
     found = yield from call(core, Call("GET", balance_path("customers", customer_id, "receipts"), query, options=given))
-    documents: list[ReceiptDocument] = found["receipts"] if isinstance(found, dict) else found
+    documents: list[ListedReceipt] = found["receipts"] if isinstance(found, dict) else found
     return documents
 
 
