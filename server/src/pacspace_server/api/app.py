@@ -15,7 +15,7 @@ from ..service.context import Caller, Context
 from ..service.errors import ServiceError, unavailable
 from ..service.keys import authenticate
 from ..storage.committer import NotWritten
-from ..storage.protocols import Vanished
+from ..storage.protocols import InDoubt, Unavailable, Vanished
 from .fields import parse_fields
 from .http import Call, Receive, Reply, Scope, Send, failure, send_reply
 from .public import Public
@@ -67,6 +67,14 @@ class Api:
             reply = failure(ServiceError(404, "CUSTOMER_NOT_FOUND", str(error)))
         except NotWritten as error:
             reply = failure(unavailable(f"the database could not take it, nothing was recorded: {error}", DISK_RETRY_S))
+        except Unavailable as error:
+            reply = failure(unavailable(f"the database can't be asked right now: {error}", DISK_RETRY_S))
+        except InDoubt:
+            message = (
+                "the database was lost while it committed, so this may be recorded or not: ask again with the same "
+                "Idempotency-Key or referenceId, which records it once"
+            )
+            reply = failure(unavailable(message, DISK_RETRY_S))
         except Exception:
             logger.exception("request failed", request_id=call.request_id, path=scope["path"])
             message = f"a mistake of the server's; its log has it under {call.request_id}"

@@ -37,7 +37,7 @@ def run_erase(
         _ask(out, customer, before)
     with deltas_progress("erasing", customer.last_sequence, out.as_json) as advance:
         removed = erase_customer(storage, customer, before, advance)
-    scrubbed = storage.scrub()
+    still_holds = storage.scrub()
     storage.close()
     what = f"of months before {before}" if before else "and the display name"
     lines = [
@@ -45,16 +45,14 @@ def run_erase(
         "Amounts, instants, ids and hashes stay: every proof root and receipt verifies as before. Copies that you gave out "
         "or backed up are not touched.",
     ]
-    if not scrubbed:
-        lines.append(
-            "The write-ahead log is in use and holds old bytes until the server writes it back, or this is run again."
-        )
+    if still_holds is not None:
+        lines.append(f"{still_holds}.")
     shown = {
         "customerId": customer_id,
         "environment": environment,
         "before": before,
         "erased": removed,
-        "scrubbed": scrubbed,
+        "scrubbed": still_holds is None,
     }
     out.show(shown, "\n".join(lines))
 

@@ -159,10 +159,11 @@ async def _interim_reply(
     """An interim checkpoint: the provisional root of a scope. Locks nothing. Also says whether the key replayed it."""
     if asked.invoice_reference is not None:
         raise invalid(("invoiceReference", "goes with a period: only a locked month carries one"))
+    shard = context.shard(caller, customer_id)
     key, body = _key_and_body(context, caller, customer_id, asked)
 
     def work(unit: Unit) -> tuple[Checkpoint | None, bool]:
-        known = unit.idempotency(key) if key is not None else None
+        known = unit.idempotency(shard, key) if key is not None else None
         if known is not None:
             if known[1] is None or known[2] != body:
                 message = "this Idempotency-Key was used with another body; nothing was handed out"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -55,12 +56,15 @@ async def keep_retention(context: Context, days: int) -> None:
         await asyncio.sleep(EVERY_S)
 
 
-async def _erase_older(context: Context, environment: Environment, days: int) -> None:
-    def work(unit: Unit) -> int:
-        return unit.erase_older(environment, unit.now(environment) - days * DAY_US, BATCH)
+def _erase_part(environment: Environment, days: int, cursor: bytes, unit: Unit) -> tuple[int, bytes | None]:
+    return unit.erase_older(environment, unit.now(environment) - days * DAY_US, cursor, BATCH)
 
+
+async def _erase_older(context: Context, environment: Environment, days: int) -> None:
     removed = 0
-    while count := await context.committer.run(work):
+    cursor: bytes | None = b""
+    while cursor is not None:
+        count, cursor = await context.committer.run(partial(_erase_part, environment, days, cursor))
         removed += count
     if removed:
         logger.info("erased contexts older than the retention setting", environment=environment.name, deltas=removed)
