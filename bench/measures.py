@@ -571,6 +571,7 @@ async def _lock_all(folder: Path, customers: int, failing: int) -> tuple[int, fl
     """Locked customers, seconds until the job was done, and seconds more until the log had them."""
     from pacspace_server.cli.serving import configure_logging
     from pacspace_server.cli.wiring import open_signer, open_storage
+    from pacspace_server.config import Database
     from pacspace_server.log.integrator import Integrator
     from pacspace_server.service.context import Context
     from pacspace_server.service.jobs import Jobs
@@ -578,7 +579,7 @@ async def _lock_all(folder: Path, customers: int, failing: int) -> tuple[int, fl
     from pacspace_server.storage.records import Job
 
     configure_logging("critical")  # as a server logs: without the local variables that a terminal is shown
-    storage = open_storage(folder / "record.db", create=False)
+    storage = open_storage(Database("", folder / "record.db"), create=False)
     signer = open_signer(storage, folder / "record.db.signer")
     integrator: Any = None
     committer = Committer(storage, lambda: integrator.wake())

@@ -126,7 +126,8 @@ def test_what_the_writer_remembers_is_bounded(book: Book, monkeypatch: pytest.Mo
 
 def test_an_unfixed_or_newer_database_is_refused(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """A SQLite library with the WAL-reset race, and a file with an unknown migration, are refused with the reason."""
-    from pacspace_server.storage.sqlite import UnusableDatabase, database
+    from pacspace_server.storage.protocols import UnusableDatabase
+    from pacspace_server.storage.sqlite import database
 
     assert [database._is_fixed(v) for v in ((3, 40, 1), (3, 44, 6), (3, 50, 6), (3, 50, 7), (3, 51, 2), (3, 51, 3), (4, 0, 0))] == [
         False, True, False, True, False, True, True,

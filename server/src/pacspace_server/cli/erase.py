@@ -29,7 +29,7 @@ def run_erase(
     """Asks, erases, and says what is left."""
     if before is not None:
         parse_period(before)
-    storage = open_storage(settings.database_path(values["database"]), create=False)
+    storage = open_storage(settings.database(values["database"]), create=False)
     customer = _find(storage, environment, customer_id)
     if customer is None:
         out.fail(f"no customer {customer_id} in {environment}", EXIT_NO)

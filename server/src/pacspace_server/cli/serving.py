@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,6 +12,7 @@ import structlog
 from .. import config as settings
 from ..service.keys import create_key
 from . import wiring
+from .workers import run_workers
 
 if TYPE_CHECKING:
     from .output import Output
@@ -57,7 +57,7 @@ def configure_logging(level: str) -> None:
 def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | None) -> wiring.ServerConfig:
     public_url = settings.http_url("public_url", values["public_url"]) if values["public_url"].text else None
     return wiring.ServerConfig(
-        settings.database_path(values["database"]),
+        settings.database(values["database"]),
         settings.signer_folder(values),
         values["host"].text,
         settings.port_number(values["port"]),
@@ -67,11 +67,24 @@ def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | Non
     )
 
 
-def serve(out: Output, values: Mapping[str, settings.Value], sandbox_clock: int | None) -> None:
-    """Runs the server until it is told to stop."""
+def serve(
+    out: Output, values: Mapping[str, settings.Value], sandbox_clock: int | None, workers: int, migrate: bool
+) -> int:
+    """Runs the server until it is told to stop; the exit status."""
     configure_logging(values["log_level"].text)
     config = server_config(values, sandbox_clock)
-    config.database.parent.mkdir(parents=True, exist_ok=True)
+    if config.database.path is not None and (workers > 1 or migrate):
+        reason = (
+            "it has one writer, and one process keeps up with it"
+            if workers > 1
+            else "a file migrates when it is opened"
+        )
+        out.fail(
+            f"--{'workers' if workers > 1 else 'migrate'} is for PostgreSQL; SQLite takes one server process: {reason}",
+            2,
+        )
+    if migrate:
+        wiring.migrate_postgres(config.database)
     with wiring.exclusive(config.database):
         storage = wiring.open_storage(config.database)
         if sandbox_clock is not None:
@@ -79,16 +92,32 @@ def serve(out: Output, values: Mapping[str, settings.Value], sandbox_clock: int 
         with storage.snapshot() as snapshot:
             first = not snapshot.api_keys()
         key = create_key(storage, "sandbox", "first key", ("read", "write"))[1] if first else None
+        with wiring.listening(config) as (listener, url):
 
-        def ready(url: str) -> None:
-            if out.as_json:
-                out.show({"url": url, "database": str(config.database), "fullKey": key}, "")
-            elif key is not None:
-                names = {"database": Path(config.database), "signer": config.signer_folder}
-                print(FIRST_START.format(url=url, key=key, **names))
-            if not out.as_json:
-                print(f"listening on {url}")
-            sys.stdout.flush()
+            def ready() -> None:
+                _tell(out, config, url, key)
 
-        wiring.run_server(config, storage, ready)
-        storage.close()
+            if workers == 1:
+                wiring.run_server(config, storage, listener, url, ready)
+                storage.close()
+                return 0
+            wiring.open_signer(storage, config.signer_folder)
+            storage.close()  # connections don't survive a fork
+
+            def work(told: Callable[[], None]) -> None:
+                own = wiring.open_storage(config.database)
+                wiring.run_server(config, own, listener, url, told)
+                own.close()
+
+            return run_workers(workers, work, ready)
+
+
+def _tell(out: Output, config: wiring.ServerConfig, url: str, key: str | None) -> None:
+    """That the server listens, and the key of a first start."""
+    if out.as_json:
+        out.show({"url": url, "database": str(config.database), "fullKey": key}, "")
+    else:
+        if key is not None:
+            print(FIRST_START.format(url=url, key=key, database=config.database, signer=config.signer_folder))
+        print(f"listening on {url}")
+    sys.stdout.flush()

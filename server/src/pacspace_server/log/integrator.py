@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -21,7 +21,8 @@ from pacspace_proofs.record import BATCH, CLOSED, HEAD, commitment, context_hash
 from pacspace_proofs.tree import leaf_hash, push, root_of_leaves, root_of_peaks
 
 from ..domain.tree import pack, unpack
-from ..storage.protocols import Lease, LeaseLost, Storage, Unavailable, Unit
+from ..storage.committer import NotWritten
+from ..storage.protocols import InDoubt, Lease, LeaseLost, Storage, Unavailable, Unit
 from ..storage.recording import delta_leaf
 from ..storage.records import Customer, Delta, Environment, Log, PeriodHead
 from . import logtree
@@ -31,6 +32,7 @@ MAX_HEADS = 5_000
 PAUSE_S = 0.05
 RETRY_S = 1.0
 LOOK_S = 0.1  # for what other processes wrote
+HOLD_EVERY = 1_000  # deltas
 
 logger = structlog.get_logger("pacspace.integrator")
 Write = Callable[[Callable[[Unit], Any]], Any]
@@ -139,8 +141,8 @@ class Integrator:
                     self._wake.set()
             except LeaseLost as lost:
                 logger.warning("another process integrates now", problem=str(lost))
-            except Unavailable as problem:
-                logger.warning("the database is not there; tried again", problem=str(problem))
+            except (Unavailable, InDoubt, NotWritten) as problem:
+                logger.warning("the database is not there; tried again", problem=repr(problem))
                 time.sleep(RETRY_S)
             except Exception:
                 logger.exception("integration failed; the next run repeats it")
@@ -158,9 +160,14 @@ class Integrator:
             self._on_published()
         return environments
 
+    def _lease(self, environment_id: int) -> Lease:
+        if environment_id not in self._leases:
+            self._leases[environment_id] = self._storage.lease(f"integrator/{environment_id}")
+        return self._leases[environment_id]
+
     def run(self, environment: Environment) -> bool:
         """One integration of one environment's log; whether there was anything to do."""
-        lease = self._leases.setdefault(environment.id, self._storage.lease(f"integrator/{environment.id}"))
+        lease = self._lease(environment.id)
         fencing = lease.hold()
         if fencing is None:
             return False
@@ -212,7 +219,8 @@ class Integrator:
                 # A run was cut short: finish it first, so that the run before the last is always published.
                 return prepared
             changed = snapshot.changed_heads(environment_id, MAX_HEADS)
-            by_head = groupby(snapshot.new_deltas(environment_id, changed), lambda delta: delta.period_id)
+            new_deltas = _holding(self._lease(environment_id), snapshot.new_deltas(environment_id, changed))
+            by_head = groupby(new_deltas, lambda delta: delta.period_id)
             head_id, new = next(by_head, (None, iter(())))
             for customer, head in changed:
                 damage = rehash(customer, head, new if head_id == head.id else ())
@@ -225,6 +233,14 @@ class Integrator:
                 else:
                     _commit_to(prepared, log, customer, head)
         return prepared if prepared.opened or prepared.closed or prepared.damaged else None
+
+
+def _holding(lease: Lease, deltas: Iterable[Delta]) -> Iterator[Delta]:
+    """The deltas, while the lease is kept: a long run must not look like a dead one."""
+    for number, delta in enumerate(deltas):
+        if number % HOLD_EVERY == 0:
+            lease.hold()
+        yield delta
 
 
 def _commit_to(prepared: Prepared, log: Log, customer: Customer, head: PeriodHead) -> None:

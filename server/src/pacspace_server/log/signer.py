@@ -47,7 +47,9 @@ class Signer:
     def create_key(self, origin: str) -> None:
         """A key for a log that has none yet. Never replaces one."""
         path = self._path(origin, "key")
-        if not path.exists():
+        with self._locked(origin):
+            if path.exists():
+                return
             _write_durably(path, Ed25519PrivateKey.generate().private_bytes_raw().hex() + "\n")
 
     def has_key(self, origin: str) -> bool:
@@ -95,7 +97,8 @@ class Signer:
 
     @contextmanager
     def _locked(self, origin: str) -> Iterator[None]:
-        with self._path(origin, "lock").open("w") as file:
+        descriptor = os.open(self._path(origin, "lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

@@ -14,7 +14,7 @@ import structlog
 from ..storage import ids
 from ..storage.commands import Locked, LockPeriod, Outcome, Refusal
 from ..storage.committer import Overloaded
-from ..storage.protocols import Snapshot, Unit
+from ..storage.protocols import LeaseLost, Snapshot, Unavailable, Unit
 from ..storage.records import Customer, Job, JobFailure, PeriodHead
 from . import views
 from .checkpoint import CheckpointRequest, is_in_log, locked_view
@@ -28,6 +28,7 @@ AT_ONCE = 100  # up to so many customers are answered in the same reply
 CHUNK = 1_000
 SHOWN = 1_000  # failures, or customers of a preview, in one reply
 FULL_QUEUE_S = 0.1
+LOOK_S, WATCH_S = 0.2, 2.0  # for a job that another process works on; for jobs that nobody does
 
 
 class Jobs:
@@ -58,25 +59,46 @@ class Jobs:
             for job in snapshot.running_jobs():
                 self.start(job.id)
 
+    async def watch(self) -> None:
+        """Goes on with what another process left, also later, until it is cancelled."""
+        while True:
+            try:
+                self.resume()
+            except Unavailable:
+                logger.warning("no look for jobs: the database is not there")
+            await asyncio.sleep(WATCH_S)
+
     async def stop(self) -> None:
         """Ends each job after the chunk it is at."""
         self._stopping = True
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _run(self, job_id: str) -> list[Locked]:
+        """One process works on a job, under its lease; another one that wants it done waits."""
+        lease = self._context.storage.lease(f"job/{job_id}")
         kept: list[Locked] = []
         while not self._stopping:
+            held = await asyncio.to_thread(lease.hold) is not None
             with self._context.storage.snapshot() as snapshot:
                 job = snapshot.job(job_id)
                 if job is None or job.status == DONE:  # the sandbox may have been emptied
                     break
-                active = snapshot.active(job.environment_id, job.period, job.after, CHUNK)
+                active = snapshot.active(job.environment_id, job.period, job.after, CHUNK) if held else []
+            if not held:
+                await asyncio.sleep(LOOK_S)
+                continue
             chunk = [customer for customer, _ in active]
             outcomes = await asyncio.gather(*(self._lock(job, customer) for customer in chunk))
             # Crash here: the chunk is locked again from the same place, which changes nothing.
-            await self._context.committer.run(partial(_advance, job_id=job_id, chunk=chunk, outcomes=outcomes))
+            try:
+                await self._context.committer.run(
+                    lease.guard(partial(_advance, job_id=job_id, chunk=chunk, outcomes=outcomes))
+                )
+            except LeaseLost:
+                continue
             if job.total <= AT_ONCE:
                 kept += [outcome for outcome in outcomes if isinstance(outcome, Locked)]
+        await asyncio.to_thread(lease.release)
         return kept
 
     async def _lock(self, job: Job, customer: Customer) -> Locked | JobFailure:

@@ -147,7 +147,9 @@ class Committer:
 
     def _told(self, error: Exception) -> Exception:
         """A failure of the database in words of ours; a mistake of ours as it is."""
-        if not isinstance(error, (Unavailable, *self._storage.errors)):
+        if isinstance(error, Unavailable):
+            return NotWritten(str(error))
+        if not isinstance(error, self._storage.errors):
             return error
         logger.error("the database did not take a write", problem=str(error))
         return NotWritten(str(error))

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from ..protocols import Lease, Unit
+from ..protocols import Lease, Unit, UnusableDatabase
 from .audit import SqliteAudit
 from .unit import Kept, SqliteUnit
 
@@ -24,10 +24,6 @@ _FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 _WRITER_CACHE_KIB, _READER_CACHE_KIB = 32 * 1024, 4 * 1024
 _WAL_PAGES = 4000
 _BUSY_MS = 10_000
-
-
-class UnusableDatabase(Exception):
-    """The file can't serve as a record; the message says why and what to do."""
 
 
 def _is_fixed(version: tuple[int, ...]) -> bool:
