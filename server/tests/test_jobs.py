@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from book import SANDBOX, Book
+from engines import BOTH
 
 from pacspace_server.log.integrator import Integrator
 from pacspace_server.service import jobs as jobs_service
@@ -20,6 +21,7 @@ from pacspace_server.storage.commands import LockPeriod
 from pacspace_server.storage.committer import Committer
 from pacspace_server.storage.records import Job
 
+pytestmark = BOTH
 CUSTOMERS, GUILTY = 250, {"c017", "c101", "c249"}
 
 

@@ -127,6 +127,10 @@ class Integrator:
         self._stopping = True
         self._wake.set()
         self._thread.join()
+        self.release()
+
+    def release(self) -> None:
+        """Lets another process integrate at once."""
         for lease in self._leases.values():
             lease.release()
 

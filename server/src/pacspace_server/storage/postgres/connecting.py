@@ -34,16 +34,17 @@ def connect(url: str) -> Connection:
     """A connection of ours. Unavailable when there is none to be had; a log line has the reason."""
     try:
         connection: Connection = psycopg.connect(url, autocommit=True, **_NETWORK)
+        if connection.info.server_version < OLDEST * 10_000:
+            connection.close()
+            raise UnusableDatabase(
+                f"PostgreSQL {OLDEST} or newer is needed, not {connection.info.server_version // 10_000}"
+            )
         connection.execute(_SESSION)
     except psycopg.ProgrammingError as error:
         raise UnusableDatabase(f"the database URL can't be read: {error}") from error
     except psycopg.OperationalError as error:
         logger.warning("no connection to the database", problem=str(error))
         raise Unavailable("it can't be reached") from error
-    if connection.info.server_version < OLDEST * 10_000:
-        raise UnusableDatabase(
-            f"PostgreSQL {OLDEST} or newer is needed, not {connection.info.server_version // 10_000}"
-        )
     return connection
 
 
@@ -87,7 +88,9 @@ class Pool:
                 connection.execute(end)
         except psycopg.Error:
             connection.close()
-        if not connection.closed and not self._closed:
+        if self._closed:
+            connection.close()
+        elif not connection.closed:
             self._idle.append(connection)
         self._places.release()
 

@@ -46,6 +46,9 @@ class PostgresStorage:
         try:
             check_schema(connection)
             self.secret = PostgresAudit(connection, b"").installation_secret()
+        except BaseException:
+            self._pool.close()
+            raise
         finally:
             self._pool.give_back(connection)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -15,11 +17,11 @@ if TYPE_CHECKING:
     from .database import PostgresStorage
 
 T = TypeVar("T")
-BEAT_S, EXPIRY_S = 1.0, 5.0
+BEAT_S, EXPIRY_S = 0.5, 3.0
 
 
 class PostgresLease:
-    """A row that its holder changes every second. Another process takes it over when it has not changed for 5 seconds.
+    """A row that its holder changes every half second. Another process takes it over when it has not changed for 3 seconds.
 
     Those are seconds of the watcher's own monotonic clock: no two clocks are compared and no instant is stored, so a
     stepped clock gives nobody a lease. A holder that was stopped and wakes up late finds another fencing number in its
@@ -28,7 +30,8 @@ class PostgresLease:
 
     def __init__(self, storage: PostgresStorage, name: str) -> None:
         self._storage, self._name = storage, name
-        self._holder = secrets.token_hex(8)
+        # Where it is, is for people; the rest makes it one of its kind.
+        self._holder = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(8)}"
         self._lock = threading.Lock()
         self._fencing: int | None = None
         self._seen, self._at_s = (0, 0), 0.0  # fencing number and beat as they were last seen, and since when

@@ -15,7 +15,7 @@ from psycopg import sql
 from ..protocols import UnusableDatabase
 from .connecting import SCHEMA, Connection, connect
 
-MIGRATE = "`pacspace migrate --database postgresql://OWNER@...`, or `pacspace serve --migrate` as the owner, does it"
+MIGRATE = "`pacspace migrate --database postgresql://OWNER@...` (or `serve --migrate`, as the owner) makes it so"
 _SETUP = f"""
 CREATE SCHEMA IF NOT EXISTS {SCHEMA};
 CREATE TABLE IF NOT EXISTS {SCHEMA}.migration (name text COLLATE "C" PRIMARY KEY, checksum bytea NOT NULL);
@@ -98,10 +98,9 @@ def check_schema(connection: Connection) -> None:
     try:
         missing = [name for name, _ in _missing(connection)]
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-        raise UnusableDatabase(f"there is no record in this database yet: {MIGRATE}") from error
-    except psycopg.errors.InsufficientPrivilege as error:
+        user = connection.info.user
         raise UnusableDatabase(
-            f"role {connection.info.user} may not read the record: pacspace migrate --role {connection.info.user}, as the owner"
+            f"role {user} sees no record in this database: {MIGRATE}; --role {user} gives it its rights"
         ) from error
     if missing:
         raise UnusableDatabase(f"the schema lacks {', '.join(missing)}: {MIGRATE}")

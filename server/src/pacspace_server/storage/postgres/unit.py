@@ -117,17 +117,23 @@ class PostgresUnit(PostgresSnapshot):
             customer = self._customers[row[0]] = customer_of(row[:CUSTOMER_WIDTH])
             self._numbers[row[0]] = row[CUSTOMER_WIDTH]
             self._before[row[0]] = _customer_state(customer)
+        for environment_id in self._environments_read:
+            self._check_environment(environment_id)
 
     def add_customer(self, customer: Customer) -> Customer:
         """A new customer has no row yet that a reset of its sandbox could wait for: it holds on to the environment."""
-        known = self.environment(customer.environment_id)
-        (found,) = self._environments("WHERE e.id = %s FOR SHARE OF e", (known.id,))
-        if found.log_id != known.log_id:
-            raise Moved("the sandbox was emptied meanwhile")
+        self.environment(customer.environment_id)
+        self._check_environment(customer.environment_id, "FOR SHARE OF e")
         customer.id = customer.shard_key
         self._customers[customer.shard_key] = customer
         self._numbers[customer.shard_key] = 0
         return customer
+
+    def _check_environment(self, environment_id: int, how: str = "") -> None:
+        """Nobody has emptied the environment since this unit read it. The locks it has now keep it so."""
+        (found,) = self._environments(f"WHERE e.id = %s {how}", (environment_id,))
+        if found.origin != self._environments_read[environment_id].origin:
+            raise Moved("the sandbox was emptied meanwhile")
 
     def head(self, customer: Customer, period: str) -> PeriodHead | None:
         key = customer.id, period
