@@ -6,8 +6,8 @@ import json
 from decimal import Context, Decimal
 from typing import Any
 
-from ...domain.tree import Frontier, unpack
-from .. import ids
+from ...domain.tree import Frontier, pack, unpack
+from .. import ids, sealing
 from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Job, Part, PeriodHead
 
 CUSTOMER = (
@@ -120,3 +120,52 @@ def checkpoint_of(row: Any) -> Checkpoint:
 def job_of(row: Any) -> Job:
     values: list[Any] = [*row[:12], units_of(row[12]), row[13]]
     return Job(*values)
+
+
+# What a unit stores: the columns of each table in order.
+
+
+def new_customer_row(c: Customer, numbers: dict[bytes, int]) -> tuple[Any, ...]:
+    return (
+        c.shard_key, c.environment_id, c.customer_id, c.slot_key, c.unit, c.created_at, c.last_sequence, c.total,
+        c.last_recorded_at, c.locked_through, c.locked_root, c.locked_total, c.locked_count, numbers[c.shard_key],
+    )  # fmt: skip
+
+
+def customer_row(c: Customer, numbers: dict[bytes, int]) -> tuple[Any, ...]:
+    return (
+        c.shard_key, c.last_sequence, c.total, c.last_recorded_at, c.locked_through, c.locked_root,
+        c.locked_total, c.locked_count, numbers[c.shard_key],
+    )  # fmt: skip
+
+
+def head_row(h: PeriodHead) -> tuple[Any, ...]:
+    frontier = h.frontier
+    return (
+        h.customer, h.period, frontier.size, pack(frontier.peaks), pack(frontier.spine), pack(frontier.merged),
+        h.total, h.root, h.first_recorded_at, h.last_recorded_at,
+    )  # fmt: skip
+
+
+def integrated_row(h: PeriodHead) -> tuple[Any, ...]:
+    return (
+        h.customer, h.period, h.integrated_size, h.integrated_root, h.integrated_peaks, h.integrated_total,
+        h.entry_index, h.batch_index, h.batch_size, h.previous_size, h.seal,
+    )  # fmt: skip
+
+
+def delta_row(d: Delta) -> tuple[Any, ...]:
+    return (
+        d.customer, d.sequence, d.period, d.leaf_index, bytes.fromhex(d.record_id[-8:]), stored(d.delta),
+        stored(d.period_total), stored(d.total), d.posted_at, d.recorded_at, d.occurred_at, d.adjusts, d.context_hash,
+        d.leaf_hash, d.context, d.salt, d.reference_mac, d.body_mac, d.receipt_key, d.seal,
+    )  # fmt: skip
+
+
+def checkpoint_row(secret: bytes, c: Checkpoint, environment_id: int) -> tuple[Any, ...]:
+    return (
+        c.customer, number_of(c.id), bytes.fromhex(c.checkpoint_id[-24:]), environment_id, c.locked, c.period, c.start,
+        c.end, c.proof_root, c.delta_count, c.net_change, c.brought_forward, c.starting_balance,
+        c.first_recorded_at, c.last_recorded_at, c.invoice_reference, c.previous_checkpoint_id, c.created_at,
+        sealing.checkpoint_parts(c), sealing.checkpoint_seal(secret, c),
+    )  # fmt: skip

@@ -27,6 +27,7 @@ from ..records import (
     PeriodHead,
     Profile,
 )
+from . import statements
 from .rows import (
     CHECKPOINT,
     CUSTOMER,
@@ -64,12 +65,6 @@ class PostgresSnapshot:
 
     def _one(self, sql: Sql, values: Values = ()) -> Any:
         return self.connection.execute(sql, values, binary=True).fetchone()
-
-    def _together(self, *asked: tuple[Sql, Values]) -> list[list[Any]]:
-        """Several queries in one round trip."""
-        with self.connection.pipeline():
-            cursors = [self.connection.execute(sql, values, binary=True) for sql, values in asked]
-        return [cursor.fetchall() for cursor in cursors]
 
     def _paged(
         self, sql: Sql, values: Values, start: T, end: T, place: Callable[[Any], T], rows: int = PAGE
@@ -397,16 +392,9 @@ class PostgresSnapshot:
 
     def _new_of(self, heads: Sequence[PeriodHead]) -> Iterator[Delta]:
         """The new deltas of months that have few of them, in one query."""
-        rows = self._all(
-            f"SELECT {DELTA} FROM unnest(%s::bytea[], %s::text[], %s::bigint[], %s::bigint[]) WITH ORDINALITY "
-            "AS n(shard_key, period, first, upto, place) JOIN delta d ON d.shard_key = n.shard_key "
-            "AND d.period = n.period AND d.leaf_index >= n.first AND d.leaf_index < n.upto ORDER BY n.place, d.leaf_index",
-            (
-                [head.customer for head in heads], [head.period for head in heads],
-                [head.integrated_size for head in heads], [head.size for head in heads],
-            ),
-        )  # fmt: skip
-        return map(delta_of, rows)
+        places = [(head.customer, head.period, head.integrated_size, head.size) for head in heads]
+        many = statements.NEW_DELTAS
+        return map(delta_of, self._all(many.sql, many.values(places)))
 
     def _with_heads(self, where: str, values: Values) -> list[tuple[Customer, PeriodHead]]:
         rows = self._all(

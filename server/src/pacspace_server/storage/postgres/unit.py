@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
 
 from ...domain.instants import day_of
 from ...domain.posting import post
-from ...domain.tree import pack
 from .. import sealing
 from ..commands import Command, LockPeriod
 from ..records import (
-    ApiKey,
     Checkpoint,
     Customer,
     DayTotal,
     Delta,
     Environment,
-    Job,
-    JobFailure,
     Key,
-    Log,
-    LogEntry,
     PeriodHead,
     Profile,
 )
@@ -32,18 +26,20 @@ from . import statements
 from .rows import (
     CUSTOMER,
     CUSTOMER_WIDTH,
-    JOB,
-    LOG,
+    checkpoint_row,
     customer_of,
+    customer_row,
     day_of_row,
     delta_of,
+    delta_row,
     head_key,
     head_of,
+    head_row,
+    new_customer_row,
     number_of,
     numbered,
-    stored,
 )
-from .snapshot import PostgresSnapshot
+from .upkeep_unit import UpkeepUnit
 
 _RANDOM_BYTES = 4096
 
@@ -52,7 +48,7 @@ class Moved(Exception):
     """What the unit had read is not so any more; done again it comes out right."""
 
 
-class PostgresUnit(PostgresSnapshot):
+class PostgresUnit(UpkeepUnit):
     """A write transaction.
 
     Whoever touches a customer holds its row's lock until the end, so what was read of that customer stays true, and
@@ -76,9 +72,6 @@ class PostgresUnit(PostgresSnapshot):
         self._new_keys: set[bytes] = set()
         self._now: dict[tuple[int, int | None], int] = {}
         self._random, self._random_left = b"", 0
-        self.was_written: Callable[[PostgresUnit], bool] | None = None
-
-    # ------------------------------------------------------------ what a unit knows
 
     def now(self, environment: Environment) -> int:
         """The ledger clock, read once: what is committed together was accepted together."""
@@ -194,12 +187,10 @@ class PostgresUnit(PostgresSnapshot):
         ]
         keys = [(command.shard_key, command.key_hash) for command in commands if command.key_hash is not None]
         months, days = self._places(commands)
-        found = self._together(
-            (statements.BY_REFERENCE, _columns(references, 2)),
-            (statements.BY_KEY, _columns(keys, 2)),
-            (statements.HEADS, _columns(sorted(months), 2)),
-            (statements.DAYS, _columns(sorted(days), 2)),
-        )
+        found = self._found(
+            (statements.BY_REFERENCE, references), (statements.BY_KEY, keys), (statements.HEADS, sorted(months)),
+            (statements.DAYS, sorted(days)),
+        )  # fmt: skip
         self._by_reference = {delta.reference_mac: delta for delta in map(delta_of, found[0]) if delta.reference_mac}
         self._new_references = {mac for _, mac in references} - self._by_reference.keys()
         self._new_keys = {key for _, key in keys} - {row[1] for row in found[1]}
@@ -254,6 +245,9 @@ class PostgresUnit(PostgresSnapshot):
     ) -> None:
         self._by_key[key_hash] = delta, checkpoint, body_mac
 
+    def add_profile(self, profile: Profile) -> None:
+        self._profiles.append(profile)
+
     def add_checkpoint(self, checkpoint: Checkpoint) -> Checkpoint:
         assert isinstance(checkpoint.customer, bytes)
         self._numbers[checkpoint.customer] += 1
@@ -267,21 +261,18 @@ class PostgresUnit(PostgresSnapshot):
             return super().lock_at_or_after(customer, period)
         return min(mine, key=lambda checkpoint: checkpoint.period or "")
 
-    # ------------------------------------------------------------ what a unit stores
-
     def flush(self) -> None:
         """Stores everything that is still in memory. Called once, just before the commit."""
         new, old = self._changed_customers()
-        if new:
-            self._many(statements.NEW_CUSTOMERS, [_new_customer(customer, self._numbers) for customer in new])
+        self._store((statements.NEW_CUSTOMERS, [new_customer_row(customer, self._numbers) for customer in new]))
         self._store_heads()
-        self._copy(statements.COPY_DELTA, statements.DELTA_TYPES, map(_delta_row, self._deltas.values()))
+        self._copy(statements.COPY_DELTA, statements.DELTA_TYPES, map(delta_row, self._deltas.values()))
         self._store_checkpoints()
         keys = [self._key_row(key, *known) for key, known in sorted(self._by_key.items())]
         days = [total for key, total in self._days.items() if total.count != self._before[key]]
-        self._together_many(
-            (statements.SET_CUSTOMERS, [_changed_customer(customer, self._numbers) for customer in old]),
-            (statements.SET_DAYS, [(d.customer, d.day, stored(d.total), d.count, d.first_sequence, d.last_sequence) for d in days]),
+        self._store(
+            (statements.SET_CUSTOMERS, [customer_row(customer, self._numbers) for customer in old]),
+            (statements.SET_DAYS, [(d.customer, d.day, d.total, d.count, d.first_sequence, d.last_sequence) for d in days]),
             (statements.NEW_KEYS, keys),
             (statements.NEW_PROFILES, [(p.customer, p.display_name, p.sharing_hint, p.event_cadence) for p in self._profiles]),
         )  # fmt: skip
@@ -306,20 +297,20 @@ class PostgresUnit(PostgresSnapshot):
         opened = [(h.customer, h.period, False, h.opening) for h in changed if self._before[h.customer, h.period] == 0]
         closed = [(h.customer, h.period, True, h.closing) for h in changed if h.closing is not None]
         environment = {customer.id: customer.environment_id for customer in self._customers.values() if customer}
-        self._together_many(
+        self._store(
             (statements.NEW_LEAVES, opened + closed),
-            (statements.SET_HEADS, [_head_row(head) for head in changed]),
+            (statements.SET_HEADS, [head_row(head) for head in changed]),
             (statements.NEW_CHANGES, [(h.customer, h.period, h.size, environment[h.customer]) for h in changed]),
         )
 
     def _store_checkpoints(self) -> None:
         environment = {customer.id: customer.environment_id for customer in self._customers.values() if customer}
         rows = [
-            _checkpoint_row(self.secret, checkpoint, environment[checkpoint.customer])
+            checkpoint_row(self.secret, checkpoint, environment[checkpoint.customer])
             for checkpoint in self._checkpoints
         ]
         roots = [(c.proof_root, c.customer, number_of(c.id)) for c in self._checkpoints]
-        self._together_many((statements.NEW_CHECKPOINTS, rows), (statements.NEW_ROOTS, sorted(roots)))
+        self._store((statements.NEW_CHECKPOINTS, rows), (statements.NEW_ROOTS, sorted(roots)))
 
     def _key_row(self, key: bytes, delta: Delta | None, checkpoint: Checkpoint | None, mac: bytes) -> tuple[Any, ...]:
         names = delta.id if delta else None, checkpoint.id if checkpoint else None
@@ -328,27 +319,6 @@ class PostgresUnit(PostgresSnapshot):
         seal = sealing.idempotency_seal(self.secret, key, *names, mac)
         number = number_of(checkpoint.id) if checkpoint else None
         return owner.customer, key, delta.sequence if delta else None, number, mac, seal
-
-    def _many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """One statement for many rows: its parameters are the columns."""
-        if rows:
-            self.connection.execute(sql, _columns(rows, len(rows[0])), binary=True)
-
-    def _together_many(self, *asked: tuple[str, Sequence[tuple[Any, ...]]]) -> None:
-        """Several such statements in one round trip."""
-        if any(rows for _, rows in asked):
-            with self.connection.pipeline():
-                for sql, rows in asked:
-                    self._many(sql, rows)
-
-    def _copy(self, sql: str, types: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-        """Rows as a stream: the cheapest way in, measured."""
-        rows = list(rows)
-        if rows:
-            with self.connection.cursor().copy(sql) as copy:
-                copy.set_types(types)
-                for row in rows:
-                    copy.write_row(row)
 
     def _remember_how_to_tell(self, new: list[Customer]) -> None:
         """How another unit finds out whether this one was committed, should that stay unknown."""
@@ -376,238 +346,6 @@ class PostgresUnit(PostgresSnapshot):
         self._lock([checkpoint.customer])
         return self.checkpoint(checkpoint.checkpoint_id) is not None
 
-    # ------------------------------------------------------------ erasing, profiles, jobs, keys, the sandbox
-
-    def erase_contexts(self, customer: Customer, before: str, after: int, limit: int) -> tuple[int, int | None]:
-        rows = self._all(
-            "SELECT sequence, context IS NOT NULL AND period < %s FROM delta WHERE shard_key = %s AND sequence > %s "
-            "ORDER BY sequence LIMIT %s",
-            (before, customer.id, after, limit),
-        )
-        erased = [row[0] for row in rows if row[1]]
-        self.connection.execute(statements.ERASE, ([customer.id] * len(erased), erased))
-        return len(erased), rows[-1][0] if rows else None
-
-    def erase_older(self, environment: Environment, before: int, cursor: bytes, limit: int) -> tuple[int, bytes | None]:
-        """A page of customers at a time; of each how far it is, so that nothing is looked at twice."""
-        customers = self._all(
-            "SELECT shard_key FROM customer WHERE environment_id = %s AND shard_key > %s ORDER BY shard_key LIMIT %s",
-            (environment.id, cursor, limit // 10),
-        )
-        if not customers:
-            return 0, None
-        rows = self._all(statements.OLDER, ([row[0] for row in customers], limit, before, before, limit))
-        self.connection.execute(statements.ERASE, _columns(rows, 2))
-        self.connection.execute(statements.SET_RETENTION, _columns(sorted(dict(rows).items()), 2))
-        # The same page again while there is more of it.
-        return len(rows), cursor if len(rows) == limit else customers[-1][0]
-
-    def erase_profile(self, customer: Customer) -> None:
-        self.connection.execute("DELETE FROM profile WHERE shard_key = %s", (customer.id,))
-
-    def add_profile(self, profile: Profile) -> None:
-        self._profiles.append(profile)
-
-    def add_job(self, job: Job) -> None:
-        self.connection.execute(
-            f"INSERT INTO job ({JOB}) VALUES (" + ", ".join(["%s"] * 14) + ")",
-            (
-                job.id, job.environment_id, job.period, job.status, job.total, job.started_at, job.key_hash, job.body_mac,
-                job.done, job.failed, job.after, job.delta_count, stored(job.net_change), job.finished_at,
-            ),
-        )  # fmt: skip
-        self.was_written = lambda unit: unit.job(job.id) is not None
-
-    def set_job(self, job: Job) -> None:
-        self.connection.execute(
-            "UPDATE job SET status = %s, total = %s, done = %s, failed = %s, after = %s, delta_count = %s, "
-            "net_change = %s, finished_at = %s WHERE id = %s",
-            (
-                job.status, job.total, job.done, job.failed, job.after, job.delta_count, stored(job.net_change),
-                job.finished_at, job.id,
-            ),
-        )  # fmt: skip
-        self.was_written = lambda unit: unit.job(job.id) == job
-
-    def add_job_failures(self, job_id: str, failures: Sequence[JobFailure]) -> None:
-        for failure in failures:
-            self.connection.execute(
-                "INSERT INTO job_failure VALUES (%s, %s, %s, %s)",
-                (job_id, failure.customer_id, failure.code, failure.message),
-            )
-
-    def add_api_key(self, key: ApiKey) -> None:
-        self.connection.execute(
-            "INSERT INTO api_key VALUES (%s, %s, %s, %s, %s, %s, %s, NULL)",
-            (
-                key.id, key.environment_id, key.public_id, key.secret_hash, key.name, ",".join(key.scopes), key.created_at,
-            ),
-        )  # fmt: skip
-        self.was_written = lambda unit: unit.api_key(key.public_id) is not None
-
-    def revoke_api_key(self, key_id: str, at: int) -> bool:
-        changed = self.connection.execute(
-            "UPDATE api_key SET revoked_at = %s WHERE id = %s AND revoked_at IS NULL", (at, key_id)
-        )
-        self.was_written = lambda unit: any(key.id == key_id and key.revoked_at == at for key in unit.api_keys())
-        return changed.rowcount == 1
-
-    def set_clock(self, environment: Environment, at: int | None) -> None:
-        self.connection.execute("UPDATE environment SET clock_at = %s WHERE id = %s", (at, environment.id))
-        self.was_written = lambda unit: unit.environment(environment.id).clock_at == at
-
-    def has_deltas(self, environment: Environment) -> bool:
-        row = self._one(
-            "SELECT 1 FROM customer WHERE environment_id = %s AND last_recorded_at > 0 LIMIT 1", (environment.id,)
-        )
-        return row is not None
-
-    def replace_log(self, environment: Environment, origin: str, blinding_key: bytes) -> None:
-        (log_id,) = self._one("SELECT coalesce(max(id), 0) + 1 FROM log")
-        self.connection.execute(
-            "INSERT INTO log (id, environment_id, origin, blinding_key) VALUES (%s, %s, %s, %s)",
-            (log_id, environment.id, origin, blinding_key),
-        )
-        self.connection.execute("UPDATE environment SET log_id = %s WHERE id = %s", (log_id, environment.id))
-        self.was_written = lambda unit: unit.log_by_origin(origin) is not None
-
-    def empty(self, environment: Environment) -> None:
-        """Alone: a unit that adds customers shares the environment's row, any other one holds its customers'."""
-        self._one("SELECT 1 FROM environment WHERE id = %s FOR UPDATE", (environment.id,))
-        self._one("SELECT empty_sandbox(%s)", (environment.id,))
-
-    # ------------------------------------------------------------ leases
-
-    def lease(self, name: str) -> tuple[str, int, int]:
-        """Holder, fencing number and beat of a lease; of one that nobody has ever had: none, 0, 0."""
-        return self._one("SELECT holder, fencing, beat FROM lease WHERE name = %s", (name,)) or ("", 0, 0)
-
-    def lease_for_share(self, name: str) -> tuple[str, int] | None:
-        """Holder and fencing number, which nobody changes before this unit's end."""
-        found: tuple[str, int] | None = self._one(
-            "SELECT holder, fencing FROM lease WHERE name = %s FOR SHARE", (name,)
-        )
-        return found
-
-    def move_lease(self, name: str, seen: tuple[int, int], holder: str, fencing: int, beat: int) -> bool:
-        """Compare and set: whether the lease still was as it had been seen."""
-        self.connection.execute("INSERT INTO lease VALUES (%s, '', 0, 0) ON CONFLICT (name) DO NOTHING", (name,))
-        moved = self.connection.execute(
-            "UPDATE lease SET holder = %s, fencing = %s, beat = %s WHERE name = %s AND fencing = %s AND beat = %s",
-            (holder, fencing, beat, name, *seen),
-        )
-        self.was_written = lambda unit: unit.lease(name) == (holder, fencing, beat)
-        return moved.rowcount == 1
-
-    # ------------------------------------------------------------ the log
-
-    def log_by_origin(self, origin: str) -> Log | None:
-        """Locked: one unit at a time adds to a log."""
-        row = self._one(f"SELECT {LOG} WHERE l.origin = %s FOR UPDATE OF l", (origin,))
-        return Log(*row) if row else None
-
-    def add_log_entries(self, log: Log, entries: Sequence[LogEntry]) -> None:
-        rows = [(log.id, e.index, e.entry, e.leaf_hash, e.commitments) for e in entries]
-        self._copy(statements.COPY_ENTRY, statements.ENTRY_TYPES, rows)
-        log.size += len(entries)
-        self.connection.execute("UPDATE log SET size = %s WHERE id = %s", (log.size, log.id))
-        if entries:
-            last = entries[-1]
-            self.was_written = lambda unit: unit.holds_entry(log, last)
-
-    def holds_entry(self, log: Log, entry: LogEntry) -> bool:
-        return self.log_by_origin(log.origin) is not None and self.log_entries(
-            log.id, entry.index, entry.index + 1
-        ) == [entry]
-
-    def closed_entries(self, log_id: int, slots: Sequence[bytes]) -> dict[bytes, int]:
-        sql = "SELECT slot, entry_index FROM closed_slot WHERE log_id = %s AND slot = ANY(%s)"
-        return dict(self._all(sql, (log_id, list(slots)))) if slots else {}
-
-    def add_closed_slots(self, log_id: int, entries: Mapping[bytes, int]) -> None:
-        self._many(statements.NEW_SLOTS, [(log_id, slot, index) for slot, index in entries.items()])
-
-    def add_log_node(self, log_id: int, level: int, index: int, node: bytes) -> None:
-        self.connection.execute("INSERT INTO log_node VALUES (%s, %s, %s, %s)", (log_id, level, index, node))
-
-    def set_integrated(self, heads: Sequence[PeriodHead]) -> None:
-        for head in heads:
-            head.seal = sealing.head_seal(self.secret, head)
-        ordered = sorted(heads, key=lambda head: head.id)
-        self._together_many(
-            (statements.SET_INTEGRATED, [_integrated_row(head) for head in ordered]),
-            (statements.TAKEN_UP, [(head.customer, head.period, head.integrated_size) for head in ordered]),
-        )
-
-    def set_frozen(self, head: PeriodHead) -> None:
-        self.connection.execute(
-            "INSERT INTO integrated_head (shard_key, period, frozen) VALUES (%s, %s, %s) "
-            "ON CONFLICT (shard_key, period) DO UPDATE SET frozen = excluded.frozen",
-            (head.customer, head.period, head.frozen),
-        )
-
-    def thaw(self) -> None:
-        self.connection.execute("UPDATE integrated_head SET frozen = false WHERE frozen")
-
-    def publish(self, log_id: int, size: int, root: bytes, note: str, at: int) -> None:
-        self.connection.execute(
-            "INSERT INTO log_checkpoint VALUES (%s, %s, %s, %s, %s) ON CONFLICT (log_id, size) DO NOTHING",
-            (log_id, size, root, note, at),
-        )
-        self.connection.execute(
-            "UPDATE log SET published_size = %s WHERE id = %s AND published_size <= %s", (size, log_id, size)
-        )
-
-
-def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
-
 
 def _customer_state(customer: Customer) -> tuple[Any, ...]:
     return customer.last_sequence, customer.last_recorded_at, customer.locked_through
-
-
-def _new_customer(c: Customer, numbers: dict[bytes, int]) -> tuple[Any, ...]:
-    return (
-        c.shard_key, c.environment_id, c.customer_id, c.slot_key, c.unit, c.created_at, c.last_sequence, stored(c.total),
-        c.last_recorded_at, c.locked_through, c.locked_root, stored(c.locked_total), c.locked_count, numbers[c.shard_key],
-    )  # fmt: skip
-
-
-def _changed_customer(c: Customer, numbers: dict[bytes, int]) -> tuple[Any, ...]:
-    return (
-        c.shard_key, c.last_sequence, stored(c.total), c.last_recorded_at, c.locked_through, c.locked_root,
-        stored(c.locked_total), c.locked_count, numbers[c.shard_key],
-    )  # fmt: skip
-
-
-def _head_row(h: PeriodHead) -> tuple[Any, ...]:
-    frontier = h.frontier
-    return (
-        h.customer, h.period, frontier.size, pack(frontier.peaks), pack(frontier.spine), pack(frontier.merged),
-        stored(h.total), h.root, h.first_recorded_at, h.last_recorded_at,
-    )  # fmt: skip
-
-
-def _integrated_row(h: PeriodHead) -> tuple[Any, ...]:
-    return (
-        h.customer, h.period, h.integrated_size, h.integrated_root, h.integrated_peaks, stored(h.integrated_total),
-        h.entry_index, h.batch_index, h.batch_size, h.previous_size, h.seal,
-    )  # fmt: skip
-
-
-def _delta_row(d: Delta) -> tuple[Any, ...]:
-    return (
-        d.customer, d.sequence, d.period, d.leaf_index, bytes.fromhex(d.record_id[-8:]), stored(d.delta),
-        stored(d.period_total), stored(d.total), d.posted_at, d.recorded_at, d.occurred_at, d.adjusts, d.context_hash,
-        d.leaf_hash, d.context, d.salt, d.reference_mac, d.body_mac, d.receipt_key, d.seal,
-    )  # fmt: skip
-
-
-def _checkpoint_row(secret: bytes, c: Checkpoint, environment_id: int) -> tuple[Any, ...]:
-    return (
-        c.customer, number_of(c.id), bytes.fromhex(c.checkpoint_id[-24:]), environment_id, c.locked, c.period, c.start,
-        c.end, c.proof_root, c.delta_count, stored(c.net_change), stored(c.brought_forward), stored(c.starting_balance),
-        c.first_recorded_at, c.last_recorded_at, c.invoice_reference, c.previous_checkpoint_id, c.created_at,
-        sealing.checkpoint_parts(c), sealing.checkpoint_seal(secret, c),
-    )  # fmt: skip
