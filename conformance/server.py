@@ -196,7 +196,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.database = _new_postgres(folder) if POSTGRES else f"sqlite:///{folder}/record.db"
+        self.database = new_postgres(folder) if POSTGRES else f"sqlite:///{folder}/record.db"
         self.url = ""
         self.key: str | None = None
         self.process: subprocess.Popen[str] | None = None
@@ -311,7 +311,7 @@ class Server:
         return [line for line in lines if '"level": "error"' in line or line.startswith("Traceback")]
 
 
-def _new_postgres(folder: Path) -> str:
+def new_postgres(folder: Path) -> str:
     """The URL of a new record on the tests' own PostgreSQL, for the role that may only add to it."""
     cluster = shared_cluster()
     name = cluster.new_database()

@@ -76,13 +76,14 @@ class Many:
         places = ", ".join(_TYPES[name][2] for name in self.types.split())
         return self.text.replace("{rows}", f"unnest({places})")
 
-    def values(self, rows: Sequence[Sequence[Any]]) -> list[_Column]:
+    def values(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Its parameters."""
         names = self.types.split()
         columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(names)
-        return [_column(name, values) for name, values in zip(names, columns, strict=True)]
+        return [column(name, values) for name, values in zip(names, columns, strict=True)]
 
 
-def _column(name: str, values: Sequence[Any]) -> _Column:
-    column, encode, _ = _TYPES[name]
-    return column([None if value is None else encode(value) for value in values])
+def column(name: str, values: Sequence[Any]) -> Any:
+    """A parameter that is an array of a type."""
+    kind, encode, _ = _TYPES[name]
+    return kind([None if value is None else encode(value) for value in values])

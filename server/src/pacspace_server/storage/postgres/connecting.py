@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ logger = structlog.get_logger("pacspace.postgres")
 SCHEMA = "pacspace"
 OLDEST = 15
 WAIT_S = 10
+REPLAN_S = 1
 Connection = psycopg.Connection[Any]
 
 # A server that is gone is noticed in seconds, not when TCP gives up.
@@ -52,34 +54,43 @@ class Pool:
     """At most so many connections; the one that was used last is used next."""
 
     def __init__(self, url: str, most: int) -> None:
-        self._url, self._idle = url, list[Connection]()
+        self._url, self._idle = url, list[tuple[Connection, float]]()
         self._places = threading.BoundedSemaphore(most)
+        self._planned_s: dict[Connection, float] = {}  # of those in use
         self._closed = False
 
     def begin(self, transaction: str) -> Connection:
-        """A connection with a transaction begun. An idle one may have died meanwhile: then the next one."""
+        """A connection with a transaction begun. An idle one may have died meanwhile: then the next one.
+
+        Plans are made anew every second: PostgreSQL would keep those that it made while a table was empty.
+        """
         if not self._places.acquire(timeout=WAIT_S):
             raise Unavailable("all connections to it are in use")
         try:
             while True:
-                connection, kept = self._take()
+                connection, planned_s, kept = self._take()
                 try:
+                    if time.monotonic() - planned_s > REPLAN_S:
+                        connection.execute("DISCARD PLANS")
+                        planned_s = time.monotonic()
                     connection.execute(transaction)
                 except psycopg.OperationalError as error:
                     connection.close()
                     if not kept:
                         raise Unavailable("the connection was lost") from error
                 else:
+                    self._planned_s[connection] = planned_s
                     return connection
         except BaseException:
             self._places.release()
             raise
 
-    def _take(self) -> tuple[Connection, bool]:
+    def _take(self) -> tuple[Connection, float, bool]:
+        """A connection, when it planned, and whether it was kept."""
         try:
-            return self._idle.pop(), True
+            return *self._idle.pop(), True
         except IndexError:
-            return connect(self._url), False
+            return connect(self._url), time.monotonic(), False
 
     def give_back(self, connection: Connection, end: str | None = "ROLLBACK") -> None:
         """Ends the transaction, if it has not ended, and keeps the connection if it is sound."""
@@ -88,13 +99,14 @@ class Pool:
                 connection.execute(end)
         except psycopg.Error:
             connection.close()
+        planned_s = self._planned_s.pop(connection)
         if self._closed:
             connection.close()
         elif not connection.closed:
-            self._idle.append(connection)
+            self._idle.append((connection, planned_s))
         self._places.release()
 
     def close(self) -> None:
         self._closed = True
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from .. import sealing
 from ..records import Log, LogEntry, PeriodHead
 from . import statements
+from .columns import column
 from .rows import LOG, integrated_row
 from .writing import PostgresWriter
 
@@ -37,7 +38,7 @@ class LogUnit(PostgresWriter):
 
     def closed_entries(self, log_id: int, slots: Sequence[bytes]) -> dict[bytes, int]:
         sql = "SELECT slot, entry_index FROM closed_slot WHERE log_id = %s AND slot = ANY(%s)"
-        return dict(self._all(sql, (log_id, list(slots)))) if slots else {}
+        return dict(self._all(sql, (log_id, column("bytea", slots)))) if slots else {}
 
     def add_closed_slots(self, log_id: int, entries: Mapping[bytes, int]) -> None:
         self._store((statements.NEW_SLOTS, [(log_id, slot, index) for slot, index in entries.items()]))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from .columns import Many
-from .rows import DELTA, HEAD, HEAD_FROM
+from .rows import CUSTOMER, DELTA, HEAD, HEAD_FROM
 
+LOCK = (
+    f"SELECT {CUSTOMER}, c.last_checkpoint FROM customer c WHERE c.shard_key = ANY(%s) ORDER BY c.shard_key FOR UPDATE"
+)
 BY_REFERENCE = Many(
     f"SELECT {DELTA} FROM {{rows}} AS n(shard_key, mac) "
     "JOIN delta d ON d.shard_key = n.shard_key AND d.reference_mac = n.mac",
@@ -44,19 +47,23 @@ SET_CUSTOMERS = Many(
     "bytea bigint amount bigint text bytea amount bigint bigint",
 )
 NEW_LEAVES = Many("INSERT INTO leaf SELECT * FROM {rows}", "bytea text boolean bytea")
+_HEAD_TYPES = "bytea text bigint bytea bytea bytea amount bytea bigint bigint"
+NEW_HEADS = Many("INSERT INTO period_head SELECT * FROM {rows}", _HEAD_TYPES)
 SET_HEADS = Many(
-    "INSERT INTO period_head SELECT * FROM {rows} "
-    "ON CONFLICT (shard_key, period) DO UPDATE SET size = excluded.size, peaks = excluded.peaks, spine = excluded.spine, "
-    "merged = excluded.merged, total = excluded.total, root = excluded.root, "
-    "first_recorded_at = excluded.first_recorded_at, last_recorded_at = excluded.last_recorded_at",
-    "bytea text bigint bytea bytea bytea amount bytea bigint bigint",
+    "UPDATE period_head h SET size = n.size, peaks = n.peaks, spine = n.spine, merged = n.merged, total = n.total, "
+    "root = n.root, first_recorded_at = n.first_recorded_at, last_recorded_at = n.last_recorded_at FROM {rows} "
+    "AS n(shard_key, period, size, peaks, spine, merged, total, root, first_recorded_at, last_recorded_at) "
+    "WHERE h.shard_key = n.shard_key AND h.period = n.period",
+    _HEAD_TYPES,
 )
 NEW_CHANGES = Many("INSERT INTO changed_head SELECT * FROM {rows}", "bytea text bigint bigint")
+_DAY_TYPES = "bytea integer amount bigint bigint bigint"
+NEW_DAYS = Many("INSERT INTO day_total SELECT * FROM {rows}", _DAY_TYPES)
 SET_DAYS = Many(
-    "INSERT INTO day_total SELECT * FROM {rows} "
-    "ON CONFLICT (shard_key, day) DO UPDATE SET total = excluded.total, count = excluded.count, "
-    "first_sequence = excluded.first_sequence, last_sequence = excluded.last_sequence",
-    "bytea integer amount bigint bigint bigint",
+    "UPDATE day_total t SET total = n.total, count = n.count, first_sequence = n.first_sequence, "
+    "last_sequence = n.last_sequence FROM {rows} AS n(shard_key, day, total, count, first_sequence, last_sequence) "
+    "WHERE t.shard_key = n.shard_key AND t.day = n.day",
+    _DAY_TYPES,
 )
 NEW_KEYS = Many("INSERT INTO idempotency SELECT * FROM {rows}", "bytea bytea bigint bigint bytea bytea")
 NEW_CHECKPOINTS = Many(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -23,8 +23,8 @@ from ..records import (
     Profile,
 )
 from . import statements
+from .columns import Many, column
 from .rows import (
-    CUSTOMER,
     CUSTOMER_WIDTH,
     checkpoint_row,
     customer_of,
@@ -40,6 +40,7 @@ from .rows import (
     numbered,
 )
 from .upkeep_unit import UpkeepUnit
+from .writing import Rows
 
 _RANDOM_BYTES = 4096
 
@@ -101,10 +102,7 @@ class PostgresUnit(UpkeepUnit):
     def _lock(self, shard_keys: Iterable[bytes]) -> None:
         """Locks customers in the order of their keys, so that two units never wait for each other."""
         keys = sorted(set(shard_keys) - self._customers.keys())
-        rows = self._all(
-            f"SELECT {CUSTOMER}, c.last_checkpoint FROM customer c WHERE c.shard_key = ANY(%s) ORDER BY c.shard_key FOR UPDATE",
-            (keys,),
-        )
+        rows = self._all(statements.LOCK, (column("bytea", keys),))
         self._customers.update(dict.fromkeys(keys))
         for row in rows:
             customer = self._customers[row[0]] = customer_of(row[:CUSTOMER_WIDTH])
@@ -264,17 +262,15 @@ class PostgresUnit(UpkeepUnit):
     def flush(self) -> None:
         """Stores everything that is still in memory. Called once, just before the commit."""
         new, old = self._changed_customers()
+        # First, in the order of their keys: another unit that adds the same ones waits here, holding nothing else of theirs.
         self._store((statements.NEW_CUSTOMERS, [new_customer_row(customer, self._numbers) for customer in new]))
-        self._store_heads()
         self._copy(statements.COPY_DELTA, statements.DELTA_TYPES, map(delta_row, self._deltas.values()))
-        self._store_checkpoints()
-        keys = [self._key_row(key, *known) for key, known in sorted(self._by_key.items())]
-        days = [total for key, total in self._days.items() if total.count != self._before[key]]
+        profiles = [(p.customer, p.display_name, p.sharing_hint, p.event_cadence) for p in self._profiles]
         self._store(
+            *self._head_rows(), *self._checkpoint_rows(), *self._day_rows(),
             (statements.SET_CUSTOMERS, [customer_row(customer, self._numbers) for customer in old]),
-            (statements.SET_DAYS, [(d.customer, d.day, d.total, d.count, d.first_sequence, d.last_sequence) for d in days]),
-            (statements.NEW_KEYS, keys),
-            (statements.NEW_PROFILES, [(p.customer, p.display_name, p.sharing_hint, p.event_cadence) for p in self._profiles]),
+            (statements.NEW_KEYS, [self._key_row(key, *known) for key, known in sorted(self._by_key.items())]),
+            (statements.NEW_PROFILES, profiles),
         )  # fmt: skip
         self._remember_how_to_tell(new)
 
@@ -291,26 +287,40 @@ class PostgresUnit(UpkeepUnit):
         ]
         return new, old
 
-    def _store_heads(self) -> None:
+    def _head_rows(self) -> Iterator[tuple[Many, Rows]]:
+        """Months that have grown: their leaves at the edges, their heads, and the integrator's list."""
         changed = [head for key, head in self._heads.items() if head is not None and head.size != self._before[key]]
-        changed.sort(key=lambda head: head.id)
-        opened = [(h.customer, h.period, False, h.opening) for h in changed if self._before[h.customer, h.period] == 0]
-        closed = [(h.customer, h.period, True, h.closing) for h in changed if h.closing is not None]
-        environment = {customer.id: customer.environment_id for customer in self._customers.values() if customer}
-        self._store(
-            (statements.NEW_LEAVES, opened + closed),
-            (statements.SET_HEADS, [head_row(head) for head in changed]),
-            (statements.NEW_CHANGES, [(h.customer, h.period, h.size, environment[h.customer]) for h in changed]),
-        )
+        new = [head for head in changed if self._before[head.customer, head.period] == 0]
+        known = [head for head in changed if self._before[head.customer, head.period]]
+        yield statements.NEW_LEAVES, [(head.customer, head.period, False, head.opening) for head in new]
+        yield statements.NEW_LEAVES, [(h.customer, h.period, True, h.closing) for h in changed if h.closing is not None]
+        yield statements.NEW_HEADS, [head_row(head) for head in new]
+        yield statements.SET_HEADS, [head_row(head) for head in known]
+        environment = self._environment_of
+        yield statements.NEW_CHANGES, [(h.customer, h.period, h.size, environment(h.customer)) for h in changed]
 
-    def _store_checkpoints(self) -> None:
-        environment = {customer.id: customer.environment_id for customer in self._customers.values() if customer}
+    def _checkpoint_rows(self) -> Iterator[tuple[Many, Rows]]:
+        made = self._checkpoints
         rows = [
-            checkpoint_row(self.secret, checkpoint, environment[checkpoint.customer])
-            for checkpoint in self._checkpoints
+            checkpoint_row(self.secret, checkpoint, self._environment_of(checkpoint.customer)) for checkpoint in made
         ]
-        roots = [(c.proof_root, c.customer, number_of(c.id)) for c in self._checkpoints]
-        self._store((statements.NEW_CHECKPOINTS, rows), (statements.NEW_ROOTS, sorted(roots)))
+        yield statements.NEW_CHECKPOINTS, rows
+        yield statements.NEW_ROOTS, sorted((c.proof_root, c.customer, number_of(c.id)) for c in made)
+
+    def _day_rows(self) -> Iterator[tuple[Many, Rows]]:
+        rows: dict[bool, list[tuple[Any, ...]]] = {True: [], False: []}
+        for key, d in self._days.items():
+            if d.count != self._before[key]:
+                row = d.customer, d.day, d.total, d.count, d.first_sequence, d.last_sequence
+                rows[self._before[key] == 0].append(row)
+        yield statements.NEW_DAYS, rows[True]
+        yield statements.SET_DAYS, rows[False]
+
+    def _environment_of(self, customer: Key) -> int:
+        assert isinstance(customer, bytes)
+        found = self._customers[customer]
+        assert found is not None
+        return found.environment_id
 
     def _key_row(self, key: bytes, delta: Delta | None, checkpoint: Checkpoint | None, mac: bytes) -> tuple[Any, ...]:
         names = delta.id if delta else None, checkpoint.id if checkpoint else None

@@ -25,8 +25,11 @@ class PostgresWriter(PostgresSnapshot):
     def _found(self, *asked: tuple[Many, Rows]) -> list[list[Any]]:
         """What several statements find for many rows, in one round trip."""
         with self.connection.pipeline():
-            cursors = [self.connection.execute(many.sql, many.values(rows), binary=True) for many, rows in asked]
-        return [cursor.fetchall() for cursor in cursors]
+            cursors = [
+                self.connection.execute(many.sql, many.values(rows), binary=True) if rows else None
+                for many, rows in asked
+            ]
+        return [cursor.fetchall() if cursor else [] for cursor in cursors]
 
     def _store(self, *asked: tuple[Many, Rows]) -> None:
         """Stores many rows with each of several statements, in one round trip."""
