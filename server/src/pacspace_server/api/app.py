@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,6 +19,7 @@ from ..storage.committer import NotWritten
 from ..storage.protocols import Vanished
 from .fields import parse_fields
 from .http import Call, Receive, Reply, Scope, Send, failure, send_reply
+from .openapi import document
 from .public import Public
 from .routes import BALANCE, BEARER, NONE, ROUTES, Route
 
@@ -45,6 +47,7 @@ class Api:
     ) -> None:
         self.context = context
         self._callers: dict[str, tuple[float, Caller]] = {}
+        public.document = partial(document, context.public_url)
         handlers = {(route.method, route.path): self._handler(route, public) for route in ROUTES}
         handlers |= pages
         self._fast = {("POST", path): handlers["POST", path] for path in (f"{BALANCE}/delta", f"{BALANCE}/delta/batch")}
@@ -101,7 +104,10 @@ class Api:
         async def keyed(call: Call) -> Reply:
             caller = self._bearer(call) if route.auth == BEARER else self._caller(call.header(b"x-api-key"))
             caller.require(route.scope)
-            return await route.handler(self.context, caller, call, await _fields(route, call))
+            reply = await route.handler(self.context, caller, call, await _fields(route, call))
+            if route.auth == BEARER:  # the dashboard's own envelope
+                reply.value["statusCode"] = reply.status
+            return reply
 
         async def open_to_all(call: Call) -> Reply:
             return await route.handler(public, call, await _fields(route, call))
