@@ -50,6 +50,7 @@ GROUPS = (
     ("Server", "Whether it runs, and this document.", ("/",)),
 )  # fmt: skip
 # Path parameters: what they are, and an example.
+TILE_PATH = "^(entries|[0-9]{1,2})/(x[0-9]{3}/)*[0-9]{3}([.]p/[0-9]{1,3})?$"  # the one parameter that holds slashes
 PATH_PARAMETERS = {
     "customerId": ("The vendor's own name for the customer.", "cust_acme"),
     "recordId": ("A recordId, or a delta's receiptId.", f"rec_{'0' * 52}"),
@@ -148,7 +149,7 @@ def _operation(route: Route) -> dict[str, Any]:
 def _path_parameters(route: Route) -> Iterator[Schema]:
     for name in re.findall(r"{(\w+)(?::path)?}", route.path):
         says, example = PATH_PARAMETERS[name]
-        schema = {"type": "string", "minLength": 1}
+        schema = {"type": "string", "minLength": 1} | ({"pattern": TILE_PATH} if name == "tile" else {})
         yield {"name": name, "in": "path", "required": True, "description": says, "schema": schema, "example": example}
 
 
