@@ -7,7 +7,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 UV := $(VENV)/bin/uv
 STAMP := $(VENV)/.installed
-MEMBERS := proofs/python server
+MEMBERS := proofs/python server clients/python
 INPUTS := requirements-uv.lock requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -32,7 +32,7 @@ check: $(STAMP)  ## lint, format, types, imports, then every test: what CI runs
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
-	$(PY) -m mypy --python-version 3.10 proofs/python/src
+	$(PY) -m mypy --python-version 3.10 proofs/python/src clients/python/src
 	$(VENV)/bin/lint-imports --no-logo
 	@$(MAKE) --no-print-directory test
 
@@ -57,7 +57,7 @@ UPGRADE ?=
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" $(UPGRADE)
 lock: | $(UV)  ## write requirements.lock (UPGRADE=--upgrade for the newest versions)
-	$(COMPILE) pyproject.toml server/pyproject.toml --group dev --no-emit-package pacspace-proofs -o requirements.lock
+	$(COMPILE) pyproject.toml server/pyproject.toml clients/python/pyproject.toml --group dev --no-emit-package pacspace-proofs -o requirements.lock
 	echo uv | $(COMPILE) - -o requirements-uv.lock
 
 clean:  ## remove .venv and everything else that was made here

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,6 @@ from serving import (
 from worlds import MONTH, Worlds
 
 CONNECTIONS = 64
-SLICE = 1_000
 SAMPLERS = 4
 POLL_S = 0.04
 FAKE_KEY = "pk_test_0123456789abcdef." + "0" * 43  # as long as a real one
@@ -423,7 +423,7 @@ class Bench:
     # Locking
 
     def locking(self) -> list[Row]:
-        """Many customers through the committer, in process, with the integrator running: as a bulk job would."""
+        """Many customers by a job, in process so that some can be made to fail, with the integrator running."""
         customers = self.sizes.customers
         world = self.worlds.made(f"locking-{customers}", lambda path: worlds.fill_locking(path, customers, 30))
         rows = []
@@ -568,49 +568,65 @@ def _fetch(port: int, checkpoint: str, file: Path | None, kind: str = "full") ->
 
 
 async def _lock_all(folder: Path, customers: int, failing: int) -> tuple[int, float, float]:
-    """Locked customers, seconds until every answer, and seconds more until the log had them."""
+    """Locked customers, seconds until the job was done, and seconds more until the log had them."""
+    from pacspace_server.cli.serving import configure_logging
     from pacspace_server.cli.wiring import open_signer, open_storage
     from pacspace_server.log.integrator import Integrator
-    from pacspace_server.storage import ids
-    from pacspace_server.storage.commands import Locked, LockPeriod
+    from pacspace_server.service.context import Context
+    from pacspace_server.service.jobs import Jobs
     from pacspace_server.storage.committer import Committer
+    from pacspace_server.storage.records import Job
 
+    configure_logging("critical")  # as a server logs: without the local variables that a terminal is shown
     storage = open_storage(folder / "record.db", create=False)
+    signer = open_signer(storage, folder / "record.db.signer")
     integrator: Any = None
     committer = Committer(storage, lambda: integrator.wake())
-    integrator = Integrator(
-        storage, open_signer(storage, folder / "record.db.signer"), committer.run_blocking, lambda: None
-    )
+    integrator = Integrator(storage, signer, committer.run_blocking, lambda: None)
     integrator.start()
+    context = Context(storage, committer, integrator, signer, "")
+    context.jobs = Jobs(context)
     with storage.snapshot() as snapshot:
         side = next(e for e in snapshot.environments() if e.name == "sandbox")
-    spacing = customers // failing if failing else 0
-
-    def command(number: int) -> LockPeriod:
-        customer = f"bulk-{number:05d}"
-        shard = ids.shard_key(storage.secret, side.workspace_id, side.name, customer)
-        # A reference that the canonical form refuses: fails inside the transaction, with the tree half closed.
-        reference = "\ud800" if spacing and number % spacing == spacing // 2 else None
-        return LockPeriod(side.id, shard, customer, MONTH, reference, None, b"")
-
-    done = 0
-    started = time.perf_counter()
-    for first in range(0, customers, SLICE):
-        work = (committer.apply((command(n),)) for n in range(first, min(customers, first + SLICE)))
-        answers = await asyncio.gather(*work, return_exceptions=True)
-        done += sum(isinstance(answer, list) and isinstance(answer[0], Locked) for answer in answers)
-    seconds = time.perf_counter() - started
+    job = Job("job_bench", side.id, MONTH, "RUNNING", customers, 0, None, None)
+    await committer.run(lambda unit: unit.add_job(job))
+    with _failing_half_way(customers, failing):
+        started = time.perf_counter()
+        await context.jobs.start(job.id)
+        seconds = time.perf_counter() - started
+    with storage.snapshot() as snapshot:
+        ended = snapshot.job(job.id)
     while True:
         with storage.snapshot() as snapshot:
             log = snapshot.log(side.log_id)
-        if log.size == log.published_size and log.published_size >= done:
+        if log.size == log.published_size and log.published_size >= customers - failing:
             break
         await asyncio.sleep(0.01)
     integrated = time.perf_counter() - started - seconds
     await asyncio.to_thread(integrator.stop)
     await committer.close()
     storage.close()
-    return done, seconds, integrated
+    return ended.done - ended.failed if ended else 0, seconds, integrated
+
+
+@contextmanager
+def _failing_half_way(customers: int, failing: int) -> Iterator[None]:
+    """So many customers raise inside the transaction, with their trees closed: the committer halves their groups."""
+    from pacspace_server.storage import committer as room
+
+    real, spacing = room.lock_period, customers // failing if failing else 0
+
+    def lock(unit: Any, command: Any) -> Any:
+        outcome = real(unit, command)
+        if spacing and int(command.customer_id.rpartition("-")[2]) % spacing == spacing // 2:
+            raise Failed("made to fail")
+        return outcome
+
+    room.lock_period = lock
+    try:
+        yield
+    finally:
+        room.lock_period = real
 
 
 MEASURES: dict[str, Callable[[Bench], list[Row]]] = {

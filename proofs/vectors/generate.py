@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cases_receipts as receipts
 import cases_values as values
+import cases_webhook as webhook
 
 HERE = Path(__file__).parent
 TOPICS = {
@@ -20,6 +21,7 @@ TOPICS = {
     "notes": values.note_cases, "cosignatures": values.cosignature_cases,
     "log-checkpoints": values.log_checkpoint_cases, "verifier-keys": values.verifier_key_cases,
     "trust-files": values.trust_cases, "receipts": receipts.receipt_cases, "receipt-sets": receipts.set_cases,
+    "webhook": webhook.webhook_cases,
 }  # fmt: skip
 
 

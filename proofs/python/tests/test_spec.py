@@ -12,7 +12,7 @@ FILES = generate.all_files()
 
 def test_pages() -> None:
     """There is one page for each format."""
-    assert PAGES == ["canonical.md", "log.md", "period-tree.md", "receipt.md", "trust-file.md"]
+    assert PAGES == ["canonical.md", "log.md", "period-tree.md", "receipt.md", "trust-file.md", "webhook.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -11,7 +11,15 @@ from typing import Any
 import generate
 import pytest
 
-from pacspace_proofs import FormatError, parse_canonical, parse_trust, parse_verifier_key, tree, verify_receipts
+from pacspace_proofs import (
+    FormatError,
+    parse_canonical,
+    parse_trust,
+    parse_verifier_key,
+    tree,
+    verify_receipts,
+    webhook,
+)
 from pacspace_proofs.canonical import is_total, units
 from pacspace_proofs.note import (
     COSIGNATURE,
@@ -162,6 +170,15 @@ def judge_receipts(given: Values) -> Values:
     return found
 
 
+def judge_webhook(given: Values) -> Values:
+    secret, headers, body = given["secret"], given["headers"], given["body"].encode()
+    webhook.verify_headers(secret, headers, body, given["now"], given["tolerance"])
+    if webhook.SIGNATURE in headers:
+        return {"signature": webhook.signature(secret, headers[webhook.TIMESTAMP], body)}
+    standard = webhook.standard_signature(secret, headers["webhook-id"], headers["webhook-timestamp"], body)
+    return {"standardSignature": standard}
+
+
 JUDGES: dict[str, Callable[[Values], Values]] = {
     "canonical": judge_canonical,
     "amounts": judge_amount,
@@ -180,6 +197,7 @@ JUDGES: dict[str, Callable[[Values], Values]] = {
     "trust-files": judge_trust,
     "receipts": judge_receipts,
     "receipt-sets": judge_receipts,
+    "webhook": judge_webhook,
 }
 NAMES = sorted(generate.committed_files())
 

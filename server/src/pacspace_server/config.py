@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TOML = "pacspace.toml"
+MAX_RETENTION_DAYS = 36_500
 
 
 class ConfigError(Exception):
@@ -37,6 +38,7 @@ SETTINGS = [
     Setting("port", "8787", "port to listen on; 0 picks a free one"),
     Setting("public_url", "", "the URL that customers reach the server at; empty: the address it listens on"),
     Setting("signer_dir", "", "folder of signing keys and last-signed records; empty: beside the database"),
+    Setting("retention_days", "", "erase contexts older than so many days by the ledger clock; empty: never"),
     Setting("log_level", "info", "debug, info, warning or error"),
     Setting("base_url", "http://127.0.0.1:8787", "the server that client commands talk to"),
     Setting("api_key", "", "the API key of client commands", secret=True),
@@ -92,6 +94,17 @@ def signer_folder(values: Mapping[str, Value]) -> Path:
 def port_number(value: Value) -> int:
     if not value.text.isascii() or not value.text.isdigit() or int(value.text) > 65535:
         raise ConfigError(f"port ({value.source}): {value.text!r} is not a number from 0 to 65535")
+    return int(value.text)
+
+
+def retention_days(value: Value) -> int | None:
+    """Days after which contexts are erased, or None for never."""
+    if not value.text:
+        return None
+    if not value.text.isascii() or not value.text.isdigit() or not 1 <= int(value.text) <= MAX_RETENTION_DAYS:
+        raise ConfigError(
+            f"retention_days ({value.source}): {value.text!r} is not a number of days from 1 to {MAX_RETENTION_DAYS}"
+        )
     return int(value.text)
 
 

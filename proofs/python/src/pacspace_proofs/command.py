@@ -86,21 +86,26 @@ def run(
     return report, exit_code(report, allow_provisional, allow_summary)
 
 
-def as_json(paths: Sequence[str], report: Report, code: int) -> str:
-    """The report as one JSON document, ASCII only."""
+def as_object(names: Sequence[str], report: Report) -> dict[str, Any]:
+    """The report as a JSON object; `names` say which file is which."""
 
     def shown(checks: list[Check]) -> list[dict[str, Any]]:
         return [asdict(check) for check in checks]
 
     files = [
         {
-            "file": path, "result": file.result, "window": file.window,
+            "file": name, "result": file.result, "window": file.window,
             "months": [{"result": month.result, "checks": shown(month.checks), **month.facts} for month in file.months],
         }
-        for path, file in zip(paths, report.files)
+        for name, file in zip(names, report.files)
     ]  # fmt: skip
     sets = [{"customerId": one.customer_id, "checks": shown(one.checks)} for one in report.sets]
-    return json.dumps({"result": report.result, "accepted": code == EXIT_YES, "files": files, "sets": sets}, indent=2)
+    return {"result": report.result, "files": files, "sets": sets}
+
+
+def as_json(paths: Sequence[str], report: Report, code: int) -> str:
+    """The report as one JSON document, ASCII only."""
+    return json.dumps({"accepted": code == EXIT_YES, **as_object(paths, report)}, indent=2)
 
 
 def as_text(paths: Sequence[str], report: Report, code: int) -> str:

@@ -105,8 +105,8 @@ class Api:
             caller = self._bearer(call) if route.auth == BEARER else self._caller(call.header(b"x-api-key"))
             caller.require(route.scope)
             reply = await route.handler(self.context, caller, call, await _fields(route, call))
-            if route.auth == BEARER:  # the dashboard's own envelope
-                reply.value["statusCode"] = reply.status
+            if route.auth == BEARER:
+                reply.value["statusCode"] = reply.status  # what clients of the dashboard look for
             return reply
 
         async def open_to_all(call: Call) -> Reply:

@@ -1,52 +1,179 @@
-"""The few HTTP calls that client commands make."""
+"""The HTTP of client commands: connections are kept, numbers exact, calls repeated where that can't do harm twice."""
 
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
-from typing import Any
+import random
+import shutil
+import socket
+import ssl
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import IO, Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
 
 from .. import config as settings
+from ..domain.exact_json import text_of
 from ..service.errors import ServiceError
 
-TIMEOUT_S = 30
+BALANCE = "/api/v1/balance"
+TIMEOUT_S = 60
+PATIENCE_S = 5.0  # how long a call is repeated before it is given up
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.2, 5.0
+IDLE_S = 30  # a connection that was idle longer may have been closed at the other end
+BUSY = (202, 429, 502, 503, 504)
+_NEVER = (ssl.SSLCertVerificationError, socket.gaierror)
+
+T = TypeVar("T")
+
+
+class Busy(ServiceError):
+    """Refused for now; `after_s` is when the server wants to be asked again."""
+
+    after_s = 0.0
 
 
 class Client:
-    """One server and one key."""
+    """One server and one key; any number of threads, each with a connection of its own.
 
-    def __init__(self, base_url: str, api_key: str) -> None:
+    `notice` is told, in words, when calls have to be repeated, once until one succeeds. Set `stopped` to make waiting calls give up.
+    """
+
+    def __init__(self, base_url: str, api_key: str, notice: Callable[[str], None] | None = None) -> None:
         self.base_url, self.api_key = base_url, api_key
+        self.patience_s = PATIENCE_S
+        self.stopped = threading.Event()
+        self._notice, self._noticed = notice, False
+        self._prefix = urlsplit(base_url).path
+        self._local = threading.local()
 
     @classmethod
-    def from_settings(cls, values: Mapping[str, settings.Value]) -> Client:
+    def from_settings(cls, values: Mapping[str, settings.Value], notice: Callable[[str], None] | None = None) -> Client:
         if not values["api_key"].text:
             raise settings.ConfigError("no API key: give --key or set PACSPACE_API_KEY")
-        return cls(settings.http_url("base_url", values["base_url"]), values["api_key"].text)
+        return cls(settings.http_url("base_url", values["base_url"]), values["api_key"].text, notice)
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        return self._data("POST", path, json.dumps(body).encode())
+    def get(self, path: str, **query: Any) -> Any:
+        """The reply's data; what is None in `query` is left out."""
+        given = {name: value for name, value in query.items() if value is not None}
+        return _data(self.fetch("GET", path + ("?" + urlencode(given) if given else "")))
 
-    def get(self, path: str) -> Any:
-        return self._data("GET", path, None)
+    def post(self, path: str, body: Mapping[str, Any], repeatable: bool = False) -> Any:
+        """The reply's data. What is not repeatable is sent again only if the server can't have taken it."""
+        return _data(self.fetch("POST", path, text_of(body).encode(), repeatable=repeatable))
 
-    def _data(self, method: str, path: str, body: bytes | None) -> Any:
-        return json.loads(self.fetch(method, path, body))["data"]
+    def post_once(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The reply's data. However often the call is repeated, its one Idempotency-Key lets it happen once."""
+        return _data(self.fetch("POST", path, text_of(body).encode(), uuid.uuid4().hex, True))
 
-    def fetch(self, method: str, path: str, body: bytes | None = None) -> bytes:
+    def fetch(
+        self, method: str, path: str, body: bytes | None = None, key: str | None = None, repeatable: bool = False
+    ) -> bytes:
         """The reply's bytes. Raises ServiceError with the server's words, or when it can't be reached."""
-        headers = {"Content-Type": "application/json", "X-Api-Key": self.api_key}
-        request = urllib.request.Request(self.base_url + path, body, headers, method=method)  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:  # noqa: S310
-                return bytes(reply.read())
-        except urllib.error.HTTPError as error:
+        return self._patiently(method, path, body, key, repeatable or method == "GET", lambda reply: reply.read())
+
+    def download(self, path: str, file: IO[bytes]) -> None:
+        """Writes a reply's bytes to an empty file as they come."""
+
+        def save(reply: HTTPResponse) -> None:
+            if file.seekable():  # else there is nothing to begin anew
+                file.seek(0)
+                file.truncate()
+            shutil.copyfileobj(reply, file)
+            if reply.length:
+                raise HTTPException(f"{reply.length} bytes are missing")
+
+        self._patiently("GET", path, None, None, True, save)
+
+    def _patiently(
+        self, method: str, path: str, body: bytes | None, key: str | None, repeatable: bool,
+        read: Callable[[HTTPResponse], T],
+    ) -> T:  # fmt: skip
+        until, delay_s = time.monotonic() + self.patience_s, FIRST_DELAY_S
+        while True:
+            problem: ServiceError
+            wait_s = delay_s * random.uniform(0.5, 1)  # noqa: S311 - so that callers don't come back together
             try:
-                stated = json.loads(error.read())
-            except ValueError:
-                stated = {"message": f"HTTP {error.code}"}
-            raise ServiceError(error.code, None, f"{self.base_url}: {stated.get('message')}") from error
-        except urllib.error.URLError as error:
-            raise ServiceError(503, None, f"{self.base_url} can't be reached: {error.reason}") from error
+                result = self._try(method, path, body, key, read)
+                self._noticed = False
+                return result
+            except Busy as error:
+                problem, wait_s = error, max(wait_s, error.after_s)
+            except (OSError, HTTPException) as error:
+                problem = ServiceError(
+                    503, None, f"{self.base_url} can't be reached: {str(error) or type(error).__name__}"
+                )
+                if isinstance(error, _NEVER) or not (repeatable or isinstance(error, ConnectionRefusedError)):
+                    raise problem from error
+            if time.monotonic() + wait_s > until:
+                raise problem
+            if self._notice and not self._noticed:
+                self._noticed = True
+                self._notice(f"{problem.message}; trying again")
+            if self.stopped.wait(wait_s):
+                raise problem
+            delay_s = min(delay_s * 2, LONGEST_DELAY_S)
+
+    def _try(self, method: str, path: str, body: bytes | None, key: str | None, read: Callable[[HTTPResponse], T]) -> T:
+        headers = {"X-Api-Key": self.api_key} | ({"Content-Type": "application/json"} if body is not None else {})
+        connection = self._connection()
+        try:
+            connection.request(method, self._prefix + path, body, headers | ({"Idempotency-Key": key} if key else {}))
+            reply = connection.getresponse()
+            if reply.status < 300 and reply.status not in BUSY:
+                return read(reply)
+            stated = reply.read()
+        except BaseException:
+            connection.close()
+            self._local.connection = None
+            raise
+        finally:
+            self._local.used = time.monotonic()
+        raise self._refusal(reply, stated)
+
+    def _connection(self) -> HTTPConnection:
+        known: HTTPConnection | None = getattr(self._local, "connection", None)
+        if known is not None and time.monotonic() - self._local.used < IDLE_S:
+            return known
+        if known is not None:
+            known.close()
+        parts = urlsplit(self.base_url)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        fresh = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+        self._local.connection = fresh
+        return fresh
+
+    def _refusal(self, reply: HTTPResponse, stated: bytes) -> ServiceError:
+        try:
+            told = json.loads(stated, parse_float=Decimal)
+            error, message = dict(told["error"]), str(told["message"])
+        except (ValueError, KeyError, TypeError):
+            error, message = {}, f"HTTP {reply.status}: is this a PacSpace server?"
+        extra = {name: value for name, value in error.items() if name not in ("code", "message", "type")}
+        kind = Busy if reply.status in BUSY else ServiceError
+        refusal = kind(reply.status, error.get("code"), f"{self.base_url}: {message}", **extra)
+        if isinstance(refusal, Busy):
+            after = reply.getheader("Retry-After") or str(extra.get("retryAfterSeconds", ""))
+            refusal.after_s = float(after) if after.isdigit() and len(after) < 7 else 0.0
+        return refusal
+
+
+def _data(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_float=Decimal)["data"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise not_ours(body) from error
+
+
+def not_ours(body: bytes) -> ServiceError:
+    """For an answer that a PacSpace server would not give."""
+    return ServiceError(502, None, f"the answer is not that of a PacSpace server; it begins with {body[:60]!r}")
+
+
+def in_path(text: str) -> str:
+    """A name as one part of a path."""
+    return quote(text, safe="")

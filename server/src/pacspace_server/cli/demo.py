@@ -20,7 +20,7 @@ import pacspace_proofs
 from .client import Client
 
 if TYPE_CHECKING:
-    from .main import Output
+    from .output import Output
 
 CUSTOMER, RATE = "cust_acme_001", Decimal("0.002")
 START = "2026-02-01T23:00:00Z"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from .. import config as settings
 from ..log.signer import Signer
 from ..service.fsck import fsck
+from .progress import deltas_progress
 from .wiring import open_storage
 
 if TYPE_CHECKING:
-    from .main import Output
+    from .output import Output
 
 SHOWN = 100
 
@@ -27,11 +24,8 @@ def run_fsck(out: Output, values: Mapping[str, settings.Value]) -> int:
     signer = Signer(settings.signer_folder(values))
     with storage.snapshot() as audit:
         total = audit.count_deltas()
-    columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TextColumn("deltas"), TimeRemainingColumn())
-    quiet = out.as_json or not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
-        task = progress.add_task("fsck", total=total)
-        findings = fsck(storage, signer, lambda deltas: progress.advance(task, deltas))
+    with deltas_progress("checking", total, out.as_json) as advance:
+        findings = fsck(storage, signer, advance)
     storage.close()
     seen = (
         f"{findings.customers} customers, {findings.deltas} deltas, {findings.log_entries} log entries, "

@@ -2,59 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pacspace_proofs import command as verify_command
 
 from .. import config as settings
-from ..domain.instants import InstantError, instant_text, parse_instant
-from ..service.errors import ServiceError
+from ..domain.instants import instant_text, parse_instant
+from . import closing, completion, exporting, importing, reading, receipts, recording
+from .command import Main, examples
+from .options import with_client
+from .output import EXIT_NO, EXIT_WRONG_USE, Output
 
-EXIT_NO, EXIT_WRONG_USE, EXIT_NOT_DONE = 1, 2, 3
+if TYPE_CHECKING:
+    from .client import Client
+
 ENVIRONMENTS = {"test": "sandbox", "live": "production"}
 
 
-class Output:
-    """Tables for people, one JSON document for scripts."""
-
-    def __init__(self, as_json: bool) -> None:
-        self.as_json = as_json
-
-    def show(self, value: Any, text: str) -> None:
-        click.echo(json.dumps(value, indent=2) if self.as_json else text)
-
-    def fail(self, message: str, code: int = EXIT_NOT_DONE) -> NoReturn:
-        click.echo(f"pacspace: {message}", err=True)
-        sys.exit(code)
-
-
-class ExitCodes(click.Group):
-    """Turns what the rooms below raise into a message and an exit status."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        from ..storage.sqlite import UnusableDatabase
-        from .wiring import AlreadyServed
-
-        try:
-            return super().invoke(ctx)
-        except settings.ConfigError as error:
-            _fail(str(error), EXIT_WRONG_USE)
-        except (InstantError, verify_command.WrongUse) as error:
-            _fail(str(error), EXIT_WRONG_USE)
-        except (UnusableDatabase, AlreadyServed, ServiceError, OSError, verify_command.NotDone) as error:
-            _fail(str(error), EXIT_NOT_DONE)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"pacspace: {message}", err=True)
-    sys.exit(code)
-
-
-@click.group(cls=ExitCodes, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 @click.version_option(package_name="pacspace-server", prog_name="pacspace")
 @click.pass_context
@@ -62,6 +30,9 @@ def main(ctx: click.Context, as_json: bool) -> None:
     """Record usage that both sides of a bill can check.
 
     Start with `pacspace demo` (a whole billing cycle, in seconds) or `pacspace serve`.
+
+    serve, keys, fsck, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
+    close-month, receipt, customers, customer and export speak to a server; verify needs neither.
 
     Settings come from flags, then PACSPACE_* environment variables, then pacspace.toml, then defaults; see
     `pacspace config`. Exit status: 0 fine, 1 the answer is no, 2 wrong use, 3 could not be done.
@@ -71,11 +42,9 @@ def main(ctx: click.Context, as_json: bool) -> None:
 
 DATABASE = click.option("--database", help="Where the record is.  [default: sqlite:///./pacspace.db]")
 SIGNER = click.option("--signer-dir", help="Folder of signing keys.  [default: beside the database]")
-URL = click.option("--url", help="The server.  [default: PACSPACE_BASE_URL or http://127.0.0.1:8787]")
-KEY = click.option("--key", help="The API key.  [default: PACSPACE_API_KEY]")
 
 
-@main.command()
+@main.command(epilog=examples("pacspace serve", "pacspace serve --port 0 --sandbox-clock 2026-02-01T00:00:00Z"))
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", help="Port to listen on; 0 picks a free one.  [default: 8787]")
 @DATABASE
@@ -94,7 +63,7 @@ def serve(out: Output, /, workers: int, sandbox_clock: str | None, **flags: str 
     serving.serve(out, settings.load(flags), clock)
 
 
-@main.command()
+@main.command(epilog=examples("pacspace demo --keep"))
 @click.option("--keep", is_flag=True, help="Leave the server running and print the links.")
 @click.pass_obj
 def demo(out: Output, keep: bool) -> None:
@@ -109,7 +78,7 @@ def keys() -> None:
     """Make, list and revoke API keys."""
 
 
-@keys.command("create")
+@keys.command("create", epilog=examples("pacspace keys create --env live --name billing"))
 @click.option("--env", "side", type=click.Choice(list(ENVIRONMENTS)), required=True, help="Sandbox or production.")
 @click.option("--name", default="", help="What the key is for.")
 @click.option("--scopes", default="read,write", show_default=True, help="Of read, write, admin.")
@@ -134,7 +103,7 @@ def keys_create(out: Output, side: str, name: str, scopes: str, database: str | 
     out.show(value, f"{full}\n\n{key.id}, {key.environment}, scopes {scopes}. Keep it: it is not shown again.")
 
 
-@keys.command("list")
+@keys.command("list", epilog=examples("pacspace keys list"))
 @DATABASE
 @click.pass_obj
 def keys_list(out: Output, database: str | None) -> None:
@@ -159,7 +128,7 @@ def keys_list(out: Output, database: str | None) -> None:
     out.show(value, "\n".join(lines) or "no keys yet: pacspace keys create --env test")
 
 
-@keys.command("revoke")
+@keys.command("revoke", epilog=examples("pacspace keys revoke key_1a2b3c"))
 @click.argument("key_id", metavar="ID")
 @DATABASE
 @click.pass_obj
@@ -182,34 +151,30 @@ def clock() -> None:
     """Hold and move the sandbox's clock."""
 
 
-@clock.command("set")
+@clock.command("set", epilog=examples("pacspace clock set 2026-02-01T00:00:00Z", "pacspace clock set real"))
 @click.argument("instant")
-@URL
-@KEY
+@with_client
 @click.pass_obj
-def clock_set(out: Output, instant: str, url: str | None, key: str | None) -> None:
+def clock_set(out: Output, /, client: Client, instant: str) -> None:
     """Hold the sandbox's clock at INSTANT (such as 2026-02-01T00:00:00Z), or `real` for real time again."""
-    _move_clock(out, url, key, {"now": None if instant == "real" else instant})
+    _move_clock(out, client, {"now": None if instant == "real" else instant})
 
 
-@clock.command("advance")
+@clock.command("advance", epilog=examples("pacspace clock advance 86400"))
 @click.argument("seconds", type=click.IntRange(0))
-@URL
-@KEY
+@with_client
 @click.pass_obj
-def clock_advance(out: Output, seconds: int, url: str | None, key: str | None) -> None:
+def clock_advance(out: Output, /, client: Client, seconds: int) -> None:
     """Advance the sandbox's clock by SECONDS."""
-    _move_clock(out, url, key, {"advanceSeconds": seconds})
+    _move_clock(out, client, {"advanceSeconds": seconds})
 
 
-def _move_clock(out: Output, url: str | None, key: str | None, body: dict[str, Any]) -> None:
-    from .client import Client
-
-    data = Client.from_settings(settings.load({"base_url": url, "api_key": key})).post("/api/v1/sandbox/clock", body)
+def _move_clock(out: Output, client: Client, body: dict[str, Any]) -> None:
+    data = client.post("/api/v1/sandbox/clock", body)
     out.show(data, f"the sandbox clock {'is held at' if data['held'] else 'shows real time:'} {data['now']}")
 
 
-@main.command()
+@main.command(epilog=examples("pacspace fsck --database sqlite:///./pacspace.db"))
 @DATABASE
 @SIGNER
 @click.pass_obj
@@ -223,7 +188,32 @@ def fsck(out: Output, /, **flags: str | None) -> None:
     sys.exit(run_fsck(out, settings.load(flags)))
 
 
-@main.command("verify")
+@main.command(epilog=examples("pacspace erase cust_acme --env live", "pacspace erase cust_acme --before 2025-01 --yes"))
+@click.argument("customer")
+@click.option(
+    "--env",
+    "side",
+    type=click.Choice(list(ENVIRONMENTS)),
+    default="test",
+    show_default=True,
+    help="Sandbox or production.",
+)
+@click.option("--before", metavar="PERIOD", help="Only months before this one, such as 2026-02.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@DATABASE
+@click.pass_obj
+def erase(out: Output, customer: str, side: str, before: str | None, yes: bool, database: str | None) -> None:
+    """Erase a customer's reasons, references and metadata, for good. Proofs stay.
+
+    Removes contexts and their salts, and without --before the display name. Every proof root and receipt verifies as
+    before, a retry of an erased delta still replays, and replies say dataPurged. Runs beside a running server.
+    """
+    from .erase import run_erase
+
+    run_erase(out, settings.load({"database": database}), ENVIRONMENTS[side], customer, before, yes)
+
+
+@main.command("verify", epilog=examples("pacspace verify receipt-2026-02.json --key 'pacspace.log/sandbox/...'"))
 @click.argument("receipts", nargs=-1, required=True, metavar="RECEIPT.json...")
 @click.option("--key", "keys_given", multiple=True, metavar="VERIFIER_KEY", help="The log's key; repeatable.")
 @click.option("--trust", metavar="FILE", help="A trust file: log keys, customers' fingerprints, witnesses.")
@@ -249,7 +239,7 @@ def verify(
     sys.exit(code)
 
 
-@main.command("config")
+@main.command("config", epilog=examples("pacspace config"))
 @click.pass_obj
 def show_config(out: Output) -> None:
     """Show each setting, its value and where it came from."""
@@ -261,3 +251,10 @@ def show_config(out: Output) -> None:
         rows.append({"name": setting.name, "value": shown, "source": value.source, "help": setting.help})
     lines = [f"{r['name']:<12} {r['value'] or '(empty)':<28} {r['source']:<22} {r['help']}" for r in rows]
     out.show(rows, "\n".join(lines))
+
+
+for command in (
+    recording.emit, importing.import_file, reading.derive, reading.compare, closing.checkpoint, closing.close_month,
+    receipts.receipt, reading.customers, reading.customer, exporting.export, completion.completion,
+):  # fmt: skip
+    main.add_command(command)

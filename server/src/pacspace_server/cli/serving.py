@@ -15,7 +15,7 @@ from ..service.keys import create_key
 from . import wiring
 
 if TYPE_CHECKING:
-    from .main import Output
+    from .output import Output
 
 FIRST_START = """\
 This is a new record: {database}
@@ -63,6 +63,7 @@ def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | Non
         settings.port_number(values["port"]),
         public_url,
         sandbox_clock,
+        settings.retention_days(values["retention_days"]),
     )
 
 

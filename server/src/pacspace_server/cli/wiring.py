@@ -22,6 +22,7 @@ from ..api.public import Public
 from ..log.integrator import Integrator
 from ..log.signer import Signer
 from ..service.context import Context
+from ..service.erase import keep_retention
 from ..service.jobs import Jobs
 from ..service.sandbox import move_clock
 from ..storage.committer import Committer
@@ -43,6 +44,7 @@ class ServerConfig:
     port: int
     public_url: str | None = None
     sandbox_clock: int | None = None
+    retention_days: int | None = None
 
 
 def open_storage(database: Path, create: bool = True) -> SqliteStorage:
@@ -129,6 +131,7 @@ async def _run(
     server = uvicorn.Server(settings)
     integrator.start()
     context.jobs.resume()
+    retention = asyncio.create_task(keep_retention(context, config.retention_days)) if config.retention_days else None
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
@@ -139,6 +142,8 @@ async def _run(
     finally:
         # Jobs at a chunk's end, then the log, then writes: whatever was acknowledged is on disk already.
         await context.jobs.stop()
+        if retention is not None:
+            retention.cancel()
         await asyncio.to_thread(integrator.stop)
         await committer.close()
 

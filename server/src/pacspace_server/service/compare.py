@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..domain.scopes import Scope
+from ..storage import ids
 from ..storage.protocols import Snapshot
 from ..storage.records import Customer
 from . import views
@@ -83,14 +84,16 @@ def _entries(
     snapshot: Snapshot, customer: Customer, balance: Balance, their_records: list[tuple[str, int]]
 ) -> dict[str, Any]:
     """The entries that make the difference, by referenceId; our deltas without one are missing in theirs."""
-    theirs = dict(their_records)
+    # By the kept hash of the reference, so that an erased context is found too.
+    secret, shard = snapshot.secret, customer.shard_key
+    theirs = {ids.reference_mac(secret, shard, reference): (reference, amount) for reference, amount in their_records}
     if len(theirs) != len(their_records):
         raise invalid(("theirRecords", "a referenceId appears twice"))
     missing_in_theirs: list[dict[str, Any]] = []
     different: list[dict[str, Any]] = []
     for delta in deltas_of(snapshot, customer, balance):
-        reference = views.context_fields(delta)["referenceId"]
-        amount = theirs.pop(reference, None) if reference is not None else None
+        named = theirs.pop(delta.reference_mac, None) if delta.reference_mac is not None else None
+        reference, amount = named or (views.context_fields(delta)["referenceId"], None)
         entry = {"referenceId": reference, "recordId": delta.record_id, "postedAt": views.instant(delta.posted_at)}
         if amount is None:
             missing_in_theirs.append(entry | {"delta": views.number(delta.delta)})
@@ -98,5 +101,5 @@ def _entries(
             difference = views.number(amount - delta.delta)
             pair = {"ourDelta": views.number(delta.delta), "theirDelta": views.number(amount)}
             different.append(entry | pair | {"difference": difference})
-    missing_in_ours = [{"referenceId": r, "delta": views.number(amount)} for r, amount in theirs.items()]
+    missing_in_ours = [{"referenceId": r, "delta": views.number(amount)} for r, amount in theirs.values()]
     return {"missingInTheirs": missing_in_theirs, "missingInOurs": missing_in_ours, "different": different}

@@ -69,8 +69,10 @@ def _cursor(customer: Customer) -> str:
 
 
 def _after(cursor: str | None) -> str:
+    if cursor is None:
+        return ""
     try:
-        return base64.urlsafe_b64decode(cursor or "").decode("ascii")
+        return base64.b64decode(cursor, b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError) as error:
         raise invalid(("cursor", "is not a nextCursor of this list")) from error
 

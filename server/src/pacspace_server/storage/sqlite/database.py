@@ -67,7 +67,13 @@ class SqliteStorage:
     def _connect(self, cache_kib: int) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), statementcachesize=200)
         connection.set_busy_timeout(_BUSY_MS)
-        for pragma in ("synchronous = FULL", f"cache_size = -{cache_kib}", f"wal_autocheckpoint = {_WAL_PAGES}"):
+        # What is erased is overwritten, not only unlinked.
+        for pragma in (
+            "secure_delete = ON",
+            "synchronous = FULL",
+            f"cache_size = -{cache_kib}",
+            f"wal_autocheckpoint = {_WAL_PAGES}",
+        ):
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
@@ -115,6 +121,12 @@ class SqliteStorage:
             raise
         self.commit(unit)
         return result
+
+    def scrub(self) -> bool:
+        """Moves the write-ahead log, which still holds what was erased, into the file and empties it."""
+        with self._write_lock:
+            busy = _value(self._writer, "PRAGMA wal_checkpoint(TRUNCATE)")
+        return not busy
 
     def close(self) -> None:
         for connection in [*self._readers, self._writer]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import apsw
@@ -278,6 +279,38 @@ class SqliteUnit(SqliteSnapshot):
             days,
         )
 
+    def erase_contexts(self, customer: Customer, before: str, after: int, limit: int) -> tuple[int, int | None]:
+        rows = self._all(
+            "SELECT d.id, d.sequence, d.context IS NOT NULL AND p.period < ? FROM delta d "
+            "JOIN period_head p ON p.id = d.period_id WHERE d.customer = ? AND d.sequence > ? ORDER BY d.sequence LIMIT ?",
+            (before, customer.id, after, limit),
+        )
+        erased = [(row[0],) for row in rows if row[2]]
+        self._erase(erased)
+        return len(erased), rows[-1][1] if rows else None
+
+    def erase_older(self, environment: Environment, before: int, limit: int) -> int:
+        row = self._one("SELECT through FROM retention WHERE environment_id = ?", (environment.id,))
+        rows = self._all(
+            "SELECT d.id, d.recorded_at FROM delta d CROSS JOIN customer c ON c.id = d.customer "
+            "WHERE d.id > ? AND c.environment_id = ? ORDER BY d.id LIMIT ?",
+            (row[0] if row else 0, environment.id, limit),
+        )
+        old = [(number,) for number, _ in takewhile(lambda stored: stored[1] < before, rows)]
+        if old:
+            self._erase(old)
+            self._connection.execute(
+                "INSERT INTO retention VALUES (?, ?) ON CONFLICT (environment_id) DO UPDATE SET through = excluded.through",
+                (environment.id, old[-1][0]),
+            )
+        return len(old)
+
+    def _erase(self, numbers: list[tuple[int]]) -> None:
+        self._connection.executemany("UPDATE delta SET context = NULL, salt = NULL WHERE id = ?", numbers)
+
+    def erase_profile(self, customer: Customer) -> None:
+        self._connection.execute("DELETE FROM profile WHERE customer = ?", (customer.id,))
+
     def add_profile(self, profile: Profile) -> None:
         self._connection.execute(
             "INSERT INTO profile VALUES (?, ?, ?, ?)",
@@ -354,6 +387,7 @@ class SqliteUnit(SqliteSnapshot):
                 "customer": "environment_id = ?",
             }.get(table, mine)
             self._connection.execute(f"DELETE FROM {table} WHERE {where}", (environment.id,) * where.count("?"))
+        self._connection.execute("DELETE FROM retention WHERE environment_id = ?", (environment.id,))
         jobs = "SELECT id FROM job WHERE environment_id = ?"
         self._connection.execute(f"DELETE FROM job_failure WHERE job IN ({jobs})", (environment.id,))
         self._connection.execute("DELETE FROM job WHERE environment_id = ?", (environment.id,))

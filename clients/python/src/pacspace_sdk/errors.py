@@ -1,0 +1,134 @@
+"""What can go wrong: one class to catch everything, one class for each thing that is handled differently."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any, ClassVar
+
+
+class PacSpaceError(Exception):
+    """Base of every error of this package.
+
+    `status_code` is the HTTP status (0 when no reply was judged), `code` a stable name for the kind of error,
+    `server_code` the server's own code, `request_path` and `request_id` name the request in the server's log.
+    `idempotency_key` is the key that the failed call was sent with: with the same key it can be sent again safely.
+    """
+
+    message: str
+    status_code: int
+    code: str
+    request_path: str | None
+    server_code: str | None
+    request_id: str | None
+    idempotency_key: str | None
+
+    _code: ClassVar[str] = "API_ERROR"
+    _status: ClassVar[int] = 0
+
+    def __init__(
+        self,
+        message: str = "Request failed",
+        status_code: int | None = None,
+        code: str | None = None,
+        request_path: str | None = None,
+        *,
+        server_code: str | None = None,
+        request_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status_code = self._status if status_code is None else status_code
+        self.code = code or self._code
+        self.request_path = request_path
+        self.server_code = server_code
+        self.request_id = request_id
+        self.idempotency_key = idempotency_key
+
+
+class InvalidApiKeyError(PacSpaceError):
+    """401: the key is missing, unknown, switched off or has expired."""
+
+    _code, _status = "INVALID_API_KEY", 401
+
+
+class InsufficientCreditsError(PacSpaceError):
+    """402: the operator's quota is used up."""
+
+    _code, _status = "INSUFFICIENT_CREDITS", 402
+
+
+class NotFoundError(PacSpaceError):
+    """404: no such customer, record, checkpoint, receipt or route; `server_code` says which."""
+
+    _code, _status = "NOT_FOUND", 404
+
+
+class ConflictError(PacSpaceError):
+    """409: the reference, the idempotency key or the customerId already stands for something else. Nothing was recorded."""
+
+    _status = 409
+
+
+class ContractNotDeployedError(PacSpaceError):
+    """412: the environment is not set up."""
+
+    _code, _status = "CONTRACT_NOT_DEPLOYED", 412
+
+
+class RateLimitError(PacSpaceError):
+    """429: too many requests; try again after `retry_after` seconds (None when the server did not say)."""
+
+    _code, _status = "RATE_LIMITED", 429
+    retry_after: float | None = None
+
+
+class CadenceLimitError(PacSpaceError):
+    """429: this customer may not be written to so often; `retry_after_ms` milliseconds. Never retried by the client."""
+
+    _code, _status = "CADENCE_LIMIT", 429
+    retry_after_ms: int | None = None
+    customer_id: str | None = None
+
+
+class ServiceUnavailableError(PacSpaceError):
+    """503: the server can't record or answer now; try again after `retry_after` seconds (None when it did not say)."""
+
+    _code, _status = "SERVICE_UNAVAILABLE", 503
+    retry_after: float | None = None
+
+
+class ValidationError(PacSpaceError, ValueError):
+    """400: something given is not acceptable; `details` lists `{"field", "problem"}`, all problems at once."""
+
+    details: list[dict[str, Any]]
+
+    _code, _status = "VALIDATION_ERROR", 400
+
+    def __init__(self, *args: Any, details: list[dict[str, Any]] | None = None, **known: Any) -> None:
+        super().__init__(*args, **known)
+        self.details = details or []
+
+
+class InvalidScopeCombinationError(PacSpaceError, ValueError):
+    """400: period, dates, presets and starting checkpoints that don't go together."""
+
+    _code, _status = "INVALID_SCOPE_COMBINATION", 400
+
+
+class ScopeTooWideError(PacSpaceError, ValueError):
+    """400: the scope touches more months than the server takes at once."""
+
+    _code, _status = "SCOPE_TOO_WIDE", 400
+
+
+class TimeoutError(PacSpaceError, builtins.TimeoutError):
+    """What was waited for did not happen before the deadline. It may still happen."""
+
+    _code = "TIMEOUT"
+
+
+class WebhookVerificationError(PacSpaceError):
+    """A webhook that the secret's owner did not sign, or one that is too old."""
+
+    _code = "WEBHOOK_VERIFICATION_FAILED"

@@ -1,0 +1,113 @@
+"""Locking periods, and the receipts of scopes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..options import SCOPE_KEYS, check_scope, pick, read_options
+from ..protocol import Call, Core, Operation, balance_path, call
+from ..types import (
+    CheckpointList,
+    CheckpointOptions,
+    CheckpointReply,
+    DiffReply,
+    JobReply,
+    ListCheckpointsOptions,
+    PageOptions,
+    ReceiptReply,
+    RequestOptions,
+    ScopeOptions,
+    TimelineReply,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ..types import CheckpointKeywords, ListCheckpointsKeywords, PageKeywords, RequestKeywords, ScopeKeywords
+
+# A receipt always has these, whatever the server sends.
+RECEIPT_LINKS = ("verificationApiUrl", "accessHint", "customerLinkUrl", "customerLinkHost")
+
+
+def checkpoint(
+    core: Core,
+    customer_id: str | None = None,
+    options: CheckpointOptions | None = None,
+    **keywords: Unpack[CheckpointKeywords],
+) -> Operation[CheckpointReply]:
+    """Locks the month that `period` names, for good, and gives its proof root. Any other scope locks nothing.
+
+    Without a customer_id every customer with activity in the period, as a job; `preview=True` only lists them.
+    """
+    given = read_options(CheckpointOptions, options, keywords)
+    check_scope(given)
+    fields = {} if customer_id is None else {"customerId": customer_id}
+    body = fields | pick(given, *SCOPE_KEYS, "invoiceReference", "preview")
+    return call(core, Call("POST", balance_path("checkpoint"), body=body, options=given, keyed=True))
+
+
+def checkpoint_job(
+    core: Core, job_id: str, options: RequestOptions | None = None, **keywords: Unpack[RequestKeywords]
+) -> Operation[JobReply]:
+    """How far the locking of a period for all customers is."""
+    given = read_options(RequestOptions, options, keywords)
+    return call(core, Call("GET", balance_path("jobs", job_id), options=given))
+
+
+def list_checkpoints(
+    core: Core, options: ListCheckpointsOptions | None = None, **keywords: Unpack[ListCheckpointsKeywords]
+) -> Operation[CheckpointList]:
+    """Checkpoints, newest first, of one customer or all."""
+    given = read_options(ListCheckpointsOptions, options, keywords)
+    check_scope(given)
+    query = pick(given, "customerId", *SCOPE_KEYS, "limit", "offset")
+    return call(core, Call("GET", balance_path("checkpoints"), query=query, options=given))
+
+
+def checkpoint_timeline(
+    core: Core, customer_id: str, options: PageOptions | None = None, **keywords: Unpack[PageKeywords]
+) -> Operation[TimelineReply]:
+    """The periods of a customer in order: checkpoint or open head, totals, count, root and previous root."""
+    given = read_options(PageOptions, options, keywords)
+    path = balance_path("customers", customer_id, "timeline")
+    return call(core, Call("GET", path, query=pick(given, "limit", "offset"), options=given))
+
+
+def diff_checkpoints(
+    core: Core,
+    from_checkpoint: str,
+    to_checkpoint: str,
+    options: PageOptions | None = None,
+    **keywords: Unpack[PageKeywords],
+) -> Operation[DiffReply]:
+    """Two checkpoints (`chk_...`) of a customer: how balances and counts differ, and the deltas between, page by page."""
+    given = read_options(PageOptions, options, keywords)
+    query = {"from": from_checkpoint, "to": to_checkpoint, **pick(given, "limit", "offset")}
+    return call(core, Call("GET", balance_path("checkpoints", "diff"), query=query, options=given))
+
+
+def receipt(
+    core: Core, customer_id: str, options: ScopeOptions | None = None, **keywords: Unpack[ScopeKeywords]
+) -> Operation[ReceiptReply]:
+    """The receipt of a scope (the current UTC month unless one is named): totals, proof root, links, deltas."""
+    given = read_options(ScopeOptions, options, keywords)
+    kind = "invoice-proof" if pick(given, *SCOPE_KEYS) else "receipt"
+    return _receipt(core, kind, customer_id, given)
+
+
+def invoice_proof(
+    core: Core, customer_id: str, options: ScopeOptions | None = None, **keywords: Unpack[ScopeKeywords]
+) -> Operation[ReceiptReply]:
+    """The same receipt by its older name."""
+    return _receipt(core, "invoice-proof", customer_id, read_options(ScopeOptions, options, keywords))
+
+
+def _receipt(core: Core, kind: str, customer_id: str, given: Mapping[str, Any]) -> Operation[ReceiptReply]:
+    check_scope(given)
+    path = balance_path(kind, customer_id)
+    found = yield from call(core, Call("GET", path, query=pick(given, *SCOPE_KEYS), options=given))
+    for name in RECEIPT_LINKS:
+        found[name] = None if found.get(name) is None else str(found[name])
+    reply: ReceiptReply = found
+    return reply

@@ -1,0 +1,71 @@
+"""Options: a dict with the route's own names, or keyword arguments in either spelling; an unknown name is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .errors import InvalidScopeCombinationError
+
+SCOPE_KEYS = ("period", "timePreset", "startDate", "endDate")
+STARTING_KEYS = ("startingCheckpoint", "startingCheckpointType")
+REQUEST_KEYS = ("idempotencyKey", "chainId", "creditPoolId", "dashboardToken", "headers", "timeout")
+
+
+def camel_case(name: str) -> str:
+    """`start_date` as the API spells it: `startDate`."""
+    first, *others = name.split("_")
+    return first + "".join(word[:1].upper() + word[1:] for word in others) if first else name
+
+
+def read_options(kind: type, options: Mapping[str, Any] | None, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that was given, by the API's names, without what is None.
+
+    `kind` is the TypedDict of the known names. Raises TypeError for a name that it does not have, or given twice.
+    """
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(f"options must be a dict, not {type(options).__name__}")
+    given: dict[str, Any] = {}
+    for name, value in [*(options or {}).items(), *keywords.items()]:
+        known = camel_case(str(name))
+        if known not in kind.__annotations__:
+            raise TypeError(f"there is no option {name!r}{nearest(known, kind.__annotations__)}")
+        if known in given:
+            raise TypeError(f"the option {known!r} is given twice")
+        given[known] = value
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint at the most similar known name, or at all of them."""
+    import difflib
+
+    names = sorted(known)
+    if close := difflib.get_close_matches(name, names, n=1, cutoff=0.5):
+        return f"; did you mean {close[0]!r}?"
+    return f"; known are {', '.join(names)}"
+
+
+def pick(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The part of what was given that has these names, in this order."""
+    return {name: given[name] for name in names if name in given}
+
+
+def check_scope(given: Mapping[str, Any]) -> None:
+    """Raises InvalidScopeCombinationError for what no server would take; everything else is the server's to judge."""
+    scope = pick(given, *SCOPE_KEYS)
+    preset, dates = scope.get("timePreset"), [name for name in ("startDate", "endDate") if name in scope]
+    if "startingCheckpoint" in given and scope:
+        _refuse(f"startingCheckpoint does not go with {', '.join(scope)}")
+    if "period" in scope and len(scope) > 1:
+        _refuse(f"period does not go with {', '.join(name for name in scope if name != 'period')}")
+    if dates and preset not in (None, "custom"):
+        _refuse(f"timePreset {preset!r} does not go with {', '.join(dates)}")
+    if len(dates) == 1:
+        _refuse(f"startDate and endDate go together; only {dates[0]} is given")
+    if preset == "custom" and not dates:
+        _refuse("timePreset 'custom' needs startDate and endDate")
+
+
+def _refuse(message: str) -> None:
+    raise InvalidScopeCombinationError(message)

@@ -1,0 +1,164 @@
+"""The protocol without input and output: what to send, what a reply means, when to try again.
+
+An operation is a generator. It yields effects (send this, wait so long) and is given their outcomes; a driver runs it,
+blocking or not. So each rule is written once.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
+from urllib.parse import quote, urlencode
+
+from .config import VERSION, ClientConfig
+from .errors import PacSpaceError, TimeoutError
+from .exact import decode, encode_body
+from .replies import Pending, judge, retry_after_of
+from .transport import HttpResponse
+
+T = TypeVar("T")
+
+MAX_WAIT_S = 60.0  # a server that asks for more is asked again sooner
+FIRST_WAIT_S, JITTER = 0.5, 0.25
+RETRIED = frozenset({408, 429, 500, 502, 503, 504})
+UNTOUCHED = frozenset({429, 503})  # refused before anything was done
+
+
+@dataclass(frozen=True)
+class Send:
+    """Effect: send this, answer with the HttpResponse or throw NoReply."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: str | None
+    timeout_ms: int
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Effect: let so many seconds pass."""
+
+    seconds: float
+
+
+class NoReply(Exception):
+    """No reply came; whether the request arrived is not known."""
+
+
+Operation: TypeAlias = Generator[Any, Any, T]
+
+
+@dataclass
+class Core:
+    """What the operations of one client share."""
+
+    config: ClientConfig
+    closed: str | None = None
+
+    def require_open(self) -> None:
+        if self.closed is not None:
+            raise PacSpaceError(f"the client is closed: {self.closed}", code="CLIENT_CLOSED")
+
+
+@dataclass
+class Call:
+    """One request in the API's words. `options` are the request options; None-valued query parameters are left out."""
+
+    method: str
+    path: str
+    query: Mapping[str, Any] = field(default_factory=dict)
+    body: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    keyed: bool = False  # carries an idempotency key
+    repeatable: bool = True  # doing it twice does no harm
+    public: bool = False  # needs no key, and its reply no envelope
+    raw: bool = False  # the reply is a file, not JSON
+
+
+def path_of(*segments: str) -> str:
+    """A path of literal and given segments; every character of a segment stays in it."""
+    return "/".join(["", *(quote(segment, safe="") for segment in segments)])
+
+
+def balance_path(*segments: str) -> str:
+    return path_of("api", "v1", "balance", *segments)
+
+
+def call(core: Core, asked: Call) -> Operation[Any]:
+    """The data of the reply. Tries again after failures that may pass, under one idempotency key."""
+    key = (asked.options.get("idempotencyKey") or secrets.token_hex(16)) if asked.keyed else None
+    send = _request(core.config, asked, key)
+    failures, pending_s = 0, 0.0
+    while True:
+        core.require_open()
+        outcome = yield from _attempt(core.config, asked, send)
+        if isinstance(outcome, Pending):
+            if pending_s * 1000 >= send.timeout_ms:
+                message = "the server is still working on this request; ask again with the same idempotency key"
+                raise TimeoutError(message, 202, request_path=asked.path, idempotency_key=key)
+            delay = min(outcome.retry_after or FIRST_WAIT_S, MAX_WAIT_S)
+            pending_s += delay
+        elif isinstance(outcome, PacSpaceError):
+            outcome.idempotency_key = key
+            failures += 1
+            if failures > core.config.max_retries or not _may_retry(asked, outcome):
+                raise outcome
+            delay = _delay(outcome, failures)
+        else:
+            return outcome
+        yield Wait(delay)
+
+
+def _request(config: ClientConfig, asked: Call, key: str | None) -> Send:
+    options = asked.options
+    query = {name: value for name, value in asked.query.items() if value is not None}
+    body = None if asked.body is None else encode_body(asked.body)
+    headers = {
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "User-Agent": f"pacspace-sdk-python/{VERSION}",
+        "X-Chain-Id": str(options.get("chainId", config.chain_id)),
+    }
+    if not asked.public:
+        headers["X-Api-Key"] = config.api_key
+    pool = options.get("creditPoolId", config.credit_pool_id)
+    if pool is not None:
+        headers["X-Credit-Pool-Id"] = str(pool)
+    if token := options.get("dashboardToken"):
+        headers["Authorization"] = f"Bearer {token}"
+    if key := key or options.get("idempotencyKey"):
+        headers["Idempotency-Key"] = key
+    headers |= {str(name): str(value) for name, value in (options.get("headers") or {}).items()}
+    url = config.base_url + asked.path + ("?" + urlencode(query, quote_via=quote) if query else "")
+    return Send(asked.method, url, headers, body, int(options.get("timeout") or config.timeout))
+
+
+def _attempt(config: ClientConfig, asked: Call, send: Send) -> Operation[Any]:
+    """The data of one reply, or what it means instead: Pending, or a PacSpaceError."""
+    try:
+        reply: HttpResponse = yield send
+    except NoReply as failure:
+        message = f"no reply from {config.base_url}: {failure}"
+        return PacSpaceError(message, code="NETWORK_ERROR", request_path=asked.path)
+    return judge(reply, asked.path, lambda data: decode(data, config.decimals), public=asked.public, raw=asked.raw)
+
+
+def _may_retry(asked: Call, error: PacSpaceError) -> bool:
+    if error.code == "CADENCE_LIMIT":
+        return False
+    if not asked.repeatable:
+        return error.status_code in UNTOUCHED
+    return error.code == "NETWORK_ERROR" or error.status_code in RETRIED
+
+
+def _delay(error: PacSpaceError, failures: int) -> float:
+    """Seconds to wait after so many failures: what the server asked for, else twice as long each time."""
+    asked = retry_after_of(error)
+    if asked:
+        return min(asked, MAX_WAIT_S)
+    delay: float = min(FIRST_WAIT_S * 2 ** (failures - 1), MAX_WAIT_S)
+    return delay * (1 + JITTER * random.random())  # noqa: S311  # spreads retries, hides nothing

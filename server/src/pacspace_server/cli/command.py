@@ -1,0 +1,116 @@
+"""How every command of `pacspace` behaves: --json, examples, negative amounts, exit status."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from pacspace_proofs import command as verify_command
+
+from .. import config as settings
+from ..domain.instants import InstantError
+from .output import EXIT_NOT_DONE, EXIT_WRONG_USE, WrongUse, fail
+
+_NEGATIVE = re.compile(r"-\.?[0-9].*")
+_SHIELD = "\0"  # can't be in an argument
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+class Command(click.Command):
+    """A command that takes --json also after its name, and whose amounts may be negative without a `--` before them."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.params.append(
+            click.Option(
+                ["--json"],
+                is_flag=True,
+                expose_value=False,
+                callback=_answer_in_json,
+                help="Print one JSON document instead of text.",
+            )
+        )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not any(isinstance(param.type, Amount) for param in self.params):
+            return super().parse_args(ctx, args)
+        # -42.5 starts like an option: a character before it hides that from the parser.
+        rest = super().parse_args(ctx, [_SHIELD + arg if _NEGATIVE.fullmatch(arg) else arg for arg in args])
+        ctx.params = {name: _unshielded(value) for name, value in ctx.params.items()}
+        return rest
+
+
+def _unshielded(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_unshielded(item) for item in value)
+    return value.removeprefix(_SHIELD) if type(value) is str else value
+
+
+def _answer_in_json(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        ctx.obj.as_json = True
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
+
+
+class Amount(click.ParamType[str]):
+    """The exact text of a JSON number, checked as the server will."""
+
+    name = "amount"
+
+    def __init__(self, is_delta: bool) -> None:
+        self.is_delta = is_delta
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from ..domain.amounts import AmountError, parse_balance, parse_delta
+        from ..domain.exact_json import Number
+
+        text = _unshielded(value)
+        try:
+            (parse_delta if self.is_delta else parse_balance)(text)
+        except AmountError as error:
+            self.fail(f"{error} (an amount is written like -42.5)", param, ctx)
+        return Number(text)
+
+
+class Main(Group):
+    """Turns what the rooms below raise into a message and an exit status."""
+
+    group_class = Group
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
+            raise  # click's own way of ending
+        except KeyboardInterrupt:
+            fail("stopped", EXIT_NOT_DONE)
+        except Exception as error:
+            _end(error)
+            raise
+
+
+def _end(error: Exception) -> None:
+    """Ends the command if the error is one that people can do something about."""
+    from ..service.errors import ServiceError
+    from ..storage.sqlite import UnusableDatabase
+    from .wiring import AlreadyServed
+
+    if isinstance(error, settings.ConfigError | InstantError | WrongUse | verify_command.WrongUse):
+        fail(str(error), EXIT_WRONG_USE)
+    if isinstance(error, ServiceError):
+        details = [f"{d['field']}: {d['problem']}" for d in error.extra.get("details", ())]
+        message = "the server does not take this:" if details else error.message
+        fail(message, EXIT_WRONG_USE if error.status == 400 else EXIT_NOT_DONE, details)
+    if isinstance(error, UnusableDatabase | AlreadyServed | OSError | verify_command.NotDone):
+        fail(str(error), EXIT_NOT_DONE)

@@ -1,0 +1,76 @@
+"""`pacspace erase`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import config as settings
+from ..domain.instants import parse_period
+from ..service.erase import erase_customer
+from ..storage import ids
+from ..storage.protocols import Storage
+from ..storage.records import Customer
+from .progress import deltas_progress
+from .wiring import open_storage
+
+if TYPE_CHECKING:
+    from .output import Output
+
+EXIT_NO, EXIT_WRONG_USE = 1, 2
+
+
+def run_erase(
+    out: Output, values: Mapping[str, settings.Value], environment: str, customer_id: str, before: str | None, yes: bool
+) -> None:
+    """Asks, erases, and says what is left."""
+    if before is not None:
+        parse_period(before)
+    storage = open_storage(settings.database_path(values["database"]), create=False)
+    customer = _find(storage, environment, customer_id)
+    if customer is None:
+        out.fail(f"no customer {customer_id} in {environment}", EXIT_NO)
+    if not yes:
+        _ask(out, customer, before)
+    with deltas_progress("erasing", customer.last_sequence, out.as_json) as advance:
+        removed = erase_customer(storage, customer, before, advance)
+    scrubbed = storage.scrub()
+    storage.close()
+    what = f"of months before {before}" if before else "and the display name"
+    lines = [
+        f"erased {removed} contexts (reason, referenceId, metadata) {what} of {customer_id}",
+        "Amounts, instants, ids and hashes stay: every proof root and receipt verifies as before. Copies that you gave out "
+        "or backed up are not touched.",
+    ]
+    if not scrubbed:
+        lines.append(
+            "The write-ahead log is in use and holds old bytes until the server writes it back, or this is run again."
+        )
+    shown = {
+        "customerId": customer_id,
+        "environment": environment,
+        "before": before,
+        "erased": removed,
+        "scrubbed": scrubbed,
+    }
+    out.show(shown, "\n".join(lines))
+
+
+def _find(storage: Storage, environment: str, customer_id: str) -> Customer | None:
+    with storage.snapshot() as snapshot:
+        side = next(e for e in snapshot.environments() if e.name == environment)
+        shard = ids.shard_key(storage.secret, side.workspace_id, side.name, customer_id)
+        return snapshot.customer(side.id, shard)
+
+
+def _ask(out: Output, customer: Customer, before: str | None) -> None:
+    if not sys.stdin.isatty():
+        out.fail("erasing can't be undone: confirm with --yes", EXIT_WRONG_USE)
+    which = f"of the months before {before}" if before else f"of all {customer.last_sequence} deltas"
+    click.confirm(
+        f"Erase reason, referenceId and metadata {which} of {customer.customer_id}? This can't be undone",
+        abort=True, err=True,
+    )  # fmt: skip

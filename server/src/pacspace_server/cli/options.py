@@ -1,0 +1,86 @@
+"""Options that several commands share: the server, the key, the scope."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import config as settings
+
+if TYPE_CHECKING:
+    from .client import Client
+
+Function = Callable[..., Any]
+
+URL = click.option("--url", help="The server.  [default: PACSPACE_BASE_URL or http://127.0.0.1:8787]")
+KEY = click.option("--key", help="The API key.  [default: PACSPACE_API_KEY]")
+
+
+def with_client(function: Function) -> Function:
+    """Adds --url and --key and hands the function a `client` instead."""
+
+    @functools.wraps(function)
+    def connected(*args: Any, url: str | None, key: str | None, **rest: Any) -> Any:
+        return function(*args, client=open_client(url, key), **rest)
+
+    return URL(KEY(connected))
+
+
+def open_client(url: str | None, key: str | None) -> Client:
+    """A client from flags and settings. Raises ConfigError."""
+    from .client import Client
+
+    def notice(message: str) -> None:
+        click.echo(f"pacspace: {message}", err=True)
+
+    return Client.from_settings(settings.load({"base_url": url, "api_key": key}), notice)
+
+
+_SCOPE = [  # nothing of it: the current month
+    click.option("--period", metavar="YYYY-MM", help="A month, in UTC.  [default: the current one]"),
+    click.option("--from", "start", metavar="T", help="Instead of a month: from this date or instant (UTC) ..."),
+    click.option("--to", "end", metavar="T", help="... up to this one, which is not in it."),
+]
+_SINCE = click.option(
+    "--since", metavar="CHECKPOINT", help="After a locked month (proof root or chk_...) or a record (rec_...)."
+)
+
+
+def with_scope(function: Function) -> Function:
+    """Adds --period, --from and --to and hands the function them as `scope`, in the API's names."""
+    return _scoped(function)
+
+
+def with_scope_or_start(function: Function) -> Function:
+    """The same with --since."""
+    return _SINCE(_scoped(function))
+
+
+def _scoped(function: Function) -> Function:
+    @functools.wraps(function)
+    def scoped(
+        *args: Any, period: str | None, start: str | None, end: str | None, since: str | None = None, **rest: Any
+    ) -> Any:
+        named = {"period": period, "startDate": start, "endDate": end, "startingCheckpoint": since}
+        return function(*args, scope={name: value for name, value in named.items() if value is not None}, **rest)
+
+    for option in reversed(_SCOPE):
+        scoped = option(scoped)
+    return scoped
+
+
+def scope_words(scope: dict[str, Any]) -> str:
+    """A scope as replies name it, for people."""
+    if not scope.get("startDate"):
+        return f"after the checkpoint ({', '.join(scope['periods']) or 'nothing yet'})"
+    if scope["mode"] == "custom":
+        return f"{short_instant(scope['startDate'])} to {short_instant(scope['endDate'])} (exclusive)"
+    return " and ".join(scope["periods"])
+
+
+def short_instant(text: str | None) -> str | None:
+    """An instant without a fraction that says nothing."""
+    return None if text is None else text.replace(".000000Z", "Z")

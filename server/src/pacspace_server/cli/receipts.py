@@ -1,0 +1,96 @@
+"""`pacspace receipt`: a month's receipt for people, and its verifiable file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .command import Command, examples
+from .options import short_instant, with_client, with_scope
+from .output import Output, amount, fields, table
+from .saving import whole_file
+
+if TYPE_CHECKING:
+    from .client import Client
+
+SHOWN = 20
+
+
+@click.command(
+    cls=Command,
+    epilog=examples(
+        "pacspace receipt cust_acme --period 2026-02",
+        "pacspace receipt cust_acme --period 2026-02 --out receipt-2026-02.json",
+    ),
+)
+@click.argument("customer")
+@with_scope
+@click.option(
+    "--out", "file", metavar="FILE", type=click.Path(path_type=Path), help="Save the verifiable receipt file here."
+)
+@with_client
+@click.pass_obj
+def receipt(out: Output, /, client: Client, customer: str, scope: dict[str, str], file: Path | None) -> None:
+    """Show CUSTOMER's receipt, save its file.
+
+    Total, subtotals per reason, late lines, links; --out saves what can be verified without us. Locks nothing.
+    """
+    from .client import BALANCE, in_path
+
+    told = client.get(f"{BALANCE}/receipt/{in_path(customer)}", **scope)
+    text = _summary(told)
+    if file is not None:
+        if told["receiptId"] is None:
+            out.fail(f"{customer} has no deltas in this scope, so there is no receipt file")
+        with whole_file(file) as target:
+            client.download(f"/receipts/{in_path(told['receiptId'])}.json", target)
+        told = told | {"file": str(file)}
+        allow = "" if told["locked"] else " --allow-provisional"
+        key = told["verification"]["verifierKey"]
+        text += f"\n\nsaved {file}; to verify it, with no server and no account:\n"
+        text += f"  pacspace verify '{file}' --key '{key}'{allow}"
+    out.show(told, text)
+
+
+def _summary(told: Any) -> str:
+    sandbox = told["environment"] == "sandbox"
+    span = told["period"] or f"{short_instant(told['startDate'])} to {short_instant(told['endDate'])} (exclusive)"
+    unit = f" {told['unit']}" if told["unit"] else ""
+    standing = "locked" if told["locked"] else "PROVISIONAL: it may still change"
+    lines = [
+        ("total", f"{amount(told['finalBalance'])}{unit} in {told['deltaCount']} deltas"),
+        ("debits, credits", f"{amount(told['debits'])}, {amount(told['credits'])}"),
+        ("brought forward", amount(told["broughtForward"])),
+        ("carried forward", amount(told["carriedForward"])),
+        ("state", f"{standing}, {told['status']}"),
+        ("invoice", told["invoiceReference"]),
+        ("proof root", told["proofRoot"]),
+        ("verify at", told["verifyUrl"]),
+        ("customer link", told["customerLinkUrl"]),
+        ("access code", told["accessHint"]),
+        ("receipt file", told["bundleUrl"]),
+        ("key fingerprint", told["keyFingerprint"]),
+    ]
+    parts = ["*** SANDBOX: a test, not a bill ***\n"] if sandbox else []
+    parts.append(f"Receipt of {told['customerId']}, {span}\n{fields(lines)}")
+    if told["subtotals"]:
+        rows = [[s["reason"] or "(erased)", s["count"], s["total"]] for s in told["subtotals"][:SHOWN]]
+        parts.append("\n" + table(["reason", "deltas", "subtotal"], rows, numbers=("deltas", "subtotal")))
+        parts += _more(told["subtotals"])
+    if told["lateLines"]:
+        rows = [
+            [d["delta"], short_instant(d["occurredAt"]), short_instant(d["recordedAt"]), d["recordId"]]
+            for d in told["lateLines"][:SHOWN]
+        ]
+        parts.append(
+            "\nposted here late, their own month was locked:\n"
+            + table(["delta", "happened", "recorded", "record"], rows, numbers=("delta",))
+        )
+        parts += _more(told["lateLines"])
+    return "\n".join(parts)
+
+
+def _more(lines: list[Any]) -> list[str]:
+    return [f"... and {len(lines) - SHOWN} more; --json lists them"] if len(lines) > SHOWN else []

@@ -1,0 +1,168 @@
+"""Jobs: a month locked for everybody, when some customers can't be locked and when the process ends in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from book import SANDBOX, Book
+
+from pacspace_server.log.integrator import Integrator
+from pacspace_server.service import jobs as jobs_service
+from pacspace_server.service.context import Caller, Context
+from pacspace_server.service.errors import ServiceError
+from pacspace_server.service.fsck import fsck
+from pacspace_server.service.jobs import Jobs
+from pacspace_server.storage import committer as committer_room
+from pacspace_server.storage.commands import LockPeriod
+from pacspace_server.storage.committer import Committer
+from pacspace_server.storage.records import Job
+
+CUSTOMERS, GUILTY = 250, {"c017", "c101", "c249"}
+
+
+@pytest.fixture
+def many(book: Book, monkeypatch: pytest.MonkeyPatch) -> Book:
+    """A record of many customers with -1 each in January; chunks are small."""
+    book.at("2026-01-10T10:00:00Z")
+    for number in range(CUSTOMERS):
+        book.emit(f"c{number:03d}", -1_000_000_000)
+    monkeypatch.setattr(jobs_service, "CHUNK", 20)
+    return book
+
+
+def new_job(book: Book) -> str:
+    job = Job("job_1", SANDBOX, "2026-01", "RUNNING", CUSTOMERS, 0, None, None)
+    book.write(lambda unit: unit.add_job(job))
+    return job.id
+
+
+def in_context(book: Book, work: Callable[[Context], Any]) -> Any:
+    """Runs work with a context of its own, as a server process has."""
+
+    async def run() -> Any:
+        committer = Committer(book.storage)
+        integrator = Integrator(book.storage, book.signer, book.storage.write, lambda: None)
+        context = Context(book.storage, committer, integrator, book.signer, "http://127.0.0.1")
+        context.jobs = Jobs(context)
+        try:
+            return await work(context)
+        finally:
+            await context.jobs.stop()
+            await committer.close()
+
+    return asyncio.run(run())
+
+
+def view(book: Book, job_id: str = "job_1") -> Any:
+    with book.storage.snapshot() as snapshot:
+        job = snapshot.job(job_id)
+        assert job is not None
+        return jobs_service.job_view(snapshot, job)
+
+
+def fail_half_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some customers raise after their trees were closed in memory, inside the transaction."""
+    real = committer_room.lock_period
+
+    def lock(unit: Any, command: LockPeriod) -> Any:
+        outcome = real(unit, command)
+        if command.customer_id in GUILTY:
+            raise RuntimeError("made to fail")
+        return outcome
+
+    monkeypatch.setattr(committer_room, "lock_period", lock)
+
+
+def locked_customers(book: Book) -> set[str]:
+    with book.storage.snapshot() as snapshot:
+        rows = snapshot.customers(SANDBOX, None, "", CUSTOMERS, 0)
+        return {customer.customer_id for customer in rows if customer.locked_through == "2026-01"}
+
+
+def test_customers_that_fail_half_way_are_listed_and_hold_up_nobody(
+    many: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that fail inside the transaction are named, all others are locked, totals are of those; again locks the rest."""
+    with monkeypatch.context() as broken:
+        fail_half_way(broken)
+        job = new_job(many)
+        in_context(many, lambda context: context.jobs.start(job))
+    shown = view(many)
+    assert (shown["status"], shown["done"], shown["failedCount"]) == ("DONE", CUSTOMERS, len(GUILTY))
+    assert {failure["customerId"] for failure in shown["failed"]} == GUILTY
+    assert all(failure["message"] == "made to fail" for failure in shown["failed"])
+    assert shown["totals"]["customers"] == shown["totals"]["deltaCount"] == CUSTOMERS - len(GUILTY)
+    assert len(locked_customers(many)) == CUSTOMERS - len(GUILTY)
+    many.integrate()
+    assert fsck(many.storage, many.signer).problems == []
+    many.write(lambda unit: unit.add_job(Job("job_2", SANDBOX, "2026-01", "RUNNING", CUSTOMERS, 0, None, None)))
+    in_context(many, lambda context: context.jobs.start("job_2"))
+    assert view(many, "job_2")["failedCount"] == 0 and len(locked_customers(many)) == CUSTOMERS
+
+
+def test_a_damaged_month_is_listed_with_its_reason(many: Book) -> None:
+    """A month that does not match its hash is not locked; the failure says so."""
+    with many.storage.snapshot() as snapshot:
+        customer = snapshot.customer(SANDBOX, many.shard("c003"))
+        assert customer is not None
+        head = snapshot.head(customer, "2026-01")
+    assert head is not None
+    head.frozen = True
+    many.write(lambda unit: unit.set_frozen(head))
+    job = new_job(many)
+    in_context(many, lambda context: context.jobs.start(job))
+    (failure,) = view(many)["failed"]
+    assert (failure["customerId"], failure["code"]) == ("c003", "RECORD_DAMAGED") and "fsck" in failure["message"]
+
+
+def test_a_job_that_was_cut_short_goes_on_where_it_was(many: Book) -> None:
+    """Whatever chunk a process ends at, before or after its progress is stored, the next one ends with the same totals."""
+    job = new_job(many)
+
+    async def cut(context: Context) -> None:
+        # Locks of the third chunk without its progress: what a crash between the two transactions leaves.
+        context.jobs.start(job)
+        while view(many)["done"] < 40:
+            await asyncio.sleep(0)
+        await context.jobs.stop()
+        for number in range(60, 80):
+            command = LockPeriod(SANDBOX, many.shard(f"c{number:03d}"), f"c{number:03d}", "2026-01", None, None, b"")
+            await context.committer.apply((command,))
+
+    in_context(many, cut)
+    assert view(many)["status"] == "RUNNING"
+
+    async def resume(context: Context) -> None:
+        context.jobs.resume()
+        await context.jobs.start(job)
+
+    in_context(many, resume)
+    shown = view(many)
+    assert (shown["status"], shown["done"], shown["total"]) == ("DONE", CUSTOMERS, CUSTOMERS)
+    assert shown["totals"]["deltaCount"] == CUSTOMERS and shown["totals"]["customers"] == CUSTOMERS
+    assert len(locked_customers(many)) == CUSTOMERS
+
+
+def test_an_emptied_sandbox_ends_its_job(many: Book) -> None:
+    """A job of a sandbox that was emptied ends without a trace, and locks nobody in the new one."""
+    job = new_job(many)
+    with many.storage.snapshot() as snapshot:
+        environment = snapshot.environment(SANDBOX)
+    many.write(lambda unit: unit.empty(environment))
+    many.write(lambda unit: unit.replace_log(environment, f"pacspace.log/sandbox/{'0' * 32}", b"b" * 32))
+    assert in_context(many, lambda context: context.jobs.start(job)) == []
+
+
+def test_a_caller_sees_the_jobs_of_its_environment_only(many: Book) -> None:
+    """The same job id asked for by a key of the other environment is not found."""
+    job = new_job(many)
+    production = Caller(SANDBOX + 1, "production", many.workspace, ("read",))
+
+    async def ask(context: Context) -> Any:
+        return jobs_service.get_job(context, production, job)
+
+    with pytest.raises(ServiceError, match="no job job_1 in the production environment"):
+        in_context(many, ask)
