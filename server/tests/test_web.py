@@ -7,7 +7,6 @@ import html
 import json
 import os
 import re
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from running import running
 
 from pacspace_server.domain.amounts import units
 from pacspace_server.domain.instants import parse_instant
@@ -86,28 +86,9 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("web")
-    program = "from pacspace_server.cli.main import main; main()"
-    database = folder / "record.db"
-    flags = ["--port", "0", "--database", f"sqlite:///{database}", "--sandbox-clock", NOW]
-    with (folder / "stderr").open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, "--json", "serve", *flags], stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-        assert process.stdout is not None
-        try:
-            text = ""
-            for line in process.stdout:
-                text += line
-                if line.rstrip() == "}":
-                    break
-            assert text, (folder / "stderr").read_text()
-            started = json.loads(text)
-            yield Site(started["url"], started["fullKey"], database)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
-            process.stdout.close()
+    database = tmp_path_factory.mktemp("web") / "record.db"
+    with running(database, "--sandbox-clock", NOW) as started:
+        yield Site(started["url"], started["fullKey"], database)
 
 
 @pytest.fixture(scope="module")

@@ -241,7 +241,7 @@ def example_of(schema: Mapping[str, Any]) -> Any:
         return None if item is None else [item]
     if "properties" in schema:
         made = {name: example_of(part) for name, part in schema["properties"].items()}
-        return {name: value for name, value in made.items() if value is not None}
+        return {name: value for name, value in made.items() if value is not None} or None
     return None
 
 

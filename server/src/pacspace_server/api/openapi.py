@@ -174,7 +174,7 @@ def _header_parameters(route: Route) -> Iterator[Schema]:
 
 
 def _request_body(route: Route, schema: Schema) -> Schema:
-    content: Schema = {"schema": schema, "example": example_of(schema)}
+    content: Schema = {"schema": schema, "example": example_of(schema) or {}}
     says = f"At most {route.max_body:,} bytes. An empty body counts as `{{}}`."
     return {"description": says, "required": "required" in schema, "content": {"application/json": content}}
 
