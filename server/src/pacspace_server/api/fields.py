@@ -33,6 +33,10 @@ class Field:
         """The same, with an example for whoever reads the interface."""
         return Field(self.read, self.required, {**self.schema, "examples": [example]})
 
+    def meaning(self, says: str) -> Field:
+        """The same, said in other words."""
+        return Field(self.read, self.required, {**self.schema, "description": says})
+
 
 Table = Mapping[str, Field]
 
