@@ -54,7 +54,7 @@ class Refusal:
 class Entry:
     """One method on one path."""
 
-    anchor: str
+    place: str
     method: str
     path: str
     says: str
@@ -77,7 +77,7 @@ class Group:
     entries: list[Entry] = field(default_factory=list)
 
     @property
-    def anchor(self) -> str:
+    def place(self) -> str:
         return f"group-{self.name.lower()}"
 
 
@@ -116,7 +116,7 @@ class _Reader:
         good = {s: r for s, r in operation["responses"].items() if s in ("200", "201")}
         media_type, body = next(iter(next(iter(good.values()))["content"].items()))
         return Entry(
-            anchor=operation["operationId"],
+            place=operation["operationId"],
             method=method,
             path=path,
             says=operation["summary"],
