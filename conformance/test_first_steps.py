@@ -46,8 +46,8 @@ def test_the_tour_of_the_readme_runs_as_written(start_server: Callable[..., Serv
         [sys.executable, "-c", program], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    replayed, balance, locked, key = done.stdout.splitlines()
-    assert (replayed, balance) == ("True True", "-42.5 1")
+    replayed, balance, locked, verdict, key = done.stdout.splitlines()
+    assert (replayed, balance, verdict) == ("True True", "-42.5 1", "locked-full")
     assert locked.startswith(f"True {server.url}/verify/0x")
     verify = [sys.executable, "-m", "pacspace_proofs", "receipt.json", "--key", key]
     verified = subprocess.run(verify, cwd=tmp_path, capture_output=True, text=True, timeout=60)

@@ -80,8 +80,9 @@ class Client:
         """Writes a reply's bytes to an empty file as they come."""
 
         def save(reply: HTTPResponse) -> None:
-            file.seek(0)
-            file.truncate()
+            if file.seekable():  # else there is nothing to begin anew
+                file.seek(0)
+                file.truncate()
             shutil.copyfileobj(reply, file)
             if reply.length:
                 raise HTTPException(f"{reply.length} bytes are missing")
@@ -162,7 +163,15 @@ class Client:
 
 
 def _data(body: bytes) -> Any:
-    return json.loads(body, parse_float=Decimal)["data"]
+    try:
+        return json.loads(body, parse_float=Decimal)["data"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise not_ours(body) from error
+
+
+def not_ours(body: bytes) -> ServiceError:
+    """For an answer that a PacSpace server would not give."""
+    return ServiceError(502, None, f"the answer is not that of a PacSpace server; it begins with {body[:60]!r}")
 
 
 def in_path(text: str) -> str:

@@ -38,6 +38,8 @@ class Command(click.Command):
         )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not any(isinstance(param.type, Amount) for param in self.params):
+            return super().parse_args(ctx, args)
         # -42.5 starts like an option: a character before it hides that from the parser.
         rest = super().parse_args(ctx, [_SHIELD + arg if _NEGATIVE.fullmatch(arg) else arg for arg in args])
         ctx.params = {name: _unshielded(value) for name, value in ctx.params.items()}

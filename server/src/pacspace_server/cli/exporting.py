@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ import click
 from .command import Command, examples
 from .options import with_client, with_scope
 from .output import Output, amount, json_text
+from .saving import whole_file
 
 if TYPE_CHECKING:
     from .client import Client
@@ -34,10 +36,16 @@ RECORDED = [
 @click.argument("customer")
 @with_scope
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), required=True, help="How it is written.")
-@click.option("--out", "file", metavar="FILE", help="Write to this file.  [default: standard output]")
+@click.option(
+    "--out",
+    "file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write to this file.  [default: standard output]",
+)
 @with_client
 @click.pass_obj
-def export(out: Output, /, client: Client, customer: str, scope: dict[str, str], form: str, file: str | None) -> None:
+def export(out: Output, /, client: Client, customer: str, scope: dict[str, str], form: str, file: Path | None) -> None:
     """Write every delta of CUSTOMER to a file.
 
     The columns that `import` takes come first, then what the record added to them.
@@ -50,43 +58,45 @@ def export(out: Output, /, client: Client, customer: str, scope: dict[str, str],
         for count, delta in enumerate(deltas, 1):  # noqa: B007 - the last one is the answer
             yield delta
 
-    opened: AbstractContextManager[IO[str]] = (
-        nullcontext(sys.stdout) if file is None else open(file, "w", encoding="utf-8", newline="")  # noqa: SIM115
-    )
-    with opened as target:
-        (_write_csv if form == "csv" else _write_jsonl)(target, counted())
-    if file is not None:
-        out.show({"file": file, "customerId": customer, "deltas": count}, f"{count:,} deltas written to {file}")
+    write = _write_csv if form == "csv" else _write_jsonl
+    if file is None:
+        return write(sys.stdout, counted())
+    with whole_file(file) as target:
+        text = io.TextIOWrapper(target, encoding="utf-8", newline="")
+        write(text, counted())
+        text.detach()
+    out.show({"file": str(file), "customerId": customer, "deltas": count}, f"{count:,} deltas written to {file}")
 
 
 def deltas_of(client: Client, customer: str, scope: dict[str, str]) -> Iterator[Any]:
-    """The deltas of a scope, month by month.
-
-    Within a month they come by sequence, so each page starts after the record that ended the last one: the last page
-    costs no more than the first, and nothing is seen twice while others write.
-    """
-    from ..service.errors import ServiceError
+    """The deltas of a scope, month by month. Asks at once whether there is such a scope."""
     from .client import BALANCE, in_path
 
     path = f"{BALANCE}/derive/{in_path(customer)}"
     whole = client.get(path, **scope)["scope"]
-    cut = (whole["startDate"], whole["endDate"]) if whole["mode"] == "custom" else ("", "~")
-    for period in whole["periods"]:
-        first = client.get(path, period=period, limit=1)
-        left = first["deltaCount"]
-        page = first["deltas"]
-        while left:
-            for delta in page:
-                if delta["period"] != period:
-                    continue
-                left -= 1
-                if cut[0] <= delta["postedAt"] < cut[1]:
-                    yield delta
-                if not left:
-                    break
-            if left and not page:
-                raise ServiceError(503, None, f"{period} of {customer} was emptied while it was read: start again")
-            page = client.get(path, startingCheckpoint=page[-1]["recordId"], limit=PAGE)["deltas"] if left else []
+    start, end = (whole["startDate"], whole["endDate"]) if whole["mode"] == "custom" else ("", "~")
+    months = (_month(client, path, period) for period in whole["periods"])
+    return (delta for month in months for delta in month if start <= delta["postedAt"] < end)
+
+
+def _month(client: Client, path: str, period: str) -> Iterator[Any]:
+    """The deltas of a month that were there when it was asked for.
+
+    They come by sequence, so each page starts after the record that ended the last one: the last page costs no more
+    than the first, and nothing is seen twice while others write.
+    """
+    from ..service.errors import ServiceError
+
+    first = client.get(path, period=period, limit=1)
+    page, left = first["deltas"], first["deltaCount"]
+    while left:
+        if not page:
+            raise ServiceError(503, None, f"{period} was emptied while it was read: start again")
+        found = [delta for delta in page if delta["period"] == period][:left]
+        yield from found
+        left -= len(found)
+        if left:
+            page = client.get(path, startingCheckpoint=page[-1]["recordId"], limit=PAGE)["deltas"]
 
 
 def _write_csv(target: IO[str], deltas: Iterator[Any]) -> None:

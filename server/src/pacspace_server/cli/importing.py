@@ -167,7 +167,8 @@ def _tell(out: Output, file: str, state: State, rejected_file: Path, finished: b
     }  # fmt: skip
     text = f"{file}: {state.rows:,} rows: {told(state)}"
     if state.rejected:
-        text += f"\nthe rejected rows are in {rejected_file}, with line and reason: mend that file and import it"
+        then = "mend that file and import it" if finished else "leave that file as it is until the import is done"
+        text += f"\nthe rejected rows are in {rejected_file}, with line and reason: {then}"
     out.show(value, text)
 
 

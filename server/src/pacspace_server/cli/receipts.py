@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ import click
 from .command import Command, examples
 from .options import short_instant, with_client, with_scope
 from .output import Output, amount, fields, table
+from .saving import whole_file
 
 if TYPE_CHECKING:
     from .client import Client
@@ -45,32 +44,14 @@ def receipt(out: Output, /, client: Client, customer: str, scope: dict[str, str]
     if file is not None:
         if told["receiptId"] is None:
             out.fail(f"{customer} has no deltas in this scope, so there is no receipt file")
-        save(client, f"/receipts/{in_path(told['receiptId'])}.json", file)
+        with whole_file(file) as target:
+            client.download(f"/receipts/{in_path(told['receiptId'])}.json", target)
         told = told | {"file": str(file)}
         allow = "" if told["locked"] else " --allow-provisional"
         key = told["verification"]["verifierKey"]
         text += f"\n\nsaved {file}; to verify it, with no server and no account:\n"
         text += f"  pacspace verify '{file}' --key '{key}'{allow}"
     out.show(told, text)
-
-
-def save(client: Client, path: str, file: Path) -> None:
-    """Downloads beside the file, then puts it in its place: there is never half a file under its name."""
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as part:
-        try:
-            client.download(path, part)
-            part.flush()
-            os.chmod(part.name, 0o666 & ~_umask())
-            os.replace(part.name, file)
-        except BaseException:
-            os.unlink(part.name)
-            raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _summary(told: Any) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from .state import State
 
@@ -20,16 +23,24 @@ def told(state: State) -> str:
     return f"{state.recorded:,} recorded{late}, {state.already_there:,} already there, {state.rejected:,} rejected"
 
 
+class _Bar(Progress):
+    """A bar, and the counts on a line of their own: both fit a narrow terminal."""
+
+    counts = ""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield from super().get_renderables()
+        yield Text(self.counts, no_wrap=True, overflow="ellipsis")
+
+
 class Meter:
     """Shows rows, rate, remaining time and what became of the rows."""
 
     def __init__(self, name: str, total_bytes: int | None) -> None:
         self._console = Console(stderr=True, highlight=False)
-        columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn(), TimeRemainingColumn())
-        self._progress = Progress(
-            *columns, TextColumn("{task.fields[told]}"), console=self._console, disable=not sys.stderr.isatty()
-        )
-        self._task = self._progress.add_task(name, total=total_bytes, told="")
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        self._progress = _Bar(*columns, console=self._console, disable=not sys.stderr.isatty())
+        self._task = self._progress.add_task(escape(name), total=total_bytes)
         self._began_at, self._began_rows, self._next_line = time.monotonic(), 0, LINE_EVERY_ROWS
 
     def __enter__(self) -> Meter:
@@ -52,7 +63,8 @@ class Meter:
     def show(self, state: State, end_bytes: int) -> None:
         rate = (state.rows - self._began_rows) / max(time.monotonic() - self._began_at, 0.001)
         text = f"{state.rows:,} rows, {rate:,.0f}/s: {told(state)}"
-        self._progress.update(self._task, completed=end_bytes, told=text)
+        self._progress.counts = text
+        self._progress.update(self._task, completed=end_bytes)
         if self._progress.disable and state.rows >= self._next_line:
             self.say(text)
             self._next_line += LINE_EVERY_ROWS

@@ -47,6 +47,8 @@ class RejectedFile:
 
     def finish(self) -> None:
         """When an import is repeated and rejects the same rows, the file that lists them already is enough."""
+        if not self._state.rejected_file:
+            return
         for number in range(1, 1000):
             earlier = self._folder / self._name(number)
             if earlier == self.path or not earlier.exists():

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from msgspec import Struct
+from msgspec import MsgspecError, Struct
 from msgspec.json import Decoder
 
 from ...domain.exact_json import text_of
 from ...service.errors import ServiceError
 from ...service.limits import MAX_BATCH_ITEMS
-from ..client import BALANCE, Client
+from ..client import BALANCE, Client, not_ours
 from ..output import WrongUse
 from .meter import Meter
 from .rejected import RejectedFile
@@ -162,7 +162,7 @@ class Import:
             # No Idempotency-Key: each row has its referenceId, and a key would be kept with each delta for ever.
             reply = self._client.fetch("POST", f"{BALANCE}/delta/batch", whole, repeatable=True)
             self._client.patience_s = PATIENCE_S
-            return _decode(reply).data.results
+            return _results(reply, len(bodies))
         except ServiceError as error:
             if error.status not in (400, 413):
                 raise
@@ -200,6 +200,16 @@ class Import:
             self._state.recorded += 1
             self._state.late += result.late_posting
         return None
+
+
+def _results(reply: bytes, count: int) -> list[Result]:
+    try:
+        results = _decode(reply).data.results
+    except MsgspecError as error:
+        raise not_ours(reply) from error
+    if [result.index for result in results] != list(range(count)):
+        raise not_ours(reply)
+    return results
 
 
 def _body(row: Row, reference: str | None) -> bytes:

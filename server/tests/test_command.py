@@ -1,0 +1,68 @@
+"""The command against a server whose record is damaged: what black-box tests can't bring about."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from book import SANDBOX, Book
+
+PACSPACE = [sys.executable, "-m", "pacspace_server", "--json"]
+
+
+@contextmanager
+def served(book: Book, folder: Path) -> Iterator[dict[str, str]]:
+    """A server process on the book's record; the environment in which the command speaks to it."""
+    book.storage.close()
+    arguments = ["serve", "--port", "0", "--database", f"sqlite:///{book.path}", "--signer-dir", str(folder / "signer")]
+    process = subprocess.Popen(
+        [*PACSPACE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder
+    )
+    try:
+        assert process.stdout is not None
+        started = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
+        yield {"PACSPACE_BASE_URL": started["url"], "PACSPACE_API_KEY": started["fullKey"]}
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def test_close_month_lists_who_could_not_be_locked(book: Book, tmp_path: Path) -> None:
+    """A damaged month fails alone: the others are locked, the command lists it with the reason and ends with 1."""
+    book.at("2026-01-10T10:00:00Z")
+    for name in ("c1", "c2", "c3"):
+        book.emit(name, -1_500_000_000)
+    book.integrate()
+    with book.storage.snapshot() as snapshot:
+        customer = snapshot.customer(SANDBOX, book.shard("c2"))
+        assert customer is not None
+        head = snapshot.head(customer, "2026-01")
+    assert head is not None
+    head.frozen = True
+    book.storage.write(lambda unit: unit.set_frozen(head))
+    with served(book, tmp_path) as environment:
+
+        def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [*PACSPACE[:3], *arguments], cwd=tmp_path, env=os.environ | environment, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, timeout=60,
+            )  # fmt: skip
+
+        text, told = run("close-month", "2026-01"), run("--json", "close-month", "2026-01")
+        locked: Any = [
+            json.loads(run("--json", "customer", name).stdout)["lockedThrough"] for name in ("c1", "c2", "c3")
+        ]
+    assert text.returncode == told.returncode == 1, text.stderr
+    assert (
+        "c2" in text.stdout
+        and "RECORD_DAMAGED" in text.stdout
+        and "2 customers, 2 deltas, net change -3" in text.stdout
+    )
+    assert [one["customerId"] for one in json.loads(told.stdout)["failed"]] == ["c2"]
+    assert locked == ["2026-01", None, "2026-01"]
