@@ -29,13 +29,14 @@ def live(url: str, key: str, journal: str, customer: str, first: int, seed: str)
     from pacspace_sdk import PacSpace
 
     rng = random.Random(seed)
+    flushes = rng.choice([0.01, 0.3])  # some lives mostly queue, some mostly flush
     options: Any = {"journal": journal, "autoStart": False, "maxDeltasPerRequest": 7, "maxRequestsPerMinute": 1e6}
     pac = PacSpace(key, base_url=url, submission=options, timeout=5_000, max_retries=0)
     print("open", flush=True)
     for number in itertools.count(first):
         pac.balance.queue_summary(summary(customer, number))  # type: ignore[arg-type]
         print("queued", number, flush=True)
-        if rng.random() < 0.2:
+        if rng.random() < flushes:
             print("flushing", flush=True)
             done = pac.balance.flush_summaries()
             print("flushed", done["accepted"], done["failed"], len(done["rejected"]), flush=True)
