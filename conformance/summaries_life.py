@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 WINDOWED, REFERENCED = 3, 2  # of five summaries: with a window, with a reference of the caller's
@@ -18,9 +19,9 @@ def summary(customer: str, number: int) -> dict[str, Any]:
     """The summary with a number: most have a window or a reference, and many have equal amounts."""
     made: dict[str, Any] = {"customerId": customer, "delta": -(number % 3) - 1, "reason": "usage"}
     if number % (WINDOWED + REFERENCED) < WINDOWED:
-        day, hour = number // 24 % 28 + 1, number % 24
-        start = f"2026-0{number // 672 % 9 + 1}-{day:02d}T{hour:02d}"
-        return made | {"windowStart": f"{start}:00:00Z", "windowEnd": f"{start}:59:59Z"}
+        start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
+        end = start + timedelta(minutes=1)
+        return made | {"windowStart": start.isoformat(), "windowEnd": end.isoformat()}
     return made | {"referenceId": f"ref-{number}"}
 
 
