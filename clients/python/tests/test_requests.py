@@ -463,6 +463,7 @@ def test_a_closed_client_sends_nothing(make: Make, script: Script) -> None:
             ("balance.usage", ()),
             ("verify", ("0xab",)),
             ("balance.queue_summary", ({"customerId": "c", "delta": 1},)),
+            ("balance.flush_summaries", ()),
         ):
             with pytest.raises(PacSpaceError, match=reason) as error:
                 pac.call(name, *arguments)
