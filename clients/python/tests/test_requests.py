@@ -463,6 +463,7 @@ def test_a_closed_client_sends_nothing(make: Make, script: Script) -> None:
             ("balance.usage", ()),
             ("verify", ("0xab",)),
             ("balance.queue_summary", ({"customerId": "c", "delta": 1},)),
+            ("balance.flush_summaries", ()),
         ):
             with pytest.raises(PacSpaceError, match=reason) as error:
                 pac.call(name, *arguments)
@@ -472,4 +473,6 @@ def test_a_closed_client_sends_nothing(make: Make, script: Script) -> None:
 
 def test_the_key_is_never_shown(pac: Blocking) -> None:
     """The representation of a client does not hold the secret."""
-    assert "secret" not in repr(pac.client) and "pk_test_public" in repr(pac.client)
+    assert "pk_test_public" in repr(pac.client)
+    shown = repr([pac.client, pac.client.config, pac.client._core, pac.client.balance])
+    assert "secret" not in shown

@@ -68,6 +68,10 @@ class Submissions:
     closed: str | None = None
     next_flush_at: datetime | None = None
 
+    def require_open(self) -> None:
+        if self.closed is not None:
+            raise PacSpaceError(f"the client is closed: {self.closed}", code="CLIENT_CLOSED")
+
 
 def make_submissions(options: SubmissionOptions | None) -> Submissions:
     settings = read_settings(options)
@@ -89,8 +93,7 @@ def queue_summary(core: Submissions, summary: Summary) -> Operation[QueuedSummar
 
 def queue_summaries(core: Submissions, summaries: Iterable[Summary]) -> Operation[list[QueuedSummary]]:
     """Queues several summaries: all of them, or none when one of them is not acceptable."""
-    if core.closed is not None:
-        raise PacSpaceError(f"the client is closed: {core.closed}", code="CLIENT_CLOSED")
+    core.require_open()
     queued = [read_summary(summary, core.settings.default_reason) for summary in summaries]
     yield OnDisk(lambda: core.queue.add(queued))
     yield Queued()
@@ -105,6 +108,7 @@ def flush_summaries(core: Submissions, options: FlushOptions | None = None) -> O
     What may succeed later stays queued, a request whose outcome is not known as it was sent. What never will (not
     valid, or a conflict with what is recorded) leaves the queue and is listed in `rejected`.
     """
+    core.require_open()
     given = read_options(FlushOptions, options, {})
     reply = _empty_reply(core)
     turn = core.queue.begin(core.settings.max_deltas, given.get("maxItems"))
