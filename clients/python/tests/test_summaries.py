@@ -235,8 +235,9 @@ def test_a_reply_that_forgets_one(pac: Blocking, script: Script) -> None:
     script.replies = [reply({"results": [{"index": 1, "status": "QUEUED"}]}, 201)]
     result = pac.call("balance.flush_summaries")
     assert (result["accepted"], result["failed"], result["queuedAfterFlush"]) == (1, 1, 1)
-    script.replies = [raw(b"<html>")]
-    assert pac.call("balance.flush_summaries")["failed"] == 1 and queued(pac) == 1
+    for nonsense in (raw(b"<html>"), raw(b""), raw([1]), reply({"results": [7, {"index": "x"}, {}]})):
+        script.replies = [nonsense]
+        assert pac.call("balance.flush_summaries")["failed"] == 1 and queued(pac) == 1
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429])
