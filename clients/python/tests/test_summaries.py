@@ -267,6 +267,18 @@ def test_one_bad_summary_does_not_hold_up_the_others(pac: Blocking, script: Scri
     assert [one["referenceId"] for one in result["rejected"]] == ["bad"]
 
 
+@pytest.mark.parametrize("status", [400, 409, 422])
+def test_a_refused_request_with_one_summary(make: Make, script: Script, sleeps: list[float], status: int) -> None:
+    """A server that says why it does not take the one summary settles it; a gateway without a reason does not."""
+    pac = make(submission=QUIET, max_retries=0)
+    pac.call("balance.queue_summary", BARE)
+    script.replies = [raw(b"<html>bad request</html>", status)]
+    assert pac.call("balance.flush_summaries")["rejected"] == [] and queued(pac) == 1
+    script.replies = [refusal(status, message="not like this")]
+    result = pac.call("balance.flush_summaries")
+    assert (result["failed"], [one["error"] for one in result["rejected"]], queued(pac)) == (1, ["not like this"], 0)
+
+
 def test_requests_are_bounded_and_paced(make: Make, script: Script, sleeps: list[float]) -> None:
     """At most maxDeltasPerRequest in one request, maxRequestsPerMinute apart, maxItems in one flush."""
     script.replies = [accept]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from ..errors import PacSpaceError
+from ..errors import NO_REASON, PacSpaceError
 from ..options import read_options
 from ..protocol import Operation, Wait
 from ..summaries import Chunk, Outcome, Round, Settings, SummaryQueue, read_settings, read_summary
@@ -153,13 +153,15 @@ def _judge_failure(error: Exception, chunk: Chunk, turn: Round, outcome: Outcome
     """A whole request failed: perhaps recorded (then it is sent again exactly as it was, under the same key), or not."""
     status = error.status_code if isinstance(error, PacSpaceError) else 0
     code = (error.server_code or error.code) if isinstance(error, PacSpaceError) else None
-    if status in NOT_VALID and len(chunk) > 1:
+    # A gateway that answers everything with a bare 400 must not empty the queue.
+    not_valid = status in NOT_VALID and str(error) != NO_REASON
+    if not_valid and len(chunk) > 1:
         # Smaller requests for the rest of this flush, until the summary that is not valid is alone.
         turn.chunk_size = len(chunk) // 2
         turn.ids.extendleft(reversed(chunk.ids))
         outcome.back = list(chunk.ids)
         return []
-    failures = [_failure(delta, str(error), code, status in NOT_VALID) for delta in chunk]
+    failures = [_failure(delta, str(error), code, not_valid) for delta in chunk]
     if 400 <= status < 500 and status != 408:
         _sort_out(outcome, chunk.ids, failures)
     return failures
