@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 from typing import Any, ClassVar
 
-
 NO_REASON = "Request failed"  # the message of a refusal whose reply says nothing that can be understood
 
 
