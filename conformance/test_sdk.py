@@ -201,7 +201,7 @@ def check_files(call: Call, document: Any, files: list[bytes]) -> None:
     with pytest.raises(TypeError, match="download"):
         call("receipts.verify", document, trust=key)
     text = call("receipts.email_body", document)
-    assert "-1.5 calls in 1 records, locked" in text and document["proofRoot"] in text and "SANDBOX" in text
+    assert "-1.5 calls in 1 record, locked" in text and document["proofRoot"] in text and "SANDBOX" in text
     assert document["bundleUrl"] in text and document["verifyUrl"] in text
 
 

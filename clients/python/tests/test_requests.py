@@ -411,6 +411,19 @@ def test_what_is_no_json(pac: Blocking, script: Script, metadata: Any) -> None:
     assert script.requests == []
 
 
+def test_what_no_header_can_carry(make: Make, script: Script) -> None:
+    """A key or token with characters that a header can't carry is refused before sending, without showing it."""
+    for client, keywords in (
+        (make(), {"idempotency_key": "a\nb"}),
+        (make(), {"dashboard_token": "süß"}),
+        (make(api_key="pk_test_süß"), {}),
+    ):
+        with pytest.raises(ValidationError, match="printable ASCII") as error:
+            client.call("balance.emit", "c", 1, "r", **keywords)
+        assert "ß" not in str(error.value)
+    assert script.requests == []
+
+
 def test_a_batch_is_one_request(pac: Blocking, script: Script) -> None:
     """emit_batch sends all deltas in one request, in order, each with its own fields."""
     items = [
