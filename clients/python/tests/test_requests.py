@@ -411,6 +411,19 @@ def test_what_is_no_json(pac: Blocking, script: Script, metadata: Any) -> None:
     assert script.requests == []
 
 
+def test_what_no_header_can_carry(make: Make, script: Script) -> None:
+    """A key or token with characters that a header can't carry is refused before sending, without showing it."""
+    for client, keywords in (
+        (make(), {"idempotency_key": "a\nb"}),
+        (make(), {"dashboard_token": "süß"}),
+        (make(api_key="pk_test_süß"), {}),
+    ):
+        with pytest.raises(ValidationError, match="printable ASCII") as error:
+            client.call("balance.emit", "c", 1, "r", **keywords)
+        assert "ß" not in str(error.value)
+    assert script.requests == []
+
+
 def test_a_batch_is_one_request(pac: Blocking, script: Script) -> None:
     """emit_batch sends all deltas in one request, in order, each with its own fields."""
     items = [
@@ -463,6 +476,7 @@ def test_a_closed_client_sends_nothing(make: Make, script: Script) -> None:
             ("balance.usage", ()),
             ("verify", ("0xab",)),
             ("balance.queue_summary", ({"customerId": "c", "delta": 1},)),
+            ("balance.flush_summaries", ()),
         ):
             with pytest.raises(PacSpaceError, match=reason) as error:
                 pac.call(name, *arguments)
@@ -472,4 +486,6 @@ def test_a_closed_client_sends_nothing(make: Make, script: Script) -> None:
 
 def test_the_key_is_never_shown(pac: Blocking) -> None:
     """The representation of a client does not hold the secret."""
-    assert "secret" not in repr(pac.client) and "pk_test_public" in repr(pac.client)
+    assert "pk_test_public" in repr(pac.client)
+    shown = repr([pac.client, pac.client.config, pac.client._core, pac.client.balance])
+    assert "secret" not in shown

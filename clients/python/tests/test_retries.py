@@ -46,7 +46,7 @@ def test_attempts_are_counted(make: Make, script: Script, sleeps: list[float], m
         make(max_retries=max_retries).call("balance.emit", "c", 1, "r")
     assert len(script.requests) == max_retries + 1 and len(sleeps) == max_retries
     assert (error.value.code, error.value.status_code) == ("NETWORK_ERROR", 0)
-    assert {error.value.idempotency_key} == keys(script)
+    assert {error.value.idempotency_key} == keys(script) and isinstance(error.value.__cause__, OSError)
 
 
 @pytest.mark.parametrize(

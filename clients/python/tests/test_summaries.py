@@ -235,8 +235,9 @@ def test_a_reply_that_forgets_one(pac: Blocking, script: Script) -> None:
     script.replies = [reply({"results": [{"index": 1, "status": "QUEUED"}]}, 201)]
     result = pac.call("balance.flush_summaries")
     assert (result["accepted"], result["failed"], result["queuedAfterFlush"]) == (1, 1, 1)
-    script.replies = [raw(b"<html>")]
-    assert pac.call("balance.flush_summaries")["failed"] == 1 and queued(pac) == 1
+    for nonsense in (raw(b"<html>"), raw(b""), raw([1]), reply({"results": [7, {"index": "x"}, {}]})):
+        script.replies = [nonsense]
+        assert pac.call("balance.flush_summaries")["failed"] == 1 and queued(pac) == 1
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429])
@@ -264,6 +265,18 @@ def test_one_bad_summary_does_not_hold_up_the_others(pac: Blocking, script: Scri
     result = pac.call("balance.flush_summaries")
     assert (result["accepted"], result["failed"], result["attempted"], result["queuedAfterFlush"]) == (7, 1, 8, 0)
     assert [one["referenceId"] for one in result["rejected"]] == ["bad"]
+
+
+@pytest.mark.parametrize("status", [400, 409, 422])
+def test_a_refused_request_with_one_summary(make: Make, script: Script, sleeps: list[float], status: int) -> None:
+    """A server that says why it does not take the one summary settles it; a gateway without a reason does not."""
+    pac = make(submission=QUIET, max_retries=0)
+    pac.call("balance.queue_summary", BARE)
+    script.replies = [raw(b"<html>bad request</html>", status)]
+    assert pac.call("balance.flush_summaries")["rejected"] == [] and queued(pac) == 1
+    script.replies = [refusal(status, message="not like this")]
+    result = pac.call("balance.flush_summaries")
+    assert (result["failed"], [one["error"] for one in result["rejected"]], queued(pac)) == (1, ["not like this"], 0)
 
 
 def test_requests_are_bounded_and_paced(make: Make, script: Script, sleeps: list[float]) -> None:

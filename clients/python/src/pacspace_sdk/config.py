@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from .errors import PacSpaceError
@@ -18,7 +18,7 @@ TEST_CHAIN_ID, LIVE_CHAIN_ID = 296, 295  # sent because the interface has it; th
 class ClientConfig:
     """The settings of one client. `timeout` in milliseconds, for one request."""
 
-    api_key: str
+    api_key: str = field(repr=False)
     base_url: str
     chain_id: int | str
     credit_pool_id: int | str | None = None

@@ -80,11 +80,11 @@ def _email_body(receipt: Mapping[str, Any]) -> str:
     lines = ["SANDBOX: a test, not a bill.", ""] if receipt.get("environment") == "sandbox" else []
     lines += [
         f"Recorded for {receipt['customerId']}, {period}:",
-        f"  {_number(receipt.get('netChange', receipt.get('finalBalance')))}{unit} in {_number(receipt['deltaCount'])} records, {state}",
+        f"  {_number(receipt.get('netChange', receipt.get('finalBalance')))}{unit} in {_records(receipt['deltaCount'])}, {state}",
     ]
     for part in receipt.get("subtotals") or []:
         lines.append(
-            f"  {_number(part['total'])}{unit} in {_number(part['count'])}: {part['reason'] or '(reason erased)'}"
+            f"  {_number(part['total'])}{unit} in {_records(part['count'])}: {part['reason'] or '(reason erased)'}"
         )
     links = receipt.get("links") or receipt
     shown = {
@@ -99,6 +99,10 @@ def _email_body(receipt: Mapping[str, Any]) -> str:
     )
     lines.append("file and run: python -m pacspace_proofs receipt.json --key <the vendor's verifier key>")
     return "\n".join(lines) + "\n"
+
+
+def _records(count: Any) -> str:
+    return f"{_number(count)} record{'' if count == 1 else 's'}"
 
 
 def _number(value: Any) -> str:

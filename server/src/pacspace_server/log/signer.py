@@ -95,7 +95,8 @@ class Signer:
 
     @contextmanager
     def _locked(self, origin: str) -> Iterator[None]:
-        with self._path(origin, "lock").open("w") as file:
+        descriptor = os.open(self._path(origin, "lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

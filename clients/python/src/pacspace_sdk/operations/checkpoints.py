@@ -107,7 +107,8 @@ def _receipt(core: Core, kind: str, customer_id: str, given: Mapping[str, Any]) 
     check_scope(given)
     path = balance_path(kind, customer_id)
     found = yield from call(core, Call("GET", path, query=pick(given, *SCOPE_KEYS), options=given))
-    for name in RECEIPT_LINKS:
-        found[name] = None if found.get(name) is None else str(found[name])
+    links = {name: found.get(name) for name in RECEIPT_LINKS} if isinstance(found, dict) else {}
+    for name, link in links.items():
+        found[name] = None if link is None else str(link)
     reply: ReceiptReply = found
     return reply
