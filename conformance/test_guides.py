@@ -58,6 +58,12 @@ class Reader:
             exec(compile(code, "guide", "exec"), self.session)
         return output.getvalue()
 
+    def close(self) -> None:
+        """Ends the Python session."""
+        pac: Any = self.session.pop("pac", None)
+        if pac is not None:
+            pac.close()
+
 
 @pytest.fixture
 def reader(
@@ -73,9 +79,7 @@ def reader(
     for name in ("PACSPACE_BASE_URL", "PACSPACE_API_KEY"):
         monkeypatch.setenv(name, typing.environment[name])
     yield typing
-    closing: Any = typing.session.get("pac")
-    if closing is not None:
-        closing.close()
+    typing.close()
 
 
 def follow(reader: Reader, page: Path) -> None:
@@ -105,7 +109,9 @@ def test_the_readme_and_the_quickstart_share_a_server(page: Path, reader: Reader
     (program,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.S | re.M)
     if readme_first:
         reader.python(program)
+        reader.close()
     follow(reader, page)
+    reader.close()
     if not readme_first:
         reader.python(program)
 
