@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from .cluster import APPLICATION, OWNER, shared_cluster
+from .contract import Contract, contract_of
 
 # The installed command; PACSPACE_COMMAND names another one to test.
 COMMAND = shlex.split(os.environ.get("PACSPACE_COMMAND", "")) or [
@@ -83,7 +84,7 @@ class Reply:
 
 
 class Client:
-    """One key (or none) on one server; keep-alive, one connection per thread."""
+    """One key (or none) on one server; keep-alive, one connection per thread. Every reply is held against /openapi.json."""
 
     def __init__(self, server: Server, key: str | None) -> None:
         self.server, self.key = server, key
@@ -128,6 +129,8 @@ class Client:
             self._local.known = None
             raise
         self._local.used = time.monotonic()
+        assert self.server.contract is not None
+        self.server.contract.check(method, path, answer.status, answer.headers, answer.body)
         return answer
 
     def get(self, path: str, **query: Any) -> Reply:
@@ -201,6 +204,7 @@ class Server:
         self.key: str | None = None
         self.process: subprocess.Popen[str] | None = None
         self.clients: dict[str | None, Client] = {}
+        self.contract: Contract | None = None
         self._read_chars = 0
 
     def start(self, *options: str) -> Server:
@@ -219,6 +223,7 @@ class Server:
             )
         document = self._ready()
         self.url = document["url"]
+        self.contract = contract_of(self.url)
         self.key = document["fullKey"] or self.key
         return self
 

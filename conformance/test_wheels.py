@@ -61,6 +61,11 @@ def server_wheel(tmp_path_factory):
     return build("server", tmp_path_factory.mktemp("server-wheel"))
 
 
+@pytest.fixture(scope="module")
+def sdk_wheel(tmp_path_factory):
+    return build("clients/python", tmp_path_factory.mktemp("sdk-wheel"))
+
+
 def assert_complete(wheel, package):
     in_source = {
         path.relative_to(package.parent).as_posix()
@@ -80,6 +85,10 @@ def test_the_server_wheel_carries_every_file_of_the_package_sql_and_pages_too(se
     assert_complete(server_wheel, ROOT / "server/src/pacspace_server")
 
 
+def test_the_sdk_wheel_carries_every_file_of_the_package(sdk_wheel):
+    assert_complete(sdk_wheel, ROOT / "clients/python/src/pacspace_sdk")
+
+
 def test_the_proofs_wheel_works_alone_on_its_oldest_python(proofs_wheel, tmp_path):
     python = clean_venv(tmp_path / "venv", floor_minor=10)
     run(UV, "pip", "install", "--quiet", "--python", python, "--no-index", proofs_wheel, cwd=tmp_path)
@@ -97,3 +106,31 @@ def test_the_server_wheel_works_with_the_locked_packages_and_nothing_else(proofs
     pacspace = python.parent / "pacspace"
     assert "serve" in run(pacspace, "--help", cwd=tmp_path)
     assert run(pacspace, "config", cwd=tmp_path).strip()
+
+
+FIRST_LINES = """
+import asyncio, sys
+from pacspace_sdk import AsyncPacSpace, PacSpace
+
+key, url = sys.argv[1:]
+with PacSpace(key, base_url=url) as pac:
+    print(pac.balance.emit("cust_wheel", -42.5, "compute_minutes")["period"])
+    locked = pac.balance.checkpoint("cust_wheel", {"period": "2026-02"})
+    file = pac.receipts.download(locked["receiptId"])
+    print(pac.receipts.verify(file, trust=pac.receipts.get(locked["receiptId"])["verification"]["verifierKey"])["result"])
+
+async def run():
+    async with AsyncPacSpace(key, base_url=url) as pac:
+        print((await pac.balance.derive("cust_wheel", period="2026-02"))["computedBalance"])
+
+asyncio.run(run())
+"""
+
+
+def test_the_sdk_wheel_works_alone_on_its_oldest_python(proofs_wheel, sdk_wheel, tmp_path, start_server):
+    """The client, the verifier and what they depend on are enough to record, lock and verify, on the oldest Python."""
+    python = clean_venv(tmp_path / "venv", floor_minor=10)
+    run(UV, "pip", "install", "--quiet", "--python", python, proofs_wheel, sdk_wheel, cwd=tmp_path)
+    server = start_server("--sandbox-clock", "2026-02-10T12:00:00Z")
+    printed = run(python, "-W", "error", "-c", FIRST_LINES, server.key, server.url, cwd=tmp_path).split()
+    assert printed == ["2026-02", "locked-full", "-42.5"]

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 
 import click
 
 from pacspace_server import config
-from pacspace_server.api.routes import BEARER, KEY, NONE, ROUTES
+from pacspace_server.api.openapi import document
 from pacspace_server.cli.main import main as command
 from pacspace_server.service.errors import CODES
 from pacspace_server.service.limits import limits
+from pacspace_server.web.manual import Entry, Manual, Row, Shape, read_manual
 from pacspace_server.web.pages import ROUTES as PAGES
 
 PAGE = Path(__file__).with_name("reference.md")
-SECTIONS = {
-    "Routes with an API key (`X-Api-Key`)": KEY,
-    "Dashboard routes (`Authorization: Bearer` and a key that has the `admin` scope)": BEARER,
-    "Public routes": NONE,
-}
 HEAD = """\
 # Reference
 
@@ -31,17 +26,58 @@ problem. Amounts are exact JSON numbers. `X-Request-Id` is on every reply and in
 """
 
 
-def first_line(text: str | None) -> str:
-    return (inspect.cleandoc(text or "").splitlines() or [""])[0].removesuffix(".")
-
-
-def routes() -> list[str]:
-    lines = []
-    for title, auth in SECTIONS.items():
-        lines += [f"## {title}", "", "| route | does |", "|---|---|"]
-        lines += [f"| `{route.method} {route.path}` | {route.says} |" for route in ROUTES if route.auth == auth]
-        lines.append("")
+def routes(manual: Manual) -> list[str]:
+    lines = ["## Routes", "", "A running server shows the same at `/docs`, and as OpenAPI 3.1 at `/openapi.json`.", ""]
+    for group in manual.groups:
+        lines += [f"### {group.name}", "", group.says, ""]
+        for entry in group.entries:
+            lines += [*route(entry), ""]
     return [*lines, "Pages for people: " + ", ".join(f"`{path}`" for path, _ in PAGES) + "."]
+
+
+def route(entry: Entry) -> list[str]:
+    """One route: what it does, takes, answers and refuses."""
+    lines = [f"#### `{entry.method} {entry.path}`", "", f"{entry.says}."]
+    if entry.needs:
+        scheme, _, scope = entry.needs.partition(", scope ")
+        lines += ["", f"Needs `{scheme}` with the scope `{scope}`."]
+    for where, rows in [*entry.parameters, ("body", entry.body)]:
+        if rows:
+            lines += [
+                "",
+                f"| in the {where} | | |",
+                "|---|---|---|",
+                *(row(field, field.needed and "needed") for field in rows),
+            ]
+    statuses = " or ".join(entry.statuses)
+    for shape in entry.reply:
+        lines += ["", f"Replies {statuses} with {shape.name}: {lower(shape.says)}", "", *fields(shape)]
+    if not entry.reply:
+        lines += ["", f"Replies {statuses} with `{entry.media_type}`."]
+    refusals = ", ".join(f"{r.status} `{r.code}`" if r.code else f"{r.status} (fields)" for r in entry.refusals)
+    return [*lines, "", f"Refuses with {refusals}."]
+
+
+def shapes(manual: Manual) -> list[str]:
+    lines = ["## Shapes", "", "What the fields of replies are made of."]
+    for shape in manual.shapes:
+        lines += ["", f"### {shape.name}", "", *([shape.says, ""] if shape.says else []), *fields(shape)]
+    return lines
+
+
+def fields(shape: Shape) -> list[str]:
+    return ["| field | | |", "|---|---|---|", *(row(field, not field.needed and "not always") for field in shape.rows)]
+
+
+def row(field: Row, mark: str | bool) -> str:
+    named = " or ".join(f"[{name}](#{name.lower()})" for name in field.shapes)
+    kind = field.kind if not named else f"{field.kind} of {named}" if field.kind != "object" else named
+    note = f"{mark}. " if mark else ""
+    return f"| `{field.name}` | {kind} | {(note + field.says).strip()} |"
+
+
+def lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def errors() -> list[str]:
@@ -80,7 +116,8 @@ def limit_table() -> list[str]:
 
 
 def reference() -> str:
-    parts = [routes(), errors(), limit_table(), settings(), commands()]
+    manual = read_manual(document("http://127.0.0.1:8787"))
+    parts = [routes(manual), shapes(manual), errors(), limit_table(), settings(), commands()]
     return HEAD + "\n" + "\n\n".join("\n".join(part).rstrip() for part in parts) + "\n"
 
 

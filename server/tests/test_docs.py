@@ -20,13 +20,54 @@ def test_the_reference_is_what_the_code_says() -> None:
     assert page.PAGE.read_text("utf-8") == page.reference(), "run `make docs`"
 
 
-def test_every_route_says_what_it_does() -> None:
-    """No route of the reference has an empty description."""
-    rows = re.findall(
-        r"^\| `(?:GET|POST) [^|]*\| *([^|]*?) *\|$", (ROOT / "docs/reference.md").read_text("utf-8"), re.M
-    )
-    assert len(rows) > 15
-    assert all(rows)
+def documented() -> dict[tuple[str, str], set[tuple[str, str]]]:
+    """Status and code of every refusal in the OpenAPI document, by method and path; a plain 400 has no code."""
+    from pacspace_server.api.openapi import document
+
+    made = document("http://127.0.0.1")
+    schemas = made["components"]["schemas"]
+    found: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for path, methods in made["paths"].items():
+        for method, operation in methods.items():
+            codes = found[method.upper(), path] = set()
+            for status, response in operation["responses"].items():
+                if status in ("200", "201"):
+                    continue
+                schema = response["content"]["application/json"]["schema"]
+                for part in schema.get("oneOf", [schema]):
+                    error = schemas[part["$ref"].rpartition("/")[2]]["properties"]["error"]["properties"]
+                    codes.add((status, error["code"]["const"] if "code" in error else ""))
+    return found
+
+
+def test_table_document_and_reference_agree() -> None:
+    """Route table, OpenAPI document and docs/reference.md have the same routes, methods and codes, each under its status."""
+    from pacspace_server.api.refusals import status_of
+    from pacspace_server.api.routes import ROUTES
+    from pacspace_server.service.errors import CODES
+
+    found = documented()
+    assert found.keys() == {(route.method, route.path.replace(":path}", "}")) for route in ROUTES}
+    text = (ROOT / "docs/reference.md").read_text("utf-8")
+    sections = re.split(r"^#### `(\w+) ([^`]+)`$", text, flags=re.M)
+    assert {*zip(sections[1::3], sections[2::3], strict=True)} == found.keys()
+    for method, path, section in zip(sections[1::3], sections[2::3], sections[3::3], strict=True):
+        (line,) = re.findall(r"^Refuses with (.*)\.$", section, re.M)
+        named = re.findall(r"([0-9]{3}) (?:`([A-Z_]+)`|\(fields\))", line)
+        assert {*named} == found[method, path], path
+        assert all(int(status) == (status_of(code) if code else 400) for status, code in named)
+    for route in ROUTES:
+        assert len(route.says) > 10, route.path
+        codes = {code for _, code in found[route.method, route.path.replace(":path}", "}")]}
+        assert {*route.codes} <= codes <= {*CODES, ""}
+
+
+def test_every_code_is_answered_somewhere() -> None:
+    """Each documented error code belongs to a route, or to a method that a path does not take."""
+    from pacspace_server.service.errors import CODES
+
+    answered = {code for codes in documented().values() for _, code in codes}
+    assert answered | {"METHOD_NOT_ALLOWED"} == {*CODES, ""}
 
 
 def test_every_error_code_that_is_raised_is_in_the_table() -> None:

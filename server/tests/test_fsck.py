@@ -13,6 +13,7 @@ import pytest
 from book import SANDBOX, Book
 from engines import BOTH, Engine, SqliteEngine
 
+from pacspace_server.service import fsck as fsck_room
 from pacspace_server.service.fsck import fsck
 from pacspace_server.service.verify import recompute
 
@@ -39,6 +40,20 @@ def test_a_sound_record_is_clean(story: Book) -> None:
     assert (findings.customers, findings.deltas) == (2, 7)
     assert findings.log_entries >= 4
     assert findings.log_checkpoints >= 3
+
+
+@BOTH
+def test_a_log_that_grows_meanwhile_is_no_difference(story: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is recorded, integrated and signed after fsck took its snapshot is not held against the record."""
+    run = fsck_room._Checker.run
+
+    def later(*arguments: Any) -> None:
+        story.emit("cust_b", -1_000_000_000)
+        story.integrate()
+        run(*arguments)
+
+    monkeypatch.setattr(fsck_room._Checker, "run", later)
+    assert fsck(story.storage, story.signer).problems == []
 
 
 def cells(engine: Engine) -> Iterator[tuple[str, str, tuple[Any, ...], Any]]:

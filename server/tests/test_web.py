@@ -7,7 +7,7 @@ import html
 import json
 import os
 import re
-import signal
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -23,6 +23,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from running import running
 
 from pacspace_server.domain.amounts import units
 from pacspace_server.domain.instants import parse_instant
@@ -86,28 +87,9 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("web")
-    program = "from pacspace_server.cli.main import main; main()"
-    database = folder / "record.db"
-    flags = ["--port", "0", "--database", f"sqlite:///{database}", "--sandbox-clock", NOW]
-    with (folder / "stderr").open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, "--json", "serve", *flags], stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-        assert process.stdout is not None
-        try:
-            text = ""
-            for line in process.stdout:
-                text += line
-                if line.rstrip() == "}":
-                    break
-            assert text, (folder / "stderr").read_text()
-            started = json.loads(text)
-            yield Site(started["url"], started["fullKey"], database)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
-            process.stdout.close()
+    database = tmp_path_factory.mktemp("web") / "record.db"
+    with running(database, "--sandbox-clock", NOW) as started:
+        yield Site(started["url"], started["fullKey"], database)
 
 
 @pytest.fixture(scope="module")
@@ -331,7 +313,16 @@ def test_a_slash_too_many_does_no_harm(site: Site, month: dict[str, Any]) -> Non
 
 def every_page(site: Site, month: dict[str, Any]) -> Iterator[Answer]:
     root, receipt_id = month["proofRoot"], month["deltas"][0]["receiptId"]
-    paths = ["/", "/verify", f"/verify/{root}", f"/verify/{receipt_id}", "/verify/", "/verify/0x1", "/receipt/a/b"]
+    paths = [
+        "/",
+        "/docs",
+        "/verify",
+        f"/verify/{root}",
+        f"/verify/{receipt_id}",
+        "/verify/",
+        "/verify/0x1",
+        "/receipt/a/b",
+    ]
     for path in [*paths, "/static/nothing.css"]:
         yield site.get(path)
 
@@ -354,7 +345,8 @@ def test_no_page_names_the_customer(site: Site, month: dict[str, Any]) -> None:
 
 def test_the_words_are_the_products(site: Site, month: dict[str, Any]) -> None:
     """Pages say recorded; nothing was used, charged or measured, and nobody is judged."""
-    shown = [text_of(answer.body) for answer in every_page(site, month)]
+    # Names of fields are the interface's; what is said about them is ours.
+    shown = [text_of(re.sub(r"<code>.*?</code>", "", answer.body)) for answer in every_page(site, month)]
     templates = resources.files("pacspace_server.web").joinpath("templates").iterdir()
     shown += [template.read_text(encoding="utf-8") for template in templates if template.name.endswith(".html")]
     shown += proof.CHECKS.values()
@@ -394,6 +386,79 @@ def test_how_to_check_a_file_shows_the_keys(site: Site, month: dict[str, Any]) -
     assert [key.split("/")[1] for key in keys] == ["production", "sandbox"]
     with urllib.request.urlopen(f"{site.url}/log/{keys[1].split('/')[2][:32]}/key", timeout=20) as reply:
         assert reply.read().decode().strip() == keys[1]
+
+
+def test_the_interface_is_shown_whole(site: Site) -> None:
+    """/docs has every method and path, every field of a request and of a reply, and every code of the document."""
+    document = json.loads(site.get("/openapi.json").body)
+    answer = site.get("/docs")
+    page = answer.body.replace("<wbr>", "")
+    assert answer.status == 200
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            entry = page.partition(f' id="{operation["operationId"]}"')[2].partition("</section>")[0]
+            shown = text_of(entry)
+            assert shown.startswith(f"{method.upper()} {path} ") or f"> {method.upper()} {path} " in shown, path
+            assert html.escape(operation["summary"], quote=False).partition("'")[0] in entry
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            parameters = [p["name"] for p in operation["parameters"] if "name" in p]
+            for name in [*parameters, *body.get("properties", {})]:
+                assert f"<code>{name}</code>" in entry, f"{path} {name}"
+            statuses = " ".join(re.findall(r'<span class="status">([^<]*)<', entry)).replace(" or ", " ").split()
+            assert set(statuses) == operation["responses"].keys(), path
+    for schema in document["components"]["schemas"].values():
+        for name, part in schema.get("properties", {}).items():
+            assert f"<code>{name}</code>" in page or name in ("success", "error", "message", "statusCode"), name
+            assert part.get("const") is not str or part["const"] in page
+
+
+def test_links_in_the_interface_lead_somewhere(site: Site) -> None:
+    """Each link of /docs within the page names one place in it."""
+    page = site.get("/docs").body
+    places = re.findall(r' id="([^"]*)"', page)
+    assert len(places) == len(set(places))
+    linked = set(re.findall(r'href="#([^"]*)"', page))
+    assert len(linked) > 60
+    assert linked <= set(places)
+
+
+def test_the_commands_of_the_interface_run(tmp_path: Path) -> None:
+    """Each command on /docs, run in order as printed, is understood: it succeeds, or what it asks for is not there."""
+    with running(tmp_path / "record.db", "--sandbox-clock", "2026-02-10T12:00:00Z") as started:
+        fresh = Site(started["url"], started["fullKey"], tmp_path)
+        commands = [
+            html.unescape(text) for text in re.findall(r"<pre><code>(.*?)</code></pre>", fresh.get("/docs").body, re.S)
+        ]
+        assert len(commands) > 30
+        statuses = [run_curl(command.replace("$PACSPACE_API_KEY", fresh.key)) for command in commands]
+    assert set(statuses) == {200, 201, 403, 404}
+    assert statuses.count(403) == 1, "the first key may not make customers by hand"
+    writing = [status for command, status in zip(commands, statuses) if "-d '{\n" in command]
+    assert sorted(writing) == [200, 201, 201, 201, 201, 403]
+
+
+def run_curl(command: str) -> int:
+    """The status of what a curl command asks for."""
+    _, *words = shlex.split(command.replace("\\\n", " "))
+    method, data, headers, url = "GET", None, {}, ""
+    while words:
+        word = words.pop(0)
+        if word == "-X":
+            method = words.pop(0)
+        elif word == "-H":
+            name, _, value = words.pop(0).partition(": ")
+            headers[name] = value
+        elif word == "-d":
+            data = words.pop(0).encode()
+        else:
+            url = word
+    request = urllib.request.Request(url, data, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            return reply.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
 
 
 def test_head_has_no_body(site: Site, month: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 from typing import Any, ClassVar
 
+NO_REASON = "Request failed"  # the message of a refusal whose reply says nothing that can be understood
+
 
 class PacSpaceError(Exception):
     """Base of every error of this package.
@@ -27,7 +29,7 @@ class PacSpaceError(Exception):
 
     def __init__(
         self,
-        message: str = "Request failed",
+        message: str = NO_REASON,
         status_code: int | None = None,
         code: str | None = None,
         request_path: str | None = None,

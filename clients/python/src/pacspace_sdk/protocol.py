@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
 from .config import VERSION, ClientConfig
-from .errors import PacSpaceError, TimeoutError
+from .errors import PacSpaceError, TimeoutError, ValidationError
 from .exact import decode, encode_body
 from .replies import Pending, judge, retry_after_of
 from .transport import HttpResponse
@@ -132,9 +132,19 @@ def _request(config: ClientConfig, asked: Call, key: str | None) -> Send:
         headers["Authorization"] = f"Bearer {token}"
     if key := key or options.get("idempotencyKey"):
         headers["Idempotency-Key"] = key
-    headers |= {str(name): str(value) for name, value in (options.get("headers") or {}).items()}
+    headers |= options.get("headers") or {}
     url = config.base_url + asked.path + ("?" + urlencode(query, quote_via=quote) if query else "")
-    return Send(asked.method, url, headers, body, int(options.get("timeout") or config.timeout))
+    timeout_ms = int(options.get("timeout") or config.timeout)
+    return Send(asked.method, url, {name: _header(name, value) for name, value in headers.items()}, body, timeout_ms)
+
+
+def _header(name: str, value: object) -> str:
+    """The text of a header's value, which may be a secret and is not shown in the error."""
+    text = str(value)
+    if not (text.isascii() and text.isprintable()):
+        problem = "holds characters that a header can't carry: only printable ASCII is sent"
+        raise ValidationError(f"{name} {problem}", details=[{"field": name, "problem": problem}])
+    return text
 
 
 def _attempt(config: ClientConfig, asked: Call, send: Send) -> Operation[Any]:
@@ -143,8 +153,22 @@ def _attempt(config: ClientConfig, asked: Call, send: Send) -> Operation[Any]:
         reply: HttpResponse = yield send
     except NoReply as failure:
         message = f"no reply from {config.base_url}: {failure}"
-        return PacSpaceError(message, code="NETWORK_ERROR", request_path=asked.path)
+        if _is_refused(failure):
+            message += (
+                "; is the server running? `pacspace serve` starts one; another address: base_url or PACSPACE_BASE_URL"
+            )
+        error = PacSpaceError(message, code="NETWORK_ERROR", request_path=asked.path)
+        error.__cause__ = failure.__cause__
+        return error
     return judge(reply, asked.path, lambda data: decode(data, config.decimals), public=asked.public, raw=asked.raw)
+
+
+def _is_refused(error: BaseException | None) -> bool:
+    """Whether nobody listens at the address, as far down as the error says."""
+    if error is None or isinstance(error, ConnectionRefusedError):
+        return error is not None
+    below = [error.__cause__ or error.__context__, *getattr(error, "exceptions", ())]  # a group, of several addresses
+    return any(map(_is_refused, below))
 
 
 def _may_retry(asked: Call, error: PacSpaceError) -> bool:

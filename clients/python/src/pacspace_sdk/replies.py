@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .errors import (
+    NO_REASON,
     CadenceLimitError,
     ConflictError,
     ContractNotDeployedError,
@@ -113,7 +114,7 @@ def _stated(value: Any) -> _Stated:
     inner = top.get("error")
     nested = inner if isinstance(inner, dict) else {}
     flat = inner if isinstance(inner, str) else None
-    message = _text(nested.get("message")) or _text(top.get("message")) or flat or "Request failed"
+    message = _text(nested.get("message")) or _text(top.get("message")) or flat or NO_REASON
     code = nested.get("code") or top.get("code")
     return _Stated(message, code if isinstance(code, str) else None, {**top, **nested})
 

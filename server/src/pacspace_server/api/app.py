@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,6 +19,7 @@ from ..storage.committer import NotWritten
 from ..storage.protocols import InDoubt, Unavailable, Vanished
 from .fields import parse_fields
 from .http import Call, Receive, Reply, Scope, Send, failure, send_reply
+from .openapi import document
 from .public import Public
 from .routes import BALANCE, BEARER, NONE, ROUTES, Route
 
@@ -45,6 +47,7 @@ class Api:
     ) -> None:
         self.context = context
         self._callers: dict[str, tuple[float, Caller]] = {}
+        public.document = partial(document, context.public_url)
         handlers = {(route.method, route.path): self._handler(route, public) for route in ROUTES}
         handlers |= pages
         self._fast = {("POST", path): handlers["POST", path] for path in (f"{BALANCE}/delta", f"{BALANCE}/delta/batch")}

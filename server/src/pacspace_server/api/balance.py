@@ -23,34 +23,44 @@ T = TypeVar("T")
 Given = dict[str, Any]
 
 PENDING_AFTER_S = 5.0
-ADJUSTS: Table = {"recordId": fields.text(128), "referenceId": fields.text(MAX_REFERENCE_CHARS)}
+ADJUSTS: Table = {
+    "recordId": fields.text(128, says="The earlier delta's recordId."),
+    "referenceId": fields.text(MAX_REFERENCE_CHARS, says="Or its referenceId."),
+}
 EMIT: Table = {
     "customerId": fields.required(CUSTOMER_ID),
-    "delta": fields.required(fields.delta_amount()),
-    "reason": fields.required(fields.text(MAX_REASON_CHARS)),
-    "referenceId": fields.text(MAX_REFERENCE_CHARS, says="The vendor's own; the same one never records twice."),
-    "metadata": fields.metadata(),
+    "delta": fields.required(fields.delta_amount().like(-42.5)),
+    "reason": fields.required(fields.text(MAX_REASON_CHARS, says="What it is for.").like("compute_minutes")),
+    "referenceId": fields.text(MAX_REFERENCE_CHARS, says="The vendor's own; the same one never records twice.").like(
+        "job_42"
+    ),
+    "metadata": fields.metadata().like({"region": "eu-1"}),
     "occurredAt": fields.instant(says="When it happened, if not now; decides the month."),
     "adjusts": fields.nested(ADJUSTS, says="The earlier delta that this one corrects: exactly one of both names."),
     "vendorAccountId": fields.unsupported(),
 }
-BATCH: Table = {"deltas": fields.required(fields.items(fields.later(EMIT), MAX_BATCH_ITEMS))}
+BATCH: Table = {"deltas": fields.required(fields.items(fields.later(EMIT), MAX_BATCH_ITEMS, says="At least one."))}
 DERIVE: Table = {
     **SCOPE, **STARTING, **PAGE,
-    "startingBalance": fields.from_query(fields.balance_amount()),
+    "startingBalance": fields.from_query(fields.balance_amount("Where the total starts; 0 without it.")),
     "granularity": GRANULARITY,
-    "include": fields.choice("deltas"),
+    "include": fields.choice("deltas", says="Adds the scope's deltas, paged; limit or offset do so too."),
 }  # fmt: skip
 THEIR_RECORD: Table = {
-    "referenceId": fields.required(fields.text(MAX_REFERENCE_CHARS)),
+    "referenceId": fields.required(fields.text(MAX_REFERENCE_CHARS, says="Each once.")),
     "delta": fields.required(fields.balance_amount()),
 }
 COMPARE: Table = {
     "customerId": fields.required(CUSTOMER_ID), **SCOPE, **STARTING,
-    "yourBalance": fields.balance_amount(), "theirBalance": fields.balance_amount(),
-    "yours": fields.balance_amount(), "theirs": fields.balance_amount(),
-    "startingBalance": fields.balance_amount(), "tolerance": fields.balance_amount(), "granularity": GRANULARITY,
-    "theirRecords": fields.items(fields.nested(THEIR_RECORD), 100_000), "vendorAccountId": fields.unsupported(),
+    "yourBalance": fields.balance_amount("Your view of the scope's total. Needed.").like(-42.5),
+    "theirBalance": fields.balance_amount("The other side's view. Needed.").like(-40),
+    "yours": fields.balance_amount("The same as yourBalance."), "theirs": fields.balance_amount("The same as theirBalance."),
+    "startingBalance": fields.balance_amount("Where the total starts; 0 without it."),
+    "tolerance": fields.balance_amount("How far a view may be off and still match; 0 without it."), "granularity": GRANULARITY,
+    "theirRecords": fields.items(
+        fields.nested(THEIR_RECORD), 100_000, says="The other side's entries: the reply names those that differ."
+    ),
+    "vendorAccountId": fields.unsupported(),
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from .scope import CUSTOMER_ID, PAGE, SCOPE, read_scope
 Given = dict[str, Any]
 
 CHECKPOINT: Table = {
-    "customerId": CUSTOMER_ID,
+    "customerId": CUSTOMER_ID.meaning("Whose month; without it everybody's, as a job if they are many."),
     **SCOPE,
     "invoiceReference": fields.text(255, says="Goes into the closing leaf, for good."),
     "preview": fields.flag(says="Lists what naming this period would lock, and locks nothing."),
@@ -30,10 +30,12 @@ CHECKPOINT: Table = {
     "fingerprints": fields.unsupported(),
     "vendorAccountId": fields.unsupported(),
 }
-CHECKPOINTS: Table = {"customerId": CUSTOMER_ID, **SCOPE, **PAGE}
+CHECKPOINTS: Table = {"customerId": CUSTOMER_ID.meaning("Only this customer's."), **SCOPE, **PAGE}
 DIFF: Table = {
-    "from": fields.required(fields.text(128, says="The earlier checkpointId.")),
-    "to": fields.required(fields.text(128, says="The later checkpointId of the same customer.")),
+    "from": fields.required(fields.text(128, says="The earlier checkpointId.").like(f"chk_{'0' * 56}")),
+    "to": fields.required(
+        fields.text(128, says="The later checkpointId of the same customer.").like(f"chk_{'1' * 56}")
+    ),
     **PAGE,
 }
 

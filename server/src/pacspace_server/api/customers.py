@@ -19,8 +19,8 @@ from .scope import CUSTOMER_ID, MAX_OFFSET, PERIOD
 Given = dict[str, Any]
 
 MAX_SEQUENCE = 10**12 - 1
-_PAGE_NUMBER = fields.from_query(fields.whole_number(1, MAX_OFFSET // MAX_PAGE))
-_LIMIT = fields.from_query(fields.whole_number(1, MAX_PAGE))
+_PAGE_NUMBER = fields.from_query(fields.whole_number(1, MAX_OFFSET // MAX_PAGE, says="From 1."))
+_LIMIT = fields.from_query(fields.whole_number(1, MAX_PAGE, says="How many at most."))
 _SEQUENCE = fields.from_query(fields.whole_number(1, MAX_SEQUENCE))
 CUSTOMERS: Table = {
     "page": _PAGE_NUMBER, "limit": _LIMIT,
@@ -31,11 +31,11 @@ CUSTOMERS: Table = {
 CUSTOMER: Table = {"deltaPage": _PAGE_NUMBER, "deltaLimit": _LIMIT, "period": PERIOD}
 GAPS: Table = {"fromSequence": _SEQUENCE, "toSequence": _SEQUENCE, "limit": _LIMIT}
 NEW_CUSTOMER: Table = {
-    "displayName": fields.required(fields.text(200)),
-    "customerId": CUSTOMER_ID,
-    "sharingStateHint": fields.choice("INHERIT", "TWO_TIER", "GATED", "OPEN"),
-    "eventCadence": fields.choice("PER_EVENT", "DAILY", "SUB_DAILY"),
-    "unitLabel": fields.text(40, says="What the amounts count; in every month's tree, for good."),
+    "displayName": fields.required(fields.text(200, says="What people call it.").like("Globex Corporation")),
+    "customerId": CUSTOMER_ID.like("cust_globex"),
+    "sharingStateHint": fields.choice("INHERIT", "TWO_TIER", "GATED", "OPEN", says="How its link is to be shared."),
+    "eventCadence": fields.choice("PER_EVENT", "DAILY", "SUB_DAILY", says="How often deltas are to be expected."),
+    "unitLabel": fields.text(40, says="What the amounts count; in every month's tree, for good.").like("minutes"),
 }
 
 

@@ -29,6 +29,14 @@ class Field:
     required: bool = False
     schema: Mapping[str, Any] = field(default_factory=dict)
 
+    def like(self, example: Any) -> Field:
+        """The same, with an example for whoever reads the interface."""
+        return Field(self.read, self.required, {**self.schema, "examples": [example]})
+
+    def meaning(self, says: str) -> Field:
+        """The same, said in other words."""
+        return Field(self.read, self.required, {**self.schema, "description": says})
+
 
 Table = Mapping[str, Field]
 
@@ -155,14 +163,14 @@ def _kind(value: Any) -> str:
 
 def delta_amount() -> Field:
     """An amount to record, in units of 10^-9."""
-    return _number(
-        parse_delta, {"type": "number", "minimum": -1_000_000_000, "maximum": 1_000_000_000, "not": {"const": 0}}
-    )
+    says = "What is recorded: not 0, at most 9 digits after the point."
+    bounds = {"minimum": -1_000_000_000, "maximum": 1_000_000_000, "not": {"const": 0}}
+    return _number(parse_delta, {"type": "number", **bounds, "description": says})
 
 
-def balance_amount() -> Field:
+def balance_amount(says: str = "") -> Field:
     """A balance, in units of 10^-9."""
-    return _number(parse_balance, {"type": "number"})
+    return _number(parse_balance, _said({"type": "number"}, says))
 
 
 def instant(allow_date: bool = False, says: str = "") -> Field:
@@ -179,7 +187,7 @@ def instant(allow_date: bool = False, says: str = "") -> Field:
     return Field(read, schema=_said({"type": "string", "format": "date-time"}, says))
 
 
-def whole_number(least: int, most: int) -> Field:
+def whole_number(least: int, most: int, says: str = "") -> Field:
     """A whole number."""
 
     def read(value: Any) -> int:
@@ -189,7 +197,7 @@ def whole_number(least: int, most: int) -> Field:
             raise Problem(f"must be from {least} to {most}, is {value}")
         return int(value)
 
-    return Field(read, schema={"type": "integer", "minimum": least, "maximum": most})
+    return Field(read, schema=_said({"type": "integer", "minimum": least, "maximum": most}, says))
 
 
 def from_query(known: Field) -> Field:
@@ -212,7 +220,8 @@ def metadata() -> Field:
             raise Problem(f"is {size} bytes as canonical JSON, at most {MAX_METADATA_BYTES} are taken")
         return encoded
 
-    return Field(read, schema={"type": "object", "additionalProperties": True})
+    says = f"The vendor's own facts, at most {MAX_METADATA_BYTES:,} bytes as canonical JSON."
+    return Field(read, schema={"type": "object", "additionalProperties": True, "description": says})
 
 
 def object_schema(table: Table) -> dict[str, Any]:
@@ -225,16 +234,37 @@ def object_schema(table: Table) -> dict[str, Any]:
     return schema | ({"required": required} if required else {})
 
 
+def example_of(schema: Mapping[str, Any]) -> Any:
+    """A value that a schema's own examples make; None for one that has none."""
+    if "examples" in schema:
+        return schema["examples"][0]
+    if "anyOf" in schema:
+        return example_of(schema["anyOf"][0])
+    if schema.get("type") == "array":
+        item = example_of(schema["items"])
+        return None if item is None else [item]
+    if "properties" in schema:
+        made = {name: example_of(part) for name, part in schema["properties"].items()}
+        return {name: value for name, value in made.items() if value is not None} or None
+    return None
+
+
 def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"anyOf": [dict(schema), {"type": "null"}]} if schema.get("type") != "null" else dict(schema)
 
 
 def nested(table: Table, says: str = "") -> Field:
     """An object with a table of its own."""
-    return Field(lambda value: parse_fields(table, value), schema=_said(object_schema(table), says))
+
+    def read(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise Problem("must be a JSON object")
+        return parse_fields(table, value)
+
+    return Field(read, schema=_said(object_schema(table), says))
 
 
-def items(known: Field, most: int) -> Field:
+def items(known: Field, most: int, says: str = "") -> Field:
     """An array; a problem names the position."""
 
     def read(value: Any) -> list[Any]:
@@ -250,7 +280,7 @@ def items(known: Field, most: int) -> Field:
                 raise Problem(f"[{index}]: {problem}") from problem
         return read_items
 
-    return Field(read, schema={"type": "array", "items": dict(known.schema), "maxItems": most})
+    return Field(read, schema=_said({"type": "array", "items": dict(known.schema), "maxItems": most}, says))
 
 
 def later(table: Table) -> Field:
@@ -264,7 +294,7 @@ def unsupported() -> Field:
     def read(value: Any) -> Any:
         raise Problem("is not supported by this server: leave it out")
 
-    return Field(read, schema={"type": "null"})
+    return Field(read, schema={"type": "null", "description": "Not supported by this server: leave it out."})
 
 
 def required(known: Field) -> Field:

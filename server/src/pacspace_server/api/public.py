@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from ..log import logtree
@@ -14,15 +15,24 @@ from ..service import receipt as receipt_service
 from ..service import verify as verify_service
 from ..service.context import Context
 from ..service.errors import ServiceError
+from ..storage.protocols import Vanished
 from ..storage.records import Log
 from . import fields
 from .fields import Table
 from .http import Call, Reply, iterate_in_thread, success
 from .receipts import presentation
 
-VERIFY: Table = {"source": fields.choice(*verify_service.SOURCES)}
-BUNDLE: Table = {"kind": fields.choice("full", "summary")}
-READY: Table = {"for": fields.choice("record", "verify")}
+VERIFY: Table = {
+    "source": fields.choice(
+        *verify_service.SOURCES, says="Recompute from the rows, the log alone, or both; db without it."
+    )
+}
+BUNDLE: Table = {
+    "kind": fields.choice(
+        "full", "summary", says="summary: totals without their deltas; all that a proof root is given."
+    )
+}
+READY: Table = {"for": fields.choice("record", "verify", says="What it is to be ready for; record without it.")}
 TILE = re.compile(r"(?:(entries|[0-9]|[1-5][0-9]|6[0-3]))/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 
@@ -55,13 +65,16 @@ class Public:
         self.context = context
         self.verifier = verify_service.Verifier(context)
         self.limit = AddressLimit()
-        self.document: dict[str, Any] = {}
+        self.document: Callable[[], dict[str, Any]]  # set where the routes are known
 
     async def verify(self, call: Call, given: dict[str, Any]) -> Reply:
         """Recompute a proof root, checkpointId or a delta's receiptId, from the rows (db), the log (chain) or both."""
         source = given.get("source", "db")
         self.limit.take(call.address)
-        return success(await verify_service.verify(self.context, self.verifier, call.path("proofRoot"), source))
+        try:
+            return success(await verify_service.verify(self.context, self.verifier, call.path("proofRoot"), source))
+        except Vanished as error:
+            raise ServiceError(404, "PROOF_NOT_FOUND", str(error), verified=False) from error
 
     async def receipt(self, call: Call, given: dict[str, Any]) -> Reply:
         """A receipt by its receiptId (chk_), dressed for a reader. Whoever has the id may see it."""
@@ -71,7 +84,7 @@ class Public:
 
     async def openapi(self, call: Call, given: dict[str, Any]) -> Reply:
         """This interface as an OpenAPI 3.1 document."""
-        return Reply(200, self.document)
+        return Reply(200, await asyncio.to_thread(self.document))
 
     async def bundle(self, call: Call, given: dict[str, Any]) -> Reply:
         """The verifiable receipt file; with a proof root instead of a receiptId the summary only."""

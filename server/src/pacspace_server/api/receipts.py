@@ -16,7 +16,12 @@ from .scope import read_scope
 Given = dict[str, Any]
 
 DOCUMENT: Table = {
-    "locale": fields.text(35, r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", "must be a language tag such as en-US"),
+    "locale": fields.text(
+        35,
+        r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*",
+        "must be a language tag such as en-US",
+        says="A language tag such as en-US.",
+    ),
     "timezone": fields.timezone(says="An IANA time zone such as America/Los_Angeles; UTC without one."),
     "unit": fields.text(40, says="What the amounts count, where the customer has no unit of its own."),
     "customerDisplayName": fields.choice("true", "false", says="Whether the customer's display name is shown."),

@@ -22,7 +22,7 @@ class Route:
     """One method on one path: who may call it, how its fields are read, what it answers.
 
     `reply` describes `data` (a TypedDict), or names a media type for anything else. `codes` are the error codes beyond
-    those that every route of its kind may answer (`openapi.py`). A handler's docstring is the route's description.
+    those that every route of its kind may answer (`refusals.py`). A handler's docstring is the route's description.
     """
 
     method: str
@@ -37,17 +37,25 @@ class Route:
     statuses: tuple[int, ...] = (200,)
     codes: tuple[str, ...] = ()
     takes_key: bool = False  # an Idempotency-Key
+    name: str = ""  # the operationId, where the handler's name does not tell routes apart
 
     @property
     def says(self) -> str:
         """What the route does, in a line."""
         return (self.handler.__doc__ or "").strip().splitlines()[0].removesuffix(".")
 
+    @property
+    def operation(self) -> str:
+        """What generated clients call it."""
+        first, *more = self.handler.__name__.split("_")
+        return self.name or first + "".join(word.capitalize() for word in more)
+
 
 BALANCE = "/api/v1/balance"
 SCOPED = ("INVALID_SCOPE_COMBINATION", "SCOPE_TOO_WIDE")
-CUSTOMER, RECORDS = ("CUSTOMER_NOT_FOUND",), ("RECORD_NOT_FOUND",)
+CUSTOMER, RECORDS, RECEIPTS = ("CUSTOMER_NOT_FOUND",), ("RECORD_NOT_FOUND",), ("RECEIPT_NOT_FOUND",)
 KEYED = ("IDEMPOTENCY_CONFLICT", "IDEMPOTENCY_PENDING")
+DAMAGED, NOT_NOW = ("RECORD_DAMAGED",), ("SERVICE_UNAVAILABLE",)
 ROUTES = [
     Route("POST", f"{BALANCE}/delta", balance.emit, replies.Delta, scope="write", body=balance.EMIT, statuses=(201, 200),
           codes=(*RECORDS, "REFERENCE_ID_CONFLICT", *KEYED), takes_key=True),
@@ -60,7 +68,8 @@ ROUTES = [
     Route("POST", f"{BALANCE}/compare", balance.compare, replies.Compared, body=balance.COMPARE,
           max_body=MAX_BATCH_BODY_BYTES, statuses=(201,), codes=(*SCOPED, *CUSTOMER)),
     Route("POST", f"{BALANCE}/checkpoint", checkpoints.checkpoint, replies.Checkpointed, scope="write",
-          body=checkpoints.CHECKPOINT, statuses=(201,), codes=(*SCOPED, *CUSTOMER, "RECORD_DAMAGED", *KEYED), takes_key=True),
+          body=checkpoints.CHECKPOINT, statuses=(201,), codes=(*SCOPED, *CUSTOMER, "NOT_FOUND", *DAMAGED, *KEYED),
+          takes_key=True),
     Route("GET", f"{BALANCE}/jobs/{{jobId}}", checkpoints.job, replies.Job, codes=("NOT_FOUND",)),
     Route("GET", f"{BALANCE}/checkpoints", checkpoints.checkpoints, replies.Checkpoints, query=checkpoints.CHECKPOINTS,
           codes=(*SCOPED, *CUSTOMER)),
@@ -68,11 +77,11 @@ ROUTES = [
           codes=("CHECKPOINT_NOT_FOUND",)),
     Route("GET", f"{BALANCE}/customers/{{customerId}}/timeline", customers.timeline, replies.Timeline, query=PAGE, codes=CUSTOMER),
     Route("GET", f"{BALANCE}/receipt/{{customerId}}", receipts.receipt, replies.Receipt, query=SCOPE,
-          codes=(*SCOPED, *CUSTOMER, "RECORD_DAMAGED")),
+          codes=(*SCOPED, *CUSTOMER, *DAMAGED, *NOT_NOW)),
     Route("GET", f"{BALANCE}/invoice-proof/{{customerId}}", receipts.receipt, replies.Receipt, query=SCOPE,
-          codes=(*SCOPED, *CUSTOMER, "RECORD_DAMAGED")),
+          codes=(*SCOPED, *CUSTOMER, *DAMAGED, *NOT_NOW), name="invoiceProof"),
     Route("GET", f"{BALANCE}/receipts/{{receiptId}}", receipts.document, replies.ReceiptDocument, query=receipts.DOCUMENT,
-          codes=("RECEIPT_NOT_FOUND",)),
+          codes=(*RECEIPTS, *DAMAGED), name="receiptDocument"),
     Route("GET", f"{BALANCE}/customers/{{customerId}}/receipts", receipts.receipts, replies.Receipts, query=PAGE, codes=CUSTOMER),
     Route("GET", f"{BALANCE}/customers", customers.customers, replies.Customers, query=customers.CUSTOMERS),
     Route("GET", f"{BALANCE}/customers/{{customerId}}", customers.customer, replies.Customer, query=customers.CUSTOMER,
@@ -81,21 +90,22 @@ ROUTES = [
     Route("GET", f"{BALANCE}/gaps/{{customerId}}", customers.gaps, replies.Gaps, query=customers.GAPS, codes=CUSTOMER),
     Route("GET", f"{BALANCE}/webhooks", webhooks.deliveries, replies.Deliveries, query=webhooks.DELIVERIES),
     Route("POST", f"{BALANCE}/webhooks/{{eventId}}/retry", webhooks.retry, replies.Delivery, scope="write", body=NOTHING,
-          codes=("NOT_FOUND",)),
+          codes=("NOT_FOUND",), name="retryDelivery"),
     Route("GET", "/api/v1/sandbox/clock", sandbox.get_clock, replies.Clock),
     Route("POST", "/api/v1/sandbox/clock", sandbox.set_clock, replies.Clock, scope="write", body=sandbox.CLOCK),
     Route("POST", "/api/v1/sandbox/reset", sandbox.reset, replies.Reset, scope="write", body=NOTHING),
     Route("POST", "/dashboard/customers", customers.create, replies.NewCustomer, BEARER, "admin", body=customers.NEW_CUSTOMER,
-          statuses=(201,), codes=("CUSTOMER_ID_CONFLICT", "API_KEY_ENVIRONMENT_MISMATCH")),
+          statuses=(201,), codes=("CUSTOMER_ID_CONFLICT", "API_KEY_ENVIRONMENT_MISMATCH"), name="createCustomer"),
     Route("GET", "/api/v1/verify/{proofRoot}", Public.verify, replies.Verdict, NONE, query=VERIFY,
           codes=("PROOF_NOT_FOUND", "RATE_LIMITED")),
     Route("GET", "/api/v1/receipt/{receiptId}", Public.receipt, replies.ReceiptDocument, NONE, query=receipts.DOCUMENT,
-          codes=("RECEIPT_NOT_FOUND", "RATE_LIMITED")),
-    Route("GET", "/receipts/{receiptId}.json", Public.bundle, "application/json", NONE, query=BUNDLE, codes=("RECEIPT_NOT_FOUND",)),
-    Route("GET", "/log/{name}/checkpoint", Public.log_checkpoint, "text/plain", NONE, codes=("NOT_FOUND",)),
+          codes=(*RECEIPTS, *DAMAGED, "RATE_LIMITED"), name="publicReceipt"),
+    Route("GET", "/receipts/{receiptId}.json", Public.bundle, "application/json", NONE, query=BUNDLE,
+          codes=(*RECEIPTS, *NOT_NOW), name="receiptFile"),
+    Route("GET", "/log/{name}/checkpoint", Public.log_checkpoint, "text/plain", NONE, codes=("NOT_FOUND", *NOT_NOW)),
     Route("GET", "/log/{name}/key", Public.log_key, "text/plain", NONE, codes=("NOT_FOUND",)),
     Route("GET", "/log/{name}/tile/{tile:path}", Public.log_tile, "application/octet-stream", NONE, codes=("NOT_FOUND",)),
     Route("GET", "/healthz", Public.health, replies.Health, NONE),
-    Route("GET", "/readyz", Public.ready, replies.Ready, NONE, query=READY),
+    Route("GET", "/readyz", Public.ready, replies.Ready, NONE, query=READY, codes=NOT_NOW),
     Route("GET", "/openapi.json", Public.openapi, "application/json", NONE),
 ]  # fmt: skip

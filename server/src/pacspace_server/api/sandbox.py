@@ -15,7 +15,7 @@ Given = dict[str, Any]
 
 CLOCK: Table = {
     "now": fields.instant(says="Hold the clock here; null lets real time go on."),
-    "advanceSeconds": fields.whole_number(0, 10**11),
+    "advanceSeconds": fields.whole_number(0, 10**11, says="Hold it so much later. Exactly one of both.").like(3600),
 }
 
 

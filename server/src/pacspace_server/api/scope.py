@@ -10,12 +10,20 @@ from ..service.limits import MAX_PAGE
 from . import fields
 from .fields import Table
 
-CUSTOMER_ID = fields.text(128, r"[A-Za-z0-9_.:-]+", "may hold only letters, digits and _ - . :")
+CUSTOMER_ID = fields.text(
+    128,
+    r"[A-Za-z0-9_.:-]+",
+    "may hold only letters, digits and _ - . :",
+    says="The vendor's own name for the customer.",
+).like("cust_acme")
 SCOPE: Table = {
-    "period": fields.text(64, says="One UTC calendar month, YYYY-MM."),
-    "timePreset": fields.text(64, says="current_month (the default), or custom with startDate and endDate."),
+    "period": fields.text(64, says="One UTC calendar month, YYYY-MM. Alone.").like("2026-02"),
+    "timePreset": fields.text(
+        64,
+        says="current_month: the running month and what is posted ahead, as without any scope; custom goes with both dates.",
+    ),
     "startDate": fields.text(64, says="First instant of a window: an ISO 8601 date or instant, UTC without an offset."),
-    "endDate": fields.text(64, says="First instant after the window."),
+    "endDate": fields.text(64, says="First instant after the window. Both dates come together."),
 }
 STARTING: Table = {
     "startingCheckpoint": fields.text(
@@ -23,11 +31,11 @@ STARTING: Table = {
     ),
     "startingCheckpointType": fields.text(32, says="proofRoot or recordId; found out without it."),
 }
-GRANULARITY = fields.choice("day", "week", "month", says="Adds breakdown[], zero-filled.")
+GRANULARITY = fields.choice("day", "week", "month", says="Adds breakdown[], zero-filled, of at most 1,200 buckets.")
 MAX_OFFSET = 10**12
 PAGE: Table = {
-    "limit": fields.from_query(fields.whole_number(1, MAX_PAGE)),
-    "offset": fields.from_query(fields.whole_number(0, MAX_OFFSET)),
+    "limit": fields.from_query(fields.whole_number(1, MAX_PAGE, says="How many at most; 100 without it.")),
+    "offset": fields.from_query(fields.whole_number(0, MAX_OFFSET, says="How many to leave out first.")),
 }
 PERIOD = fields.period(says="One UTC calendar month, YYYY-MM.")
 

@@ -12,7 +12,7 @@ from .fields import Table
 from .http import Call, Reply, success
 from .scope import PAGE
 
-DELIVERIES: Table = {"status": fields.choice("pending", "delivered", "failed"), **PAGE}
+DELIVERIES: Table = {"status": fields.choice("pending", "delivered", "failed", says="Only these."), **PAGE}
 
 
 async def deliveries(context: Context, caller: Caller, call: Call, given: dict[str, Any]) -> Reply:

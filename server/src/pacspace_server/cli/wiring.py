@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -19,6 +20,7 @@ import uvicorn
 
 from .. import config as settings
 from ..api.app import Api
+from ..api.openapi import document
 from ..api.public import Public
 from ..log.integrator import Integrator
 from ..log.signer import Signer
@@ -144,7 +146,8 @@ async def _run(
     context = Context(storage, committer, integrator, signer, config.public_url or url)
     context.jobs = Jobs(context)
     public = Public(context)
-    app = Api(context, public, Pages(context, public.verifier, public.limit).routes())
+    pages = Pages(context, public.verifier, public.limit, partial(document, context.public_url))
+    app = Api(context, public, pages.routes())
     settings = uvicorn.Config(
         app,
         log_config=None,

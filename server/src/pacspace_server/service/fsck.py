@@ -28,7 +28,7 @@ from ..domain.instants import day_of, instant_text, parse_instant
 from ..domain.tree import Frontier, pack, unpack
 from ..log.integrator import head_object, head_salt
 from ..log.logtree import TILE
-from ..log.signer import Signer, SigningRefused
+from ..log.signer import LastSigned, Signer, SigningRefused
 from ..storage import ids
 from ..storage.protocols import Audit, Storage
 from ..storage.recording import delta_leaf
@@ -88,13 +88,16 @@ class _Month:
 def fsck(storage: Storage, signer: Signer, advance: Advance = lambda deltas: None) -> Findings:
     """Reads one consistent snapshot, beside a running server. `advance` hears of each thousand deltas."""
     findings = Findings()
+    # Before the snapshot: a log grows first and is signed then, so what was signed by now is in it.
+    with storage.snapshot() as snapshot:
+        signed = {e.origin: signer.last_signed(e.origin) for e in snapshot.environments()}
     with storage.snapshot() as audit:
         for problem in audit.engine_problems():
             findings.add("file", problem)
         for problem in audit.stray_rows():
             findings.add("rows", problem)
         for environment in audit.environments():
-            _Checker(audit, findings, environment, advance).run(signer)
+            _Checker(audit, findings, environment, advance).run(signer, signed.get(environment.origin))
         for key, delta, checkpoint, mac, seal in audit.idempotency_rows():
             if idempotency_seal(audit.secret, key, delta, checkpoint, mac) != seal:
                 findings.add(f"idempotency key {_shown(key)}", "the row is not what was sealed")
@@ -112,7 +115,7 @@ class _Checker:
         self.log = audit.log(environment.log_id)
         self._entries_before = 0
 
-    def run(self, signer: Signer) -> None:
+    def run(self, signer: Signer, last: LastSigned | None) -> None:
         for customer in self.audit.all_customers(self.environment.id):
             self.findings.customers += 1
             try:
@@ -120,7 +123,7 @@ class _Checker:
             except UNREADABLE as error:
                 self.findings.add(f"customer {customer.customer_id}", f"a row can't be read: {error}")
         try:
-            self._log(signer)
+            self._log(signer, last)
         except UNREADABLE as error:
             self.findings.add(f"log {self.log.origin}", f"a row can't be read: {error}")
 
@@ -297,13 +300,12 @@ class _Checker:
         elif checkpoint.parts:
             same(f"{where}, root", checkpoint.parts[0].root, checkpoint.proof_root)
 
-    def _log(self, signer: Signer) -> None:
+    def _log(self, signer: Signer, last: LastSigned | None) -> None:
         log, where = self.log, f"log {self.log.origin}"
         notes = list(self.audit.log_checkpoints(log.id))
         sizes = {size for size, _, _ in notes}
         slots: dict[bytes, int] = {}
         nodes: dict[tuple[int, int], bytes] = {}
-        last = signer.last_signed(log.origin)
         wanted = sizes | ({last.size} if last else set())
         roots = {0: root_of_leaves([])} | prefix_roots(self._entries(slots, nodes), wanted)
         self.findings.same(f"{where}, size", self.findings.log_entries - self._entries_before, log.size)

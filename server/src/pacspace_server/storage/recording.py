@@ -43,7 +43,8 @@ def record_delta(unit: Unit, command: RecordDelta) -> Recorded | Refusal:
             field, text, _ = command.adjusts
             return Refusal(404, "RECORD_NOT_FOUND", f"adjusts.{field} {text} names no delta of this customer")
     if customer is not None and not fits_total(customer.total + command.delta):
-        return Refusal(400, None, "the customer's total would need more than 40 characters")
+        problem = "the customer's total would need more than 40 characters"
+        return Refusal(400, None, problem, {"details": [{"field": "delta", "problem": problem}]})
     if customer is None:
         customer = unit.add_customer(new_customer(environment, command.shard_key, command.customer_id, now))
     return Recorded(_append(unit, environment, customer, command, now, adjusts))
@@ -170,7 +171,9 @@ def _reference_conflict(earlier: Delta, command: RecordDelta) -> Refusal:
         for name, (recorded, sent) in values.items()
         if recorded != sent
     ]
-    named = "; ".join(f"{d['field']}: recorded {d['recorded']}, sent {d['sent']}" for d in differing)
+    named = "; ".join(
+        f"{d['field']}: recorded {d['recorded'] or 'nothing'}, sent {d['sent'] or 'nothing'}" for d in differing
+    )
     return Refusal(409, code, f"{message} ({named})", {"recordId": earlier.record_id, "conflicts": differing})
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import structlog
 
 from pacspace_proofs.command import printable
@@ -11,6 +16,7 @@ from ..service.errors import ServiceError
 from ..service.verify import Verifier
 from ..storage import ids
 from . import proof
+from .manual import read_manual
 from .page import Call, Handler, Limit, Page
 from .rendering import Renderer
 
@@ -24,6 +30,7 @@ ERRORS = {404: "not_found.html", 429: "busy.html", 503: "busy.html"}
 
 ROUTES = [
     ("/", "_landing"),
+    ("/docs", "_docs"),
     ("/verify", "_how"),
     ("/verify/{proof_root:path}", "_verify"),
     ("/receipt/{receipt_id:path}", "_receipt"),
@@ -32,13 +39,21 @@ ROUTES = [
 
 
 class Pages:
-    """The pages and what they share with the API: the verifier, and the limit per address."""
+    """The pages and what they share with the API: the verifier, the limit per address, and the OpenAPI document."""
 
-    def __init__(self, context: Context, verifier: Verifier | None = None, limit: Limit | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        verifier: Verifier | None = None,
+        limit: Limit | None = None,
+        document: Callable[[], dict[str, Any]] | None = None,
+    ) -> None:
         self.context = context
         self.verifier = verifier or Verifier(context)
         self._limit = limit
         self._render = Renderer(context.public_url)
+        self._document = document
+        self._docs_page: Page | None = None
 
     def routes(self) -> dict[tuple[str, str], Handler]:
         """Method and path of every page."""
@@ -67,6 +82,17 @@ class Pages:
 
     async def _landing(self, call: Call) -> Page:
         return self._render.page("landing.html")
+
+    async def _docs(self, call: Call) -> Page:
+        if self._docs_page is None:
+            self._docs_page = await asyncio.to_thread(self._make_docs)
+        return replace(self._docs_page, headers=dict(self._docs_page.headers))
+
+    def _make_docs(self) -> Page:
+        """The page of the interface; it says the same until the server ends."""
+        if self._document is None:
+            raise ServiceError(404, "NOT_FOUND", "this server has no document of its interface")
+        return self._render.page("docs.html", manual=read_manual(self._document()))
 
     async def _how(self, call: Call) -> Page:
         with self.context.storage.snapshot() as snapshot:

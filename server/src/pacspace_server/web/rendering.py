@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import jinja2
 
 from .page import CONTENT_POLICY, Page
-from .words import breakable, count
+from .words import breakable, coded, count, segments, wrapped
 
 TYPES = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
-ASSETS = ("pacspace.css", "mark.svg")
+ASSETS = ("pacspace.css", "docs.css", "mark.svg")
 IMMUTABLE = "public, max-age=31536000, immutable"
 HASH_CHARS = 16
 
@@ -32,7 +32,9 @@ class Renderer:
             trim_blocks=True, lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
         self._templates.globals |= {"asset": self._urls.__getitem__, "link": self._base.__add__}
-        self._templates.filters |= {"breakable": breakable, "count": count}
+        self._templates.filters |= {
+            "breakable": breakable, "count": count, "coded": coded, "segments": segments, "wrapped": wrapped,
+        }  # fmt: skip
 
     def _add(self, name: str, body: bytes) -> None:
         stem, _, extension = name.rpartition(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -67,6 +68,29 @@ def amount(value_units: int) -> str:
 def count(number: int) -> str:
     """12,345."""
     return f"{number:,}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of prose, or of code in it."""
+
+    text: str
+    code: bool
+
+
+def coded(text: str) -> list[Part]:
+    """Prose in which code stands between backquotes."""
+    return [Part(part, index % 2 == 1) for index, part in enumerate(text.split("`")) if part]
+
+
+def segments(path: str) -> list[str]:
+    """A path in pieces, between which a line may break."""
+    return re.findall(r"/?[^/]+", path)
+
+
+def wrapped(name: str) -> Markup:
+    """A long name with places where a line may break: before capitals, after points and underscores."""
+    return Markup("<wbr>").join(re.split(r"(?<=[a-z])(?=[A-Z])|(?<=[._])", name))
 
 
 def breakable(text: str) -> Markup:

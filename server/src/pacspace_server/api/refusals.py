@@ -1,0 +1,87 @@
+"""How refusals look: one shape per error code, and which codes a route may answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..service.errors import CODES
+from .routes import NONE, Route
+
+Schema = dict[str, Any]
+
+PROBLEM = "ValidationProblem"  # a plain 400, which has no code
+TEXT: Schema = {"type": "string"}
+SECONDS: Schema = {"type": "integer", "minimum": 0, "description": "Wait so long; the same as Retry-After."}
+# What a code carries beside code and message, all of it optional but retryAfterSeconds.
+DETAILS: dict[str, Schema] = {
+    "REFERENCE_ID_CONFLICT": {
+        "recordId": {"type": "string", "description": "The delta that the reference names already."},
+        "conflicts": {"type": "array", "items": {"$ref": "#/components/schemas/FieldConflict"}},
+    },
+    "RATE_LIMITED": {"retryAfterSeconds": SECONDS},
+    "SERVICE_UNAVAILABLE": {"retryAfterSeconds": SECONDS},
+    "IDEMPOTENCY_PENDING": {"retryAfterSeconds": SECONDS},
+}
+# What stands beside `error` in the body.
+BESIDE: dict[str, Schema] = {
+    "PROOF_NOT_FOUND": {"verified": {"const": False}},
+    "IDEMPOTENCY_PENDING": {"code": {"const": "IDEMPOTENCY_PENDING"}, "retryAfterSeconds": SECONDS},
+}
+
+
+def status_of(code: str) -> int:
+    """The HTTP status of an error code."""
+    return int(CODES[code][:3])
+
+
+def meaning(code: str) -> str:
+    return CODES[code].partition(": ")[2]
+
+
+def shape_name(code: str) -> str:
+    """REFERENCE_ID_CONFLICT -> ReferenceIdConflict: the name of its schema."""
+    return "".join(word.capitalize() for word in code.split("_"))
+
+
+def codes_of(route: Route) -> dict[int, list[str]]:
+    """Every code that a route may answer, by status. A plain 400, which any route may answer, has none."""
+    codes = list(route.codes)
+    if route.auth != NONE:
+        codes += ["INVALID_API_KEY", "FORBIDDEN"]
+        if route.scope != "read":
+            codes.append("SERVICE_UNAVAILABLE")
+    if route.body is not None:
+        codes += ["PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"]
+    by_status: dict[int, list[str]] = {400: []}
+    for code in sorted({*codes, "INTERNAL_ERROR"}):
+        by_status.setdefault(status_of(code), []).append(code)
+    return dict(sorted(by_status.items()))
+
+
+def refusal_schemas() -> dict[str, Schema]:
+    """The body of each refusal."""
+    shapes = {shape_name(code): _shape(code) for code in CODES}
+    details = {"type": "array", "items": {"$ref": "#/components/schemas/FieldProblem"}}
+    named = {"type": {"const": "VALIDATION_ERROR"}, "details": details}
+    description = "Each field that can't be taken, all at once. There is no `code`."
+    return shapes | {PROBLEM: {"description": description, **_envelope(400, named, {}, ["type", "details"])}}
+
+
+def _shape(code: str) -> Schema:
+    extra, beside = DETAILS.get(code, {}), BESIDE.get(code, {})
+    required = ["code", *(name for name in extra if name == "retryAfterSeconds")]
+    envelope = _envelope(status_of(code), {"code": {"const": code}, **extra}, beside, required)
+    return {"description": meaning(code).capitalize() + ".", **envelope}
+
+
+def _envelope(status: int, named: Schema, beside: Schema, required: list[str]) -> Schema:
+    error = closed({**named, "message": TEXT}, [*required, "message"])
+    return closed(
+        {"success": {"const": False}, "statusCode": {"const": status}, "error": error, "message": TEXT, **beside},
+        ["success", "statusCode", "error", "message", *beside],
+    )
+
+
+def closed(properties: Schema, required: list[str]) -> Schema:
+    """An object with these fields and no others."""
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

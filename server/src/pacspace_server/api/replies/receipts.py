@@ -1,0 +1,127 @@
+"""What receipts answer."""
+
+from typing import Annotated, TypedDict
+
+from msgspec import Meta
+
+from .shapes import (
+    Amount,
+    AsOf,
+    Checkpoint,
+    CheckpointId,
+    CheckpointState,
+    Count,
+    DocumentLinks,
+    Environment,
+    Hash,
+    Instant,
+    Month,
+    Pagination,
+    ProofLinks,
+    RecordedDelta,
+    RecordId,
+    Totals,
+    Url,
+)
+
+
+class Subtotal(TypedDict):
+    """The deltas of one reason; null when it was erased."""
+
+    reason: str | None
+    count: Count
+    total: Amount
+
+
+class LateLine(TypedDict):
+    """A delta whose own month was locked when it was recorded."""
+
+    recordId: RecordId
+    delta: Amount
+    recordedAt: Instant
+    occurredAt: Instant
+    postedAt: Instant
+
+
+class Correction(TypedDict):
+    """A delta that corrects an earlier one."""
+
+    recordId: RecordId
+    delta: Amount
+    recordedAt: Instant
+    adjusts: RecordId
+
+
+class ReceiptAsOf(AsOf):
+    """What the receipt had seen."""
+
+    newer: Annotated[int, Meta(description="Leaves that came to its months since.")]
+
+
+class ReceiptProof(ProofLinks):
+    """What is needed to check the receipt."""
+
+    verifierKey: str
+    logOrigin: str
+    logSize: Count
+    inLog: bool
+    itemHashes: Annotated[list[Hash], Meta(description="The contentHash of each delta that is shown.")]
+
+
+class Receipt(Totals, ProofLinks):
+    """The totals of a scope with their proof. Every field is always there, null where nothing applies."""
+
+    customerId: str
+    period: Month | None
+    startDate: Instant | None
+    endDate: Instant | None
+    generatedAt: Instant
+    proofRoot: Hash | None
+    provisional: bool
+    startingBalance: Amount
+    broughtForward: Amount
+    carriedForward: Amount
+    debits: Annotated[Amount, Meta(description="The sum of the negative deltas.")]
+    credits: Annotated[Amount, Meta(description="The sum of the positive deltas.")]
+    subtotals: list[Subtotal]
+    unit: Annotated[str | None, Meta(description="What the amounts count.")]
+    lateLines: list[LateLine]
+    corrections: list[Correction]
+    status: CheckpointState
+    locked: bool
+    environment: Environment
+    receiptId: CheckpointId | None
+    checkpointId: CheckpointId | None
+    invoiceReference: str | None
+    firstRecordAt: Instant | None
+    lastRecordAt: Instant | None
+    customerLinkUrl: Url | None
+    customerLinkHost: str | None
+    accessHint: str | None
+    keyFingerprint: str
+    deltas: Annotated[list[RecordedDelta], Meta(description="The first 1,000; all are in the receipt file.")]
+    asOf: ReceiptAsOf
+    verification: ReceiptProof
+
+
+class ReceiptDocument(Receipt):
+    """A receipt, and how the reader wants it."""
+
+    customerDisplayName: str | None
+    locale: str
+    timezone: str
+    links: DocumentLinks
+
+
+class ListedReceipt(Checkpoint):
+    """A receipt in a list."""
+
+    provisional: bool
+    links: DocumentLinks
+
+
+class Receipts(TypedDict):
+    """A customer's receipts, newest first."""
+
+    receipts: list[ListedReceipt]
+    pagination: Pagination

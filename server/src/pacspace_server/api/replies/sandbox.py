@@ -1,0 +1,23 @@
+"""What the sandbox's tools answer."""
+
+from typing import Annotated, Literal, TypedDict
+
+from msgspec import Meta
+
+from .shapes import Environment, Instant
+
+
+class Clock(TypedDict):
+    """The ledger clock of an environment."""
+
+    environment: Environment
+    now: Instant
+    held: Annotated[bool, Meta(description="A test clock stands there; else real time goes on.")]
+
+
+class Reset(Clock):
+    """The emptied sandbox and its new log."""
+
+    logOrigin: str
+    keyFingerprint: str
+    reset: Literal[True]

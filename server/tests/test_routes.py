@@ -1,0 +1,180 @@
+"""Made from the route table: what every route refuses, and that nothing crosses between environments and workspaces."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import requests
+from rooms import SECRET_AMOUNT, Rooms, make_workspaces
+from running import running
+
+from pacspace_server.api.fields import example_of, object_schema
+from pacspace_server.api.openapi import PATH_PARAMETERS, document, path_of
+from pacspace_server.api.routes import NONE, ROUTES, Route
+from pacspace_server.service.errors import CODES
+
+DOCUMENT = document("http://127.0.0.1")
+WITH_BODY = [route for route in ROUTES if route.body is not None]
+KEYED = [route for route in ROUTES if route.auth != NONE]
+# Routes that make a customer of the name they are given: elsewhere that is another customer. Each gets a name of its own
+# here, which the first workspace's sandbox has too.
+MAKING = {"emit": "cust_1", "emitBatch": "cust_2", "createCustomer": "cust_3"}
+
+
+def name_of(route: Any) -> str:
+    return f"{route.method} {route.path}" if isinstance(route, Route) else str(route)
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rooms]:
+    database = tmp_path_factory.mktemp("rooms") / "record.db"
+    keys = make_workspaces(database)
+    with running(database) as started, requests.Session() as session:
+        made = Rooms(started["url"], database, keys, session, {})
+        made.fill(*MAKING.values())
+        yield made
+
+
+def request_of(rooms: Rooms, route: Route) -> tuple[str, dict[str, str], Any]:
+    """Path, query and body of a request that is in order, naming what the first workspace's sandbox holds."""
+    path = re.sub(
+        r"{(\w+)(?::path)?}", lambda match: rooms.held.get(match[1], PATH_PARAMETERS[match[1]][1]), route.path
+    )
+    named = {name for name, field in route.query.items() if field.required} | (
+        route.query.keys() & {"startingCheckpoint"}
+    )
+    query = {name: rooms.held[name] for name in named}
+    if route.body is None:
+        return path, query, None
+    body = example_of(object_schema(route.body)) or {}
+    return path, query, body | {name: rooms.held[name] for name in body.keys() & rooms.held.keys()}
+
+
+def refused(rooms: Rooms, route: Route, response: requests.Response, status: int, *codes: str) -> dict[str, Any]:
+    """The error of a refusal that is documented for the route, has one of the codes, and left everything as it was."""
+    assert response.status_code == status, response.text
+    documented = DOCUMENT["paths"][path_of(route)][route.method.lower()]["responses"][str(status)]
+    schema = documented["content"]["application/json"]["schema"]
+    jsonschema_rs.validate({**schema, "components": DOCUMENT["components"]}, response.json())
+    error: dict[str, Any] = response.json()["error"]
+    assert not codes or error["code"] in codes, response.text
+    return error
+
+
+@pytest.fixture
+def unchanged(rooms: Rooms) -> Iterator[None]:
+    """Nothing that is stored is different after the test."""
+    before = rooms.state()
+    yield
+    assert rooms.state() == before
+
+
+def problems_of(error: dict[str, Any]) -> dict[str, str]:
+    assert error["type"] == "VALIDATION_ERROR"
+    return {detail["field"]: detail["problem"] for detail in error["details"]}
+
+
+NOT_JSON = (b'{"a":', b"\xff", b'{"a":1,"a":2}', b'{"a":NaN}', b"[" * 100, b"[]", b"5", b'"\\ud800"')
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("route", WITH_BODY, ids=name_of)
+def test_what_is_not_json_is_refused(rooms: Rooms, route: Route) -> None:
+    """A body that is not strict JSON, or no object, is a plain 400 on every route that takes one."""
+    path, query, _ = request_of(rooms, route)
+    for body in NOT_JSON:
+        error = refused(rooms, route, rooms.send(route.method, path, rooms.keys["own"], body, **query), 400)
+        assert "body" in problems_of(error), body
+    headers = {"Content-Type": "text/plain"}
+    response = rooms.send(route.method, path, rooms.keys["own"], b"{}", headers, **query)
+    refused(rooms, route, response, 415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("route", WITH_BODY, ids=name_of)
+def test_a_body_that_is_too_large_is_refused(rooms: Rooms, route: Route) -> None:
+    """A body of one byte more than the route takes is a 413."""
+    path, query, _ = request_of(rooms, route)
+    body = b"{}" + b" " * (route.max_body - 1)
+    refused(rooms, route, rooms.send(route.method, path, rooms.keys["own"], body, **query), 413, "PAYLOAD_TOO_LARGE")
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("route", WITH_BODY, ids=name_of)
+def test_unknown_fields_are_refused(rooms: Rooms, route: Route) -> None:
+    """A body field that the route does not know is a plain 400 that names it."""
+    path, query, body = request_of(rooms, route)
+    response = rooms.send(route.method, path, rooms.keys["own"], {**body, "surprise": 1}, **query)
+    assert "surprise" in problems_of(refused(rooms, route, response, 400))
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("route", ROUTES, ids=name_of)
+def test_unknown_query_parameters_are_refused(rooms: Rooms, route: Route) -> None:
+    """A query parameter that the route does not know is a plain 400 that names it, whatever else is in order."""
+    path, query, body = request_of(rooms, route)
+    response = rooms.send(route.method, path, rooms.keys["own"], body, **query, surprise="1")
+    assert "surprise" in problems_of(refused(rooms, route, response, 400))
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("route", KEYED, ids=name_of)
+def test_keyed_routes_want_a_key(rooms: Rooms, route: Route) -> None:
+    """No key, and a key with another secret, is a 401 and no more."""
+    path, query, body = request_of(rooms, route)
+    other_secret = rooms.keys["own"].partition(".")[0] + "." + rooms.keys["other"].partition(".")[2]
+    for key in (None, "pk_test_x", other_secret):
+        refused(rooms, route, rooms.send(route.method, path, key, body, **query), 401, "INVALID_API_KEY")
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("route", KEYED, ids=name_of)
+def test_keys_do_what_their_scopes_say(rooms: Rooms, route: Route) -> None:
+    """A key without the route's scope is a 403."""
+    path, query, body = request_of(rooms, route)
+    response = rooms.send(route.method, path, rooms.keys[f"no {route.scope}"], body, **query)
+    refused(rooms, route, response, 403, "FORBIDDEN")
+
+
+@pytest.mark.parametrize("foreigner", ["own production", "other", "other production"])
+@pytest.mark.parametrize("route", KEYED, ids=name_of)
+def test_nothing_crosses(rooms: Rooms, route: Route, foreigner: str) -> None:
+    """To the key of another environment or workspace, what is there does not exist, is not shown, and stays as it is."""
+    path, query, body = request_of(rooms, route)
+    if route.operation in MAKING:
+        body = json.loads(re.sub("cust_(acme|globex)", MAKING[route.operation], json.dumps(body)))
+    before, stored = rooms.own(), rooms.state()
+    response = rooms.send(route.method, path, rooms.keys[foreigner], body, **query)
+    names_something = path != route.path or query or (body or {}).keys() & rooms.held.keys()
+    if route.path.startswith("/api/v1/sandbox") and foreigner.endswith("production"):
+        if route.method == "POST":
+            refused(rooms, route, response, 403, "FORBIDDEN")
+    elif names_something and route.operation not in MAKING:
+        refused(rooms, route, response, 404, *(code for code in CODES if code.endswith("NOT_FOUND")))
+    else:
+        assert response.status_code < 300, response.text
+    named = f"{path} {query} {body}"
+    for secret in {*rooms.held.values(), SECRET_AMOUNT, "secret"}:
+        assert secret in named or secret not in response.text, secret
+    assert rooms.own() == before
+    if response.status_code >= 400:
+        assert rooms.state() == stored
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("route", KEYED, ids=name_of)
+def test_two_keys_that_disagree_are_refused(rooms: Rooms, route: Route) -> None:
+    """With a bearer token of one environment and a key of another, nothing of the first is shown or changed."""
+    path, query, body = request_of(rooms, route)
+    if route.auth == "bearer":
+        headers = {"X-Api-Key": rooms.keys["own production"]}
+        response = rooms.send(route.method, path, rooms.keys["own"], body, headers, **query)
+        refused(rooms, route, response, 403, "API_KEY_ENVIRONMENT_MISMATCH")
+    else:
+        headers = {"X-Api-Key": "", "Authorization": f"Bearer {rooms.keys['own']}"}
+        refused(rooms, route, rooms.send(route.method, path, None, body, headers, **query), 401, "INVALID_API_KEY")
