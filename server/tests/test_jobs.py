@@ -138,7 +138,7 @@ def test_a_job_that_was_cut_short_goes_on_where_it_was(many: Book) -> None:
     assert view(many)["status"] == "RUNNING"
 
     async def resume(context: Context) -> None:
-        context.jobs.resume()
+        await context.jobs.resume()
         await context.jobs.start(job)
 
     in_context(many, resume)

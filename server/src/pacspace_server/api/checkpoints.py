@@ -45,7 +45,7 @@ async def checkpoint(context: Context, caller: Caller, call: Call, given: Given)
     key = idempotency_key(call)
     asked = checkpoint_service.CheckpointRequest(
         given.get("customerId"),
-        read_scope(context, caller, given),
+        await read_scope(context, caller, given),
         given.get("invoiceReference"),
         key,
         text_of({name: value for name, value in call.body_given.items() if value is not None}),
@@ -63,12 +63,9 @@ async def checkpoint(context: Context, caller: Caller, call: Call, given: Given)
 
 async def checkpoints(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """Checkpoints, newest first."""
-    scope = read_scope(context, caller, given) if given.keys() & set(SCOPE_FIELDS) else None
-    return success(
-        checkpoint_service.list_checkpoints(
-            context, caller, given.get("customerId"), scope, given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
-        )
-    )
+    scope = await read_scope(context, caller, given) if given.keys() & set(SCOPE_FIELDS) else None
+    work = (given.get("customerId"), scope, given.get("limit", DEFAULT_PAGE), given.get("offset", 0))
+    return success(await context.read(checkpoint_service.list_checkpoints, context, caller, *work))
 
 
 async def diff(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
@@ -79,4 +76,4 @@ async def diff(context: Context, caller: Caller, call: Call, given: Given) -> Re
 
 async def job(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """How far locking a month for all customers is."""
-    return success(jobs_service.get_job(context, caller, call.path("jobId")))
+    return success(await context.read(jobs_service.get_job, context, caller, call.path("jobId")))

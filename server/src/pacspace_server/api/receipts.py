@@ -40,7 +40,7 @@ def presentation(given: Given) -> receipt_service.Presentation:
 
 async def receipt(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """The receipt of a scope: totals, proof root, links."""
-    scope = read_scope(context, caller, given)
+    scope = await read_scope(context, caller, given)
     return success(await receipt_service.receipt(context, caller, call.path("customerId"), scope))
 
 
@@ -53,4 +53,4 @@ async def document(context: Context, caller: Caller, call: Call, given: Given) -
 async def receipts(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """A customer's receipts, newest first: every checkpoint that was handed out."""
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
-    return success(receipt_service.list_receipts(context, caller, call.path("customerId"), *page))
+    return success(await context.read(receipt_service.list_receipts, context, caller, call.path("customerId"), *page))

@@ -63,9 +63,7 @@ async def keep_retention(context: Context, days: int) -> None:
 
 
 async def _erase_everywhere(context: Context, lease: Lease, days: int) -> None:
-    with context.storage.snapshot() as snapshot:
-        environments = snapshot.environments()
-    for environment in environments:
+    for environment in await context.look(lambda snapshot: snapshot.environments()):
         await _erase_older(context, lease, environment, days)
 
 

@@ -54,17 +54,16 @@ class Jobs:
                 "a job stopped; the same request, or a restart, goes on with it", job=job_id, problem=str(problem)
             )
 
-    def resume(self) -> None:
+    async def resume(self) -> None:
         """Goes on with what an earlier process left."""
-        with self._context.storage.snapshot() as snapshot:
-            for job in snapshot.running_jobs():
-                self.start(job.id)
+        for job in await self._context.look(lambda snapshot: snapshot.running_jobs()):
+            self.start(job.id)
 
     async def watch(self) -> None:
-        """Goes on with what another process left, also later, until it is cancelled."""
+        """The same now and again, for what another process leaves, until it is cancelled."""
         while True:
             try:
-                self.resume()
+                await self.resume()
             except Unavailable:
                 logger.warning("no look for jobs: the database is not there")
             await asyncio.sleep(WATCH_S)
@@ -80,15 +79,12 @@ class Jobs:
         kept: list[Locked] = []
         while not self._stopping:
             held = await asyncio.to_thread(lease.hold) is not None
-            with self._context.storage.snapshot() as snapshot:
-                job = snapshot.job(job_id)
-                if job is None or job.status == DONE:  # the sandbox may have been emptied
-                    break
-                active = snapshot.active(job.environment_id, job.period, job.after, CHUNK) if held else []
+            job, chunk = await self._context.look(partial(_next_chunk, job_id=job_id))
+            if job is None or job.status == DONE:  # the sandbox may have been emptied
+                break
             if not held:
                 await asyncio.sleep(LOOK_S)
                 continue
-            chunk = [customer for customer, _ in active]
             outcomes = await asyncio.gather(*(self._lock(job, customer) for customer in chunk))
             # Crash here: the chunk is locked again from the same place, which changes nothing.
             try:
@@ -121,6 +117,13 @@ class Jobs:
                 return (await self._context.committer.apply((command,)))[0]
             except Overloaded:
                 await asyncio.sleep(FULL_QUEUE_S)
+
+
+def _next_chunk(snapshot: Snapshot, job_id: str) -> tuple[Job | None, list[Customer]]:
+    job = snapshot.job(job_id)
+    if job is None or job.status == DONE:
+        return job, []
+    return job, [customer for customer, _ in snapshot.active(job.environment_id, job.period, job.after, CHUNK)]
 
 
 def _advance(unit: Unit, job_id: str, chunk: list[Customer], outcomes: list[Locked | JobFailure]) -> None:
@@ -157,22 +160,25 @@ async def close_month(context: Context, caller: Caller, asked: CheckpointRequest
         if job.total <= AT_ONCE:
             outcomes = await asyncio.shield(work)
             await context.wait_for_log(lambda: all(is_in_log(context, outcome.checkpoint) for outcome in outcomes))
-    with context.storage.snapshot() as snapshot:
-        now = snapshot.job(job.id)
-        if now is None:
-            raise ServiceError(404, "NOT_FOUND", "the sandbox was emptied meanwhile")
-        shown = [locked_view(snapshot, outcome, job.period) for outcome in outcomes]
-        if not shown and now.status == DONE and now.total <= AT_ONCE:
-            active = snapshot.active(job.environment_id, job.period, "", AT_ONCE)
-            locks = [snapshot.lock_at_or_after(customer, job.period) for customer, head in active if head.closed]
-            shown = [locked_view(snapshot, Locked(lock, existing=True), job.period) for lock in locks]
-        view = job_view(snapshot, now)
+    return await context.look(lambda snapshot: _closed_view(snapshot, job, outcomes)), replayed
+
+
+def _closed_view(snapshot: Snapshot, job: Job, outcomes: list[Locked]) -> dict[str, Any]:
+    """How far the job is, and what it locked if that is little."""
+    now = snapshot.job(job.id)
+    if now is None:
+        raise ServiceError(404, "NOT_FOUND", "the sandbox was emptied meanwhile")
+    shown = [locked_view(snapshot, outcome, job.period) for outcome in outcomes]
+    if not shown and now.status == DONE and now.total <= AT_ONCE:
+        active = snapshot.active(job.environment_id, job.period, "", AT_ONCE)
+        locks = [snapshot.lock_at_or_after(customer, job.period) for customer, head in active if head.closed]
+        shown = [locked_view(snapshot, Locked(lock, existing=True), job.period) for lock in locks]
     warnings = [] if now.status == DONE else [f"ask GET /api/v1/balance/jobs/{job.id} how far it is"]
-    return view | {
+    return job_view(snapshot, now) | {
         "checkpoints": shown,
         "locked": now.status == DONE and not now.failed,
         "warnings": warnings,
-    }, replayed
+    }
 
 
 def _begin(context: Context, unit: Unit, caller: Caller, asked: CheckpointRequest) -> tuple[Job, bool]:
