@@ -1,6 +1,6 @@
 """What the PostgreSQL engine may not use, so that a distributed PostgreSQL runs it unchanged; checked by a parser.
 
-The rules are those of docs/decisions/0014-postgresql.md.
+Row locks are pinned to a shard_key or to an ordered list of them: on a distributed engine a batch stays within one partition.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ Given = dict[str, Any]
 CHECKPOINT: Table = {
     "customerId": CUSTOMER_ID.meaning("Whose month; without it everybody's, as a job if they are many."),
     **SCOPE,
-    "invoiceReference": fields.text(255, says="Goes into the closing leaf, for good."),
+    "invoiceReference": fields.text(255, *fields.NO_NUL, says="Goes into the closing leaf, for good."),
     "preview": fields.flag(says="Lists what naming this period would lock, and locks nothing."),
     "mode": fields.unsupported(),
     "fingerprints": fields.unsupported(),

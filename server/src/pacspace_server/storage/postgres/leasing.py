@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from ..protocols import LeaseLost, Unit
+from ..protocols import InDoubt, LeaseLost, Unavailable, Unit
 from .unit import PostgresUnit
 
 if TYPE_CHECKING:
@@ -74,9 +75,11 @@ class PostgresLease:
         with self._lock:
             if self._fencing is not None:
                 fencing, beat = self._seen
-                self._storage.write(
-                    lambda unit: self._unit(unit).move_lease(self._name, (fencing, beat), "", fencing, beat + 1)
-                )
+                # Without its database it ends by itself.
+                with contextlib.suppress(Unavailable, InDoubt):
+                    self._storage.write(
+                        lambda unit: self._unit(unit).move_lease(self._name, (fencing, beat), "", fencing, beat + 1)
+                    )
                 self._fencing = None
 
     def _unit(self, unit: Unit) -> PostgresUnit:
