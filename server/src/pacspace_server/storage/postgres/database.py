@@ -29,6 +29,10 @@ WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _AGAIN = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25006", "23505"}
 
 
+# The server or the way to it, not the statement.
+_BROKEN = (psycopg.OperationalError, psycopg.InternalError, psycopg.InterfaceError)
+
+
 class _CommitLost(Exception):
     """The connection ended while the commit was under way."""
 
@@ -37,7 +41,7 @@ class PostgresStorage:
     """One database, that other processes may use at the same time. Raises UnusableDatabase or Unavailable."""
 
     remote = True
-    errors: tuple[type[Exception], ...] = (psycopg.OperationalError, psycopg.InternalError)
+    errors: tuple[type[Exception], ...] = _BROKEN
 
     def __init__(self, url: str) -> None:
         self._pool = Pool(url, CONNECTIONS)
@@ -57,7 +61,7 @@ class PostgresStorage:
         connection = self._pool.begin(READ)
         try:
             yield PostgresAudit(connection, self.secret)
-        except psycopg.OperationalError as error:
+        except _BROKEN as error:
             raise _unavailable(error) from error
         finally:
             self._pool.give_back(connection)
@@ -141,12 +145,9 @@ def _passes(error: Exception) -> bool:
         return True
     if not isinstance(error, psycopg.Error):
         return False
-    code = error.sqlstate
-    return (
-        code in _AGAIN
-        or (code or "").startswith("08")
-        or (code is None and isinstance(error, psycopg.OperationalError))
-    )
+    if error.sqlstate is None:  # nothing came back
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate in _AGAIN or error.sqlstate.startswith("08")
 
 
 def _unavailable(error: Any) -> Exception:

@@ -15,8 +15,6 @@ from .writing import PostgresWriter
 class LogUnit(PostgresWriter):
     """What the integrator writes."""
 
-    # ------------------------------------------------------------ the log
-
     def log_by_origin(self, origin: str) -> Log | None:
         """Locked: one unit at a time adds to a log."""
         row = self._one(f"SELECT {LOG} WHERE l.origin = %s FOR UPDATE OF l", (origin,))
@@ -73,8 +71,6 @@ class LogUnit(PostgresWriter):
         self.connection.execute(
             "UPDATE log SET published_size = %s WHERE id = %s AND published_size <= %s", (size, log_id, size)
         )
-
-    # ------------------------------------------------------------ leases
 
     def lease(self, name: str) -> tuple[str, int, int]:
         """Holder, fencing number and beat of a lease; of one that nobody has ever had: none, 0, 0."""

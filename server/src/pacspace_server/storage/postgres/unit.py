@@ -114,15 +114,16 @@ class PostgresUnit(UpkeepUnit):
     def add_customer(self, customer: Customer) -> Customer:
         """A new customer has no row yet that a reset of its sandbox could wait for: it holds on to the environment."""
         self.environment(customer.environment_id)
-        self._check_environment(customer.environment_id, "FOR SHARE OF e")
+        self._one("SELECT 1 FROM environment WHERE id = %s FOR SHARE", (customer.environment_id,))
+        self._check_environment(customer.environment_id)
         customer.id = customer.shard_key
         self._customers[customer.shard_key] = customer
         self._numbers[customer.shard_key] = 0
         return customer
 
-    def _check_environment(self, environment_id: int, how: str = "") -> None:
+    def _check_environment(self, environment_id: int) -> None:
         """Nobody has emptied the environment since this unit read it. The locks it has now keep it so."""
-        (found,) = self._environments(f"WHERE e.id = %s {how}", (environment_id,))
+        found = super().environment(environment_id)
         if found.origin != self._environments_read[environment_id].origin:
             raise Moved("the sandbox was emptied meanwhile")
 

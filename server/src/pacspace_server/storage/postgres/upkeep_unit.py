@@ -13,8 +13,6 @@ from .rows import JOB, stored
 class UpkeepUnit(LogUnit):
     """What jobs, commands and the sandbox's tools write."""
 
-    # ------------------------------------------------------------ erasing, profiles, jobs, keys, the sandbox
-
     def erase_contexts(self, customer: Customer, before: str, after: int, limit: int) -> tuple[int, int | None]:
         rows = self._all(
             "SELECT sequence, context IS NOT NULL AND period < %s FROM delta WHERE shard_key = %s AND sequence > %s "
