@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import structlog
@@ -13,7 +14,7 @@ from ..storage.records import Customer, Environment
 from .context import Context
 
 logger = structlog.get_logger("pacspace.retention")
-BATCH = 1_000
+BATCH, BESIDE = 1_000, 200
 EVERY_S = 3_600
 AFTER_LAST = "~"  # sorts after every month
 
@@ -23,15 +24,18 @@ def erase_customer(
 ) -> int:
     """Removes the contexts and salts of one customer's deltas, and without `before` (a month) the display name too.
 
-    Returns how many contexts were removed. Runs beside a server, in small transactions; an end half way is no harm.
+    Returns how many contexts were removed. Runs beside a server, which writes in the pauses between its small
+    transactions; an end half way is no harm.
     """
     removed, after = 0, 0
     while True:
 
         def work(unit: Unit, start: int = after) -> tuple[int, int | None]:
-            return unit.erase_contexts(customer, before or AFTER_LAST, start, BATCH)
+            return unit.erase_contexts(customer, before or AFTER_LAST, start, BESIDE)
 
+        started = time.monotonic()
         count, reached = storage.write(work)
+        time.sleep(time.monotonic() - started)
         removed += count
         if reached is None:
             break
@@ -64,4 +68,5 @@ async def _erase_older(context: Context, environment: Environment, days: int) ->
         removed += count
     if removed:
         logger.info("erased contexts older than the retention setting", environment=environment.name, deltas=removed)
-        await asyncio.to_thread(context.storage.scrub)
+        if not await asyncio.to_thread(context.storage.scrub):
+            logger.warning("the write-ahead log is in use and holds old bytes until the next run")

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
@@ -135,7 +136,8 @@ class Committer:
         """A failure of the database in words of ours; a mistake of ours as it is."""
         if not isinstance(error, self._storage.errors):
             return error
-        logger.error("the database did not take a write", problem=str(error))
+        with suppress(OSError):  # the log may be on the same full disk
+            logger.error("the database did not take a write", problem=str(error))
         return NotWritten(str(error))
 
     async def _commit(self, groups: list[_Group]) -> None:

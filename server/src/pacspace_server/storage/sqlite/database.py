@@ -30,6 +30,10 @@ class UnusableDatabase(Exception):
     """The file can't serve as a record; the message says why and what to do."""
 
 
+def _casefold(*values: Any) -> str:
+    return str(values[0]).casefold()
+
+
 def _is_fixed(version: tuple[int, ...]) -> bool:
     return version >= _FIXED[0] or any(version[:2] == fixed[:2] and version >= fixed for fixed in _FIXED[1:])
 
@@ -67,6 +71,8 @@ class SqliteStorage:
     def _connect(self, cache_kib: int) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), statementcachesize=200)
         connection.set_busy_timeout(_BUSY_MS)
+        # SQLite's own lower() knows ASCII only.
+        connection.create_scalar_function("casefold", _casefold, 1, deterministic=True)
         # What is erased is overwritten, not only unlinked.
         for pragma in (
             "secure_delete = ON",
@@ -125,7 +131,13 @@ class SqliteStorage:
     def scrub(self) -> bool:
         """Moves the write-ahead log, which still holds what was erased, into the file and empties it."""
         with self._write_lock:
-            busy = _value(self._writer, "PRAGMA wal_checkpoint(TRUNCATE)")
+            self._writer.set_busy_timeout(0)
+            try:
+                busy = _value(self._writer, "PRAGMA wal_checkpoint(TRUNCATE)")
+            except apsw.BusyError:
+                busy = True
+            finally:
+                self._writer.set_busy_timeout(_BUSY_MS)
         return not busy
 
     def close(self) -> None:
