@@ -65,6 +65,11 @@ def amount(value: int | Decimal) -> str:
     return f"{value:f}" if isinstance(value, Decimal) and abs(value.adjusted()) < MAX_DIGITS else str(value)
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """1 delta, 2 deltas, 1,000 log entries."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def fields(pairs: Sequence[tuple[str, Any]]) -> str:
     """One line per field that is there, values below each other."""
     shown = [(name, value) for name, value in pairs if value is not None]
