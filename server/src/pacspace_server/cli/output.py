@@ -85,7 +85,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequen
 
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        drawn.add_column(column, justify="right" if column in numbers else "left", no_wrap=True, overflow="ignore")
+        drawn.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
     for row in rows:
         drawn.add_row(*(Text(_cell(value)) for value in row))
     console = Console(width=10_000, color_system="standard" if sys.stdout.isatty() else None)
