@@ -19,7 +19,7 @@ from .server import Server
 ROOT = Path(__file__).parents[1]
 GUIDES = [ROOT / "docs/quickstart.md", *sorted((ROOT / "docs/how-to").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.S | re.M)
-SERVER = re.compile(r"^<!-- server: (.*) -->$", re.M)
+SERVER = re.compile(r"^> \*\*Follow along\*\*[^`]*`pacspace serve(.*?)`", re.M)
 
 
 def said(pattern: str) -> re.Pattern[str]:
@@ -58,6 +58,12 @@ class Reader:
             exec(compile(code, "guide", "exec"), self.session)
         return output.getvalue()
 
+    def close(self) -> None:
+        """Ends the Python session."""
+        pac: Any = self.session.pop("pac", None)
+        if pac is not None:
+            pac.close()
+
 
 @pytest.fixture
 def reader(
@@ -73,14 +79,11 @@ def reader(
     for name in ("PACSPACE_BASE_URL", "PACSPACE_API_KEY"):
         monkeypatch.setenv(name, typing.environment[name])
     yield typing
-    closing: Any = typing.session.get("pac")
-    if closing is not None:
-        closing.close()
+    typing.close()
 
 
-@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
-def test_the_guide_runs_as_written(page: Path, reader: Reader) -> None:
-    """Each shell and Python example ends well, in order, and each shown output is what the example before it printed."""
+def follow(reader: Reader, page: Path) -> None:
+    """Types a page's examples in order, and looks at what each shown output says."""
     output, ran = "", 0
     for language, name, code in BLOCK.findall(page.read_text("utf-8")):
         if name:
@@ -91,6 +94,26 @@ def test_the_guide_runs_as_written(page: Path, reader: Reader) -> None:
             assert language in ("sh", "python"), f"{page.name} has a block of {language}, which nobody runs"
             output, ran = reader.run(language, code), ran + 1
     assert ran > 0
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
+def test_the_guide_runs_as_written(page: Path, reader: Reader) -> None:
+    """Each shell and Python example ends well, in order, and each shown output is what the example before it printed."""
+    follow(reader, page)
+
+
+@pytest.mark.parametrize("page", [ROOT / "docs/quickstart.md"], ids=lambda page: page.stem)
+@pytest.mark.parametrize("readme_first", [True, False])
+def test_the_readme_and_the_quickstart_share_a_server(page: Path, reader: Reader, readme_first: bool) -> None:
+    """Whoever does both, in either order, meets no conflict."""
+    (program,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.S | re.M)
+    if readme_first:
+        reader.python(program)
+        reader.close()
+    follow(reader, page)
+    reader.close()
+    if not readme_first:
+        reader.python(program)
 
 
 def test_every_guide_is_linked_from_the_quickstart() -> None:

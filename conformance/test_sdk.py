@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -187,6 +188,55 @@ def test_closing_a_month(call: Call) -> None:
     )
     assert (document["unit"], document["locale"]) == ("calls", "de-DE")
     check_files(call, document, [call("receipts.download", one["receiptId"]) for one in (april, may)])
+
+
+def test_closing_everybodys_month(call: Call) -> None:
+    """close_month locks a month for more customers than one reply has, and returns its job when it is done."""
+    customers = [f"c{number}" for number in range(150)]
+    call("balance.emit_batch", [{"customerId": name, "delta": -2, "reason": "r"} for name in customers])
+    preview = fits(call("balance.close_month", "2026-04", preview=True), types.MonthReply)
+    assert preview["totals"]["customers"] == 150 and not preview["locked"] and len(preview["checkpoints"]) == 150
+    assert not call("balance.checkpoint_timeline", "c0")["periods"][0]["locked"]
+    closed = fits(call("balance.close_month", "2026-04", poll_interval=20), types.MonthReply)
+    assert (closed["status"], closed["locked"], closed["failed"]) == ("DONE", True, [])
+    assert closed["totals"]["customers"] == 150 and closed["totals"]["netChange"] == -300
+    assert call("balance.checkpoint_timeline", "c149")["periods"][0]["locked"]
+    assert call("sandbox.clock") == fits(call("sandbox.clock"), types.ClockReply)
+    call("sandbox.advance_clock", 5 * 86_400)
+    call("balance.emit", "c1", 1, "r")
+    few = fits(call("balance.close_month", "2026-05"), types.MonthReply)
+    assert few["locked"] and [one["customerId"] for one in few["checkpoints"]] == ["c1"]
+    with pytest.raises(ValidationError, match="period"):
+        call("balance.close_month", "May")
+
+
+def test_an_email_shows_what_was_corrected(call: Call) -> None:
+    """Corrections and late lines stand apart, each once, with its dates; a correction names what it corrects."""
+    april = call("balance.emit", "c1", -10, "r", referenceId="a1")
+    fixed = call("balance.emit", "c1", 4, "fix", adjusts={"referenceId": "a1"})
+    text = call("receipts.email_body", call("balance.receipt", "c1"))
+    assert "Late" not in text and fixed["recordId"] not in text
+    assert f"Corrections, counted above:\n  4, recorded 2026-04-27: corrects {april['recordId']} (a1)\n\n" in text
+    call("balance.checkpoint", "c1", period="2026-04")
+    call("sandbox.advance_clock", 5 * 86_400)
+    happened = datetime(2026, 4, 20, 12, tzinfo=UTC)
+    late = call("balance.emit", "c1", -3, "r", occurred_at=happened)
+    call(
+        "balance.emit",
+        "c1",
+        1,
+        "fix",
+        {"adjusts": {"recordId": april["recordId"]}, "occurredAt": "2026-04-21T00:00:00Z"},
+    )
+    made = call("balance.checkpoint", "c1", period="2026-05")
+    for receipt in (call("balance.receipt", "c1", period="2026-05"), call("receipts.get", made["receiptId"])):
+        text = call("receipts.email_body", receipt)
+        assert (
+            "\n\nCorrections, counted above:\n"
+            f"  1, of 2026-04-21, recorded 2026-05-02: corrects {april['recordId']}\n"
+            "\nLate, of months that were locked already; counted above:\n"
+            f"  -3, of 2026-04-20, recorded 2026-05-02: {late['recordId']}\n\nLook at it:"
+        ) in text
 
 
 def check_files(call: Call, document: Any, files: list[bytes]) -> None:

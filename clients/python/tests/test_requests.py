@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -126,6 +127,8 @@ def test_ids_are_encoded_in_paths(pac: Blocking, script: Script) -> None:
          {"customerId": "c", "period": "2026-05", "invoiceReference": "i"}),
         ("balance.checkpoint", (None, {"period": "2026-05", "preview": True}), "POST", "/checkpoint",
          {"period": "2026-05", "preview": True}),
+        ("balance.close_month", ("2026-05",), "POST", "/checkpoint", {"period": "2026-05"}),
+        ("balance.close_month", ("2026-05", {"preview": True}), "POST", "/checkpoint", {"period": "2026-05", "preview": True}),
         ("balance.checkpoint_job", ("job_1",), "GET", "/jobs/job_1", None),
         ("balance.list_checkpoints", ({"customerId": "c", "limit": 5},), "GET", "/checkpoints?customerId=c&limit=5", None),
         ("balance.checkpoint_timeline", ("c", {"limit": 5}), "GET", "/customers/c/timeline?limit=5", None),
@@ -170,6 +173,67 @@ def test_the_sandbox(
     """The sandbox's tools post what they say; None really lets the clock go on."""
     pac.call(name, *arguments)
     assert (script.last.method, script.last.path, script.last.json) == ("POST", path, body)
+
+
+def test_the_sandbox_clock_is_read(pac: Blocking, script: Script) -> None:
+    """`clock` asks what time the sandbox has, and changes nothing."""
+    pac.call("sandbox.clock")
+    assert (script.last.method, script.last.path, script.last.body) == ("GET", "/api/v1/sandbox/clock", None)
+
+
+NOON = datetime(2026, 5, 2, 12, 0, tzinfo=timezone(timedelta(hours=2)))
+TEXT = "2026-05-02T12:00:00+02:00"
+
+
+def test_a_datetime_is_sent_as_its_text(pac: Blocking, script: Script) -> None:
+    """Wherever an instant is taken, a datetime with a time zone is sent as ISO 8601 text with that zone."""
+    pac.call("balance.emit", "c", 1, "r", occurred_at=NOON)
+    assert script.last.json["occurredAt"] == TEXT
+    pac.call("balance.emit", {"customerId": "c", "delta": 1, "reason": "r", "occurredAt": NOON})
+    assert script.last.json["occurredAt"] == TEXT
+    pac.call("balance.emit_batch", [{"customerId": "c", "delta": 1, "reason": "r", "occurred_at": NOON}])
+    assert script.last.json["deltas"][0]["occurredAt"] == TEXT
+    for name in ("derive", "receipt", "list_checkpoints"):
+        customer = () if name == "list_checkpoints" else ("c",)
+        pac.call(f"balance.{name}", *customer, startDate=NOON, end_date=NOON)
+        assert query(script) == {"startDate": [TEXT], "endDate": [TEXT]}
+    pac.call("balance.compare", "c", {"yours": 1, "theirs": 1}, startDate=NOON, endDate=NOON)
+    assert script.last.json["startDate"] == script.last.json["endDate"] == TEXT
+    pac.call("sandbox.set_clock", NOON)
+    assert script.last.json == {"now": TEXT}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "field"),
+    [
+        ("balance.emit", ("c", 1, "r", {"occurredAt": NOON.replace(tzinfo=None)}), "occurredAt"),
+        ("balance.emit_batch", ([{"customerId": "c", "delta": 1, "reason": "r", "occurredAt": NOON.replace(tzinfo=None)}],),
+         "deltas[0].occurredAt"),
+        ("balance.derive", ("c", {"startDate": NOON, "endDate": NOON.replace(tzinfo=None)}), "endDate"),
+        ("sandbox.set_clock", (NOON.replace(tzinfo=None),), "now"),
+    ],
+)  # fmt: skip
+def test_a_datetime_without_a_time_zone(
+    pac: Blocking, script: Script, name: str, arguments: tuple[Any, ...], field: str
+) -> None:
+    """Which instant a naive datetime means is not guessed: it is refused before anything is sent."""
+    with pytest.raises(ValidationError, match=r"say which time zone, such as datetime\.now\(timezone\.utc\)") as error:
+        pac.call(name, *arguments)
+    assert error.value.details[0]["field"] == field and script.requests == []
+
+
+def test_a_correction_names_its_delta_in_a_dict(pac: Blocking, script: Script) -> None:
+    """`adjusts` as bare text could mean two things: it is refused before sending, with the dict that is meant."""
+    delta = {"customerId": "c", "delta": 1, "reason": "r", "adjusts": "d1"}
+    calls: list[tuple[str, tuple[Any, ...]]] = [
+        ("emit", ("c", 1, "r", {"adjusts": "d1"})), ("emit", (delta,)), ("emit_batch", ([delta],)),
+        ("emit_and_wait", ("c", 1, "r", {"adjusts": "d1"})),
+    ]  # fmt: skip
+    for name, arguments in calls:
+        with pytest.raises(ValidationError) as error:
+            pac.call(f"balance.{name}", *arguments)
+        assert 'adjusts: a dict such as {"referenceId": "d1"}' in str(error.value)
+    assert script.requests == []
 
 
 def test_public_calls_carry_no_key(pac: Blocking, script: Script) -> None:
@@ -347,6 +411,17 @@ def test_a_client_that_can_not_be(
         assert all(
             word in str(error.value) for word in ("base_url", "production_url", "sandbox_url", "PACSPACE_BASE_URL")
         )
+
+
+@pytest.mark.parametrize(("key", "code"), [("foo", "INVALID_URL"), ("", "MISSING_API_KEY"), (None, "MISSING_API_KEY")])
+def test_a_key_that_can_not_be_one(key: Any, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an address a key of another kind is told first how keys begin, and the key is not repeated."""
+    monkeypatch.delenv("PACSPACE_BASE_URL", raising=False)
+    with pytest.raises(PacSpaceError, match=r"^an API key .*begins with pk_test_ or pk_live_") as error:
+        PacSpace(key)
+    assert error.value.code == code and "foo" not in str(error.value)
+    with pytest.raises(PacSpaceError, match=r"^where is the server"):
+        PacSpace("pk_live_a.b")
 
 
 def test_settings_go_with_every_request(make: Make, script: Script) -> None:

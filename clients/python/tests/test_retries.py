@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from scripted import Blocking, Make, Script, raw, refusal, reply
 
-from pacspace_sdk import CadenceLimitError, PacSpaceError, RateLimitError, TimeoutError
+from pacspace_sdk import CadenceLimitError, PacSpaceError, RateLimitError, TimeoutError, ValidationError
 
 PENDING = {"code": "IDEMPOTENCY_PENDING", "retryAfterSeconds": 2, "message": "still working"}
 RECORDED = reply({"recordId": "rec_1", "status": "QUEUED"}, 201)
@@ -83,13 +83,14 @@ def test_a_cadence_limit_is_never_retried(pac: Blocking, script: Script, sleeps:
     assert len(script.requests) == 1 and sleeps == []
 
 
-@pytest.mark.parametrize("name", ["balance.emit", "balance.emit_batch", "balance.checkpoint"])
+@pytest.mark.parametrize("name", ["balance.emit", "balance.emit_batch", "balance.checkpoint", "balance.close_month"])
 def test_the_key_is_the_callers_if_given(pac: Blocking, script: Script, sleeps: list[float], name: str) -> None:
-    """emit, emit_batch and checkpoint carry one key over all attempts: the caller's, or one made for the call."""
+    """emit, emit_batch, checkpoint and close_month carry one key over all attempts: the caller's, or one made for the call."""
     arguments: dict[str, tuple[Any, ...]] = {
         "balance.emit": ("c", 1, "r"),
         "balance.emit_batch": ([],),
         "balance.checkpoint": ("c",),
+        "balance.close_month": ("2026-05",),
     }
     script.replies = [refusal(503), RECORDED]
     pac.call(name, *arguments[name], idempotency_key="mine")
@@ -211,3 +212,55 @@ def test_a_failure_while_waiting(pac: Blocking, script: Script, sleeps: list[flo
     script.requests.clear()
     with pytest.raises(PacSpaceError, match="no recordId"):
         pac.call("balance.emit_and_wait", "c", 1, "r")
+
+
+# ---------------------------------------------------------------- waiting for a month
+
+
+def month(status: str, done: int, failed: int = 0) -> dict[str, Any]:
+    """The job of a month, as the server shows it."""
+    failures = [{"customerId": "c9", "code": "INTERNAL_ERROR", "message": "no"}] * failed
+    job = {"jobId": "job_1", "period": "2026-05", "status": status, "done": done, "total": 300}
+    return {**job, "failed": failures, "failedCount": failed, "totals": {"customers": done - failed}}
+
+
+def begun(status: str, done: int) -> Any:
+    return reply({**month(status, done), "checkpoints": [], "locked": status == "DONE", "warnings": ["ask"]}, 201)
+
+
+def test_a_month_is_closed_when_its_job_is_done(pac: Blocking, script: Script, sleeps: list[float]) -> None:
+    """close_month asks every pollInterval how far the job is, and returns it with its totals and failures."""
+    script.replies = [begun("RUNNING", 0), reply(month("RUNNING", 100)), refusal(503), reply(month("DONE", 300, 1))]
+    options = {"pollInterval": 3_000, "httpTimeout": 5_000}
+    closed = pac.call("balance.close_month", "2026-05", options)
+    assert closed == {**month("DONE", 300, 1), "checkpoints": [], "locked": False, "warnings": []}
+    assert [request.path for request in script.requests[1:]] == ["/api/v1/balance/jobs/job_1"] * 3
+    assert sleeps[0] == 3 and {request.timeout_ms for request in script.requests} == {5_000}
+    script.replies = [begun("RUNNING", 0), reply(month("DONE", 300))]
+    script.requests.clear()
+    assert pac.call("balance.close_month", "2026-05")["locked"] is True
+
+
+def test_a_month_that_is_closed_at_once(pac: Blocking, script: Script, sleeps: list[float]) -> None:
+    """A month that is locked in the first reply, and a preview, which has no job, are not asked for again."""
+    script.replies = [begun("DONE", 3)]
+    assert pac.call("balance.close_month", "2026-05")["locked"] is True
+    listed = {"preview": True, "period": "2026-05", "checkpoints": [], "totals": {}, "locked": False, "warnings": []}
+    script.replies = [reply(listed)]
+    assert pac.call("balance.close_month", "2026-05", preview=True) == {**listed, "failed": [], "failedCount": 0}
+    assert len(script.requests) == 2 and sleeps == []
+
+
+def test_closing_a_month_has_a_deadline(pac: Blocking, script: Script, sleeps: list[float]) -> None:
+    """After `timeout` a TimeoutError says how far the server is, and that it goes on."""
+    script.replies = [begun("RUNNING", 0), reply(month("RUNNING", 100))]
+    with pytest.raises(TimeoutError, match="100 of 300 customers are done; the server goes on"):
+        pac.call("balance.close_month", "2026-05", timeout=2_500)
+    assert 2 < sum(sleeps) <= 2.5
+
+
+def test_a_month_must_be_named(pac: Blocking, script: Script) -> None:
+    """Without a period nothing would be locked, so it is refused before anything is sent."""
+    with pytest.raises(ValidationError, match="period must be a month"):
+        pac.call("balance.close_month", "")
+    assert script.requests == []

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -93,6 +94,19 @@ def test_a_summary_with_a_window(pac: Blocking, script: Script) -> None:
         "submissionType": "tenant_summary", "region": "eu",
     }  # fmt: skip
     assert delta["referenceId"].startswith("sum_") and len(delta["referenceId"]) == 52
+
+
+def test_the_spellings_of_a_window(pac: Blocking, script: Script) -> None:
+    """A window's ends may be datetimes, and snake_case names: it is the same summary, placed in the same window."""
+    ends = [datetime(2026, 5, day, tzinfo=timezone.utc) for day in (27, 28)]
+    base = {"customerId": "c", "delta": -100}
+    first = pac.call("balance.queue_summary", DAY)
+    for given in ({"windowStart": ends[0], "windowEnd": ends[1]}, {"window_start": ends[0], "window_end": ends[1]}):
+        assert pac.call("balance.queue_summary", {**base, **given})["key"] == first["key"]
+    pac.call("balance.flush_summaries")
+    (delta,) = sent(script)
+    assert delta["occurredAt"] == "2026-05-27T23:59:59.999999Z" and delta["referenceId"] == first["referenceId"]
+    assert delta["metadata"]["summaryWindowEnd"] == "2026-05-28T00:00:00+00:00"
 
 
 @pytest.mark.parametrize(
@@ -313,6 +327,7 @@ def test_requests_are_bounded_and_paced(make: Make, script: Script, sleeps: list
         ({"windowEnd": "2026-05-27T02:00:00+02:00"}, "not after"),
         ({"windowEnd": "soon"}, "ISO 8601"),
         ({"windowEnd": 5}, "ISO 8601"),
+        ({"windowEnd": datetime(2026, 5, 28)}, "say which time zone"),  # noqa: DTZ001  # that is the mistake
         ({"metadata": [1]}, "metadata"),
         ({"metadata": {"x": float("inf")}}, "metadata"),
         ({"reason": ""}, "reason"),

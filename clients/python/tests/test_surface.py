@@ -56,6 +56,7 @@ BALANCE = [
     "shutdown_summary_scheduler",
     "get_summary_queue_state",
     "checkpoint_job",
+    "close_month",
 ]
 
 
@@ -88,7 +89,7 @@ def test_the_calls_of_a_client() -> None:
     """Every call of the interface is there."""
     assert public(Balance) == set(BALANCE)
     assert public(Receipts) == {"list", "get", "download", "verify", "email_body"}
-    assert public(Customers) == {"create"} and public(Sandbox) == {"set_clock", "advance_clock", "reset"}
+    assert public(Customers) == {"create"} and public(Sandbox) == {"clock", "set_clock", "advance_clock", "reset"}
     pac = PacSpace.init("pk_test_a")
     assert isinstance(pac.balance.submission, SubmissionCoordinator) and pac.webhooks is None
     assert public(PacSpace) >= {"init", "verify", "close", "shutdown"}

@@ -109,6 +109,19 @@ def test_a_server_that_is_silent(serve: Any, form: str) -> None:
     with pytest.raises(PacSpaceError) as error:
         usage(url, form, timeout=150)
     assert error.value.code == "NETWORK_ERROR" and "Timeout" in str(error.value)
+    assert "pacspace serve" not in str(error.value)
+
+
+@FORMS
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_server_that_is_not_there(form: str, host: str) -> None:
+    """When nobody listens at the address, the error says how a server is started, and how another one is named."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(PacSpaceError, match=f"no reply from http://{host}:{port}: ") as error:
+        usage(f"http://{host}:{port}", form)
+    hint = "is the server running? `pacspace serve` starts one; another address: base_url or PACSPACE_BASE_URL"
+    assert error.value.code == "NETWORK_ERROR" and hint in str(error.value)
 
 
 @FORMS

@@ -16,7 +16,9 @@ BIN = Path(sys.executable).parent
 
 RIGHT = """
 import os
+from datetime import datetime, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from pacspace_sdk import AsyncPacSpace, ConflictError, PacSpace, Webhooks
@@ -29,6 +31,18 @@ text: str = pac.balance.emit("c", 1, "r")["recordId"]
 pac.balance.emit("c", Decimal("1.5"), "r", {"referenceId": "x", "metadata": {"a": [1]}, "adjusts": {"recordId": "y"}})
 pac.balance.emit("c", 1.5, "r", reference_id="x", occurredAt=None, timeout=5)
 pac.balance.emit({"customerId": "c", "delta": 1, "reason": "r", "referenceId": "x", "idempotencyKey": "k"})
+now = datetime.now(timezone.utc)
+pac.balance.emit("c", 1, "r", occurred_at=now)
+pac.balance.emit_batch([{"customerId": "c", "delta": 1, "reason": "r", "occurredAt": now}])
+pac.balance.derive("c", {"startDate": now, "endDate": "2026-06-01"})
+pac.balance.queue_summary({"customerId": "c", "delta": 1, "windowStart": now, "windowEnd": now})
+pac.sandbox.set_clock(now)
+held: bool = pac.sandbox.clock()["held"]
+closed = pac.balance.close_month("2026-05", {"pollInterval": 5}, preview=True, timeout=5)
+reasons: "list[str]" = [one["code"] for one in closed["failed"]]
+many = (closed["totals"]["deltaCount"], closed["failedCount"], closed["checkpoints"], closed["locked"])
+pac.receipts.verify(Path("receipt.json"))
+pac.receipts.verify([Path("receipt.json"), b"{}", "{}", {}])
 options: EmitOptions = {"idempotencyKey": "k"}
 pac.balance.emit("c", 1, "r", options)
 count: int = pac.balance.derive("c", period="2026-05")["deltaCount"]
@@ -114,6 +128,11 @@ WRONG = [
     'pac.balance.compare("c", {"yours": 1, "theirs": "2"})',
     'pac.balance.compare("c", {"yours": 1, "theirBalance": 2})',
     'pac.balance.checkpoint("c", {"period": 5})',
+    'pac.balance.emit("c", 1, "r", occurred_at=5)',
+    'pac.balance.emit("c", 1, "r", {"adjusts": "d1"})',
+    'pac.balance.close_month()',
+    'pac.balance.close_month("2026-05", invoice_reference="x")',
+    'pac.balance.close_month("2026-05", {"preview": "yes"})',
     'pac.balance.customers({"serach": "x"})',
     'pac.balance.queue_summary({"customerId": "c"})',
     'pac.balance.queue_summary({"customerId": "c", "delta": 1, "windowstart": "x"})',

@@ -113,6 +113,7 @@ class Balance(Surface[Core]):
     iter_deltas: Final = iterating(balances.iter_deltas)
 
     checkpoint: Final = blocking(checkpoints.checkpoint)
+    close_month: Final = blocking(checkpoints.close_month)
     checkpoint_job: Final = blocking(checkpoints.checkpoint_job)
     list_checkpoints: Final = blocking(checkpoints.list_checkpoints)
     checkpoint_timeline: Final = blocking(checkpoints.checkpoint_timeline)
@@ -191,6 +192,7 @@ class AsyncBalance(AsyncSurface[Core]):
     iter_deltas: Final = async_iterating(balances.iter_deltas)
 
     checkpoint: Final = awaitable(checkpoints.checkpoint)
+    close_month: Final = awaitable(checkpoints.close_month)
     checkpoint_job: Final = awaitable(checkpoints.checkpoint_job)
     list_checkpoints: Final = awaitable(checkpoints.list_checkpoints)
     checkpoint_timeline: Final = awaitable(checkpoints.checkpoint_timeline)

@@ -10,7 +10,7 @@ from .errors import PacSpaceError
 
 VERSION = "0.2.0"
 LOCAL_URL = "http://127.0.0.1:8787"  # where `pacspace serve` listens unless told otherwise
-TEST_PREFIX = "pk_test_"
+TEST_PREFIX, LIVE_PREFIX = "pk_test_", "pk_live_"
 TEST_CHAIN_ID, LIVE_CHAIN_ID = 296, 295  # sent because the interface has it; this server ignores it
 
 
@@ -37,6 +37,8 @@ def choose_base_url(api_key: str, base_url: str | None, sandbox_url: str | None,
     if test:
         return LOCAL_URL
     message = "where is the server? Pass base_url (or production_url, sandbox_url), or set PACSPACE_BASE_URL"
+    if not api_key.startswith(LIVE_PREFIX):
+        message = f"an API key begins with {TEST_PREFIX} or {LIVE_PREFIX}, this one does not. If it is right: {message}"
     raise PacSpaceError(message, code="INVALID_URL")
 
 
@@ -59,6 +61,8 @@ def check_url(url: str) -> str:
 def check_api_key(api_key: object) -> str:
     """The key; PacSpaceError MISSING_API_KEY when there is none."""
     if not isinstance(api_key, str) or not api_key.strip():
-        message = "an API key is needed, such as pk_test_...; `pacspace keys create` makes one"
+        message = (
+            f"an API key is needed: it begins with {TEST_PREFIX} or {LIVE_PREFIX}; `pacspace keys create` makes one"
+        )
         raise PacSpaceError(message, code="MISSING_API_KEY")
     return api_key.strip()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .errors import InvalidScopeCombinationError
+from .instants import instant_text
 
 SCOPE_KEYS = ("period", "timePreset", "startDate", "endDate")
 STARTING_KEYS = ("startingCheckpoint", "startingCheckpointType")
@@ -19,9 +20,10 @@ def camel_case(name: str) -> str:
 
 
 def read_options(kind: type, options: Mapping[str, Any] | None, keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that was given, by the API's names, without what is None.
+    """Everything that was given, by the API's names, without what is None; a datetime as its ISO text.
 
-    `kind` is the TypedDict of the known names. Raises TypeError for a name that it does not have, or given twice.
+    `kind` is the TypedDict of the known names. Raises TypeError for a name that it does not have, or given twice,
+    ValidationError for a datetime without a time zone.
     """
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options must be a dict, not {type(options).__name__}")
@@ -33,7 +35,7 @@ def read_options(kind: type, options: Mapping[str, Any] | None, keywords: Mappin
         if known in given:
             raise TypeError(f"the option {known!r} is given twice")
         given[known] = value
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: instant_text(value, name) for name, value in given.items() if value is not None}
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -153,10 +153,22 @@ def _attempt(config: ClientConfig, asked: Call, send: Send) -> Operation[Any]:
         reply: HttpResponse = yield send
     except NoReply as failure:
         message = f"no reply from {config.base_url}: {failure}"
+        if _is_refused(failure):
+            message += (
+                "; is the server running? `pacspace serve` starts one; another address: base_url or PACSPACE_BASE_URL"
+            )
         error = PacSpaceError(message, code="NETWORK_ERROR", request_path=asked.path)
         error.__cause__ = failure.__cause__
         return error
     return judge(reply, asked.path, lambda data: decode(data, config.decimals), public=asked.public, raw=asked.raw)
+
+
+def _is_refused(error: BaseException | None) -> bool:
+    """Whether nobody listens at the address, as far down as the error says."""
+    if error is None or isinstance(error, ConnectionRefusedError):
+        return error is not None
+    below = [error.__cause__ or error.__context__, *getattr(error, "exceptions", ())]  # a group, of several addresses
+    return any(map(_is_refused, below))
 
 
 def _may_retry(asked: Call, error: PacSpaceError) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .operations import receipts
 from .protocol import Core
+from .receipt_text import email_body
 from .surface import AsyncSurface, Surface, awaitable, blocking
 from .types import VerificationReport
 
@@ -15,24 +18,28 @@ if TYPE_CHECKING:
     from pacspace_proofs import Trust
 
 
+ReceiptFile: TypeAlias = bytes | str | Path | Mapping[str, Any]
+
+
 class Offline:
     """What needs no request."""
 
     def verify(
-        self, receipt: bytes | str | Mapping[str, Any] | Sequence[bytes | str], trust: str | Trust | None = None
+        self, receipt: ReceiptFile | Sequence[ReceiptFile], trust: str | Trust | None = None
     ) -> VerificationReport:
-        """Recomputes receipt files (from `download`, or a saved one) on this machine, asking nobody.
+        """Recomputes receipt files (from `download`, or the Path of a saved one) on this machine, asking nobody.
 
         `trust` is a trust file's text, for which one verifier key is enough; without it nobody knows who signed, and
         the result is at best `undecided`. Several receipts are also checked against each other. `result` is
         `locked-full`, `locked-summary`, `provisional-full`, `provisional-summary`, `undecided` or `refused`; amounts
-        are exact text. Raises FormatError (of pacspace_proofs) for trust that can't be read.
+        are exact text. Raises FormatError (of pacspace_proofs) for trust that can't be read, TypeError for what is no
+        receipt file, such as a file's name as text.
         """
         from pacspace_proofs import Trust, parse_trust, verify_receipts
         from pacspace_proofs.command import as_object
 
-        one = isinstance(receipt, bytes | str | Mapping)
-        files = [_file_bytes(file) for file in ([receipt] if one else receipt)]
+        given = [receipt] if isinstance(receipt, bytes | str | Path | Mapping) else receipt
+        files = [_file_bytes(file) for file in given]
         trusted = parse_trust(trust) if isinstance(trust, str) else trust or Trust()
         report = verify_receipts(files, trusted, int(time.time()))
         found: VerificationReport = as_object([str(n) for n in range(len(files))], report)  # type: ignore[assignment]
@@ -40,7 +47,7 @@ class Offline:
 
     def email_body(self, receipt: Mapping[str, Any]) -> str:
         """Plain text for an e-mail to the customer, from `pac.balance.receipt` or `pac.receipts.get`."""
-        return _email_body(receipt)
+        return email_body(receipt)
 
 
 class Receipts(Offline, Surface[Core]):
@@ -64,46 +71,14 @@ def _file_bytes(file: object) -> bytes:
 
     if isinstance(file, bytes):
         return file
+    if isinstance(file, Path):
+        return file.read_bytes()
     if isinstance(file, str):
+        if not file.startswith("{") and os.path.isfile(file):
+            raise TypeError(f"{file!r} is the name of a file: pass the file's bytes or a Path, Path({file!r})")
         return file.encode()
     if isinstance(file, Mapping) and "schema" in file:
         return canonical(file)
     if isinstance(file, Mapping):
         raise TypeError("this is the receipt's description; its file is what pac.receipts.download(receiptId) gives")
-    raise TypeError(f"a receipt is bytes, text or a dict, not {type(file).__name__}")
-
-
-def _email_body(receipt: Mapping[str, Any]) -> str:
-    unit = f" {receipt['unit']}" if receipt.get("unit") else ""
-    period = receipt.get("period") or f"{receipt.get('startDate')} to {receipt.get('endDate')}"
-    state = "locked: it can't change any more" if receipt.get("locked") else "not locked yet: more may be recorded"
-    lines = ["SANDBOX: a test, not a bill.", ""] if receipt.get("environment") == "sandbox" else []
-    lines += [
-        f"Recorded for {receipt['customerId']}, {period}:",
-        f"  {_number(receipt.get('netChange', receipt.get('finalBalance')))}{unit} in {_records(receipt['deltaCount'])}, {state}",
-    ]
-    for part in receipt.get("subtotals") or []:
-        lines.append(
-            f"  {_number(part['total'])}{unit} in {_records(part['count'])}: {part['reason'] or '(reason erased)'}"
-        )
-    links = receipt.get("links") or receipt
-    shown = {
-        "Look at it": receipt.get("verifyUrl") or links.get("permalink"),
-        "Access code": receipt.get("accessHint"),
-        "Proof root": receipt.get("proofRoot"),
-        "Receipt file": receipt.get("bundleUrl"),
-    }
-    lines += ["", *(f"{label}: {value}" for label, value in shown.items() if value), ""]
-    lines.append(
-        "The vendor recorded this. Anyone can check it on their own machine: open the link, or save the receipt"
-    )
-    lines.append("file and run: python -m pacspace_proofs receipt.json --key <the vendor's verifier key>")
-    return "\n".join(lines) + "\n"
-
-
-def _records(count: Any) -> str:
-    return f"{_number(count)} record{'' if count == 1 else 's'}"
-
-
-def _number(value: Any) -> str:
-    return f"{value:,}"
+    raise TypeError(f"a receipt is bytes, text, a Path or a dict, not {type(file).__name__}")

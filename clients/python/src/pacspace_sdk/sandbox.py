@@ -12,6 +12,7 @@ from .surface import AsyncSurface, Surface, awaitable, blocking
 class Sandbox(Surface[Core]):
     """Tools for tests; a production key is refused."""
 
+    clock: Final = blocking(workspace.clock)
     set_clock: Final = blocking(workspace.set_clock)
     advance_clock: Final = blocking(workspace.advance_clock)
     reset: Final = blocking(workspace.reset)
@@ -20,6 +21,7 @@ class Sandbox(Surface[Core]):
 class AsyncSandbox(AsyncSurface[Core]):
     """The same on an event loop."""
 
+    clock: Final = awaitable(workspace.clock)
     set_clock: Final = awaitable(workspace.set_clock)
     advance_clock: Final = awaitable(workspace.advance_clock)
     reset: Final = awaitable(workspace.reset)

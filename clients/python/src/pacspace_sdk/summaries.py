@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from .errors import PacSpaceError, ValidationError
 from .exact import encode_body, exact_amount
+from .instants import instant_text
 from .journal import Journal
 from .options import camel_case, nearest, read_options
 from .types import QueuedSummary, RejectedSummary, SubmissionOptions, Summary
@@ -252,7 +253,7 @@ def read_summary(summary: Summary, default_reason: str) -> QueuedSummary:
     """A summary as it is queued. Raises PacSpaceError INVALID_SUMMARY, naming what is wrong."""
     if not isinstance(summary, Mapping):
         _bad_summary(f"a summary is a dict, not {type(summary).__name__}")
-    given = {camel_case(str(name)): value for name, value in summary.items() if value is not None}
+    given = {camel_case(str(name)): _sent(value, name) for name, value in summary.items() if value is not None}
     known = Summary.__annotations__
     for name in given:
         if name not in known:
@@ -266,7 +267,7 @@ def read_summary(summary: Summary, default_reason: str) -> QueuedSummary:
     key, reference_id = _identity(customer_id, reference, window, reason)
     queued: QueuedSummary = {
         "customerId": customer_id, "delta": _delta(given.get("delta")),
-        "windowStart": summary.get("windowStart"), "windowEnd": summary.get("windowEnd"),
+        "windowStart": given.get("windowStart"), "windowEnd": given.get("windowEnd"),
         "reason": reason, "referenceId": reference_id, "metadata": dict(metadata),
         "queuedAt": _instant_text(datetime.now(timezone.utc)), "key": key,
     }  # fmt: skip
@@ -327,7 +328,7 @@ def _window(given: Mapping[str, Any]) -> tuple[str, str] | None:
 def _instant(value: Any, name: str) -> datetime:
     """An ISO 8601 date or instant, UTC if it has no offset."""
     if not isinstance(value, str):
-        _bad_summary(f"{name} must be ISO 8601 text, is {type(value).__name__}")
+        _bad_summary(f"{name} must be ISO 8601 text or a datetime, is {type(value).__name__}")
     text = re.sub(r"[Zz]$", "+00:00", value.strip())
     text = re.sub(r"\.([0-9]{1,6})(?=$|[+-])", lambda match: "." + match[1].ljust(6, "0"), text)
     try:
@@ -339,6 +340,13 @@ def _instant(value: Any, name: str) -> datetime:
 
 def _instant_text(instant: datetime) -> str:
     return instant.isoformat().replace("+00:00", "Z")
+
+
+def _sent(value: Any, name: str) -> Any:
+    try:
+        return instant_text(value, name)
+    except ValidationError as error:
+        _bad_summary(str(error))
 
 
 def _delta(value: object) -> Any:

@@ -9,11 +9,13 @@ Amounts in replies are int or float as JSON gives them. With `PacSpace(..., deci
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias, TypedDict
 
 Amount: TypeAlias = int | float | Decimal
 Number: TypeAlias = float  # in replies; an int where JSON has no fraction
+Instant: TypeAlias = str | datetime  # sent: ISO 8601 text, or a datetime with a time zone
 Metadata: TypeAlias = Mapping[str, Any]
 
 # ---------------------------------------------------------------- requests
@@ -45,17 +47,17 @@ class Adjusts(TypedDict, total=False):
 
 
 class EmitOptions(RequestOptions, total=False):
-    """`occurredAt`: ISO 8601, when it happened."""
+    """`occurredAt`: when it happened."""
 
     referenceId: str | None
     metadata: Metadata | None
-    occurredAt: str | None
+    occurredAt: Instant | None
     adjusts: Adjusts | None
 
 
 class EmitKeywords(EmitOptions, RequestKeywords, total=False):
     reference_id: str | None
-    occurred_at: str | None
+    occurred_at: Instant | None
 
 
 class _EmitRequired(TypedDict):
@@ -73,7 +75,7 @@ class BatchItem(_EmitRequired, total=False):
 
     referenceId: str | None
     metadata: Metadata | None
-    occurredAt: str | None
+    occurredAt: Instant | None
     adjusts: Adjusts | None
 
 
@@ -98,18 +100,18 @@ class EmitAndWaitKeywords(EmitAndWaitOptions, EmitKeywords, PollKeywords, total=
 
 
 class ScopeOptions(RequestOptions, total=False):
-    """`period` is `YYYY-MM`; `startDate` and `endDate` are ISO 8601, the end exclusive; all in UTC."""
+    """`period` is `YYYY-MM`; `startDate` and `endDate` are instants or bare dates, the end exclusive. Months and days are UTC's."""
 
     period: str | None
     timePreset: Literal["current_month", "custom"] | None
-    startDate: str | None
-    endDate: str | None
+    startDate: Instant | None
+    endDate: Instant | None
 
 
 class ScopeKeywords(ScopeOptions, RequestKeywords, total=False):
     time_preset: Literal["current_month", "custom"] | None
-    start_date: str | None
-    end_date: str | None
+    start_date: Instant | None
+    end_date: Instant | None
 
 
 class StartingOptions(TypedDict, total=False):
@@ -200,6 +202,16 @@ class CheckpointKeywords(CheckpointOptions, ScopeKeywords, total=False):
     invoice_reference: str | None
 
 
+class CloseMonthOptions(PollOptions, total=False):
+    """`preview`: only lists what would be locked."""
+
+    preview: bool | None
+
+
+class CloseMonthKeywords(CloseMonthOptions, PollKeywords, total=False):
+    pass
+
+
 class ListCheckpointsOptions(ScopeOptions, total=False):
     customerId: str | None
     limit: int | None
@@ -280,13 +292,13 @@ class _SummaryRequired(TypedDict):
 
 
 class Summary(_SummaryRequired, total=False):
-    """Usage added up by the caller. `windowStart` and `windowEnd` are ISO 8601, both or none, the end exclusive."""
+    """Usage added up by the caller. `windowStart` and `windowEnd`: both or none, the end exclusive."""
 
     reason: str | None
     referenceId: str | None
     metadata: Metadata | None
-    windowStart: str | None
-    windowEnd: str | None
+    windowStart: Instant | None
+    windowEnd: Instant | None
 
 
 class SubmissionOptions(TypedDict, total=False):
@@ -560,6 +572,33 @@ class JobReply(TypedDict):
     totals: dict[str, Number]
     startedAt: str | None
     finishedAt: str | None
+
+
+class _MonthOptional(TypedDict, total=False):
+    jobId: str
+    status: str
+    done: int
+    total: int
+    startedAt: str
+    finishedAt: str | None
+    preview: bool
+
+
+class MonthReply(_MonthOptional):
+    """A month locked for every customer, or what locking it would lock.
+
+    `failed` names the first 1,000 customers that could not be locked and why, `failedCount` counts all of them; `locked`
+    when there are none. `checkpoints` are those of up to 100 customers; for more it is empty. A preview has no job, and
+    of each customer only what would be locked.
+    """
+
+    period: str
+    checkpoints: list[Checkpoint]
+    totals: dict[str, Number]
+    failed: list[dict[str, Any]]
+    failedCount: int
+    locked: bool
+    warnings: list[str]
 
 
 class TimelineMonth(TypedDict):

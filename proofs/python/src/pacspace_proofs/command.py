@@ -25,7 +25,7 @@ MEANINGS = {
     "provisional-full": "not locked yet; every delta so far was shown, added up and found in the log",
     "provisional-summary": "not locked yet; the vendor's total so far is in the log, the deltas were not shown",
     UNDECIDED: "everything fits, but without a trusted key nobody knows who signed it; give --key or --trust",
-    REFUSED: "refused",
+    REFUSED: "see the check that FAILED",
 }
 
 

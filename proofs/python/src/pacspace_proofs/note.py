@@ -45,6 +45,8 @@ def parse_verifier_key(text: str, kind: int = ED25519) -> VerifierKey:
 
     A log's key (type ED25519) has the log's origin as its name.
     """
+    if text.startswith("pk_"):
+        raise FormatError("this is an API key; a verifier key is public, and looks like name+key id+base64")
     name, *rest = text.split("+", 2)
     if len(rest) != 2 or not (is_origin if kind == ED25519 else _is_key_name)(name):
         raise FormatError(f"not a verifier key (name+key id+base64): {text[:160]!r}")

@@ -157,7 +157,12 @@ def check_signature(receipt: Receipt, trust: Trust, now: int) -> str:
     if not trust.keys:
         raise NotRun("no trusted key was given")
     checkpoint, known = receipt.checkpoint, trust.keys_of(receipt.checkpoint.origin)
-    require(bool(known), f"no trusted key for the log {checkpoint.origin}")
+    given = ", ".join(sorted({key.name for key, _ in trust.keys})[:3])
+    require(
+        bool(known),
+        f"no trusted key for the log {checkpoint.origin}, only for {given}: is it the right vendor's key, and the right "
+        "environment's? (A sandbox that was reset has a new one.)",
+    )
     signers = [(key, last) for key, last in known if signed_by(key, checkpoint)]
     require(bool(signers), f"the log checkpoint is not signed by a trusted key of {checkpoint.origin}")
     key, last = signers[0]

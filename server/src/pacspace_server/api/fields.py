@@ -255,7 +255,13 @@ def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def nested(table: Table, says: str = "") -> Field:
     """An object with a table of its own."""
-    return Field(lambda value: parse_fields(table, value), schema=_said(object_schema(table), says))
+
+    def read(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise Problem("must be a JSON object")
+        return parse_fields(table, value)
+
+    return Field(read, schema=_said(object_schema(table), says))
 
 
 def items(known: Field, most: int, says: str = "") -> Field:

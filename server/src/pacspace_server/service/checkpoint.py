@@ -15,7 +15,7 @@ from ..storage.committer import Overloaded
 from ..storage.protocols import Snapshot, Unit
 from ..storage.records import Checkpoint, Customer, Part, PeriodHead
 from . import views
-from .balance import Balance
+from .balance import Balance, balance_of
 from .context import Caller, Context, find_customer
 from .derive import computed, counted, read_balance
 from .errors import ServiceError, invalid, unavailable
@@ -176,7 +176,7 @@ async def _interim_reply(
     interim, replayed = await context.committer.run(work)
     with context.storage.snapshot() as snapshot:
         if interim is None:
-            return _empty_view(find_customer(context, snapshot, caller, customer_id), asked.scope), False
+            return _empty_view(snapshot, find_customer(context, snapshot, caller, customer_id), asked.scope), False
         view = checkpoint_view(snapshot, interim)
     warning = "interim: nothing was locked; name a period to lock it"
     return view | {"alsoLocked": [], "idempotent": False, "warnings": [warning]}, replayed
@@ -248,13 +248,18 @@ def _root_of(
     return start, end, window_hash(customer.customer_id, instant_text(start), instant_text(end), roots)
 
 
-def _empty_view(customer: Customer, scope: Scope) -> dict[str, Any]:
+def brought_forward(snapshot: Snapshot, customer: Customer, scope: Scope) -> int:
+    """What a scope without deltas takes over, and hands on."""
+    return balance_of(snapshot, customer, scope, 0).brought_forward
+
+
+def _empty_view(snapshot: Snapshot, customer: Customer, scope: Scope) -> dict[str, Any]:
     """What a scope without deltas answers: zeros and no root."""
     names = (
         "checkpointId", "receiptId", "proofRoot", "createdAt", "verifiedAt", "firstRecordAt", "lastRecordAt",
         "previousCheckpointId", "invoiceReference",
     )  # fmt: skip
-    carried = views.number(customer.locked_total)
+    carried = views.number(brought_forward(snapshot, customer, scope))
     return {name: None for name in names} | {
         "customerId": customer.customer_id,
         "period": scope.first or None,

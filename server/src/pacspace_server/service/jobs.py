@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from ..domain.instants import period_of
 from ..storage import ids
 from ..storage.commands import Locked, LockPeriod, Outcome, Refusal
 from ..storage.committer import Overloaded
@@ -168,10 +169,17 @@ def _begin(context: Context, unit: Unit, caller: Caller, asked: CheckpointReques
         if (running.environment_id, running.period) == (caller.environment_id, period):
             return running, False
     total, _ = unit.count_active(caller.environment_id, period)
+    _refuse_future(unit, caller, period, total)
     started = time.time_ns() // 1000
     job = Job(ids.new_job_id(), caller.environment_id, period, RUNNING, total, started, key, body if key else None)
     unit.add_job(job)
     return job, False
+
+
+def _refuse_future(snapshot: Snapshot, caller: Caller, period: str, customers: int) -> None:
+    """A month that has not begun has something in it only where the running one is locked already."""
+    if not customers and period > period_of(snapshot.now(snapshot.environment(caller.environment_id))):
+        raise invalid(("period", f"{period} has not begun and holds no deltas"))
 
 
 def get_job(context: Context, caller: Caller, job_id: str) -> dict[str, Any]:
@@ -223,6 +231,7 @@ def preview(context: Context, caller: Caller, asked: CheckpointRequest) -> dict[
             sums.net += head.total if head else 0
             if len(shown) < SHOWN:
                 shown.append(_preview_line(customer, period, head, earlier))
+        _refuse_future(snapshot, caller, period, sums.customers)
     warnings = [f"only the first {SHOWN} customers are shown"] if sums.customers > SHOWN else []
     totals = {"customers": sums.customers, **counted(sums.deltas), "netChange": views.number(sums.net)}
     return {

@@ -39,7 +39,18 @@ def authenticate(snapshot: Snapshot, full_key: str | None) -> Caller:
         or not hmac.compare_digest(digest, key.secret_hash)
         or PREFIXES[key.environment] != f"pk_{match[1]}_"
     ):  # fmt: skip
-        message = "send an active API key in the X-Api-Key header" if full_key else "the X-Api-Key header is missing"
-        raise ServiceError(401, "INVALID_API_KEY", message)
+        raise ServiceError(401, "INVALID_API_KEY", _refused(full_key, match))
     environment = snapshot.environment(key.environment_id)
     return Caller(environment.id, environment.name, environment.workspace_id, key.scopes)
+
+
+def _refused(full_key: str | None, match: re.Match[str] | None) -> str:
+    """What to do about a key that is not taken; its secret part is not repeated."""
+    if not full_key:
+        return "the X-Api-Key header is missing: send an API key (pk_test_... or pk_live_...)"
+    if match is None:
+        return "this is not an API key: one looks like pk_test_0123456789abcdef.SECRET, with the secret part"
+    return (
+        f"this server does not know the key pk_{match[1]}_{match[2]}, or it was revoked, or its secret part is another: "
+        "`pacspace keys list` on the server shows the keys, `pacspace keys create` makes one"
+    )

@@ -13,7 +13,7 @@ from ..domain.scopes import Scope
 from ..storage.protocols import Snapshot
 from ..storage.records import Checkpoint, Customer, Delta, PeriodHead
 from . import views
-from .checkpoint import checkpoint_status, checkpoint_view, hand_out, refuse_damaged
+from .checkpoint import brought_forward, checkpoint_status, checkpoint_view, hand_out, refuse_damaged
 from .context import Caller, Context, find_customer
 from .derive import computed, counted, delta_views
 from .errors import ServiceError
@@ -77,7 +77,7 @@ def receipt_view(
     refuse_damaged(heads)
     root = views.hash_text(checkpoint.proof_root) if checkpoint else None
     net = checkpoint.net_change if checkpoint else 0
-    brought = checkpoint.brought_forward if checkpoint else customer.locked_total
+    brought = checkpoint.brought_forward if checkpoint else brought_forward(snapshot, customer, scope)
     period = checkpoint.period if checkpoint else (scope.first or None)
     links = links_of(context, root, checkpoint)
     start = period_start(period) if period else scope.start

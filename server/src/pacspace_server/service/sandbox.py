@@ -42,7 +42,7 @@ def move_clock(unit: Unit, environment: Environment, now: int | None, advance_s:
     if unit.now(moved) < current and unit.has_deltas(environment):
         raise invalid(
             ("now", f"the sandbox clock stands at {instant_text(current)} and holds deltas: it only goes forward, "
-                    "or start over with POST /api/v1/sandbox/reset")
+                    "or start over with POST /api/v1/sandbox/reset (`pacspace clock reset`)")
         )  # fmt: skip
     unit.set_clock(environment, target)
     return _view(unit, moved)

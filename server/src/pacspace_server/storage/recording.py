@@ -171,7 +171,9 @@ def _reference_conflict(earlier: Delta, command: RecordDelta) -> Refusal:
         for name, (recorded, sent) in values.items()
         if recorded != sent
     ]
-    named = "; ".join(f"{d['field']}: recorded {d['recorded']}, sent {d['sent']}" for d in differing)
+    named = "; ".join(
+        f"{d['field']}: recorded {d['recorded'] or 'nothing'}, sent {d['sent'] or 'nothing'}" for d in differing
+    )
     return Refusal(409, code, f"{message} ({named})", {"recordId": earlier.record_id, "conflicts": differing})
 
 

@@ -5,27 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ValidationError
 from ..options import SCOPE_KEYS, check_scope, pick, read_options
 from ..protocol import Call, Core, Operation, balance_path, call
 from ..types import (
     CheckpointList,
     CheckpointOptions,
     CheckpointReply,
+    CloseMonthOptions,
     DiffReply,
     JobReply,
     ListCheckpointsOptions,
+    MonthReply,
     PageOptions,
     ReceiptReply,
     RequestOptions,
     ScopeOptions,
     TimelineReply,
 )
+from .waiting import single, wait_until
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ..types import CheckpointKeywords, ListCheckpointsKeywords, PageKeywords, RequestKeywords, ScopeKeywords
+    from ..types import (
+        CheckpointKeywords,
+        CloseMonthKeywords,
+        ListCheckpointsKeywords,
+        PageKeywords,
+        RequestKeywords,
+        ScopeKeywords,
+    )
 
+JOB_DONE = "DONE"
 # A receipt always has these, whatever the server sends.
 RECEIPT_LINKS = ("verificationApiUrl", "accessHint", "customerLinkUrl", "customerLinkHost")
 
@@ -45,6 +57,44 @@ def checkpoint(
     fields = {} if customer_id is None else {"customerId": customer_id}
     body = fields | pick(given, *SCOPE_KEYS, "invoiceReference", "preview")
     return call(core, Call("POST", balance_path("checkpoint"), body=body, options=given, keyed=True))
+
+
+def close_month(
+    core: Core, period: str, options: CloseMonthOptions | None = None, **keywords: Unpack[CloseMonthKeywords]
+) -> Operation[MonthReply]:
+    """Locks a month, `YYYY-MM`, for every customer with something in it, for good, and waits until that is done.
+
+    The reply says whose month could not be locked (`failed`) and what the month comes to (`totals`). `preview=True` locks
+    nothing and lists what would be locked. `timeout` (60,000 ms) and `pollInterval` (2,000 ms) are those of waiting;
+    `httpTimeout` is that of one request. Raises TimeoutError after the deadline; the server goes on all the same, and
+    the same call finds its job again.
+    """
+    given = read_options(CloseMonthOptions, options, keywords)
+    if not period:
+        raise ValidationError(f"period must be a month such as '2026-05', is {period!r}")
+    body = {"period": period, **pick(given, "preview")}
+    return _close_month(
+        core, Call("POST", balance_path("checkpoint"), body=body, options=single(given), keyed=True), given
+    )
+
+
+def _close_month(core: Core, asked: Call, given: Mapping[str, Any]) -> Operation[MonthReply]:
+    found = yield from call(core, asked)
+    if found.get("jobId") and found.get("status") != JOB_DONE:
+        path = balance_path("jobs", found["jobId"])
+        job = yield from wait_until(core, path, given, lambda job: job.get("status") == JOB_DONE, _unfinished)
+        found |= {**job, "locked": not job["failedCount"], "warnings": []}
+    reply: MonthReply = found
+    reply.setdefault("failed", [])  # which a preview does not have
+    reply.setdefault("failedCount", 0)
+    return reply
+
+
+def _unfinished(job: Mapping[str, Any]) -> str:
+    return (
+        f"{job.get('done')} of {job.get('total')} customers are done; the server goes on: call close_month again, or "
+        f"checkpoint_job({job.get('jobId')!r})"
+    )
 
 
 def checkpoint_job(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PacSpaceError, TimeoutError, ValidationError
+from ..errors import PacSpaceError, ValidationError
 from ..exact import exact_amount
-from ..options import REQUEST_KEYS, camel_case, nearest, pick, read_options
-from ..protocol import Call, Core, Operation, Wait, balance_path, call
+from ..instants import instant_text
+from ..options import camel_case, nearest, pick, read_options
+from ..protocol import Call, Core, Operation, balance_path, call
 from ..types import (
     Amount,
     BatchItem,
@@ -21,6 +21,7 @@ from ..types import (
     PollOptions,
     RequestOptions,
 )
+from .waiting import single, wait_until
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 DELTA_FIELDS = ("referenceId", "metadata", "occurredAt", "adjusts")
 TERMINAL = ("VERIFIED", "FAILED")
-POLL_TIMEOUT_MS, POLL_INTERVAL_MS = 60_000, 2_000
 
 
 def emit(core: Core, customer_id: Any, delta: Any, reason: Any, given: Mapping[str, Any]) -> Operation[EmitReply]:
@@ -87,7 +87,7 @@ def emit_and_wait(
     Raises TimeoutError after the deadline; the delta is recorded all the same.
     """
     given = read_options(EmitAndWaitOptions, options, keywords)
-    emitted = yield from emit(core, customer_id, delta, reason, _single(given))
+    emitted = yield from emit(core, customer_id, delta, reason, single(given, *DELTA_FIELDS))
     if emitted.get("status") in TERMINAL:
         return emitted
     record_id = emitted.get("recordId")
@@ -112,32 +112,21 @@ def wait_for_verified(
 
 
 def _wait_for_verified(core: Core, record_id: str, given: Mapping[str, Any]) -> Operation[DeltaStatus]:
-    timeout_s = given.get("timeout", POLL_TIMEOUT_MS) / 1000
-    interval_s = given.get("pollInterval", POLL_INTERVAL_MS) / 1000
-    look = Call("GET", balance_path("delta", record_id), options=_single(given))
-    started, waited_s = time.monotonic(), 0.0
-    while True:
-        found: DeltaStatus = yield from call(core, look)
-        if found.get("status") in TERMINAL:
-            return found
-        left_s = timeout_s - max(waited_s, time.monotonic() - started)
-        if left_s <= 0:
-            message = (
-                f"{record_id} is {found.get('status')} after {timeout_s:g} s; it is recorded, and may be verified later"
-            )
-            raise TimeoutError(message, request_path=look.path)
-        delay = min(interval_s, left_s)
-        waited_s += delay
-        yield Wait(delay)
+    return wait_until(
+        core, balance_path("delta", record_id), given, lambda found: found.get("status") in TERMINAL,
+        lambda found: f"{record_id} is {found.get('status')}; it is recorded, and may be verified later",
+    )  # fmt: skip
 
 
-def _single(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a single request of a call that waits: its `timeout` is `httpTimeout`."""
-    return {**pick(given, *DELTA_FIELDS, *REQUEST_KEYS), "timeout": given.get("httpTimeout")}
-
-
-def _delta(fields: dict[str, Any]) -> dict[str, Any]:
-    return {**fields, "delta": exact_amount(fields["delta"], "delta")}
+def _delta(fields: dict[str, Any], where: str = "") -> dict[str, Any]:
+    """One delta as it is sent. `where` it stands in the request, for errors."""
+    adjusts = fields.get("adjusts")
+    if adjusts is not None and not isinstance(adjusts, Mapping):
+        field, problem = f"{where}adjusts", 'a dict such as {"referenceId": "d1"}'
+        raise ValidationError(
+            f"{field}: {problem}, not {type(adjusts).__name__}", details=[{"field": field, "problem": problem}]
+        )
+    return {**fields, "delta": exact_amount(fields.get("delta"), f"{where}delta")}
 
 
 def _batch_item(index: int, item: Any) -> dict[str, Any]:
@@ -149,5 +138,5 @@ def _batch_item(index: int, item: Any) -> dict[str, Any]:
     for name in fields:
         if name not in known:
             raise TypeError(f"{where} has no field {name!r}{nearest(name, known)}")
-    fields = {name: value for name, value in fields.items() if value is not None}
-    return fields | {"delta": exact_amount(fields.get("delta"), f"{where}.delta")}
+    fields = {name: instant_text(value, f"{where}.{name}") for name, value in fields.items() if value is not None}
+    return _delta(fields, f"{where}.")

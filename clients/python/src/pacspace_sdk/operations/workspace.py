@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ValidationError
+from ..instants import instant_text
 from ..options import pick, read_options
 from ..protocol import Call, Core, Operation, balance_path, call, path_of
 from ..types import (
@@ -14,6 +15,7 @@ from ..types import (
     DeliveryList,
     GapsOptions,
     GapsReply,
+    Instant,
     RequestOptions,
     ResetReply,
     UsageReply,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from ..types import DeliveriesKeywords, GapsKeywords, RequestKeywords
 
 SOURCES = ("db", "chain", "both")
+CLOCK = path_of("api", "v1", "sandbox", "clock")
 
 
 def usage(
@@ -83,12 +86,19 @@ def verify(
     return reply
 
 
-def set_clock(
-    core: Core, now: str | None, options: RequestOptions | None = None, **keywords: Unpack[RequestKeywords]
+def clock(
+    core: Core, options: RequestOptions | None = None, **keywords: Unpack[RequestKeywords]
 ) -> Operation[ClockReply]:
-    """Holds the sandbox's ledger clock at an instant (ISO 8601); None lets real time go on."""
+    """The sandbox's ledger clock, and whether it is held."""
+    return call(core, Call("GET", CLOCK, options=read_options(RequestOptions, options, keywords)))
+
+
+def set_clock(
+    core: Core, now: Instant | None, options: RequestOptions | None = None, **keywords: Unpack[RequestKeywords]
+) -> Operation[ClockReply]:
+    """Holds the sandbox's ledger clock at an instant; None lets real time go on."""
     given = read_options(RequestOptions, options, keywords)
-    return call(core, Call("POST", path_of("api", "v1", "sandbox", "clock"), body={"now": now}, options=given))
+    return call(core, Call("POST", CLOCK, body={"now": instant_text(now, "now")}, options=given))
 
 
 def advance_clock(
@@ -97,8 +107,7 @@ def advance_clock(
     """Moves the sandbox's ledger clock on by whole seconds."""
     given = read_options(RequestOptions, options, keywords)
     body = {"advanceSeconds": seconds}
-    path = path_of("api", "v1", "sandbox", "clock")
-    return call(core, Call("POST", path, body=body, options=given, repeatable=False))
+    return call(core, Call("POST", CLOCK, body=body, options=given, repeatable=False))
 
 
 def reset(

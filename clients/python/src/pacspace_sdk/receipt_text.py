@@ -1,0 +1,94 @@
+"""A receipt as plain text, for an e-mail to the customer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SHOWN = 20  # lines of one kind; all are in the receipt file
+
+Receipt = Mapping[str, Any]
+
+
+def email_body(receipt: Receipt) -> str:
+    """Totals, subtotals, corrections and late lines of a receipt, and how to check it."""
+    lines = ["SANDBOX: a test, not a bill.", ""] if receipt.get("environment") == "sandbox" else []
+    lines += [*_totals(receipt), *_corrections(receipt), *_late(receipt), *_links(receipt)]
+    lines.append(
+        "The vendor recorded this. Anyone can check it on their own machine: open the link, or save the receipt"
+    )
+    lines.append("file and run: python -m pacspace_proofs receipt.json --key <the vendor's verifier key>")
+    return "\n".join(lines) + "\n"
+
+
+def _totals(receipt: Receipt) -> list[str]:
+    unit = f" {receipt['unit']}" if receipt.get("unit") else ""
+    period = receipt.get("period") or f"{receipt.get('startDate')} to {receipt.get('endDate')}"
+    state = "locked: it can't change any more" if receipt.get("locked") else "not locked yet: more may be recorded"
+    total = _number(receipt.get("netChange", receipt.get("finalBalance")))
+    parts = [
+        f"  {_number(part['total'])}{unit} in {_records(part['count'])}: {part['reason'] or '(reason erased)'}"
+        for part in receipt.get("subtotals") or []
+    ]
+    head = f"Recorded for {receipt['customerId']}, {period}:"
+    return [head, f"  {total}{unit} in {_records(receipt['deltaCount'])}, {state}", *parts]
+
+
+def _corrections(receipt: Receipt) -> list[str]:
+    late = {line["recordId"]: line for line in receipt.get("lateLines") or []}
+    names = {delta["recordId"]: delta.get("referenceId") for delta in receipt.get("deltas") or []}
+    lines = []
+    for line in receipt.get("corrections") or []:
+        happened = late.get(line["recordId"], line)
+        corrected = names.get(line["adjusts"])
+        named = f" ({corrected})" if corrected else ""
+        lines.append(f"  {_number(line['delta'])}, {_dates(happened)}: corrects {line['adjusts']}{named}")
+    return _section("Corrections, counted above:", lines)
+
+
+def _late(receipt: Receipt) -> list[str]:
+    """The late lines that are no corrections, so that none is listed twice."""
+    corrections = {line["recordId"] for line in receipt.get("corrections") or []}
+    return _section(
+        "Late, of months that were locked already; counted above:",
+        [
+            f"  {_number(line['delta'])}, {_dates(line)}: {line['recordId']}"
+            for line in receipt.get("lateLines") or []
+            if line["recordId"] not in corrections
+        ],
+    )
+
+
+def _section(head: str, lines: list[str]) -> list[str]:
+    if not lines:
+        return []
+    more = [f"  ... and {len(lines) - SHOWN:,} more, in the receipt file"] if len(lines) > SHOWN else []
+    return ["", head, *lines[:SHOWN], *more]
+
+
+def _dates(line: Mapping[str, Any]) -> str:
+    recorded = f"recorded {_date(line['recordedAt'])}"
+    return f"of {_date(line['occurredAt'])}, {recorded}" if line.get("occurredAt") else recorded
+
+
+def _date(instant: str) -> str:
+    return instant.partition("T")[0]
+
+
+def _links(receipt: Receipt) -> list[str]:
+    links = receipt.get("links") or receipt
+    shown = {
+        "Look at it": receipt.get("verifyUrl") or links.get("permalink"),
+        "Access code": receipt.get("accessHint"),
+        "Proof root": receipt.get("proofRoot"),
+        "Receipt file": receipt.get("bundleUrl"),
+    }
+    return ["", *(f"{label}: {value}" for label, value in shown.items() if value), ""]
+
+
+def _records(count: Any) -> str:
+    return f"{_number(count)} record{'' if count == 1 else 's'}"
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}"
