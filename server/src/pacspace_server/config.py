@@ -79,7 +79,8 @@ def load(flags: Mapping[str, Any], folder: Path | None = None) -> dict[str, Valu
 def database_path(value: Value) -> Path:
     """The file of a sqlite:/// URL."""
     if not value.text.startswith("sqlite:///") or value.text == "sqlite:///":
-        raise ConfigError(f"database ({value.source}): {value.text!r} is not sqlite:///PATH")
+        hint = f"; write sqlite:///{value.text}" if value.text and "://" not in value.text else ""
+        raise ConfigError(f"database ({value.source}): {value.text!r} is not sqlite:///PATH{hint}")
     return Path(value.text.removeprefix("sqlite:///"))
 
 
@@ -108,9 +109,14 @@ def retention_days(value: Value) -> int | None:
     return int(value.text)
 
 
+def _scheme_of(address: str) -> str:
+    return "http" if address.startswith(("127.", "localhost", "[::1]")) else "https"
+
+
 def http_url(name: str, value: Value) -> str:
     """An absolute http(s) URL without credentials, without a trailing slash."""
     parts = urlsplit(value.text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ConfigError(f"{name} ({value.source}): {value.text!r} is not an http(s) URL without credentials")
+        hint = f"; write {_scheme_of(value.text)}://{value.text}" if value.text and "://" not in value.text else ""
+        raise ConfigError(f"{name} ({value.source}): {value.text!r} is not an http(s) URL without credentials{hint}")
     return value.text.rstrip("/")

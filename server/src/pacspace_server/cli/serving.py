@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,11 +31,11 @@ Try it:
   curl -X POST {url}/api/v1/balance/delta -H 'X-Api-Key: {key}' \\
     -H 'Content-Type: application/json' -d '{{"customerId": "cust_acme", "delta": -42.5, "reason": "compute_minutes"}}'
 
-or in Python:
+or in Python, with pacspace-sdk:
 
-  import requests
-  body = {{"customerId": "cust_acme", "delta": -42.5, "reason": "compute_minutes"}}
-  print(requests.post("{url}/api/v1/balance/delta", json=body, headers={{"X-Api-Key": "{key}"}}).json())
+  from pacspace_sdk import PacSpace
+  with PacSpace.init("{key}", base_url="{url}") as pac:
+      print(pac.balance.emit("cust_acme", -42.5, "compute_minutes", {{"referenceId": "usage_day_1"}}))
 """
 
 
@@ -67,11 +68,15 @@ def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | Non
     )
 
 
+def _named(database: settings.Value) -> str:
+    """The option that another command needs to find the same database."""
+    return f" --database {shlex.quote(database.text)}" if database.source == "flag" else ""
+
+
 def serve(out: Output, values: Mapping[str, settings.Value], sandbox_clock: int | None) -> None:
     """Runs the server until it is told to stop."""
     configure_logging(values["log_level"].text)
     config = server_config(values, sandbox_clock)
-    config.database.parent.mkdir(parents=True, exist_ok=True)
     with wiring.exclusive(config.database):
         storage = wiring.open_storage(config.database)
         if sandbox_clock is not None:
@@ -86,6 +91,8 @@ def serve(out: Output, values: Mapping[str, settings.Value], sandbox_clock: int 
             elif key is not None:
                 names = {"database": Path(config.database), "signer": config.signer_folder}
                 print(FIRST_START.format(url=url, key=key, **names))
+            else:
+                print(f"lost the key? `pacspace keys create --env test{_named(values['database'])}`")
             if not out.as_json:
                 print(f"listening on {url}")
             sys.stdout.flush()

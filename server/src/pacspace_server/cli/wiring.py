@@ -21,16 +21,19 @@ import uvicorn
 from ..api.app import Api
 from ..api.openapi import document
 from ..api.public import Public
+from ..domain.instants import instant_text
 from ..log.integrator import Integrator
 from ..log.signer import Signer
 from ..service.context import Context
 from ..service.erase import keep_retention
+from ..service.errors import ServiceError
 from ..service.jobs import Jobs
 from ..service.sandbox import move_clock
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit
-from ..storage.sqlite import SqliteStorage
+from ..storage.sqlite import SqliteStorage, UnusableDatabase
 from ..web.pages import Pages
+from .output import WrongUse
 
 logger = structlog.get_logger("pacspace.serve")
 SHUTDOWN_S, BACKLOG, SWITCH_S = 30, 1024, 0.0001
@@ -50,7 +53,14 @@ class ServerConfig:
 
 
 def open_storage(database: Path, create: bool = True) -> SqliteStorage:
+    _need_folder(database)
     return SqliteStorage(database, create)
+
+
+def _need_folder(database: Path) -> None:
+    """A mistyped path must not become a new, empty record somewhere."""
+    if not database.parent.is_dir():
+        raise UnusableDatabase(f"the folder {database.parent} does not exist: make it, or name another --database")
 
 
 def open_signer(storage: Storage, folder: Path) -> Signer:
@@ -73,12 +83,14 @@ class AlreadyServed(Exception):
 @contextmanager
 def exclusive(database: Path) -> Iterator[None]:
     """One server process per SQLite file."""
+    _need_folder(database)
     lock = database.with_name(database.name + ".lock")
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise AlreadyServed(f"another process serves {database}; SQLite takes one server process") from error
+            message = f"another process serves {database}; SQLite takes one server process: stop it, or name another --database"
+            raise AlreadyServed(message) from error
         yield
 
 
@@ -90,7 +102,13 @@ def set_start_clock(storage: Storage, at: int) -> None:
         if unit.now(environment) != at or environment.clock_at is None:
             move_clock(unit, environment, at, None)
 
-    storage.write(work)
+    try:
+        storage.write(work)
+    except ServiceError as error:
+        raise WrongUse(
+            f"--sandbox-clock {instant_text(at)}: the sandbox holds deltas, and its clock stands later and only goes "
+            "forward; start without --sandbox-clock and `pacspace clock reset --yes`, or use another --database"
+        ) from error
 
 
 async def serve(config: ServerConfig, storage: Storage, ready: Callable[[str], None]) -> None:
