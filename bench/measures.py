@@ -605,7 +605,7 @@ async def _lock_all(folder: Path, customers: int, failing: int) -> tuple[int, fl
     context.jobs = Jobs(context)
     with storage.snapshot() as snapshot:
         side = next(e for e in snapshot.environments() if e.name == "sandbox")
-    job = Job("job_bench", side.id, MONTH, "RUNNING", customers, 0, None, None)
+    job = Job("job_bench", side.id, MONTH, "RUNNING", customers, 0)
     await committer.run(lambda unit: unit.add_job(job))
     with _failing_half_way(customers, failing):
         started = time.perf_counter()

@@ -178,7 +178,7 @@ def test_the_first_start_says_how_to_try_it(tmp_path: Path) -> None:
         request = urllib.request.Request(curl[1], curl[4].encode(), {"X-Api-Key": curl[2], name: value})
         with urllib.request.urlopen(request, timeout=30) as reply:
             assert json.loads(reply.read())["data"]["delta"] == -42.5
-        snippet = re.search(r"^  import requests\n(?:  .*\n)+", first.text, re.MULTILINE)
+        snippet = re.search(r"^  from pacspace_sdk import PacSpace\n(?:  .*\n)+", first.text, re.MULTILINE)
         assert snippet is not None
         exec(
             compile("\n".join(line[2:] for line in snippet[0].splitlines()), "snippet", "exec"),
@@ -193,7 +193,10 @@ def test_the_first_start_says_how_to_try_it(tmp_path: Path) -> None:
         assert first.end() == 0
     second = Spoken(tmp_path)
     assert second.end(signal.SIGINT) == 0
-    assert "pk_test_" not in second.text and second.text.strip() == f"listening on {second.url}"
+    lost = rf"lost the key\? `pacspace (keys create --env test --database \S+)`\nlistening on {re.escape(second.url)}\n"
+    found = re.fullmatch(lost, second.text)
+    assert found is not None, second.text
+    assert run_command(*found[1].split(), folder=tmp_path).stdout.startswith("pk_test_")
     stored = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert key.partition(".")[2].encode() not in stored, "the secret is stored"
 

@@ -227,7 +227,7 @@ def test_what_is_not_utf_8_is_told(vendor: Vendor, customer: str) -> None:
     [("in.csv", "customer_id,delta,reason\n", ["'customer_id'", "did you mean customerId?"]),
      ("in.csv", "customerId,delta,reason,period\n", ["period is written by the record"]),
      ("in.csv", "customerId,delta,delta,reason\n", ["delta is there twice"]),
-     ("in.csv", "customerId,delta\n", ["no column reason"]), ("in.csv", "", ["no column customerId"]),
+     ("in.csv", "customerId,delta\n", ["no column reason"]), ("in.csv", "", ["the file is empty"]), ("in.jsonl", "\n", ["the file is empty"]),
      ("in.csv", "customerId;delta;reason\n", ["commas"]),
      ("in.jsonl", '{"customerId":"c","delta":-1,"reason":"u","refrenceId":"x"}\n', ["did you mean referenceId?"]),
      ("in.txt", "customerId,delta,reason\n", ["--format"]),
@@ -256,7 +256,7 @@ def test_a_dry_run_sends_nothing(vendor: Vendor, customer: str) -> None:
     ]  # fmt: skip
     assert "line 4: customerId: " in vendor.run("import", "in.csv", "--dry-run").stdout
     write_csv(vendor.folder / "in.csv", HEADER, rows[:1])
-    assert "1 rows, 0 can't be recorded; nothing was sent" in vendor.text("import", "in.csv", "--dry-run")
+    assert "1 row, 0 can't be recorded; nothing was sent" in vendor.text("import", "in.csv", "--dry-run")
     assert [path.name for path in vendor.folder.iterdir()] == ["in.csv"]
 
 

@@ -7,10 +7,8 @@ import io
 import json
 import random
 import re
-import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -163,77 +161,6 @@ def test_their_records_that_can_not_be_read_are_named(vendor: Vendor, customer: 
     assert "no.csv" in vendor.refused("compare", customer, 1, 1, "--their-records", "no.csv", code=2)
 
 
-# ---------------------------------------------------------------- checkpoint, close-month
-
-
-def test_checkpoint_locks_only_a_named_month(vendor: Vendor, customer: str) -> None:
-    """Without --period an interim root and nothing locked; with it the month, once, with the invoice on it."""
-    vendor.json("emit", customer, -5, "usage", "--occurred-at", "2026-01-05T00:00:00Z")
-    interim = vendor.text("checkpoint", customer)
-    assert "nothing is locked" in interim and "PROVISIONAL" in interim
-    locked = vendor.json("checkpoint", customer, "--period", "2026-01", "--invoice", "inv-1")
-    assert locked["locked"] is True and locked["invoiceReference"] == "inv-1"
-    again = vendor.text("checkpoint", customer, "--period", "2026-01", "--invoice", "inv-1")
-    assert "2026-01 is locked (it was before)" in again and locked["proofRoot"] in again
-    window = vendor.json("checkpoint", customer, "--from", "2026-01-01", "--to", "2026-02-01")
-    assert window["locked"] is False
-
-
-def test_a_lock_is_asked_for_on_a_terminal(vendor: Vendor, customer: str) -> None:
-    """On a terminal a lock shows what it would lock and needs a yes; a no ends with 1 and locks nothing; --yes skips it."""
-    vendor.json("emit", customer, "-5.5", "usage")
-    lock = ["checkpoint", customer, "--period", "2026-02"]
-    code, shown = vendor.on_terminal(*lock, typed="n\n")
-    assert code == 1 and "1 deltas, -5.5" in shown and "nothing was locked" in shown
-    assert vendor.json("derive", customer)["latestCheckpoint"] is None
-    code, shown = vendor.on_terminal(*lock, typed="y\n")
-    assert code == 0 and "2026-02 is locked" in shown
-    code, shown = vendor.on_terminal(*lock, "--yes")
-    assert code == 0 and "it was before" in shown and "?" not in shown
-
-
-def test_close_month_locks_everybody(start_server: Callable[..., Server], tmp_path: Path) -> None:
-    """A preview locks nothing; then every customer's month is locked, by a job for many; doing it again changes nothing."""
-    server = start_server("--sandbox-clock", "2026-03-02T12:00:00Z")
-    vendor = Vendor(server, tmp_path)
-    old = "2026-02-05T00:00:00Z"
-    deltas = [
-        {"customerId": f"c{n:03}", "delta": Decimal("-1.5"), "reason": "u", "occurredAt": old} for n in range(250)
-    ]
-    server.client.batch(deltas).data
-    preview = vendor.json("close-month", "2026-02", "--preview")
-    assert preview["totals"]["customers"] == 250 and preview["totals"]["netChange"] == -375
-    text = vendor.text("close-month", "2026-02", "--preview")
-    assert "Nothing was locked" in text and re.search(r"c000 +-1\.5 +1", text) and "... and 150 more" in text
-    assert server.client.derive("c000", period="2026-02").data["latestCheckpoint"] is None
-    job = vendor.json("close-month", "2026-02")
-    assert (job["status"], job["done"], job["failedCount"], job["totals"]["netChange"]) == ("DONE", 250, 0, -375)
-    assert server.client.checkpoint("c249", period="2026-02").data["idempotent"] is True
-    assert "2026-02 is locked: 250 customers, 250 deltas, net change -375" in vendor.text("close-month", "2026-02")
-    code, shown = vendor.on_terminal("close-month", "2026-02", typed="n\n")
-    assert code == 1 and "nothing was locked" in shown
-    assert "2026-13" in vendor.refused("close-month", "2026-13", code=2)
-
-
-def test_ctrl_c_leaves_the_job_to_the_server(start_server: Callable[..., Server], tmp_path: Path) -> None:
-    """Ctrl-C while the month is closed ends with 3 and says how to see the rest; the server ends the job all the same."""
-    server = start_server("--sandbox-clock", "2026-02-10T12:00:00Z")
-    names = [f"c{n:03}" for n in range(300)]
-    server.client.batch([{"customerId": name, "delta": -1, "reason": "u"} for name in names]).data
-    with flaky(server.url) as network:
-        network.faults = ["", *[503] * 20]
-        process = Vendor(server, tmp_path, network.url).start("close-month", "2026-02")
-        deadline = time.monotonic() + 60
-        while not any("/jobs/" in request["path"] for request in network.seen):
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 3 and "Traceback" not in errors
-    assert "`pacspace close-month 2026-02` shows it on" in errors
-    assert "300 customers" in Vendor(server, tmp_path).text("close-month", "2026-02")
-
-
 # ---------------------------------------------------------------- receipt
 
 
@@ -241,7 +168,7 @@ def test_receipt_for_people_and_as_a_file(vendor: Vendor, customer: str, server:
     """The receipt shows totals, subtotals, late lines and SANDBOX; its file verifies with the command it prints."""
     vendor.json("emit", customer, "-10.25", "storage", "--occurred-at", "2026-01-05T00:00:00Z")
     vendor.json("emit", customer, "-20", "compute", "--occurred-at", "2026-01-06T00:00:00Z")
-    vendor.json("checkpoint", customer, "--period", "2026-01", "--invoice", "inv-7")
+    vendor.json("checkpoint", customer, "--period", "2026-01", "--invoice", "inv-7", "--yes")
     vendor.json("emit", customer, "-3", "compute", "--occurred-at", "2026-01-07T00:00:00Z")
     text = vendor.text("receipt", customer, "--period", "2026-01", "--out", "receipt.json")
     assert text.startswith("*** SANDBOX")
@@ -302,7 +229,7 @@ def test_customer_shows_recent_activity(vendor: Vendor, customer: str) -> None:
     """One customer: balances, what it was locked through, and the newest deltas first."""
     vendor.json("emit", customer, -4, "storage", "--occurred-at", "2026-01-05T00:00:00Z")
     vendor.json("emit", customer, "-6.5", "compute", "--reference", "r2")
-    vendor.json("checkpoint", customer, "--period", "2026-01")
+    vendor.json("checkpoint", customer, "--period", "2026-01", "--yes")
     text = vendor.text("customer", customer)
     for words in (
         r"balance this month +-6\.5",
@@ -415,7 +342,12 @@ def test_completion_knows_the_commands(vendor: Vendor, shell: str) -> None:
 
 
 READS = [["derive", "c"], ["customers"], ["customer", "c"], ["receipt", "c"], ["export", "c", "--format", "csv"]]
-WRITES = [["emit", "c", "-1", "r"], ["compare", "c", "1", "2"], ["checkpoint", "c"], ["close-month", "2026-01"]]
+WRITES = [
+    ["emit", "c", "-1", "r"],
+    ["compare", "c", "1", "2"],
+    ["checkpoint", "c"],
+    ["close-month", "2026-01", "--yes"],
+]
 
 
 @pytest.mark.parametrize("arguments", READS + WRITES, ids=" ".join)

@@ -240,6 +240,9 @@ def test_a_customer_made_by_hand(dashboard: tuple[Server, dict[str, str]]) -> No
     )
     assert receipt["unit"] == "loaves"
     assert b'"unit":"loaves"' in server.client.bundle(receipt["checkpointId"])
+    umlaut = {"displayName": "Ärger & Söhne", "customerId": "arger"}
+    assert server.public.post("/dashboard/customers", umlaut, token).status == 201
+    assert [row["customerId"] for row in server.client.get(CUSTOMERS, search="SÖHNE").data["customers"]] == ["arger"]
     assert [row["customerId"] for row in server.client.get(CUSTOMERS, search="bakery").data["customers"]] == ["anna"]
     again = server.public.post("/dashboard/customers", body, token)
     assert (again.status, again.error["code"]) == (409, "CUSTOMER_ID_CONFLICT")
@@ -317,6 +320,54 @@ def test_a_month_is_locked_for_everybody(start_server: Callable[..., Server]) ->
     assert other.get(f"{BALANCE}/jobs/{started['jobId']}").error["code"] == "NOT_FOUND"
     assert client.checkpoint(period="2026-01", invoiceReference="x").status == 400
     assert server.run("fsck").returncode == 0
+
+
+def test_a_key_that_finds_a_running_job_is_kept(start_server: Callable[..., Server]) -> None:
+    """A key that came while the month's job ran replays that job for ever, and is refused another body."""
+    server = start_server("--sandbox-clock", "2026-01-10T00:00:00Z")
+    record_many(server.client, 1500, 1)
+    first = server.client.checkpoint(period="2026-01").data
+    joined = server.client.checkpoint(period="2026-01", key="joined").data
+    finished(server.client, first["jobId"])
+    again = server.client.checkpoint(period="2026-01", key="joined")
+    assert again.data["jobId"] == joined["jobId"] and again.headers["idempotent-replayed"] == "true"
+    assert server.client.checkpoint(period="2025-12", key="joined").error["code"] == "IDEMPOTENCY_CONFLICT"
+
+
+def test_a_month_that_has_not_begun_is_refused_for_everybody(client: Client, customer: str) -> None:
+    """Neither the lock nor its preview, for one customer or for all, promises a month that has not begun."""
+    client.emit(customer, -1).data
+    for body in ({}, {"customerId": customer}, {"preview": True}, {"customerId": customer, "preview": True}):
+        reply = client.post(f"{BALANCE}/checkpoint", {"period": "2027-06", **body})
+        assert reply.status == 400 and "has not begun" in reply.error["message"], (body, reply.body)
+
+
+def test_windows_are_listed_in_their_scope(client: Client, customer: str) -> None:
+    """The checkpoint of a window is listed under every month that the window touches."""
+    client.emit(customer, -1).data
+    made = client.checkpoint(customer, startDate="2026-01-20", endDate="2026-02-20").data["checkpointId"]
+    for scope in ({"period": "2026-02"}, {"startDate": "2026-01-20", "endDate": "2026-02-20"}, {}):
+        listed = client.get(f"{BALANCE}/checkpoints", customerId=customer, **scope).data["checkpoints"]
+        assert [row["checkpointId"] for row in listed] == [made], scope
+    assert client.get(f"{BALANCE}/checkpoints", customerId=customer, period="2025-12").data["checkpoints"] == []
+
+
+def test_an_empty_month_takes_over_what_came_before_it(client: Client, customer: str) -> None:
+    """A receipt, an interim checkpoint and derive of a month without deltas say the same of what it takes over."""
+    client.emit(customer, -5, occurredAt="2026-01-05T00:00:00Z").data
+    client.checkpoint(customer, period="2026-01").data
+    for period, brought in (("2025-12", 0), ("2026-02", -5)):
+        derived = client.derive(customer, period=period).data["broughtForward"]
+        assert derived == client.receipt(customer, period=period).data["broughtForward"] == brought, period
+
+
+def test_subtotals_are_bounded(client: Client, customer: str) -> None:
+    """The first thousand reasons have a subtotal each, all others one line together."""
+    for part in range(2):
+        items = [{"customerId": customer, "delta": -1, "reason": f"r{part}-{n}"} for n in range(600)]
+        assert client.batch(items).data["totalFailed"] == 0
+    receipt = client.receipt(customer).data
+    assert len(receipt["subtotals"]) == 1000 and receipt["otherReasons"] == {"count": 200, "total": -200}
 
 
 def test_a_job_goes_on_after_the_server_was_killed(start_server: Callable[..., Server]) -> None:

@@ -25,6 +25,7 @@ class Engine(Protocol):
     broken_rule: type[Exception]  # what a constraint raises
     keys: dict[str, str]
     unconfirmed: set[tuple[str, str]]
+    full: Exception  # what a full disk raises
     leaves: list[tuple[str, str]]  # where opening and closing leaves are
 
     def open(self) -> Storage: ...
@@ -55,18 +56,22 @@ class NoRoom:
         super().commit(unit)  # type: ignore[misc]
 
 
+SQLITE_FULL = apsw.FullError("database or disk is full")
+POSTGRES_FULL = psycopg.errors.DiskFull("could not extend file")
+
+
 class NoRoomOnSqlite(NoRoom, SqliteStorage):
-    full = apsw.FullError("database or disk is full")
+    full = SQLITE_FULL
 
 
 class NoRoomOnPostgres(NoRoom, PostgresStorage):
-    full = psycopg.errors.DiskFull("could not extend file")
+    full = POSTGRES_FULL
 
 
 class SqliteEngine:
     """A file."""
 
-    broken_rule = apsw.ConstraintError
+    broken_rule, full = apsw.ConstraintError, SQLITE_FULL
     keys = {
         "day_total": "customer, day", "proof_root": "root", "idempotency": "key_hash", "log_entry": "log_id, entry_index",
         "log_checkpoint": "log_id, size", "closed_slot": "log_id, slot",
@@ -115,7 +120,7 @@ class SqliteEngine:
 class PostgresEngine:
     """A database on the tests' own server; the record is opened as the role that may only add to it."""
 
-    broken_rule = psycopg.IntegrityError
+    broken_rule, full = psycopg.IntegrityError, POSTGRES_FULL
     keys = {
         "customer": "shard_key", "leaf": "shard_key, period, closing", "period_head": "shard_key, period",
         "integrated_head": "shard_key, period", "day_total": "shard_key, day", "delta": "shard_key, sequence",

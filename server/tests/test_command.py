@@ -54,7 +54,7 @@ def test_close_month_lists_who_could_not_be_locked(book: Book, tmp_path: Path) -
                 capture_output=True, text=True, timeout=60,
             )  # fmt: skip
 
-        text, told = run("close-month", "2026-01"), run("--json", "close-month", "2026-01")
+        text, told = run("close-month", "2026-01", "--yes"), run("--json", "close-month", "2026-01", "--yes")
         locked: Any = [
             json.loads(run("--json", "customer", name).stdout)["lockedThrough"] for name in ("c1", "c2", "c3")
         ]

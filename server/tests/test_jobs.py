@@ -19,6 +19,7 @@ from pacspace_server.service.jobs import Jobs
 from pacspace_server.storage import committer as committer_room
 from pacspace_server.storage.commands import LockPeriod
 from pacspace_server.storage.committer import Committer
+from pacspace_server.storage.protocols import Vanished
 from pacspace_server.storage.records import Job
 
 pytestmark = BOTH
@@ -36,7 +37,7 @@ def many(book: Book, monkeypatch: pytest.MonkeyPatch) -> Book:
 
 
 def new_job(book: Book) -> str:
-    job = Job("job_1", SANDBOX, "2026-01", "RUNNING", CUSTOMERS, 0, None, None)
+    job = Job("job_1", SANDBOX, "2026-01", "RUNNING", CUSTOMERS, 0)
     book.write(lambda unit: unit.add_job(job))
     return job.id
 
@@ -100,7 +101,7 @@ def test_customers_that_fail_half_way_are_listed_and_hold_up_nobody(
     assert len(locked_customers(many)) == CUSTOMERS - len(GUILTY)
     many.integrate()
     assert fsck(many.storage, many.signer).problems == []
-    many.write(lambda unit: unit.add_job(Job("job_2", SANDBOX, "2026-01", "RUNNING", CUSTOMERS, 0, None, None)))
+    many.write(lambda unit: unit.add_job(Job("job_2", SANDBOX, "2026-01", "RUNNING", CUSTOMERS, 0)))
     in_context(many, lambda context: context.jobs.start("job_2"))
     assert view(many, "job_2")["failedCount"] == 0 and len(locked_customers(many)) == CUSTOMERS
 
@@ -146,6 +147,47 @@ def test_a_job_that_was_cut_short_goes_on_where_it_was(many: Book) -> None:
     assert (shown["status"], shown["done"], shown["total"]) == ("DONE", CUSTOMERS, CUSTOMERS)
     assert shown["totals"]["deltaCount"] == CUSTOMERS and shown["totals"]["customers"] == CUSTOMERS
     assert len(locked_customers(many)) == CUSTOMERS
+
+
+def test_an_outage_of_the_database_is_waited_out(many: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database takes nothing a job waits, and then goes on: nobody is reported as failed because of it."""
+    monkeypatch.setattr(jobs_service, "OUTAGE_S", 0)
+    real, refused = many.storage.commit, 0
+
+    def commit(unit: Any) -> None:
+        nonlocal refused
+        if 20 <= commits.pop() < 40:
+            refused += 1
+            many.storage.roll_back(unit)
+            raise many.engine.full
+        real(unit)
+
+    job = new_job(many)
+    commits = list(range(100_000, -1, -1))
+    monkeypatch.setattr(many.storage, "commit", commit)
+    in_context(many, lambda context: context.jobs.start(job))
+    shown = view(many)
+    assert refused == 20 and (shown["status"], shown["failedCount"]) == ("DONE", 0)
+    assert len(locked_customers(many)) == CUSTOMERS
+
+
+def test_row_numbers_of_an_emptied_sandbox_are_never_used_again(many: Book) -> None:
+    """Whoever still holds a customer of an emptied sandbox finds nobody under its number, in whatever environment."""
+    with many.storage.snapshot() as snapshot:
+        (old,) = snapshot.customers(SANDBOX, None, "c248", 1, 0)
+        environment = snapshot.environment(SANDBOX)
+        old_head = snapshot.head(old, "2026-01")
+    many.write(lambda unit: unit.empty(environment))
+    many.write(lambda unit: unit.replace_log(environment, f"pacspace.log/sandbox/{'0' * 32}", b"b" * 32))
+    many.emit("c000", -1_000_000_000)
+    with many.storage.snapshot() as snapshot:
+        (new,) = snapshot.customers(SANDBOX, None, "", 10, 0)
+        head = snapshot.head(new, "2026-01")
+        with pytest.raises(Vanished):
+            snapshot.customer_at(old.id)
+    assert head is not None and old_head is not None
+    if isinstance(old.id, int):  # a number, not a name of its own
+        assert new.id > old.id and head.id > old_head.id
 
 
 def test_an_emptied_sandbox_ends_its_job(many: Book) -> None:

@@ -101,7 +101,10 @@ def database(value: Value) -> Database:
     if value.text.startswith(("postgresql://", "postgres://")):
         return Database(value.text, None)
     shown = without_password(value.text)
-    raise ConfigError(f"database ({value.source}): {shown!r} is neither sqlite:///PATH nor postgresql://USER@HOST/NAME")
+    hint = f"; write sqlite:///{value.text}" if value.text and "://" not in value.text else ""
+    raise ConfigError(
+        f"database ({value.source}): {shown!r} is neither sqlite:///PATH nor postgresql://USER@HOST/NAME{hint}"
+    )
 
 
 def without_password(url: str) -> str:
@@ -137,9 +140,14 @@ def retention_days(value: Value) -> int | None:
     return int(value.text)
 
 
+def _scheme_of(address: str) -> str:
+    return "http" if address.startswith(("127.", "localhost", "[::1]")) else "https"
+
+
 def http_url(name: str, value: Value) -> str:
     """An absolute http(s) URL without credentials, without a trailing slash."""
     parts = urlsplit(value.text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ConfigError(f"{name} ({value.source}): {value.text!r} is not an http(s) URL without credentials")
+        hint = f"; write {_scheme_of(value.text)}://{value.text}" if value.text and "://" not in value.text else ""
+        raise ConfigError(f"{name} ({value.source}): {value.text!r} is not an http(s) URL without credentials{hint}")
     return value.text.rstrip("/")

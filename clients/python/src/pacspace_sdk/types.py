@@ -651,6 +651,13 @@ class DiffReply(_DiffEnds):
     pagination: OffsetPage
 
 
+class CountAndTotal(TypedDict):
+    """Some deltas in one line."""
+
+    count: int
+    total: Number
+
+
 class Subtotal(TypedDict):
     """The deltas of one reason."""
 
@@ -674,6 +681,7 @@ class ReceiptReply(Totals):
     debits: Number
     credits: Number
     subtotals: list[Subtotal]
+    otherReasons: CountAndTotal | None
     unit: str | None
     lateLines: list[dict[str, Any]]
     corrections: list[dict[str, Any]]

@@ -64,8 +64,9 @@ async def checkpoint(context: Context, caller: Caller, call: Call, given: Given)
 async def checkpoints(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """Checkpoints, newest first."""
     scope = await read_scope(context, caller, given) if given.keys() & set(SCOPE_FIELDS) else None
-    work = (given.get("customerId"), scope, given.get("limit", DEFAULT_PAGE), given.get("offset", 0))
-    return success(await context.read(checkpoint_service.list_checkpoints, context, caller, *work))
+    page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
+    work = (context, caller, given.get("customerId"), scope, *page)
+    return success(await asyncio.to_thread(checkpoint_service.list_checkpoints, *work))
 
 
 async def diff(context: Context, caller: Caller, call: Call, given: Given) -> Reply:

@@ -62,7 +62,7 @@ async def customer(context: Context, caller: Caller, call: Call, given: Given) -
 async def timeline(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """A customer's months in order: locked or open, totals, roots, and how they are linked."""
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
-    return success(await context.read(timeline_service.timeline, context, caller, call.path("customerId"), *page))
+    return success(await asyncio.to_thread(timeline_service.timeline, context, caller, call.path("customerId"), *page))
 
 
 async def gaps(context: Context, caller: Caller, call: Call, given: Given) -> Reply:

@@ -282,6 +282,8 @@ def items(known: Field, most: int, says: str = "") -> Field:
                 read_items.append(known.read(item))
             except Problem as problem:
                 raise Problem(f"[{index}]: {problem}") from problem
+            except ServiceError as error:
+                raise invalid(*((f"[{index}].{d['field']}", d["problem"]) for d in error.extra["details"])) from error
         return read_items
 
     return Field(read, schema=_said({"type": "array", "items": dict(known.schema), "maxItems": most}, says))

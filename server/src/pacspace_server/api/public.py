@@ -65,6 +65,7 @@ class Public:
         self.context = context
         self.verifier = verify_service.Verifier(context)
         self.limit = AddressLimit()
+        self.places = asyncio.Semaphore(verify_service.AT_ONCE)
         self.document: Callable[[], dict[str, Any]]  # set where the routes are known
 
     async def verify(self, call: Call, given: dict[str, Any]) -> Reply:
@@ -80,7 +81,8 @@ class Public:
         """A receipt by its receiptId (chk_), dressed for a reader. Whoever has the id may see it."""
         self.limit.take(call.address)
         work = (self.context, None, call.path("receiptId"), presentation(given))
-        return success(await asyncio.to_thread(receipt_service.document, *work))
+        async with self.places:  # reads every line: strangers must not take all threads
+            return success(await asyncio.to_thread(receipt_service.document, *work))
 
     async def openapi(self, call: Call, given: dict[str, Any]) -> Reply:
         """This interface as an OpenAPI 3.1 document."""

@@ -53,4 +53,6 @@ async def document(context: Context, caller: Caller, call: Call, given: Given) -
 async def receipts(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """A customer's receipts, newest first: every checkpoint that was handed out."""
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
-    return success(await context.read(receipt_service.list_receipts, context, caller, call.path("customerId"), *page))
+    return success(
+        await asyncio.to_thread(receipt_service.list_receipts, context, caller, call.path("customerId"), *page)
+    )

@@ -23,6 +23,7 @@ from ..service.errors import ServiceError
 BALANCE = "/api/v1/balance"
 TIMEOUT_S = 60
 PATIENCE_S = 5.0  # how long a call is repeated before it is given up
+REFUSED_S = 1.0  # the same while nobody listens at a port of this machine: a server that is started is there soon
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.2, 5.0
 IDLE_S = 30  # a connection that was idle longer may have been closed at the other end
 BUSY = (202, 429, 502, 503, 504)
@@ -48,7 +49,10 @@ class Client:
         self.patience_s = PATIENCE_S
         self.stopped = threading.Event()
         self._notice, self._noticed = notice, False
-        self._prefix = urlsplit(base_url).path
+        parts = urlsplit(base_url)
+        self._prefix = parts.path
+        self._is_near = parts.hostname == "localhost" or (parts.hostname or "").startswith(("127.", "::1"))
+        self._answered = False
         self._local = threading.local()
 
     @classmethod
@@ -93,7 +97,7 @@ class Client:
         self, method: str, path: str, body: bytes | None, key: str | None, repeatable: bool,
         read: Callable[[HTTPResponse], T],
     ) -> T:  # fmt: skip
-        until, delay_s = time.monotonic() + self.patience_s, FIRST_DELAY_S
+        began, patience_s, delay_s = time.monotonic(), self.patience_s, FIRST_DELAY_S
         while True:
             problem: ServiceError
             wait_s = delay_s * random.uniform(0.5, 1)  # noqa: S311 - so that callers don't come back together
@@ -104,19 +108,25 @@ class Client:
             except Busy as error:
                 problem, wait_s = error, max(wait_s, error.after_s)
             except (OSError, HTTPException) as error:
-                problem = ServiceError(
-                    503, None, f"{self.base_url} can't be reached: {str(error) or type(error).__name__}"
-                )
-                if isinstance(error, _NEVER) or not (repeatable or isinstance(error, ConnectionRefusedError)):
+                problem, refused = self._unreached(error), isinstance(error, ConnectionRefusedError)
+                if isinstance(error, _NEVER) or not (repeatable or refused):
                     raise problem from error
-            if time.monotonic() + wait_s > until:
+                if refused and self._is_near and not self._answered:
+                    patience_s = min(patience_s, REFUSED_S)
+            if time.monotonic() - began + wait_s > patience_s:
                 raise problem
-            if self._notice and not self._noticed:
+            if self._notice and not self._noticed and patience_s > REFUSED_S:
                 self._noticed = True
                 self._notice(f"{problem.message}; trying again")
             if self.stopped.wait(wait_s):
                 raise problem
             delay_s = min(delay_s * 2, LONGEST_DELAY_S)
+
+    def _unreached(self, error: Exception) -> ServiceError:
+        why = str(error) or type(error).__name__
+        if isinstance(error, ConnectionRefusedError):
+            why = "connection refused; is it running? `pacspace serve`; another address: --url or PACSPACE_BASE_URL"
+        return ServiceError(503, None, f"{self.base_url} can't be reached: {why}")
 
     def _try(self, method: str, path: str, body: bytes | None, key: str | None, read: Callable[[HTTPResponse], T]) -> T:
         headers = {"X-Api-Key": self.api_key} | ({"Content-Type": "application/json"} if body is not None else {})
@@ -124,6 +134,7 @@ class Client:
         try:
             connection.request(method, self._prefix + path, body, headers | ({"Idempotency-Key": key} if key else {}))
             reply = connection.getresponse()
+            self._answered = True
             if reply.status < 300 and reply.status not in BUSY:
                 return read(reply)
             stated = reply.read()

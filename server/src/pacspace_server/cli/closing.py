@@ -8,24 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .asking import ask, need_terminal
 from .command import Command, examples
 from .options import short_instant, with_client, with_scope
-from .output import EXIT_NO, EXIT_NOT_DONE, Output, amount, fields, table
+from .output import EXIT_NO, EXIT_NOT_DONE, Output, amount, counted, fields, table
 
 if TYPE_CHECKING:
     from .client import Client
 
 POLL_S = 0.2
+MONTHS = 1_000  # of a timeline, in one reply
 SHOWN = 100
+LOCK, UNLOCKED = "a lock", "nothing was locked"
 
-
-def _ask(out: Output, question: str) -> None:
-    """On a terminal, a lock needs a yes."""
-    if sys.stdin.isatty() and not click.confirm(question, err=True):
-        out.fail("nothing was locked", EXIT_NO)
-
-
-YES = click.option("--yes", is_flag=True, help="Don't ask before locking.")
+YES = click.option("--yes", is_flag=True, help="Don't ask before locking. Needed where there is no terminal.")
 
 
 @click.command(
@@ -52,13 +48,34 @@ def checkpoint(
     """
     from .client import BALANCE, in_path
 
-    if "period" in scope and not yes and sys.stdin.isatty():
+    if "period" in scope and not yes:
+        need_terminal(out, LOCK)
         balance = client.get(f"{BALANCE}/derive/{in_path(customer)}", **scope)
-        held = f"{balance['deltaCount']} deltas, {amount(balance['netChange'])}"
-        _ask(out, f"Lock {scope['period']} of {customer} ({held})? It can't be undone.")
+        held = f"{counted(balance['deltaCount'], 'delta')}, {amount(balance['netChange'])}"
+        ask(out, f"Lock {scope['period']} of {customer} ({held})? It can't be undone.", UNLOCKED)
     body = {"customerId": customer, **scope} | ({"invoiceReference": invoice} if invoice else {})
     told = client.post_once(f"{BALANCE}/checkpoint", body)
-    out.show(told, _locked(told))
+    prover = _prover(client, told)
+    out.show(told, _gap(told, prover) if prover else _locked(told))
+
+
+def _prover(client: Client, told: Any) -> str | None:
+    """The month whose root the answer holds, if the month that was asked for is empty and has none of its own."""
+    from .client import BALANCE, in_path
+
+    if not told["locked"] or told["deltaCount"]:
+        return None
+    months = client.get(f"{BALANCE}/customers/{in_path(told['customerId'])}/timeline", limit=MONTHS)["periods"]
+    own = next((month["period"] for month in months if month["checkpointId"] == told["checkpointId"]), None)
+    return own if own != told["period"] else None
+
+
+def _gap(told: Any, prover: str) -> str:
+    head = f"{told['period']} is empty and has no root of its own; the root of {prover} proves the gap"
+    others = [warning for warning in told["warnings"] if not warning.startswith(f"{told['period']} had no deltas")]
+    lines = [(f"root of {prover}", told["proofRoot"]), (f"checkpoint of {prover}", told["checkpointId"])]
+    lines += [("warning", warning) for warning in others]
+    return f"{told['customerId']}, {head}\n{fields(lines)}"
 
 
 def _locked(told: Any) -> str:
@@ -70,7 +87,7 @@ def _locked(told: Any) -> str:
     lines = [
         ("proof root", told["proofRoot"]),
         ("checkpoint", told["checkpointId"]),
-        ("total", f"{amount(told['netChange'])} in {told['deltaCount']} deltas"),
+        ("total", f"{amount(told['netChange'])} in {counted(told['deltaCount'], 'delta')}"),
         ("brought forward", amount(told["broughtForward"])),
         ("carried forward", amount(told["carriedForward"])),
         ("status", told["status"]),
@@ -94,41 +111,63 @@ def _locked(told: Any) -> str:
 def close_month(out: Output, /, client: Client, period: str, preview: bool, yes: bool) -> None:
     """Lock a month for every customer.
 
-    PERIOD is YYYY-MM; every customer with activity in it is locked.
+    PERIOD is YYYY-MM; every customer with deltas in it is locked.
     The server does it as a job: after Ctrl-C it goes on, and the same command shows it on. Customers that are locked
-    already stay as they are. Exit status: 0 all locked, 1 some failed.
+    already stay as they are. Exit status: 0 all locked, 1 some failed, or nobody has deltas in it.
     """
     from .client import BALANCE
 
-    if preview or (not yes and sys.stdin.isatty()):
-        told = client.post_once(f"{BALANCE}/checkpoint", {"period": period, "preview": True})
-        if preview:
-            return out.show(told, _previewed(period, told))
-        _ask(out, f"{_totals(told['totals'])}. Lock {period} for all of them? It can't be undone.")
-    begun = client.post_once(f"{BALANCE}/checkpoint", {"period": period})
-    try:
-        job = _follow(out, client, begun["jobId"])
-    except KeyboardInterrupt:
-        again = f"pacspace close-month {period}"
-        out.fail(f"the server goes on locking {period}; `{again}` shows it on", EXIT_NOT_DONE)
+    if not (preview or yes):
+        need_terminal(out, LOCK)
+    told = client.post_once(f"{BALANCE}/checkpoint", {"period": period, "preview": True})
+    left = told["totals"]["customers"]
+    if not left and not _was_locked(client, period):
+        out.show(told, f"nobody has deltas in {period}; nothing was locked")
+        raise SystemExit(EXIT_NO)
+    if preview or not (left or yes):
+        return out.show(told, _previewed(period, told))
+    if not yes:
+        ask(out, f"{_totals(told['totals'])}. Lock {period} for all of them? It can't be undone.", UNLOCKED)
+    job = _lock(out, client, period) | {"idempotent": not left}
     out.show(job, _closed(period, job))
     if job["failedCount"]:
         raise SystemExit(EXIT_NO)
 
 
+def _lock(out: Output, client: Client, period: str) -> Any:
+    """The finished job; after Ctrl-C the server goes on with it."""
+    from .client import BALANCE
+
+    begun = client.post_once(f"{BALANCE}/checkpoint", {"period": period})
+    try:
+        return _follow(out, client, begun["jobId"])
+    except KeyboardInterrupt:
+        again = f"pacspace close-month {period} --yes"
+        out.fail(f"the server goes on locking {period}; `{again}` shows it on", EXIT_NOT_DONE)
+
+
 def _totals(totals: Any) -> str:
-    return (
-        f"{totals['customers']:,} customers, {totals['deltaCount']:,} deltas, net change {amount(totals['netChange'])}"
-    )
+    who, what = counted(totals["customers"], "customer"), counted(totals["deltaCount"], "delta")
+    return f"{who}, {what}, net change {amount(totals['netChange'])}"
+
+
+def _was_locked(client: Client, period: str) -> bool:
+    """Whether somebody's deltas of the month are under a lock."""
+    from .client import BALANCE
+
+    known = client.get(f"{BALANCE}/checkpoints", period=period, limit=SHOWN)["checkpoints"]
+    return any(checkpoint["locked"] and checkpoint["deltaCount"] for checkpoint in known)
 
 
 def _previewed(period: str, told: Any) -> str:
+    if not told["checkpoints"]:
+        return f"{period} is locked already for everybody who has deltas in it"
     shown = told["checkpoints"][:SHOWN]
     rows = [[c["customerId"], c["netChange"], c["deltaCount"], ", ".join(c["alsoLocks"])] for c in shown]
-    text = table(["customer", "total", "deltas", "also locks"], rows, numbers=("total", "deltas")) if rows else ""
+    text = table(["customer", "total", "deltas", "also locks"], rows, numbers=("total", "deltas"))
     if told["totals"]["customers"] > len(shown):
         text += f"\n... and {told['totals']['customers'] - len(shown):,} more"
-    return f"{text}\n{period}: {_totals(told['totals'])}. Nothing was locked.".lstrip()
+    return f"{text}\n{period}: {_totals(told['totals'])}. Nothing was locked."
 
 
 def _follow(out: Output, client: Client, job_id: str) -> Any:
@@ -151,7 +190,7 @@ def _follow(out: Output, client: Client, job_id: str) -> Any:
 
 def _closed(period: str, job: Any) -> str:
     if not job["failedCount"]:
-        return f"{period} is locked: {_totals(job['totals'])}"
+        return f"{period} is locked{' (it was before)' if job['idempotent'] else ''}: {_totals(job['totals'])}"
     rows = [[failed["customerId"], failed["code"], failed["message"]] for failed in job["failed"][:SHOWN]]
     more = f"\n... and {job['failedCount'] - len(rows)} more" if job["failedCount"] > len(rows) else ""
     text = table(["not locked", "code", "why"], rows)

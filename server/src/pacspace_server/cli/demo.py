@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pacspace_proofs
 
 from .client import Client
+from .output import counted
 
 if TYPE_CHECKING:
     from .output import Output
@@ -114,7 +115,7 @@ class Demo:
         self.flush(client, "2026-02")
         balance = client.get(f"/api/v1/balance/derive/{CUSTOMER}")
         units = abs(balance["computedBalance"])
-        self.say(f"  so far: {units:,} calls in {balance['deltaCount']} records, derived from the record\n")
+        self.say(f"  so far: {units:,} calls in {counted(balance['deltaCount'], 'record')}, derived from the record\n")
         _expect(units == 1247, f"derive gives {units}, not 1247")
         self.say("2. At month end the month is locked under one proof root, which goes on the invoice:")
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-
-import click
 
 from .. import config as settings
 from ..domain.instants import parse_period
@@ -14,13 +11,13 @@ from ..service.erase import erase_customer
 from ..storage import ids
 from ..storage.protocols import Storage
 from ..storage.records import Customer
+from .asking import ask, need_terminal
+from .output import EXIT_NO, counted
 from .progress import deltas_progress
 from .wiring import open_storage
 
 if TYPE_CHECKING:
     from .output import Output
-
-EXIT_NO, EXIT_WRONG_USE = 1, 2
 
 
 def run_erase(
@@ -35,13 +32,13 @@ def run_erase(
         out.fail(f"no customer {customer_id} in {environment}", EXIT_NO)
     if not yes:
         _ask(out, customer, before)
+    named = before is None and _has_name(storage, customer)
     with deltas_progress("erasing", customer.last_sequence, out.as_json) as advance:
         removed = erase_customer(storage, customer, before, advance)
     still_holds = storage.scrub()
     storage.close()
-    what = f"of months before {before}" if before else "and the display name"
     lines = [
-        f"erased {removed} contexts (reason, referenceId, metadata) {what} of {customer_id}",
+        _erased(customer_id, removed, before) if removed or named else _nothing(customer_id, before),
         "Amounts, instants, ids and hashes stay: every proof root and receipt verifies as before. Copies that you gave out "
         "or backed up are not touched.",
     ]
@@ -57,6 +54,21 @@ def run_erase(
     out.show(shown, "\n".join(lines))
 
 
+def _erased(customer_id: str, removed: int, before: str | None) -> str:
+    what = f"of months before {before}" if before else "and the display name"
+    return f"erased {counted(removed, 'context')} (reason, referenceId, metadata) {what} of {customer_id}"
+
+
+def _nothing(customer_id: str, before: str | None) -> str:
+    when = f" in months before {before}" if before else ""
+    return f"nothing was left to erase of {customer_id}{when}"
+
+
+def _has_name(storage: Storage, customer: Customer) -> bool:
+    with storage.snapshot() as snapshot:
+        return snapshot.profile(customer) is not None
+
+
 def _find(storage: Storage, environment: str, customer_id: str) -> Customer | None:
     with storage.snapshot() as snapshot:
         side = next(e for e in snapshot.environments() if e.name == environment)
@@ -65,10 +77,7 @@ def _find(storage: Storage, environment: str, customer_id: str) -> Customer | No
 
 
 def _ask(out: Output, customer: Customer, before: str | None) -> None:
-    if not sys.stdin.isatty():
-        out.fail("erasing can't be undone: confirm with --yes", EXIT_WRONG_USE)
-    which = f"of the months before {before}" if before else f"of all {customer.last_sequence} deltas"
-    click.confirm(
-        f"Erase reason, referenceId and metadata {which} of {customer.customer_id}? This can't be undone",
-        abort=True, err=True,
-    )  # fmt: skip
+    need_terminal(out, "erasing")
+    which = f"months before {before}" if before else f"all: {counted(customer.last_sequence, 'delta')}"
+    question = f"Erase reason, referenceId and metadata of {customer.customer_id} ({which})? It can't be undone."
+    ask(out, question, "nothing was erased")

@@ -13,7 +13,7 @@ import click
 
 from .command import Command, examples
 from .options import with_client, with_scope
-from .output import Output, amount, json_text
+from .output import Output, WrongUse, amount, counted, json_text
 from .saving import whole_file
 
 if TYPE_CHECKING:
@@ -29,13 +29,15 @@ RECORDED = [
 @click.command(
     cls=Command,
     epilog=examples(
-        "pacspace export cust_acme --period 2026-02 --format csv --out february.csv",
+        "pacspace export cust_acme --period 2026-02 --out february.csv",
         "pacspace export cust_acme --from 2026-01-01 --to 2026-04-01 --format jsonl | jq .delta",
     ),
 )
 @click.argument("customer")
 @with_scope
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), required=True, help="How it is written.")
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "jsonl"]), help="How it is written, if the file's name doesn't say."
+)
 @click.option(
     "--out",
     "file",
@@ -45,27 +47,36 @@ RECORDED = [
 )
 @with_client
 @click.pass_obj
-def export(out: Output, /, client: Client, customer: str, scope: dict[str, str], form: str, file: Path | None) -> None:
+def export(
+    out: Output, /, client: Client, customer: str, scope: dict[str, str], form: str | None, file: Path | None
+) -> None:
     """Write every delta of CUSTOMER to a file.
 
     The columns that `import` takes come first, then what the record added to them.
     Deltas that are recorded while it runs may or may not be in it. With --json and --out, says what was written.
     """
+    from .imports.rows import format_of
+
+    if file is None and form is None:
+        raise WrongUse("say how: --format csv or --format jsonl, or --out with a name that ends in one of them")
+    form = form or format_of(str(file))
     deltas, count = deltas_of(client, customer, scope), 0
 
-    def counted() -> Iterator[Any]:
+    def tallied() -> Iterator[Any]:
         nonlocal count
         for count, delta in enumerate(deltas, 1):  # noqa: B007 - the last one is the answer
             yield delta
 
     write = _write_csv if form == "csv" else _write_jsonl
     if file is None:
-        return write(sys.stdout, counted())
+        return write(sys.stdout, tallied())
     with whole_file(file) as target:
         text = io.TextIOWrapper(target, encoding="utf-8", newline="")
-        write(text, counted())
+        write(text, tallied())
         text.detach()
-    out.show({"file": str(file), "customerId": customer, "deltas": count}, f"{count:,} deltas written to {file}")
+    out.show(
+        {"file": str(file), "customerId": customer, "deltas": count}, f"{counted(count, 'delta')} written to {file}"
+    )
 
 
 def deltas_of(client: Client, customer: str, scope: dict[str, str]) -> Iterator[Any]:

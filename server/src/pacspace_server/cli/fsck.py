@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .. import config as settings
 from ..log.signer import Signer
 from ..service.fsck import fsck
+from .output import counted
 from .progress import deltas_progress
 from .wiring import open_storage
 
@@ -28,12 +29,14 @@ def run_fsck(out: Output, values: Mapping[str, settings.Value]) -> int:
         findings = fsck(storage, signer, advance)
     storage.close()
     seen = (
-        f"{findings.customers} customers, {findings.deltas} deltas, {findings.log_entries} log entries, "
-        f"{findings.log_checkpoints} signed log checkpoints"
+        f"{counted(findings.customers, 'customer')}, {counted(findings.deltas, 'delta')}, "
+        f"{counted(findings.log_entries, 'log entry', 'log entries')}, "
+        f"{counted(findings.log_checkpoints, 'signed log checkpoint')}"
     )
     lines = findings.problems[:SHOWN]
     if len(findings.problems) > SHOWN:
         lines.append(f"... and {len(findings.problems) - SHOWN} more; --json lists all")
-    lines.append(f"{'clean' if not findings.problems else f'{len(findings.problems)} differences'}: {seen}")
+    verdict = counted(len(findings.problems), "difference") if findings.problems else "clean"
+    lines.append(f"{verdict}: {seen}")
     out.show({"clean": not findings.problems, **asdict(findings)}, "\n".join(lines))
     return 1 if findings.problems else 0

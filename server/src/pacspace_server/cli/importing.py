@@ -15,15 +15,17 @@ import click
 
 from .command import Command, examples
 from .options import KEY, URL, open_client
-from .output import EXIT_NO, EXIT_NOT_DONE, Output, WrongUse
+from .output import EXIT_NO, EXIT_NOT_DONE, Output, WrongUse, counted
 
 if TYPE_CHECKING:
     from .client import Client
+    from .imports.rejected import RejectedFile
+    from .imports.repeats import Repeats
     from .imports.state import State
 
-SHOWN = 100
+SHOWN, SHOWN_REJECTED = 100, 5
 SHARED = """\
-note: {count:,} rows were there already. If they should not have been: files that begin with the same rows give them the
+note: {rows} there already. If they should not have been: files that begin with the same rows give them the
 same references. Give such rows a referenceId or an occurredAt of their own."""
 
 
@@ -63,6 +65,9 @@ def import_file(
     It may be stopped (Ctrl-C) and run again: FILE.import-state says how far it came. Rows that can't be recorded go to
     FILE.rejected.csv (or .jsonl), with line and reason: mend that file, not FILE, and import it.
 
+    --dry-run judges every row by itself, and finds a referenceId that comes twice with other values among the first
+    million references of the file.
+
     Exit status: 0 all recorded, 1 some rows rejected, 2 wrong use, 3 stopped or not done.
     """
     from .imports.rows import format_of
@@ -78,31 +83,43 @@ def import_file(
 
 
 def _check(out: Output, file: str, opened: BinaryIO, form: str) -> None:
-    from ..api.balance import EMIT
-    from ..api.fields import parse_fields
-    from ..service.errors import ServiceError
+    from .imports.repeats import Repeats
     from .imports.rows import read_rows
 
     rows = bad = 0
     problems: list[dict[str, Any]] = []
+    repeats = Repeats()
     for row in read_rows(opened, form):
-        problem = row.problem
-        if problem is None:
-            try:
-                parse_fields(EMIT, row.item)
-            except ServiceError as error:
-                problem = error.message
+        problem = row.problem or _problem(row.item, repeats)
         rows += 1
         bad += problem is not None
         if problem is not None and len(problems) < SHOWN:
             problems.append({"line": row.line, "reason": problem})
-    lines = [f"line {one['line']}: {one['reason']}" for one in problems]
-    if bad > len(problems):
-        lines.append(f"... and {bad - len(problems):,} more")
-    lines.append(f"{file}: {rows:,} rows, {bad:,} can't be recorded; nothing was sent")
+    lines = _problem_lines(problems, bad)
+    lines.append(f"{file}: {counted(rows, 'row')}, {bad:,} can't be recorded; nothing was sent")
     out.show({"file": file, "dryRun": True, "rows": rows, "rejected": bad, "problems": problems}, "\n".join(lines))
     if bad:
         raise SystemExit(EXIT_NO)
+
+
+def _problem(item: dict[str, Any], repeats: Repeats) -> str | None:
+    """Why the server would not take a row."""
+    from ..api.balance import EMIT
+    from ..api.fields import parse_fields
+    from ..service.errors import ServiceError
+
+    try:
+        parsed = parse_fields(EMIT, item)
+    except ServiceError as error:
+        return error.message
+    if repeats.differs(parsed):
+        return f"referenceId: {parsed['referenceId']} came before in this file with other values"
+    return None
+
+
+def _problem_lines(problems: list[dict[str, Any]], count: int) -> list[str]:
+    lines = [f"line {one['line']}: {one['reason']}" for one in problems]
+    return [*lines, f"... and {count - len(lines):,} more"] if count > len(lines) else lines
 
 
 def _import(out: Output, file: str, opened: BinaryIO, form: str, restart: bool, client: Client) -> None:
@@ -126,7 +143,7 @@ def _import(out: Output, file: str, opened: BinaryIO, form: str, restart: bool, 
         work = Import(client, state, save, rejected, meter, read_rows(opened, form))
         work.skip_done()
         if state.rows:
-            meter.say(f"going on after line {state.line}: {state.rows:,} rows are done")
+            meter.say(f"going on after line {state.line}: {counted(state.rows, 'row is', 'rows are')} done")
         meter.begin(state.rows)
         finished, problem = _run(work)
     if finished:
@@ -134,8 +151,8 @@ def _import(out: Output, file: str, opened: BinaryIO, form: str, restart: bool, 
         if state_file:
             state_file.unlink(missing_ok=True)
         if work.has_derived and state.already_there:
-            out.say(SHARED.format(count=state.already_there))
-    _tell(out, file, state, rejected.path, finished)
+            out.say(SHARED.format(rows=counted(state.already_there, "row was", "rows were")))
+    _tell(out, file, state, rejected, finished)
     if not finished:
         again = (
             "run the same command again to go on"
@@ -157,18 +174,22 @@ def _run(work: Any) -> tuple[bool, str]:
         return False, error.message
 
 
-def _tell(out: Output, file: str, state: State, rejected_file: Path, finished: bool) -> None:
+def _tell(out: Output, file: str, state: State, rejected: RejectedFile, finished: bool) -> None:
     from .imports.meter import told
 
+    problems = rejected.first(SHOWN_REJECTED)
     value = {
         "file": file, "finished": finished, "rows": state.rows, "recorded": state.recorded,
         "alreadyThere": state.already_there, "rejected": state.rejected, "latePosting": state.late,
-        "rejectedFile": str(rejected_file) if state.rejected else None,
+        "rejectedFile": str(rejected.path) if state.rejected else None,
+        "problems": problems,
     }  # fmt: skip
-    text = f"{file}: {state.rows:,} rows: {told(state)}"
+    text = "\n".join(
+        [f"{file}: {counted(state.rows, 'row')}: {told(state)}", *_problem_lines(problems, state.rejected)]
+    )
     if state.rejected:
         then = "mend that file and import it" if finished else "leave that file as it is until the import is done"
-        text += f"\nthe rejected rows are in {rejected_file}, with line and reason: {then}"
+        text += f"\nthe rejected rows are in {rejected.path}, with line and reason: {then}"
     out.show(value, text)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,13 +11,9 @@ from pacspace_proofs import command as verify_command
 
 from .. import config as settings
 from ..domain.instants import instant_text, parse_instant
-from . import closing, completion, exporting, importing, reading, receipts, recording
+from . import clock, closing, completion, exporting, importing, reading, receipts, recording
 from .command import Main, examples
-from .options import with_client
-from .output import EXIT_NO, EXIT_WRONG_USE, Output
-
-if TYPE_CHECKING:
-    from .client import Client
+from .output import EXIT_NO, EXIT_WRONG_USE, Output, table
 
 ENVIRONMENTS = {"test": "sandbox", "live": "production"}
 
@@ -166,34 +162,6 @@ def keys_revoke(out: Output, key_id: str, database: str | None) -> None:
     out.show({"id": key_id, "active": False}, f"{key_id} is revoked")
 
 
-@main.group()
-def clock() -> None:
-    """Hold and move the sandbox's clock."""
-
-
-@clock.command("set", epilog=examples("pacspace clock set 2026-02-01T00:00:00Z", "pacspace clock set real"))
-@click.argument("instant")
-@with_client
-@click.pass_obj
-def clock_set(out: Output, /, client: Client, instant: str) -> None:
-    """Hold the sandbox's clock at INSTANT (such as 2026-02-01T00:00:00Z), or `real` for real time again."""
-    _move_clock(out, client, {"now": None if instant == "real" else instant})
-
-
-@clock.command("advance", epilog=examples("pacspace clock advance 86400"))
-@click.argument("seconds", type=click.IntRange(0))
-@with_client
-@click.pass_obj
-def clock_advance(out: Output, /, client: Client, seconds: int) -> None:
-    """Advance the sandbox's clock by SECONDS."""
-    _move_clock(out, client, {"advanceSeconds": seconds})
-
-
-def _move_clock(out: Output, client: Client, body: dict[str, Any]) -> None:
-    data = client.post("/api/v1/sandbox/clock", body)
-    out.show(data, f"the sandbox clock {'is held at' if data['held'] else 'shows real time:'} {data['now']}")
-
-
 @main.command(epilog=examples("pacspace fsck --database sqlite:///./pacspace.db"))
 @DATABASE
 @SIGNER
@@ -269,12 +237,12 @@ def show_config(out: Output) -> None:
         value = values[setting.name]
         shown = "(set)" if setting.secret and value.text else settings.without_password(value.text)
         rows.append({"name": setting.name, "value": shown, "source": value.source, "help": setting.help})
-    lines = [f"{r['name']:<12} {r['value'] or '(empty)':<28} {r['source']:<22} {r['help']}" for r in rows]
-    out.show(rows, "\n".join(lines))
+    lines = [[row["name"], row["value"] or "(empty)", row["source"], row["help"]] for row in rows]
+    out.show(rows, table(["setting", "value", "from", "meaning"], lines))
 
 
 for command in (
-    recording.emit, importing.import_file, reading.derive, reading.compare, closing.checkpoint, closing.close_month,
+    clock.clock, recording.emit, importing.import_file, reading.derive, reading.compare, closing.checkpoint, closing.close_month,
     receipts.receipt, reading.customers, reading.customer, exporting.export, completion.completion,
 ):  # fmt: skip
     main.add_command(command)

@@ -65,6 +65,11 @@ def amount(value: int | Decimal) -> str:
     return f"{value:f}" if isinstance(value, Decimal) and abs(value.adjusted()) < MAX_DIGITS else str(value)
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """1 delta, 2 deltas, 1,000 log entries."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def fields(pairs: Sequence[tuple[str, Any]]) -> str:
     """One line per field that is there, values below each other."""
     shown = [(name, value) for name, value in pairs if value is not None]
@@ -80,7 +85,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequen
 
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        drawn.add_column(column, justify="right" if column in numbers else "left", no_wrap=True, overflow="ignore")
+        drawn.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
     for row in rows:
         drawn.add_row(*(Text(_cell(value)) for value in row))
     console = Console(width=10_000, color_system="standard" if sys.stdout.isatty() else None)

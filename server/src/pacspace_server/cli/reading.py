@@ -128,7 +128,7 @@ def _entries(told: Any) -> str:
     ),
 )
 @click.option("--search", metavar="TEXT", help="Only those whose id or name holds this.")
-@click.option("--period", metavar="YYYY-MM", help="Balances of this month.  [default: the current one]")
+@click.option("--period", metavar="YYYY-MM", help="Balances and deltas of this month.  [default: the current one]")
 @click.option("--limit", type=click.IntRange(1, 1000), default=25, show_default=True, help="How many to show.")
 @click.option("--all", "everyone", is_flag=True, help="Show all of them.")
 @with_client
@@ -138,13 +138,15 @@ def customers(
 ) -> None:
     """List the customers, with their balances."""
     found, total = _customers(client, None if everyone else limit, {"search": search, "period": period})
+    month = f" {period}" if period else ""
+    deltas = "periodDeltas" if period else "totalDeltas"
     rows = [
-        [c["customerId"], c["displayName"], c["computedBalance"], c["totalDeltas"], short_instant(c["lastActivityAt"])]
+        [c["customerId"], c["displayName"], c["computedBalance"], c[deltas], short_instant(c["lastActivityAt"])]
         for c in found
     ]
-    columns = ["customer", "name", "balance", "deltas", "last activity"]
+    columns = ["customer", "name", f"balance{month}", f"deltas{month}", "last activity"]
     text = (
-        table(columns, rows, numbers=("balance", "deltas"))
+        table(columns, rows, numbers=columns[2:4])
         if rows
         else f"no customer holds {search!r}"
         if search
@@ -192,7 +194,7 @@ def customer(out: Output, /, client: Client, customer_id: str, period: str | Non
         ("latest checkpoint", told["latestCheckpoint"]),
     ]
     rows = [
-        [short_instant(d["postedAt"]), d["delta"], d["reason"], d["referenceId"], d["status"]]
+        [short_instant(d["postedAt"]), d["delta"], d["reason"] or "(erased)", d["referenceId"], d["status"]]
         for d in told["recentActivity"]["items"]
     ]
     text = f"{told['customerId']}\n{fields(lines)}"

@@ -9,7 +9,7 @@ import click
 
 from .command import Command, examples
 from .options import short_instant, with_client, with_scope
-from .output import Output, amount, fields, table
+from .output import Output, amount, counted, fields, table
 from .saving import whole_file
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ SHOWN = 20
 def receipt(out: Output, /, client: Client, customer: str, scope: dict[str, str], file: Path | None) -> None:
     """Show CUSTOMER's receipt, save its file.
 
-    Total, subtotals per reason, late lines, links; --out saves what can be verified without us. Locks nothing.
+    Total, subtotals per reason, late lines, corrections, links; --out saves what can be verified without us. Locks nothing.
     """
     from .client import BALANCE, in_path
 
@@ -58,13 +58,13 @@ def _summary(told: Any) -> str:
     sandbox = told["environment"] == "sandbox"
     span = told["period"] or f"{short_instant(told['startDate'])} to {short_instant(told['endDate'])} (exclusive)"
     unit = f" {told['unit']}" if told["unit"] else ""
-    standing = "locked" if told["locked"] else "PROVISIONAL: it may still change"
+    standing = f"locked, {told['status']}" if told["locked"] else "PROVISIONAL: it may still change"
     lines = [
-        ("total", f"{amount(told['finalBalance'])}{unit} in {told['deltaCount']} deltas"),
+        ("total", f"{amount(told['finalBalance'])}{unit} in {counted(told['deltaCount'], 'delta')}"),
         ("debits, credits", f"{amount(told['debits'])}, {amount(told['credits'])}"),
         ("brought forward", amount(told["broughtForward"])),
         ("carried forward", amount(told["carriedForward"])),
-        ("state", f"{standing}, {told['status']}"),
+        ("state", standing),
         ("invoice", told["invoiceReference"]),
         ("proof root", told["proofRoot"]),
         ("verify at", told["verifyUrl"]),
@@ -79,17 +79,31 @@ def _summary(told: Any) -> str:
         rows = [[s["reason"] or "(erased)", s["count"], s["total"]] for s in told["subtotals"][:SHOWN]]
         parts.append("\n" + table(["reason", "deltas", "subtotal"], rows, numbers=("deltas", "subtotal")))
         parts += _more(told["subtotals"])
-    if told["lateLines"]:
-        rows = [
-            [d["delta"], short_instant(d["occurredAt"]), short_instant(d["recordedAt"]), d["recordId"]]
-            for d in told["lateLines"][:SHOWN]
-        ]
-        parts.append(
-            "\nposted here late, their own month was locked:\n"
-            + table(["delta", "happened", "recorded", "record"], rows, numbers=("delta",))
-        )
-        parts += _more(told["lateLines"])
+    parts += _late(told["lateLines"]) + _corrections(told["corrections"])
     return "\n".join(parts)
+
+
+def _late(lines: list[Any]) -> list[str]:
+    rows = [
+        [d["delta"], short_instant(d["occurredAt"]), short_instant(d["recordedAt"]), d["recordId"]]
+        for d in lines[:SHOWN]
+    ]
+    head = "\nposted here late, their own month was locked:"
+    return (
+        [head, table(["delta", "happened", "recorded", "record"], rows, numbers=("delta",)), *_more(lines)]
+        if rows
+        else []
+    )
+
+
+def _corrections(lines: list[Any]) -> list[str]:
+    rows = [[d["delta"], d["adjusts"], short_instant(d["recordedAt"]), d["recordId"]] for d in lines[:SHOWN]]
+    head = "\ncorrections of earlier deltas:"
+    return (
+        [head, table(["delta", "corrects", "recorded", "record"], rows, numbers=("delta",)), *_more(lines)]
+        if rows
+        else []
+    )
 
 
 def _more(lines: list[Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from .output import EXIT_NO, EXIT_NOT_DONE, EXIT_WRONG_USE, Output, amount, fiel
 if TYPE_CHECKING:
     from .client import Client
 
+QUEUED = " (recorded; the log takes it within a second)"
 WAIT_S, FIRST_POLL_S, LONGEST_POLL_S = 60.0, 0.05, 1.0
 
 
@@ -37,9 +39,15 @@ WAIT_S, FIRST_POLL_S, LONGEST_POLL_S = 60.0, 0.05, 1.0
 @click.pass_obj
 def emit(out: Output, /, client: Client, wait: bool, **given: Any) -> None:
     """Record a DELTA, such as -42.5, for CUSTOMER."""
+    from ..service.errors import ServiceError
     from .client import BALANCE
 
-    told = client.post_once(f"{BALANCE}/delta", _body(out, **given))
+    try:
+        told = client.post_once(f"{BALANCE}/delta", _body(out, **given))
+    except ServiceError as error:
+        if error.code == "REFERENCE_ID_CONFLICT":
+            error.message += f"; {_correction(given['customer'], given['reference'])}"
+        raise
     if wait:
         seen = _wait(out, client, told["recordId"])
         told |= {name: seen.get(name) for name in ("status", "verifiedAt", "verificationReference")}
@@ -47,14 +55,22 @@ def emit(out: Output, /, client: Client, wait: bool, **given: Any) -> None:
     lines = [
         ("record", told["recordId"]),
         ("receipt", told["receiptId"]),
-        ("status", told["status"]),
+        ("status", told["status"] + (QUEUED if told["status"] == "QUEUED" else "")),
         ("period", told["period"] + (" (late: its own month is locked)" if told["latePosting"] else "")),
         ("posted at", short_instant(told["postedAt"])),
         *(("warning", warning) for warning in told["warnings"]),
     ]
-    out.show(told, f"{before}: {amount(told['delta'])} for {told['customerId']}, {told['reason']}\n{fields(lines)}")
+    out.show(
+        told,
+        f"{before}: {amount(told['delta'])} for {told['customerId']}, {told['reason'] or '(erased)'}\n{fields(lines)}",
+    )
     if told["status"] == "FAILED":
         out.fail("the record is damaged: what is stored is not what was hashed; run pacspace fsck", EXIT_NO)
+
+
+def _correction(customer: str, reference: str) -> str:
+    named = f"{shlex.quote(customer)} AMOUNT REASON --adjusts {shlex.quote(reference)}"
+    return f"a correction is a new delta: pacspace emit {named}"
 
 
 def _body(

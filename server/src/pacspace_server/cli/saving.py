@@ -17,6 +17,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         with path.open("wb") as direct:
             yield direct
         return
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} does not exist; {path.name} was not written")
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
         try:
             yield part.file

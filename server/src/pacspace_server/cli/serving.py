@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import structlog
 from .. import config as settings
 from ..service.keys import create_key
 from . import wiring
+from .output import EXIT_WRONG_USE
 from .workers import run_workers
 
 if TYPE_CHECKING:
@@ -30,11 +32,11 @@ Try it:
   curl -X POST {url}/api/v1/balance/delta -H 'X-Api-Key: {key}' \\
     -H 'Content-Type: application/json' -d '{{"customerId": "cust_acme", "delta": -42.5, "reason": "compute_minutes"}}'
 
-or in Python:
+or in Python, with pacspace-sdk:
 
-  import requests
-  body = {{"customerId": "cust_acme", "delta": -42.5, "reason": "compute_minutes"}}
-  print(requests.post("{url}/api/v1/balance/delta", json=body, headers={{"X-Api-Key": "{key}"}}).json())
+  from pacspace_sdk import PacSpace
+  with PacSpace.init("{key}", base_url="{url}") as pac:
+      print(pac.balance.emit("cust_acme", -42.5, "compute_minutes", {{"referenceId": "usage_day_1"}}))
 """
 
 
@@ -67,21 +69,23 @@ def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | Non
     )
 
 
+def _named(database: settings.Value) -> str:
+    """The option that another command needs to find the same database."""
+    return f" --database {shlex.quote(settings.without_password(database.text))}" if database.source == "flag" else ""
+
+
 def serve(
     out: Output, values: Mapping[str, settings.Value], sandbox_clock: int | None, workers: int, migrate: bool
 ) -> int:
     """Runs the server until it is told to stop; the exit status."""
     configure_logging(values["log_level"].text)
     config = server_config(values, sandbox_clock)
-    if config.database.path is not None and (workers > 1 or migrate):
-        reason = (
-            "it has one writer, and one process keeps up with it"
-            if workers > 1
-            else "a file migrates when it is opened"
-        )
+    if config.database.path is not None and workers > 1:
+        reason = "it has one writer, and one process keeps up with it"
+        out.fail(f"--workers: SQLite takes one server process: {reason}", EXIT_WRONG_USE)
+    if config.database.path is not None and migrate:
         out.fail(
-            f"--{'workers' if workers > 1 else 'migrate'} is for PostgreSQL; SQLite takes one server process: {reason}",
-            2,
+            "--migrate is for PostgreSQL: a SQLite file is brought up to date whenever it is opened", EXIT_WRONG_USE
         )
     if migrate:
         wiring.migrate_postgres(config.database)
@@ -95,7 +99,7 @@ def serve(
         with wiring.listening(config) as (listener, url):
 
             def ready() -> None:
-                _tell(out, config, url, key)
+                _tell(out, config, url, key, _named(values["database"]))
 
             if workers == 1:
                 wiring.run_server(config, storage, listener, url, ready)
@@ -112,12 +116,14 @@ def serve(
             return run_workers(workers, work, ready)
 
 
-def _tell(out: Output, config: wiring.ServerConfig, url: str, key: str | None) -> None:
+def _tell(out: Output, config: wiring.ServerConfig, url: str, key: str | None, named: str) -> None:
     """That the server listens, and the key of a first start."""
     if out.as_json:
         out.show({"url": url, "database": str(config.database), "fullKey": key}, "")
     else:
         if key is not None:
             print(FIRST_START.format(url=url, key=key, database=config.database, signer=config.signer_folder))
+        else:
+            print(f"lost the key? `pacspace keys create --env test{named}`")
         print(f"listening on {url}")
     sys.stdout.flush()

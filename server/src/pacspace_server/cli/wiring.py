@@ -22,16 +22,19 @@ from .. import config as settings
 from ..api.app import Api
 from ..api.openapi import document
 from ..api.public import Public
+from ..domain.instants import instant_text
 from ..log.integrator import Integrator
 from ..log.signer import Signer
 from ..service.context import Context
 from ..service.erase import keep_retention
+from ..service.errors import ServiceError
 from ..service.jobs import Jobs
 from ..service.sandbox import move_clock
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit, UnusableDatabase
 from ..storage.sqlite import SqliteStorage
 from ..web.pages import Pages
+from .output import WrongUse
 
 logger = structlog.get_logger("pacspace.serve")
 SHUTDOWN_S, BACKLOG, SWITCH_S = 30, 1024, 0.0001
@@ -53,6 +56,7 @@ class ServerConfig:
 def open_storage(database: settings.Database, create: bool = True) -> Storage:
     """`create` is for a file: a PostgreSQL record is made by `migrate`."""
     if database.path is not None:
+        _need_folder(database.path)
         return SqliteStorage(database.path, create)
     with _psycopg():
         from ..storage.postgres import PostgresStorage
@@ -73,6 +77,12 @@ def _psycopg() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise UnusableDatabase("PostgreSQL needs psycopg: pip install 'pacspace-server[postgres]'") from error
+
+
+def _need_folder(database: Path) -> None:
+    """A mistyped path must not become a new, empty record somewhere."""
+    if not database.parent.is_dir():
+        raise UnusableDatabase(f"the folder {database.parent} does not exist: make it, or name another --database")
 
 
 def open_signer(storage: Storage, folder: Path) -> Signer:
@@ -98,13 +108,14 @@ def exclusive(database: settings.Database) -> Iterator[None]:
     if database.path is None:
         yield
         return
-    database.path.parent.mkdir(parents=True, exist_ok=True)
+    _need_folder(database.path)
     lock = database.path.with_name(database.path.name + ".lock")
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise AlreadyServed(f"another process serves {database}; SQLite takes one server process") from error
+            message = f"another process serves {database}; SQLite takes one server process: stop it, or name another --database"
+            raise AlreadyServed(message) from error
         yield
 
 
@@ -116,7 +127,13 @@ def set_start_clock(storage: Storage, at: int) -> None:
         if unit.now(environment) != at or environment.clock_at is None:
             move_clock(unit, environment, at, None)
 
-    storage.write(work)
+    try:
+        storage.write(work)
+    except ServiceError as error:
+        raise WrongUse(
+            f"--sandbox-clock {instant_text(at)}: the sandbox holds deltas, and its clock stands later and only goes "
+            "forward; start without --sandbox-clock and `pacspace clock reset --yes`, or use another --database"
+        ) from error
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pacspace_proofs.canonical import canonical
@@ -13,13 +14,14 @@ from ..domain.instants import instant_text
 from ..domain.tree import Frontier, inclusion_path, subtrees_of, unpack
 from ..log import logtree
 from ..log.integrator import head_object, head_salt
-from ..storage.protocols import Snapshot, Storage
+from ..storage.protocols import Snapshot, Storage, Vanished
 from ..storage.recording import delta_leaf
-from ..storage.records import Checkpoint, Customer, Log, PeriodHead, delta_count
+from ..storage.records import Checkpoint, Customer, Delta, Log, PeriodHead, delta_count
 from .errors import ServiceError, unavailable
 from .lookup import find_checkpoint
 
 CHUNK_BYTES = 64 * 1024
+LEAVES = 500
 
 
 def bundle(storage: Storage, receipt_id: str, kind: str) -> Iterator[bytes]:
@@ -38,39 +40,58 @@ def bundle(storage: Storage, receipt_id: str, kind: str) -> Iterator[bytes]:
     return _stream(storage, checkpoint, months)
 
 
-def _stream(
-    storage: Storage, checkpoint: Checkpoint, months: list[Callable[[Snapshot], Iterator[bytes]]]
-) -> Iterator[bytes]:
-    """Gathers small pieces into chunks. Leaves never change, so a later snapshot shows the same ones."""
+class _Leaves:
+    """Reads deltas, some at a time, so that a reader who stalls holds no snapshot open.
+
+    Leaves never change, so a later snapshot shows the same ones; but a sandbox may have been emptied: Vanished.
+    """
+
+    def __init__(self, storage: Storage, checkpoint: Checkpoint) -> None:
+        self._storage, self._checkpoint = storage, checkpoint
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        with self._storage.snapshot() as snapshot:
+            if snapshot.checkpoint(self._checkpoint.checkpoint_id) is None:
+                raise Vanished("the sandbox was emptied meanwhile")
+            yield snapshot
+
+    def deltas(self, head: PeriodHead, end: int) -> Iterator[Delta]:
+        for first in range(1, end, LEAVES):
+            with self.snapshot() as snapshot:
+                read = list(snapshot.deltas_in_period(head, first, min(end, first + LEAVES)))
+            yield from read
+
+
+Month = Callable[[_Leaves], Iterator[bytes]]
+
+
+def _stream(storage: Storage, checkpoint: Checkpoint, months: list[Month]) -> Iterator[bytes]:
+    """Gathers small pieces into chunks."""
     pieces: list[bytes] = []
     size = 0
-    with storage.snapshot() as snapshot:
-        for piece in _pieces(snapshot, checkpoint, months):
-            pieces.append(piece)
-            size += len(piece)
-            if size >= CHUNK_BYTES:
-                yield b"".join(pieces)
-                pieces, size = [], 0
+    for piece in _pieces(_Leaves(storage, checkpoint), checkpoint, months):
+        pieces.append(piece)
+        size += len(piece)
+        if size >= CHUNK_BYTES:
+            yield b"".join(pieces)
+            pieces, size = [], 0
     yield b"".join(pieces)
 
 
-def _pieces(
-    snapshot: Snapshot, checkpoint: Checkpoint, months: list[Callable[[Snapshot], Iterator[bytes]]]
-) -> Iterator[bytes]:
+def _pieces(leaves: _Leaves, checkpoint: Checkpoint, months: list[Month]) -> Iterator[bytes]:
     if checkpoint.start is None or checkpoint.end is None:
-        yield from months[0](snapshot)
+        yield from months[0](leaves)
         return
     start, end = instant_text(checkpoint.start), instant_text(checkpoint.end)
     yield b'{"endDate":%b,"receipts":[' % canonical(end)
     for number, month in enumerate(months):
         yield b"," if number else b""
-        yield from month(snapshot)
+        yield from month(leaves)
     yield b'],"schema":%b,"startDate":%b}' % (canonical(WINDOW_RECEIPT), canonical(start))
 
 
-def _month(
-    snapshot: Snapshot, customer: Customer, log: Log, period: str, kind: str
-) -> Callable[[Snapshot], Iterator[bytes]]:
+def _month(snapshot: Snapshot, customer: Customer, log: Log, period: str, kind: str) -> Month:
     """One month's receipt, with everything but its leaves already gathered from one snapshot."""
     head = snapshot.head(customer, period)
     if head is None or head.entry_index is None or head.entry_index >= log.published_size or log.note is None:
@@ -87,16 +108,16 @@ def _month(
     prefix = b"".join(b'"%b":%b,' % (name.encode(), canonical(value)) for name, value in before.items())
     note = {"index": str(head.entry_index), "path": _hex(path), "checkpoint": log.note}
 
-    def pieces(later: Snapshot) -> Iterator[bytes]:
+    def pieces(read: _Leaves) -> Iterator[bytes]:
         yield b'{%b"entry":%b,"head":%b,"headSalt":%b,"kind":%b,"leaves":[' % (
             prefix, entry.entry, canonical(stated), canonical(head_salt(log, stated).hex()), canonical(kind),
         )  # fmt: skip
-        leaves = (
-            _full(later, customer, head, size, closed)
+        items = (
+            _full(read, customer, head, size, closed)
             if kind == "full"
-            else _summary(later, customer, head, size, closed)
+            else _summary(read, customer, head, size, closed)
         )
-        for number, item in enumerate(leaves):
+        for number, item in enumerate(items):
             yield b"," + item if number else item
         yield b'],"log":%b,"schema":%b}' % (canonical(note), canonical(RECEIPT))
 
@@ -107,9 +128,9 @@ def _hex(hashes: list[bytes]) -> list[str]:
     return [value.hex() for value in hashes]
 
 
-def _full(snapshot: Snapshot, customer: Customer, head: PeriodHead, size: int, closed: bool) -> Iterator[bytes]:
+def _full(read: _Leaves, customer: Customer, head: PeriodHead, size: int, closed: bool) -> Iterator[bytes]:
     yield b'{"leaf":%b}' % head.opening
-    for delta in snapshot.deltas_in_period(head, 1, delta_count(size, closed) + 1):
+    for delta in read.deltas(head, delta_count(size, closed) + 1):
         leaf = delta_leaf(customer.customer_id, delta)
         if delta.context is None or delta.salt is None:
             yield b'{"leaf":%b}' % leaf
@@ -120,21 +141,23 @@ def _full(snapshot: Snapshot, customer: Customer, head: PeriodHead, size: int, c
         yield b'{"leaf":%b}' % head.closing
 
 
-def _summary(snapshot: Snapshot, customer: Customer, head: PeriodHead, size: int, closed: bool) -> Iterator[bytes]:
+def _summary(read: _Leaves, customer: Customer, head: PeriodHead, size: int, closed: bool) -> Iterator[bytes]:
     if size == head.size:
         first_path, last_path = head.frontier.first_path(), head.frontier.last_path()
     else:
         # The month has grown since the log took it up: build that state again from the leaf hashes.
         frontier = Frontier()
         frontier.append(leaf_hash(head.opening))
-        for hashed in snapshot.leaf_hashes(head, 1, size):
-            frontier.append(hashed)
+        with read.snapshot() as snapshot:
+            for hashed in snapshot.leaf_hashes(head, 1, size):
+                frontier.append(hashed)
         first_path, last_path = frontier.first_path(), frontier.last_path()
     yield b'{"leaf":%b,"path":%b}' % (head.opening, canonical(_hex(first_path)))
     if closed and head.closing is not None:
         yield b'{"leaf":%b,"path":%b}' % (head.closing, canonical(_hex(last_path)))
         return
-    last = snapshot.delta_in_period(head, size - 1)
+    with read.snapshot() as snapshot:
+        last = snapshot.delta_in_period(head, size - 1)
     if last is None:
         raise unavailable("the last line is not there; run fsck")
     leaf, path = delta_leaf(customer.customer_id, last), canonical(_hex(last_path))

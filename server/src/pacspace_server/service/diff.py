@@ -93,13 +93,12 @@ def _problems(
 ) -> list[str]:  # fmt: skip
     """Why the two don't belong to one history; nothing for a sound record. Each month is hashed again."""
     problems = []
-    by_period = {head.period: head for head in heads}
-    for checkpoint in (earlier, later):
-        part = checkpoint.parts[0]
-        head = by_period.get(part.period)
-        found = _root_at(snapshot, customer, head, part.size) if head is not None else None
-        if found != checkpoint.proof_root:
-            problems.append(f"{checkpoint.checkpoint_id}: its root is not that of the first {part.size} leaves")
+    for head in heads:
+        wanted = {c.parts[0].size: c for c in (earlier, later) if c.parts[0].period == head.period}
+        roots = _roots_at(snapshot, customer, head, set(wanted)) if wanted else {}
+        for size, checkpoint in wanted.items():
+            if roots.get(size) != checkpoint.proof_root:
+                problems.append(f"{checkpoint.checkpoint_id}: its root is not that of the first {size} leaves")
     moved = sum(delta.delta for delta in _between(snapshot, heads, spans)) if earlier.locked and later.locked else None
     if moved is not None and moved != _carried(later) - _carried(earlier):
         problems.append("the deltas between do not add up to the difference of what is carried forward")
@@ -111,8 +110,8 @@ def _problems(
     return problems
 
 
-def _root_at(snapshot: Snapshot, customer: Customer, head: PeriodHead, size: int) -> bytes | None:
-    """The root over a month's first leaves, hashed again from the rows."""
+def _roots_at(snapshot: Snapshot, customer: Customer, head: PeriodHead, sizes: set[int]) -> dict[int, bytes]:
+    """The roots over a month's first leaves, hashed again from the rows in one pass."""
 
     def leaves() -> Iterator[bytes]:
         yield leaf_hash(head.opening)
@@ -121,4 +120,4 @@ def _root_at(snapshot: Snapshot, customer: Customer, head: PeriodHead, size: int
         if head.closing is not None:
             yield leaf_hash(head.closing)
 
-    return prefix_roots(islice(leaves(), size), {size}).get(size)
+    return prefix_roots(islice(leaves(), max(sizes)), sizes)

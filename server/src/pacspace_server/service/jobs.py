@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,11 +14,11 @@ import structlog
 from ..domain.instants import period_of
 from ..storage import ids
 from ..storage.commands import Locked, LockPeriod, Outcome, Refusal
-from ..storage.committer import Overloaded
-from ..storage.protocols import LeaseLost, Snapshot, Unavailable, Unit
+from ..storage.committer import NotWritten, Overloaded
+from ..storage.protocols import InDoubt, LeaseLost, Snapshot, Unavailable, Unit
 from ..storage.records import Customer, Job, JobFailure, PeriodHead
 from . import views
-from .checkpoint import CheckpointRequest, is_in_log, locked_view
+from .checkpoint import CheckpointRequest, is_in_log, locked_view, refuse_damaged
 from .context import Caller, Context, find_customer
 from .derive import counted
 from .errors import ServiceError, invalid
@@ -26,7 +26,9 @@ from .errors import ServiceError, invalid
 logger = structlog.get_logger("pacspace.jobs")
 RUNNING, DONE = "RUNNING", "DONE"
 AT_ONCE = 100  # up to so many customers are answered in the same reply
-CHUNK = 1_000
+CHUNK = 50  # locks in one piece of work: everybody else waits for so many at most
+PAGE = 1_000
+OUTAGE_S = 1.0
 SHOWN = 1_000  # failures, or customers of a preview, in one reply
 FULL_QUEUE_S = 0.1
 LOOK_S, WATCH_S = 0.2, 2.0  # for a job that another process works on; for jobs that nobody does
@@ -78,30 +80,73 @@ class Jobs:
         lease = self._context.storage.lease(f"job/{job_id}")
         kept: list[Locked] = []
         while not self._stopping:
-            held = await asyncio.to_thread(lease.hold) is not None
-            job, chunk = await self._context.look(partial(_next_chunk, job_id=job_id))
-            if job is None or job.status == DONE:  # the sandbox may have been emptied
+            try:
+                held = await asyncio.to_thread(lease.hold) is not None
+                found = await asyncio.to_thread(self._next, job_id)
+            except (Unavailable, InDoubt):
+                await asyncio.sleep(OUTAGE_S)
+                continue
+            if found is None:
                 break
             if not held:
                 await asyncio.sleep(LOOK_S)
                 continue
-            outcomes = await asyncio.gather(*(self._lock(job, customer) for customer in chunk))
+            job, chunk = found
+            outcomes = await self._lock_all(job, chunk)
             # Crash here: the chunk is locked again from the same place, which changes nothing.
             try:
-                await self._context.committer.run(
-                    lease.guard(partial(_advance, job_id=job_id, chunk=chunk, outcomes=outcomes))
-                )
-            except LeaseLost:
-                continue
+                await self._write(lease.guard(partial(_advance, job_id=job_id, chunk=chunk, outcomes=outcomes)))
+            except (LeaseLost, InDoubt):
+                continue  # the job's row says how far it is
             if job.total <= AT_ONCE:
                 kept += [outcome for outcome in outcomes if isinstance(outcome, Locked)]
         await asyncio.to_thread(lease.release)
         return kept
 
-    async def _lock(self, job: Job, customer: Customer) -> Locked | JobFailure:
+    def _next(self, job_id: str) -> tuple[Job, list[Customer]] | None:
+        """The job and its next customers; None when it is done, or the sandbox was emptied."""
+        with self._context.storage.snapshot() as snapshot:
+            job = snapshot.job(job_id)
+            if job is None or job.status == DONE:
+                return None
+            active = snapshot.active(job.environment_id, job.period, job.after, CHUNK)
+        return job, [customer for customer, _ in active]
+
+    async def _write(self, work: Callable[[Unit], None]) -> None:
+        """Waits out a database that takes nothing for a while: a full disk, say."""
+        while True:
+            try:
+                return await self._context.committer.run(work)
+            except NotWritten:
+                if self._stopping:
+                    raise
+                await asyncio.sleep(OUTAGE_S)
+
+    async def _lock_all(self, job: Job, chunk: list[Customer]) -> list[Locked | JobFailure]:
+        """Each customer's outcome. Who could not be written is tried once more when the database takes writes again."""
+        outcomes = await asyncio.gather(*(self._lock(job, customer) for customer in chunk))
+        if any(isinstance(outcome, NotWritten) for outcome in outcomes):
+            await self._write(lambda unit: None)
+            retried = [
+                await self._lock(job, customer) if isinstance(outcome, NotWritten) else outcome
+                for customer, outcome in zip(chunk, outcomes, strict=True)
+            ]
+            outcomes = retried
+        return [
+            JobFailure(customer.customer_id, "SERVICE_UNAVAILABLE", str(outcome))
+            if isinstance(outcome, NotWritten)
+            else outcome
+            for customer, outcome in zip(chunk, outcomes, strict=True)
+        ]
+
+    async def _lock(self, job: Job, customer: Customer) -> Locked | JobFailure | NotWritten:
         command = LockPeriod(job.environment_id, customer.shard_key, customer.customer_id, job.period, None, None, b"")
         try:
             outcome = await self._apply(command)
+        except NotWritten as error:
+            return error
+        except InDoubt as error:
+            return NotWritten(str(error))  # locking again changes nothing
         except Exception as error:
             logger.exception("a month could not be locked", customer=customer.customer_id, period=job.period)
             return JobFailure(customer.customer_id, "INTERNAL_ERROR", str(error) or type(error).__name__)
@@ -117,13 +162,6 @@ class Jobs:
                 return (await self._context.committer.apply((command,)))[0]
             except Overloaded:
                 await asyncio.sleep(FULL_QUEUE_S)
-
-
-def _next_chunk(snapshot: Snapshot, job_id: str) -> tuple[Job | None, list[Customer]]:
-    job = snapshot.job(job_id)
-    if job is None or job.status == DONE:
-        return job, []
-    return job, [customer for customer, _ in snapshot.active(job.environment_id, job.period, job.after, CHUNK)]
 
 
 def _advance(unit: Unit, job_id: str, chunk: list[Customer], outcomes: list[Locked | JobFailure]) -> None:
@@ -189,24 +227,33 @@ def _begin(context: Context, unit: Unit, caller: Caller, asked: CheckpointReques
         key = ids.idempotency_hash(context.shard(caller, ""), "checkpoint\x00" + asked.idempotency_key)
         known = unit.job_by_key(key)
         if known is not None:
-            if known.body_mac != body:
+            if known[1] != body:
                 message = "this Idempotency-Key was used with another body; nothing was locked"
                 raise ServiceError(409, "IDEMPOTENCY_CONFLICT", message)
-            return known, True
-    for running in unit.running_jobs():
-        if (running.environment_id, running.period) == (caller.environment_id, period):
-            return running, False
-    total, _ = unit.count_active(caller.environment_id, period)
-    _refuse_future(unit, caller, period, total)
-    started = time.time_ns() // 1000
-    job = Job(ids.new_job_id(), caller.environment_id, period, RUNNING, total, started, key, body if key else None)
-    unit.add_job(job)
+            return known[0], True
+    job = _running(unit, caller.environment_id, period) or _new_job(unit, caller, period)
+    if key is not None:
+        unit.add_job_key(key, body, job)
     return job, False
 
 
-def _refuse_future(snapshot: Snapshot, caller: Caller, period: str, customers: int) -> None:
-    """A month that has not begun has something in it only where the running one is locked already."""
-    if not customers and period > period_of(snapshot.now(snapshot.environment(caller.environment_id))):
+def _running(unit: Unit, environment_id: int, period: str) -> Job | None:
+    found = (job for job in unit.running_jobs() if (job.environment_id, job.period) == (environment_id, period))
+    return next(found, None)
+
+
+def _new_job(unit: Unit, caller: Caller, period: str) -> Job:
+    total, _ = unit.count_active(caller.environment_id, period)
+    if not total:
+        _refuse_future(unit, caller, period)
+    job = Job(ids.new_job_id(), caller.environment_id, period, RUNNING, total, time.time_ns() // 1000)
+    unit.add_job(job)
+    return job
+
+
+def _refuse_future(snapshot: Snapshot, caller: Caller, period: str) -> None:
+    """A month that has not begun and holds nothing can't be locked."""
+    if period > period_of(snapshot.now(snapshot.environment(caller.environment_id))):
         raise invalid(("period", f"{period} has not begun and holds no deltas"))
 
 
@@ -253,13 +300,14 @@ def preview(context: Context, caller: Caller, asked: CheckpointRequest) -> dict[
     shown: list[dict[str, Any]] = []
     with context.storage.snapshot() as snapshot:
         for customer, head in _previewed(context, snapshot, caller, asked):
-            earlier = [open_head for open_head in snapshot.open_heads(customer) if open_head.period < period]
             sums.customers += 1
             sums.deltas += head.delta_count if head else 0
             sums.net += head.total if head else 0
             if len(shown) < SHOWN:
+                earlier = [open_head for open_head in snapshot.open_heads(customer) if open_head.period < period]
                 shown.append(_preview_line(customer, period, head, earlier))
-        _refuse_future(snapshot, caller, period, sums.customers)
+        if not sums.customers:
+            _refuse_future(snapshot, caller, period)
     warnings = [f"only the first {SHOWN} customers are shown"] if sums.customers > SHOWN else []
     totals = {"customers": sums.customers, **counted(sums.deltas), "netChange": views.number(sums.net)}
     return {
@@ -279,13 +327,17 @@ def _previewed(
     period = asked.scope.first
     if asked.customer_id is not None:
         customer = find_customer(context, snapshot, caller, asked.customer_id)
+        head = snapshot.head(customer, period)
+        if head is None:
+            _refuse_future(snapshot, caller, period)
         if customer.locked_through is None or period > customer.locked_through:
-            yield customer, snapshot.head(customer, period)
+            refuse_damaged([month for month in snapshot.open_heads(customer) if month.period <= period])
+            yield customer, head
         return
-    chunk = snapshot.active(caller.environment_id, period, "", CHUNK)
+    chunk = snapshot.active(caller.environment_id, period, "", PAGE)
     while chunk:
         yield from ((customer, head) for customer, head in chunk if not head.closed)
-        chunk = snapshot.active(caller.environment_id, period, chunk[-1][0].customer_id, CHUNK)
+        chunk = snapshot.active(caller.environment_id, period, chunk[-1][0].customer_id, PAGE)
 
 
 def _preview_line(

@@ -18,7 +18,8 @@ from .context import Caller, Context, find_customer
 from .derive import computed, counted, delta_views
 from .errors import ServiceError
 
-MAX_DELTAS = 1_000
+MAX_DELTAS = MAX_REASONS = 1_000
+ON_THE_LOOP = 100  # deltas of a receipt that is made without a thread
 
 
 async def receipt(context: Context, caller: Caller, customer_id: str, scope: Scope) -> dict[str, Any]:
@@ -36,7 +37,7 @@ async def receipt(context: Context, caller: Caller, customer_id: str, scope: Sco
             return receipt_view(context, snapshot, customer, scope, checkpoint)
 
     # Subtotals need every line: a long month must not hold up the event loop.
-    short = checkpoint is None or checkpoint.delta_count <= MAX_DELTAS
+    short = checkpoint is None or checkpoint.delta_count <= ON_THE_LOOP
     return await (context.read(view) if short else asyncio.to_thread(view))
 
 
@@ -107,6 +108,7 @@ def receipt_view(
         "debits": views.number(sums.debits),
         "credits": views.number(sums.credits),
         "subtotals": sums.subtotals(),
+        "otherReasons": sums.other_reasons(),
         "unit": customer.unit,
         "lateLines": sums.late,
         "corrections": sums.corrections,
@@ -215,12 +217,14 @@ class Sums:
         self.late: list[dict[str, Any]] = []
         self.corrections: list[dict[str, Any]] = []
         self._by_reason: dict[str | None, list[int]] = {}
+        self._others = [0, 0]
 
     def add(self, delta: Delta) -> None:
         self.debits += min(delta.delta, 0)
         self.credits += max(delta.delta, 0)
         reason = views.context_fields(delta)["reason"]
-        group = self._by_reason.setdefault(reason, [0, 0])
+        known = reason in self._by_reason or len(self._by_reason) < MAX_REASONS
+        group = self._by_reason.setdefault(reason, [0, 0]) if known else self._others
         group[0] += 1
         group[1] += delta.delta
         happened = delta.recorded_at if delta.occurred_at is None else delta.occurred_at
@@ -233,6 +237,11 @@ class Sums:
             self.late.append(line | {"occurredAt": views.instant(happened), "postedAt": views.instant(delta.posted_at)})
         if delta.adjusts is not None and len(self.corrections) < MAX_DELTAS:
             self.corrections.append(line | {"adjusts": delta.adjusts})
+
+    def other_reasons(self) -> dict[str, Any] | None:
+        """Count and total of the reasons beyond those that have a subtotal of their own."""
+        count, total = self._others
+        return {"count": count, "total": views.number(total)} if count else None
 
     def subtotals(self) -> list[dict[str, Any]]:
         groups = sorted(self._by_reason.items(), key=lambda group: (group[0] is None, group[0] or ""))

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import structlog
@@ -154,7 +155,8 @@ class Committer:
             return NotWritten(str(error))
         if not isinstance(error, self._storage.errors):
             return error
-        logger.error("the database did not take a write", problem=str(error))
+        with suppress(OSError):  # the log may be on the same full disk
+            logger.error("the database did not take a write", problem=str(error))
         return NotWritten(str(error))
 
     async def _commit(self, groups: list[_Group]) -> None:

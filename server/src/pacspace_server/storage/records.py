@@ -208,8 +208,6 @@ class Job:
     status: str
     total: int
     started_at: int
-    key_hash: bytes | None
-    body_mac: bytes | None
     done: int = 0
     failed: int = 0
     after: str = ""

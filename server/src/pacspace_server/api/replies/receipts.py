@@ -25,6 +25,13 @@ from .shapes import (
 )
 
 
+class CountAndTotal(TypedDict):
+    """Some deltas in one line."""
+
+    count: int
+    total: Amount
+
+
 class Subtotal(TypedDict):
     """The deltas of one reason; null when it was erased."""
 
@@ -83,7 +90,8 @@ class Receipt(Totals, ProofLinks):
     carriedForward: Amount
     debits: Annotated[Amount, Meta(description="The sum of the negative deltas.")]
     credits: Annotated[Amount, Meta(description="The sum of the positive deltas.")]
-    subtotals: list[Subtotal]
+    subtotals: Annotated[list[Subtotal], Meta(description="By reason; those erased are one group. At most 1,000.")]
+    otherReasons: Annotated[CountAndTotal | None, Meta(description="What is beyond the reasons in subtotals.")]
     unit: Annotated[str | None, Meta(description="What the amounts count.")]
     lateLines: list[LateLine]
     corrections: list[Correction]

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from ..output import counted
 from .state import State
 
 LINE_EVERY_ROWS = 100_000
@@ -62,7 +63,7 @@ class Meter:
 
     def show(self, state: State, end_bytes: int) -> None:
         rate = (state.rows - self._began_rows) / max(time.monotonic() - self._began_at, 0.001)
-        text = f"{state.rows:,} rows, {rate:,.0f}/s: {told(state)}"
+        text = f"{counted(state.rows, 'row')}, {rate:,.0f}/s: {told(state)}"
         self._progress.counts = text
         self._progress.update(self._task, completed=end_bytes)
         if self._progress.disable and state.rows >= self._next_line:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ...domain.exact_json import Number, text_of
 from .rows import FIELDS, REJECTED, Row
@@ -58,6 +61,14 @@ class RejectedFile:
                 self._state.rejected_file = earlier.name
                 return
 
+    def first(self, number: int) -> list[dict[str, Any]]:
+        """Line and reason of the first rows that the file lists."""
+        if not self._state.rejected_file:
+            return []
+        with self.path.open(newline="", encoding="utf-8") as file:
+            told = list(islice((_told_csv if self._form == "csv" else _told_jsonl)(file), number))
+        return [{"line": line, "reason": reason} for line, reason in told]
+
     def _csv(self, rejected: list[tuple[Row, str, str | None]], is_new: bool) -> str:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -77,6 +88,15 @@ class RejectedFile:
             told = {"line": row.line, "reason": reason} | ({"text": row.text} if row.text else {})
             lines.append(text_of(_with_reference(row, reference) | {"rejected": told}) + "\n")
         return "".join(lines)
+
+
+def _told_csv(file: IO[str]) -> Iterator[tuple[int, str]]:
+    return ((int(row["rejected.line"]), row["rejected.reason"]) for row in csv.DictReader(file))
+
+
+def _told_jsonl(file: IO[str]) -> Iterator[tuple[int, str]]:
+    told = (json.loads(line)["rejected"] for line in file)
+    return ((one["line"], one["reason"]) for one in told)
 
 
 def _with_reference(row: Row, reference: str | None) -> dict[str, Any]:

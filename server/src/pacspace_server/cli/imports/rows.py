@@ -24,6 +24,7 @@ EXPORTED = (
 )  # fmt: skip
 FORMATS = ("csv", "jsonl")
 MAX_LINE_BYTES = 1 << 20
+EMPTY = "the file is empty"
 
 
 @dataclass(slots=True)
@@ -108,9 +109,11 @@ def _unknown(name: str) -> str:
 def _csv_rows(lines: Lines) -> Iterator[Row]:
     reader = csv.reader(lines, strict=True)
     try:
-        header = next(reader, [])
+        header = next((cells for cells in reader if any(cells)), [])
     except csv.Error as error:
         raise WrongUse(f"line 1 is not CSV: {error}") from error
+    if not header:
+        raise WrongUse(EMPTY)
     check_columns(header)
     while True:
         lines.taken.clear()
@@ -177,6 +180,8 @@ def _json_rows(lines: Lines) -> Iterator[Row]:
             first = False
             yield row
         lines.taken.clear()
+    if first:
+        raise WrongUse(EMPTY)
 
 
 def _json_row(lines: Lines, text: str) -> Row:

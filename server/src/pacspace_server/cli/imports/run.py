@@ -15,7 +15,7 @@ from ...domain.exact_json import text_of
 from ...service.errors import ServiceError
 from ...service.limits import MAX_BATCH_ITEMS
 from ..client import BALANCE, Client, not_ours
-from ..output import WrongUse
+from ..output import WrongUse, counted
 from .meter import Meter
 from .rejected import RejectedFile
 from .rows import Row
@@ -106,7 +106,7 @@ class Import:
             self._chain.add(row)
         if self._state.rows and self._chain.text() != self._state.chain:
             raise WrongUse(
-                f"the file has changed in its first {self._state.rows:,} rows (up to line {self._state.line}) since they "
+                f"the file has changed in its first {counted(self._state.rows, 'row')} (up to line {self._state.line}) since they "
                 "were imported; put it back, or read it from its start with --restart: then changed rows, and rows "
                 "without a referenceId after them, are recorded beside the old ones"
             )

@@ -3,7 +3,7 @@
 GRANT USAGE ON SCHEMA pacspace TO {role};
 GRANT SELECT ON ALL TABLES IN SCHEMA pacspace TO {role};
 GRANT INSERT ON api_key, lease, log, log_entry, log_node, closed_slot, log_checkpoint, customer, leaf, period_head,
-    integrated_head, changed_head, day_total, delta, retention, checkpoint, proof_root, idempotency, profile, job, job_failure
+    integrated_head, changed_head, day_total, delta, retention, checkpoint, proof_root, idempotency, profile, job, job_key, job_failure
     TO {role};
 GRANT UPDATE (log_id, clock_at) ON environment TO {role};
 GRANT UPDATE (revoked_at) ON api_key TO {role};

@@ -10,6 +10,7 @@ import psycopg
 
 from pacspace_proofs.record import receipt_tail
 
+from ...domain.instants import period_end, period_start
 from .. import ids
 from ..protocols import Vanished
 from ..records import (
@@ -174,8 +175,10 @@ class PostgresSnapshot:
     def job(self, job_id: str) -> Job | None:
         return next(iter(self._jobs("id = %s", (_plain(job_id),))), None)
 
-    def job_by_key(self, key_hash: bytes) -> Job | None:
-        return next(iter(self._jobs("key_hash = %s", (key_hash,))), None)
+    def job_by_key(self, key_hash: bytes) -> tuple[Job, bytes] | None:
+        row = self._one("SELECT job, body_mac FROM job_key WHERE key_hash = %s", (key_hash,))
+        job = self.job(row[0]) if row else None
+        return (job, row[1]) if job else None
 
     def running_jobs(self) -> list[Job]:
         return self._jobs("status = 'RUNNING' ORDER BY started_at", ())
@@ -318,17 +321,17 @@ class PostgresSnapshot:
         limit: int,
         offset: int,
     ) -> tuple[list[Checkpoint], int]:
-        """Newest first, with the number there are; of the months first to last if given."""
+        """Newest first, with the number there are; of the months first to last, and of windows that touch them, if given."""
         where, order = ["k.environment_id = %s"], "k.created_at DESC, k.shard_key, k.number DESC"
         values: list[Any] = [environment_id]
         if customer is not None:
             where, values, order = ["k.shard_key = %s"], [customer.id], "k.number DESC"
         if first is not None:
-            where.append("k.period >= %s")
-            values.append(first)
+            where.append("(k.period >= %s OR (k.period IS NULL AND k.end_at > %s))")
+            values += [first, period_start(first)]
         if last is not None:
-            where.append("k.period <= %s")
-            values.append(last)
+            where.append("(k.period <= %s OR (k.period IS NULL AND k.start_at < %s))")
+            values += [last, period_end(last)]
         condition = " AND ".join(where)
         total = self._one(f"SELECT count(*) FROM checkpoint k WHERE {condition}", values)[0]
         rows = self._all(
@@ -412,8 +415,8 @@ def _searched(search: str | None) -> tuple[str, tuple[str, ...]]:
     """A condition on customers: a part of the customerId or of the display name, in any case."""
     if search is None:
         return "", ()
-    named = (
-        "EXISTS (SELECT 1 FROM profile p WHERE p.shard_key = c.shard_key "
-        "AND position(lower(%s) IN lower(p.display_name)) > 0)"
+    named = "EXISTS (SELECT 1 FROM profile p WHERE p.shard_key = c.shard_key AND position(%s IN p.folded_name) > 0)"
+    return f" AND (position(lower(%s) IN lower(c.customer_id)) > 0 OR {named})", (
+        _plain(search),
+        _plain(search).casefold(),
     )
-    return f" AND (position(lower(%s) IN lower(c.customer_id)) > 0 OR {named})", (_plain(search),) * 2

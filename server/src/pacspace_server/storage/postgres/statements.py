@@ -72,7 +72,7 @@ NEW_CHECKPOINTS = Many(
     "bigint text bytea",
 )
 NEW_ROOTS = Many("INSERT INTO proof_root SELECT * FROM {rows} ON CONFLICT (root) DO NOTHING", "bytea bytea bigint")
-NEW_PROFILES = Many("INSERT INTO profile SELECT * FROM {rows}", "bytea text text text")
+NEW_PROFILES = Many("INSERT INTO profile SELECT * FROM {rows}", "bytea text text text text")
 NEW_FAILURES = Many("INSERT INTO job_failure SELECT * FROM {rows}", "text text text text")
 NEW_SLOTS = Many("INSERT INTO closed_slot SELECT * FROM {rows}", "bigint bytea bigint")
 SET_INTEGRATED = Many(

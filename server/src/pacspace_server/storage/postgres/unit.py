@@ -266,7 +266,10 @@ class PostgresUnit(UpkeepUnit):
         # First, in the order of their keys: another unit that adds the same ones waits here, holding nothing else of theirs.
         self._store((statements.NEW_CUSTOMERS, [new_customer_row(customer, self._numbers) for customer in new]))
         self._copy(statements.COPY_DELTA, statements.DELTA_TYPES, map(delta_row, self._deltas.values()))
-        profiles = [(p.customer, p.display_name, p.sharing_hint, p.event_cadence) for p in self._profiles]
+        profiles = [
+            (p.customer, p.display_name, p.display_name.casefold(), p.sharing_hint, p.event_cadence)
+            for p in self._profiles
+        ]
         self._store(
             *self._head_rows(), *self._checkpoint_rows(), *self._day_rows(),
             (statements.SET_CUSTOMERS, [customer_row(customer, self._numbers) for customer in old]),

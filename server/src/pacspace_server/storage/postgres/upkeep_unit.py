@@ -41,13 +41,16 @@ class UpkeepUnit(LogUnit):
 
     def add_job(self, job: Job) -> None:
         self.connection.execute(
-            f"INSERT INTO job ({JOB}) VALUES (" + ", ".join(["%s"] * 14) + ")",
+            f"INSERT INTO job ({JOB}) VALUES (" + ", ".join(["%s"] * 12) + ")",
             (
-                job.id, job.environment_id, job.period, job.status, job.total, job.started_at, job.key_hash, job.body_mac,
-                job.done, job.failed, job.after, job.delta_count, stored(job.net_change), job.finished_at,
+                job.id, job.environment_id, job.period, job.status, job.total, job.started_at, job.done, job.failed,
+                job.after, job.delta_count, stored(job.net_change), job.finished_at,
             ),
         )  # fmt: skip
         self.was_written = lambda unit: unit.job(job.id) is not None
+
+    def add_job_key(self, key_hash: bytes, body_mac: bytes, job: Job) -> None:
+        self.connection.execute("INSERT INTO job_key VALUES (%s, %s, %s)", (key_hash, body_mac, job.id))
 
     def set_job(self, job: Job) -> None:
         self.connection.execute(

@@ -26,6 +26,10 @@ _WAL_PAGES = 4000
 _BUSY_MS = 10_000
 
 
+def _casefold(*values: Any) -> str:
+    return str(values[0]).casefold()
+
+
 def _is_fixed(version: tuple[int, ...]) -> bool:
     return version >= _FIXED[0] or any(version[:2] == fixed[:2] and version >= fixed for fixed in _FIXED[1:])
 
@@ -77,6 +81,8 @@ class SqliteStorage:
     def _connect(self, cache_kib: int) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), statementcachesize=200)
         connection.set_busy_timeout(_BUSY_MS)
+        # SQLite's own lower() knows ASCII only.
+        connection.create_scalar_function("casefold", _casefold, 1, deterministic=True)
         # What is erased is overwritten, not only unlinked.
         for pragma in (
             "secure_delete = ON",
@@ -135,7 +141,13 @@ class SqliteStorage:
     def scrub(self) -> str | None:
         """Moves the write-ahead log, which still holds what was erased, into the file and empties it."""
         with self._write_lock:
-            busy = _value(self._writer, "PRAGMA wal_checkpoint(TRUNCATE)")
+            self._writer.set_busy_timeout(0)
+            try:
+                busy = _value(self._writer, "PRAGMA wal_checkpoint(TRUNCATE)")
+            except apsw.BusyError:
+                busy = True
+            finally:
+                self._writer.set_busy_timeout(_BUSY_MS)
         return "The write-ahead log is in use: it holds old bytes until the server writes it back" if busy else None
 
     def lease(self, name: str) -> Lease:

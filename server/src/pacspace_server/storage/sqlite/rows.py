@@ -35,10 +35,7 @@ LOG = (
     "FROM log l JOIN environment e ON e.id = l.environment_id "
     "LEFT JOIN log_checkpoint k ON k.log_id = l.id AND k.size = l.published_size"
 )
-JOB = (
-    "id, environment_id, period, status, total, started_at, key_hash, body_mac, done, failed, after, delta_count, "
-    "net_change, finished_at"
-)
+JOB = "id, environment_id, period, status, total, started_at, done, failed, after, delta_count, net_change, finished_at"
 KEY = (
     "k.id, k.environment_id, e.name, k.public_id, k.secret_hash, k.name, k.scopes, k.created_at, k.revoked_at "
     "FROM api_key k JOIN environment e ON e.id = k.environment_id"
@@ -92,5 +89,5 @@ def checkpoint_of(row: Any) -> Checkpoint:
 
 
 def job_of(row: Any) -> Job:
-    values: list[Any] = [*row[:12], total_of(row[12]), row[13]]
+    values: list[Any] = [*row[:10], total_of(row[10]), row[11]]
     return Job(*values)

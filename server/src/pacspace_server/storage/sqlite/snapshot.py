@@ -10,6 +10,7 @@ import apsw
 
 from pacspace_proofs.record import receipt_tail
 
+from ...domain.instants import period_end, period_start
 from .. import ids
 from ..protocols import Vanished
 from ..records import (
@@ -154,8 +155,10 @@ class SqliteSnapshot:
     def job(self, job_id: str) -> Job | None:
         return next(iter(self._jobs("id = ?", (job_id,))), None)
 
-    def job_by_key(self, key_hash: bytes) -> Job | None:
-        return next(iter(self._jobs("key_hash = ?", (key_hash,))), None)
+    def job_by_key(self, key_hash: bytes) -> tuple[Job, bytes] | None:
+        row = self._one("SELECT job, body_mac FROM job_key WHERE key_hash = ?", (key_hash,))
+        job = self.job(row[0]) if row else None
+        return (job, row[1]) if job else None
 
     def running_jobs(self) -> list[Job]:
         return self._jobs("status = 'RUNNING' ORDER BY started_at", ())
@@ -275,17 +278,17 @@ class SqliteSnapshot:
         limit: int,
         offset: int,
     ) -> tuple[list[Checkpoint], int]:
-        """Newest first, with the number there are; of the months first to last if given."""
+        """Newest first, with the number there are; of the months first to last, and of windows that touch them, if given."""
         where = ["customer IN (SELECT id FROM customer WHERE environment_id = ?)"]
         values: list[Any] = [environment_id]
         if customer is not None:
             where, values = ["customer = ?"], [customer.id]
         if first is not None:
-            where.append("period >= ?")
-            values.append(first)
+            where.append("(period >= ? OR (period IS NULL AND end_at > ?))")
+            values += [first, period_start(first)]
         if last is not None:
-            where.append("period <= ?")
-            values.append(last)
+            where.append("(period <= ? OR (period IS NULL AND start_at < ?))")
+            values += [last, period_end(last)]
         condition = " AND ".join(where)
         total = self._one(f"SELECT count(*) FROM checkpoint WHERE {condition}", tuple(values))[0]
         rows = self._all(
@@ -353,5 +356,5 @@ def _searched(search: str | None) -> tuple[str, tuple[str, ...]]:
     """A condition on customers: a part of the customerId or of the display name, in any case."""
     if search is None:
         return "", ()
-    named = "SELECT customer FROM profile WHERE instr(lower(display_name), lower(?)) > 0"
+    named = "SELECT customer FROM profile WHERE instr(casefold(display_name), casefold(?)) > 0"
     return f" AND (instr(lower(customer_id), lower(?)) > 0 OR id IN ({named}))", (search, search)

@@ -325,12 +325,15 @@ class SqliteUnit(SqliteSnapshot):
 
     def add_job(self, job: Job) -> None:
         self._connection.execute(
-            f"INSERT INTO job ({JOB}) VALUES (" + ", ".join("?" * 14) + ")",
+            f"INSERT INTO job ({JOB}) VALUES (" + ", ".join("?" * 12) + ")",
             (
-                job.id, job.environment_id, job.period, job.status, job.total, job.started_at, job.key_hash, job.body_mac,
-                job.done, job.failed, job.after, job.delta_count, stored_total(job.net_change), job.finished_at,
+                job.id, job.environment_id, job.period, job.status, job.total, job.started_at, job.done, job.failed,
+                job.after, job.delta_count, stored_total(job.net_change), job.finished_at,
             ),
         )  # fmt: skip
+
+    def add_job_key(self, key_hash: bytes, body_mac: bytes, job: Job) -> None:
+        self._connection.execute("INSERT INTO job_key VALUES (?, ?, ?)", (key_hash, body_mac, job.id))
 
     def set_job(self, job: Job) -> None:
         self._connection.execute(
@@ -395,7 +398,8 @@ class SqliteUnit(SqliteSnapshot):
             self._connection.execute(f"DELETE FROM {table} WHERE {where}", (environment.id,) * where.count("?"))
         self._connection.execute("DELETE FROM retention WHERE environment_id = ?", (environment.id,))
         jobs = "SELECT id FROM job WHERE environment_id = ?"
-        self._connection.execute(f"DELETE FROM job_failure WHERE job IN ({jobs})", (environment.id,))
+        for table in ("job_failure", "job_key"):
+            self._connection.execute(f"DELETE FROM {table} WHERE job IN ({jobs})", (environment.id,))
         self._connection.execute("DELETE FROM job WHERE environment_id = ?", (environment.id,))
         for table in ("log_entry", "log_node", "closed_slot", "log_checkpoint"):
             self._connection.execute(

@@ -247,10 +247,12 @@ CREATE TABLE idempotency (
     PRIMARY KEY (shard_key, key_hash)
 );
 
--- What a vendor says about a customer. It may change and be erased: it is no part of the record.
+-- What a vendor says about a customer. It may change and be erased: it is no part of the record. The folded name is
+-- for searching in any case, whatever the database's locale knows of that.
 CREATE TABLE profile (
     shard_key bytea PRIMARY KEY REFERENCES customer (shard_key),
     display_name text NOT NULL,
+    folded_name text NOT NULL,
     sharing_hint text,
     event_cadence text
 );
@@ -268,13 +270,16 @@ CREATE TABLE job (
     delta_count bigint NOT NULL,
     net_change numeric(50, 9) NOT NULL,
     started_at bigint NOT NULL,
-    finished_at bigint,
-    key_hash bytea,
-    body_mac bytea
+    finished_at bigint
 );
 -- One job per month runs; the same request again finds it.
 CREATE UNIQUE INDEX job_running ON job (environment_id, period) WHERE status = 'RUNNING';
-CREATE UNIQUE INDEX job_key ON job (key_hash) WHERE key_hash IS NOT NULL;
+-- The Idempotency-Keys that led to a job; several may lead to one.
+CREATE TABLE job_key (
+    key_hash bytea PRIMARY KEY,
+    body_mac bytea NOT NULL,
+    job text NOT NULL REFERENCES job (id)
+);
 
 CREATE TABLE job_failure (
     job text NOT NULL REFERENCES job (id),

@@ -23,6 +23,7 @@ BEGIN
     DELETE FROM leaf x USING customer c WHERE c.environment_id = emptied AND x.shard_key = c.shard_key;
     DELETE FROM customer c WHERE c.environment_id = emptied;
     DELETE FROM job_failure x USING job j WHERE j.environment_id = emptied AND x.job = j.id;
+    DELETE FROM job_key x USING job j WHERE j.environment_id = emptied AND x.job = j.id;
     DELETE FROM job j WHERE j.environment_id = emptied;
     DELETE FROM log_entry x USING log l WHERE l.environment_id = emptied AND x.log_id = l.id;
     DELETE FROM log_node x USING log l WHERE l.environment_id = emptied AND x.log_id = l.id;

@@ -19,13 +19,16 @@ CREATE TABLE job (
     delta_count INTEGER NOT NULL,
     net_change NOT NULL,
     started_at INTEGER NOT NULL,
-    finished_at INTEGER,
-    key_hash BLOB,
-    body_mac BLOB
+    finished_at INTEGER
 ) WITHOUT ROWID;
 -- One job per month runs; the same request again finds it.
 CREATE UNIQUE INDEX job_running ON job (environment_id, period) WHERE status = 'RUNNING';
-CREATE UNIQUE INDEX job_key ON job (key_hash) WHERE key_hash IS NOT NULL;
+-- The Idempotency-Keys that led to a job; several may lead to one.
+CREATE TABLE job_key (
+    key_hash BLOB PRIMARY KEY,
+    body_mac BLOB NOT NULL,
+    job TEXT NOT NULL REFERENCES job (id)
+) WITHOUT ROWID;
 
 CREATE TABLE job_failure (
     job TEXT NOT NULL REFERENCES job (id),
