@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import structlog
 
@@ -21,7 +21,6 @@ T = TypeVar("T")
 logger = structlog.get_logger("pacspace.committer")
 MAX_WAITING = 20_000
 MAX_GROUP = 1_000
-AT_ONCE = 2  # units of a remote engine: one is made while the other waits for the network
 
 
 class Overloaded(Exception):
@@ -62,9 +61,8 @@ class Committer:
         self._storage, self._on_commit = storage, on_commit
         self._waiting: deque[_Group | _Job] = deque()
         self._count = 0
-        self._most = AT_ONCE if storage.remote else 1
-        self._pumps: set[asyncio.Task[None]] = set()
-        self._threads = ThreadPoolExecutor(self._most, thread_name_prefix="committer")
+        self._pump: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="committer")
         self._loop = asyncio.get_running_loop()
 
     async def apply(self, commands: Sequence[Command]) -> list[Outcome]:
@@ -93,14 +91,14 @@ class Committer:
 
     async def close(self) -> None:
         """Finishes what was accepted."""
-        while self._pumps:
-            await asyncio.wait(self._pumps)
-        self._threads.shutdown()
+        while self._pump is not None:
+            await self._pump
+        self._thread.shutdown()
 
     def _enqueue(self, waiting: _Group | _Job) -> None:
         self._waiting.append(waiting)
-        if len(self._pumps) < self._most:
-            self._pumps.add(self._loop.create_task(self._run()))
+        if self._pump is None:
+            self._pump = self._loop.create_task(self._run())
 
     async def _run(self) -> None:
         try:
@@ -112,8 +110,7 @@ class Committer:
                     await self._commit(groups)
                     self._on_commit()
         finally:
-            # Not a moment later: what is enqueued next starts a new one.
-            self._pumps.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            self._pump = None
 
     def _next_groups(self) -> list[_Group]:
         groups: list[_Group] = []
@@ -132,13 +129,13 @@ class Committer:
         if not job.answer.set_running_or_notify_cancel():
             return  # nobody waits for it any more
         try:
-            job.answer.set_result(await self._loop.run_in_executor(self._threads, self._storage.write, job.work))
+            job.answer.set_result(await self._loop.run_in_executor(self._thread, self._storage.write, job.work))
         except Exception as error:
             job.answer.set_exception(self._told(error))
 
     async def _write(self, work: Callable[[Unit], T]) -> T:
         if self._storage.remote:
-            return await self._loop.run_in_executor(self._threads, self._storage.write, work)
+            return await self._loop.run_in_executor(self._thread, self._storage.write, work)
         unit = self._storage.begin()
         try:
             result = work(unit)
@@ -146,7 +143,7 @@ class Committer:
         except BaseException:
             self._storage.roll_back(unit)
             raise
-        await self._loop.run_in_executor(self._threads, self._storage.commit, unit)
+        await self._loop.run_in_executor(self._thread, self._storage.commit, unit)
         return result
 
     def _told(self, error: Exception) -> Exception:

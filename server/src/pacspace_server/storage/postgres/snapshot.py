@@ -381,16 +381,20 @@ class PostgresSnapshot:
 
     def new_deltas(self, environment_id: int, changed: Sequence[tuple[Customer, PeriodHead]]) -> Iterator[Delta]:
         few: list[PeriodHead] = []
+        count = 0
         for _, head in changed:
+            count += head.size - head.integrated_size
             if head.size - head.integrated_size > PAGE:
                 yield from self._new_of(few)
                 few.clear()
                 yield from self.deltas_in_period(head, head.integrated_size, head.size)
+                count = 0
                 continue
             few.append(head)
-            if sum(head.size - head.integrated_size for head in few[-PAGE:]) > PAGE:
+            if count > PAGE:
                 yield from self._new_of(few)
                 few.clear()
+                count = 0
         yield from self._new_of(few)
 
     def _new_of(self, heads: Sequence[PeriodHead]) -> Iterator[Delta]:
