@@ -15,10 +15,10 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format serve bench lock vectors docs clean
+.PHONY: help setup demo test test-postgres check format serve bench lock vectors docs clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP)  ## make .venv and install the locked packages (the others do this when needed)
 
@@ -27,6 +27,10 @@ demo: $(STAMP)  ## a billing cycle on a real server, in a temporary folder
 
 test: $(STAMP)  ## every test, the wheels among them (PYTEST_ARGS="-k receipt" for a few)
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+test-postgres: $(STAMP)  ## the black-box tests on PostgreSQL, with one server process and with two
+	@for processes in 1 2; do CONFORMANCE_ENGINE=postgres CONFORMANCE_WORKERS=$$processes \
+	  $(PY) -m pytest -q -n $(WORKERS) --dist loadfile -m "not wheels" $(PYTEST_ARGS) conformance || exit 1; done
 
 check: $(STAMP)  ## lint, format, types, imports, then every test: what CI runs
 	$(PY) -m ruff check
@@ -57,7 +61,7 @@ UPGRADE ?=
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" $(UPGRADE)
 lock: | $(UV)  ## write requirements.lock (UPGRADE=--upgrade for the newest versions)
-	$(COMPILE) pyproject.toml server/pyproject.toml clients/python/pyproject.toml --group dev --no-emit-package pacspace-proofs -o requirements.lock
+	$(COMPILE) pyproject.toml server/pyproject.toml clients/python/pyproject.toml --extra postgres --group dev --no-emit-package pacspace-proofs -o requirements.lock
 	echo uv | $(COMPILE) - -o requirements-uv.lock
 
 clean:  ## remove .venv and everything else that was made here

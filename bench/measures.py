@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import engines
 import worlds
 from load import percentiles
 from serving import (
@@ -108,6 +109,21 @@ class Bench:
         if status != 201:
             raise Failed(f"a sample emit was answered {status}: {reply[:500]!r}")
         return reply
+
+    def engines(self) -> list[Row]:
+        """PostgreSQL against SQLite, in turns."""
+        rows = []
+        for what, engine, rate, ratio, errors, _ in engines.compare(
+            self.worlds.fresh, self.sizes.seconds, self.sizes.rounds
+        ):
+            say(f"  {what}, {engine}: {rate:,.0f}/s, {ratio:.0%} of SQLite")
+            barred = (what, engine) == ("emits", "PostgreSQL")
+            bar, met = (">= 80 % of SQLite", ratio >= 0.8) if barred else ("", None)
+            # What PostgreSQL's own processes use counts as others', so there is no saying how disturbed it was.
+            rows.append(
+                Row("engines", f"{what}, {engine}", f"{rate:,.0f}/s, {ratio:.0%}", bar, met, [f"{errors} errors"])
+            )
+        return rows
 
     def emit(self) -> list[Row]:
         """Single emits against the baseline, in turns."""
@@ -571,6 +587,7 @@ async def _lock_all(folder: Path, customers: int, failing: int) -> tuple[int, fl
     """Locked customers, seconds until the job was done, and seconds more until the log had them."""
     from pacspace_server.cli.serving import configure_logging
     from pacspace_server.cli.wiring import open_signer, open_storage
+    from pacspace_server.config import Database
     from pacspace_server.log.integrator import Integrator
     from pacspace_server.service.context import Context
     from pacspace_server.service.jobs import Jobs
@@ -578,7 +595,7 @@ async def _lock_all(folder: Path, customers: int, failing: int) -> tuple[int, fl
     from pacspace_server.storage.records import Job
 
     configure_logging("critical")  # as a server logs: without the local variables that a terminal is shown
-    storage = open_storage(folder / "record.db", create=False)
+    storage = open_storage(Database("", folder / "record.db"), create=False)
     signer = open_signer(storage, folder / "record.db.signer")
     integrator: Any = None
     committer = Committer(storage, lambda: integrator.wake())
@@ -639,4 +656,5 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "checkpoint": Bench.checkpoint,
     "receipt": Bench.receipt,  # and offline verification of it
     "locking": Bench.locking,
+    "engines": Bench.engines,
 }

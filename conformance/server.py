@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from .cluster import APPLICATION, OWNER, shared_cluster
 from .contract import Contract, contract_of
 
 # The installed command; PACSPACE_COMMAND names another one to test.
@@ -31,6 +32,9 @@ IDLE_S = 20  # a keep-alive connection that was idle longer is opened anew
 # What a call raises when the server is gone.
 BROKEN = (OSError, http.client.HTTPException)
 BALANCE = "/api/v1/balance"
+# Which engine the servers run on: CONFORMANCE_ENGINE is sqlite or postgres, CONFORMANCE_WORKERS how many processes each has.
+POSTGRES = os.environ.get("CONFORMANCE_ENGINE", "sqlite") == "postgres"
+WORKERS = int(os.environ.get("CONFORMANCE_WORKERS", "1"))
 
 
 def encode(value: Any) -> str:
@@ -195,7 +199,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.database = f"sqlite:///{folder}/record.db"
+        self.database = new_postgres(folder) if POSTGRES else f"sqlite:///{folder}/record.db"
         self.url = ""
         self.key: str | None = None
         self.process: subprocess.Popen[str] | None = None
@@ -206,9 +210,16 @@ class Server:
     def start(self, *options: str) -> Server:
         """Starts it on a free port; returns when it answers."""
         arguments = ["--json", "serve", "--port", "0", "--database", self.database, *options]
+        if WORKERS > 1:
+            arguments += ["--workers", str(WORKERS)]
         with self.log_path.open("a") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder
+                [*COMMAND, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=self.folder,
+                start_new_session=True,
             )
         document = self._ready()
         self.url = document["url"]
@@ -273,9 +284,9 @@ class Server:
         return self._ended()
 
     def kill(self) -> None:
-        """SIGKILL: no chance to finish anything."""
+        """SIGKILL, also to its workers: no chance to finish anything."""
         assert self.process is not None
-        self.process.kill()
+        os.killpg(self.process.pid, signal.SIGKILL)
         self._ended()
 
     def _ended(self) -> int:
@@ -303,6 +314,15 @@ class Server:
         self._read_chars += len(new)
         lines = new.splitlines()
         return [line for line in lines if '"level": "error"' in line or line.startswith("Traceback")]
+
+
+def new_postgres(folder: Path) -> str:
+    """The URL of a new record on the tests' own PostgreSQL, for the role that may only add to it."""
+    cluster = shared_cluster()
+    name = cluster.new_database()
+    done = run_command("migrate", "--database", cluster.url(name, OWNER), "--role", APPLICATION, folder=folder)
+    assert done.returncode == 0, done.stderr
+    return cluster.url(name)
 
 
 def run_command(

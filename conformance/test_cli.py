@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from .receipts import log_key, origin_of, save
-from .server import BROKEN, COMMAND, Client, Server, decode, in_threads, run_command
+from .server import BROKEN, COMMAND, POSTGRES, Client, Server, decode, in_threads, run_command
 
 
 def test_keys_are_made_listed_and_revoked(start_server: Callable[..., Server]) -> None:
@@ -238,6 +238,7 @@ def test_sigterm_under_load_loses_nothing(start_server: Callable[..., Server], r
         assert len(set(held.values())) == len(held)
 
 
+@pytest.mark.skipif(POSTGRES, reason="any number of processes serve one PostgreSQL database")
 def test_one_server_per_database(start_server: Callable[..., Server]) -> None:
     """A second server on the same SQLite file is refused with the reason, and the first goes on."""
     server = start_server()

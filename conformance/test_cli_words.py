@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .server import Server, run_command
+from .server import POSTGRES, Server, run_command
 from .vendor import Vendor
 
 
@@ -48,6 +48,7 @@ def test_an_address_without_a_scheme_is_spelled_out(vendor: Vendor, url: str, wr
 # ---------------------------------------------------------------- serve and its database
 
 
+@pytest.mark.skipif(POSTGRES, reason="any number of processes serve one PostgreSQL database")
 def test_a_second_server_is_told_what_to_do(start_server: Callable[..., Server]) -> None:
     """A database that is served already: stop that server, or name another database."""
     second = start_server().run("serve", "--port", "0")

@@ -473,6 +473,16 @@ def test_documented_fields_are_always_there(client: Client, customer: str) -> No
     assert set(both[0]) == set(both[1]) and both[0]["proofRoot"] == both[1]["proofRoot"]
 
 
+def test_no_text_with_a_nul_breaks_anything(client: Client, customer: str) -> None:
+    """U+0000 is recorded in a context, refused where text is stored as text, and finds nothing where it is looked for."""
+    recorded = client.emit(customer, -1, reason="a\0b", referenceId="r\0", metadata={"k": "\0"}).data
+    assert client.record(recorded["recordId"]).data["reason"] == "a\0b"
+    assert client.checkpoint(customer, period="2026-02", invoiceReference="a\0b").status == 400
+    assert client.get(f"{BALANCE}/customers", search="\0").data["customers"] == []
+    for path in (f"{BALANCE}/jobs/%00", "/log/%00/key", f"{BALANCE}/delta/%00", "/receipts/%00.json"):
+        assert client.get(path).status == 404
+
+
 def strange_value(rng: random.Random, depth: int = 0) -> Any:
     """Any JSON value, often one that is nearly right."""
     strings = [

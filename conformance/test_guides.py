@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from .cluster import OWNER, shared_cluster
 from .server import Server
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +40,13 @@ class Reader:
         self.environment = {
             "PACSPACE_BASE_URL": server.url, "PACSPACE_API_KEY": server.key or "", "PACSPACE_DATABASE": server.database,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }  # fmt: skip
+
+    def on_postgres(self) -> None:
+        """Somebody with an empty database and its two roles."""
+        name = shared_cluster().new_database()
+        self.environment |= {
+            "OWNER_URL": shared_cluster().url(name, OWNER), "APPLICATION_URL": shared_cluster().url(name),
         }  # fmt: skip
 
     def run(self, language: str, code: str) -> str:
@@ -76,6 +84,8 @@ def reader(
     folder.mkdir()
     monkeypatch.chdir(folder)
     typing = Reader(server, folder)
+    if "OWNER_URL" in page:
+        typing.on_postgres()
     for name in ("PACSPACE_BASE_URL", "PACSPACE_API_KEY"):
         monkeypatch.setenv(name, typing.environment[name])
     yield typing

@@ -1,9 +1,11 @@
-"""A record on a real SQLite file, written by the real recording code, without HTTP."""
+"""A record on a real database, written by the real recording code, without HTTP."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+
+from engines import Engine, SqliteEngine
 
 from pacspace_server.domain.instants import parse_instant
 from pacspace_server.log.integrator import Integrator
@@ -13,17 +15,17 @@ from pacspace_server.storage.commands import Locked, LockPeriod, RecordDelta, Re
 from pacspace_server.storage.locking import lock_period
 from pacspace_server.storage.protocols import Unit
 from pacspace_server.storage.recording import delta_context, record_delta
-from pacspace_server.storage.sqlite import SqliteStorage
 
 SANDBOX = 1
 
 
 class Book:
-    """A small record: emits, locks and integrates, all synchronously."""
+    """A small record, by default in a file: emits, locks and integrates, all synchronously."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "record.db"
-        self.storage = SqliteStorage(self.path)
+    def __init__(self, folder: Path, engine: Engine | None = None) -> None:
+        self.folder, self.path = folder, folder / "record.db"
+        self.engine: Engine = engine or SqliteEngine(folder)
+        self.storage = self.engine.open()
         self.signer = Signer(folder / "signer")
         with self.storage.snapshot() as snapshot:
             self.workspace = snapshot.environment(SANDBOX).workspace_id
@@ -82,6 +84,11 @@ class Book:
             environment = snapshot.environment(SANDBOX)
         while self.integrator.run(environment):
             pass
+
+    def close(self) -> None:
+        self.integrator.release()
+        self.storage.close()
+        self.engine.close()
 
     def write(self, work: Callable[[Unit], object]) -> None:
         self.storage.write(work)

@@ -7,13 +7,20 @@ from pathlib import Path
 
 import pytest
 from book import Book
+from engines import Engine, PostgresEngine, SqliteEngine
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    record = Book(tmp_path)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    """SQLite, unless the test is marked with `engines.BOTH`."""
+    return PostgresEngine() if getattr(request, "param", "sqlite") == "postgres" else SqliteEngine(tmp_path)
+
+
+@pytest.fixture
+def book(tmp_path: Path, engine: Engine) -> Iterator[Book]:
+    record = Book(tmp_path, engine)
     yield record
-    record.storage.close()
+    record.close()
 
 
 @pytest.fixture

@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
 from book import SANDBOX, Book
+from engines import BOTH
 
 from pacspace_server.service.fsck import fsck
 from pacspace_server.storage.commands import Outcome, Recorded, Refusal
 from pacspace_server.storage.committer import MAX_WAITING, Committer, NotWritten, Overloaded
+from pacspace_server.storage.protocols import Storage
 from pacspace_server.storage.sqlite import SqliteStorage
 
 
-class FullDisk(SqliteStorage):
-    """A database whose disk has no room for one customer."""
-
-    guilty = b""
-
-    def commit(self, unit: Any) -> None:
-        if self.guilty in unit._customers:
-            self.roll_back(unit)
-            raise apsw.FullError("database or disk is full")
-        super().commit(unit)
-
-
-async def apply_all(storage: SqliteStorage, requests: Sequence[Sequence[Any]]) -> list[list[Outcome] | BaseException]:
+async def apply_all(storage: Storage, requests: Sequence[Sequence[Any]]) -> list[list[Outcome] | BaseException]:
     committer = Committer(storage)
     waiting = [committer.apply(commands) for commands in requests]
     answers = await asyncio.gather(*waiting, return_exceptions=True)
@@ -37,13 +26,12 @@ async def apply_all(storage: SqliteStorage, requests: Sequence[Sequence[Any]]) -
     return list(answers)
 
 
-def test_a_failing_disk_fails_only_the_request_it_could_not_take(tmp_path: Path) -> None:
+@BOTH
+def test_a_failing_disk_fails_only_the_request_it_could_not_take(book: Book) -> None:
     """Of many requests that wait together, the one the disk refuses is told so, and all others are recorded once."""
-    book = Book(tmp_path)
+    guilty = book.shard("cust_7")
     book.storage.close()
-    storage = FullDisk(book.path)
-    book.storage = storage
-    storage.guilty = book.shard("cust_7")
+    storage = book.storage = book.engine.open_without_room_for(guilty)
     requests = [[book.command(f"cust_{i}", -1_000_000_000 - i, reference="r")] for i in range(20)]
     answers = asyncio.run(apply_all(storage, requests))
     for number, answer in enumerate(answers):
@@ -62,6 +50,7 @@ def test_a_failing_disk_fails_only_the_request_it_could_not_take(tmp_path: Path)
     assert findings.deltas == 20
 
 
+@BOTH
 def test_one_bad_item_neither_hides_nor_undoes_a_good_one(book: Book) -> None:
     """A conflict in the middle of a request leaves its neighbours recorded, in order and without a gap."""
     good = [book.command("cust", -1_000_000_000, reference=f"r{i}") for i in range(3)]
@@ -74,6 +63,7 @@ def test_one_bad_item_neither_hides_nor_undoes_a_good_one(book: Book) -> None:
     assert sequences == [1, 2, 3]
 
 
+@BOTH
 def test_a_caller_who_gives_up_stops_nobody_else(book: Book) -> None:
     """Work whose caller went away before its turn is left out, and the queue goes on."""
 
@@ -99,10 +89,11 @@ def test_a_full_queue_accepts_nothing_rather_than_piling_up(book: Book) -> None:
         assert snapshot.customer(SANDBOX, book.shard("cust")) is None
 
 
+@BOTH
 def test_what_another_process_writes_is_seen(book: Book) -> None:
-    """The writer's memory of heads is dropped when the file was changed behind its back."""
+    """Whatever the writer remembers is read again when the record was changed behind its back."""
     book.emit("cust", -1_000_000_000)
-    other = SqliteStorage(book.path)
+    other = book.engine.open()
     book.storage, mine = other, book.storage
     book.emit("cust", -2_000_000_000)
     book.storage = mine
@@ -126,7 +117,8 @@ def test_what_the_writer_remembers_is_bounded(book: Book, monkeypatch: pytest.Mo
 
 def test_an_unfixed_or_newer_database_is_refused(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """A SQLite library with the WAL-reset race, and a file with an unknown migration, are refused with the reason."""
-    from pacspace_server.storage.sqlite import UnusableDatabase, database
+    from pacspace_server.storage.protocols import UnusableDatabase
+    from pacspace_server.storage.sqlite import database
 
     assert [database._is_fixed(v) for v in ((3, 40, 1), (3, 44, 6), (3, 50, 6), (3, 50, 7), (3, 51, 2), (3, 51, 3), (4, 0, 0))] == [
         False, True, False, True, False, True, True,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from book import SANDBOX, Book
+from engines import BOTH
 
 from pacspace_proofs.note import parse_log_checkpoint, signed_by
 from pacspace_proofs.tree import leaf_hash, root_from_inclusion, root_of_leaves
@@ -14,7 +15,6 @@ from pacspace_server.log import logtree
 from pacspace_server.log.integrator import _append_closed
 from pacspace_server.log.signer import Signer, SigningRefused
 from pacspace_server.service.fsck import fsck
-from pacspace_server.storage.sqlite import SqliteStorage
 
 ORIGIN = "pacspace.log/sandbox/" + "0" * 32
 
@@ -50,18 +50,19 @@ def test_keys_and_records_are_readable_by_their_owner_only(tmp_path: Path) -> No
     assert path.read_text() == before
 
 
+@BOTH
 def test_an_older_copy_of_the_database_is_not_signed(story: Book, tmp_path: Path) -> None:
     """Under a newer last-signed record an older database is refused a signature, and says why."""
-    story.storage.close()
+    story.close()
     old = tmp_path / "old"
     old.mkdir()
-    shutil.copy(story.path, old / "record.db")
-    again = Book(story.path.parent)
+    copy = story.engine.copy(old)
+    again = Book(story.folder, story.engine)
     again.emit("cust_b", -1_000_000_000)
     again.integrate()
-    again.storage.close()
-    shutil.copytree(story.path.parent / "signer", old / "signer")
-    restored = Book(old)
+    again.close()
+    shutil.copytree(story.folder / "signer", old / "signer")
+    restored = Book(old, copy)
     restored.emit("cust_b", -5_000_000_000)
     restored.integrate()
     (refusal,) = restored.integrator.refusals.values()
@@ -71,10 +72,12 @@ def test_an_older_copy_of_the_database_is_not_signed(story: Book, tmp_path: Path
         log = snapshot.log(snapshot.environment(SANDBOX).log_id)
         assert log.published_size < log.size
     assert any("last-signed record" in problem for problem in fsck(restored.storage, restored.signer).problems)
-    restored.storage.close()
-    story.storage = SqliteStorage(story.path)
+    restored.close()
+    story.integrator = again.integrator
+    story.storage = again.storage = story.engine.open()
 
 
+@BOTH
 def test_a_run_cut_short_is_finished_by_the_next(story: Book) -> None:
     """Entries that were fixed but not signed are signed as they are by the next run, before anything new."""
     story.emit("cust_a", -1_000_000_000)
@@ -97,6 +100,7 @@ def test_a_run_cut_short_is_finished_by_the_next(story: Book) -> None:
     assert fsck(story.storage, story.signer).problems == []
 
 
+@BOTH
 def test_a_slot_is_closed_once(story: Book) -> None:
     """Appending the same closed entry again adds nothing: the head keeps its first entry."""
     with story.storage.snapshot() as snapshot:
@@ -113,11 +117,12 @@ def test_a_slot_is_closed_once(story: Book) -> None:
     assert fsck(story.storage, story.signer).problems == []
 
 
+@BOTH
 def test_damage_freezes_the_month_and_fsck_thaws_it_once_clean(story: Book) -> None:
     """A row that is not what was hashed never reaches the log; its month goes on once fsck is clean again."""
     recorded = story.emit("cust_a", -4_000_000_000).delta
-    set_total = "UPDATE delta SET delta = ? WHERE id = ?"
-    story.storage._writer.execute(set_total, (-4_000_000_001, recorded.id))
+    set_total, engine = "UPDATE delta SET delta = ? WHERE leaf_hash = ?", story.engine
+    engine.sql(set_total, (engine.amount(-4_000_000_001), recorded.leaf_hash))
     story.integrate()
     with story.storage.snapshot() as snapshot:
         customer = snapshot.customer(SANDBOX, story.shard("cust_a"))
@@ -127,7 +132,7 @@ def test_damage_freezes_the_month_and_fsck_thaws_it_once_clean(story: Book) -> N
         assert head.frozen
         assert head.integrated_size == head.size - 1
     assert any("running total" in problem for problem in fsck(story.storage, story.signer).problems)
-    story.storage._writer.execute(set_total, (-4_000_000_000, recorded.id))
+    engine.sql(set_total, (engine.amount(-4_000_000_000), recorded.leaf_hash))
     assert fsck(story.storage, story.signer).problems == []
     story.integrate()
     with story.storage.snapshot() as snapshot:
@@ -136,6 +141,7 @@ def test_damage_freezes_the_month_and_fsck_thaws_it_once_clean(story: Book) -> N
         assert head.integrated_size == head.size
 
 
+@BOTH
 def test_log_paths_and_nodes_hold_across_tiles(book: Book) -> None:
     """Over more than one tile, every entry's path leads to the log's root, at full and at partial sizes."""
     size = 256 * 3 + 17

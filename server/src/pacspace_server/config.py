@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,11 +34,17 @@ class Setting:
 
 
 SETTINGS = [
-    Setting("database", "sqlite:///./pacspace.db", "where the record is: sqlite:///PATH"),
+    Setting(
+        "database", "sqlite:///./pacspace.db", "where the record is: sqlite:///PATH or postgresql://USER@HOST/NAME"
+    ),
     Setting("host", "127.0.0.1", "address to listen on"),
     Setting("port", "8787", "port to listen on; 0 picks a free one"),
     Setting("public_url", "", "the URL that customers reach the server at; empty: the address it listens on"),
-    Setting("signer_dir", "", "folder of signing keys and last-signed records; empty: beside the database"),
+    Setting(
+        "signer_dir",
+        "",
+        "folder of signing keys and last-signed records; empty: beside the database's file, or ./NAME.signer",
+    ),
     Setting("retention_days", "", "erase contexts older than so many days by the ledger clock; empty: never"),
     Setting("log_level", "info", "debug, info, warning or error"),
     Setting("base_url", "http://127.0.0.1:8787", "the server that client commands talk to"),
@@ -76,20 +83,44 @@ def load(flags: Mapping[str, Any], folder: Path | None = None) -> dict[str, Valu
     return values
 
 
-def database_path(value: Value) -> Path:
-    """The file of a sqlite:/// URL."""
-    if not value.text.startswith("sqlite:///") or value.text == "sqlite:///":
-        hint = f"; write sqlite:///{value.text}" if value.text and "://" not in value.text else ""
-        raise ConfigError(f"database ({value.source}): {value.text!r} is not sqlite:///PATH{hint}")
-    return Path(value.text.removeprefix("sqlite:///"))
+@dataclass(frozen=True)
+class Database:
+    """Where the record is: the file of a sqlite:/// URL, or (path None) a PostgreSQL URL as libpq reads it."""
+
+    url: str
+    path: Path | None
+
+    def __str__(self) -> str:
+        return str(self.path or without_password(self.url))
+
+
+def database(value: Value) -> Database:
+    """Raises ConfigError for any other kind of URL."""
+    if value.text.startswith("sqlite:///") and value.text != "sqlite:///":
+        return Database(value.text, Path(value.text.removeprefix("sqlite:///")))
+    if value.text.startswith(("postgresql://", "postgres://")):
+        return Database(value.text, None)
+    shown = without_password(value.text)
+    hint = f"; write sqlite:///{value.text}" if value.text and "://" not in value.text else ""
+    raise ConfigError(
+        f"database ({value.source}): {shown!r} is neither sqlite:///PATH nor postgresql://USER@HOST/NAME{hint}"
+    )
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown: with *** for a password, wherever it stands."""
+    url = re.sub(r"(?<=://)([^/@]*?):[^/]*@", r"\1:***@", url)
+    return re.sub(r"(?<=[?&]password=)[^&]*", "***", url)
 
 
 def signer_folder(values: Mapping[str, Value]) -> Path:
-    """The signer's folder: as set, else `<database>.signer` beside the database."""
+    """The signer's folder: as set, else `<database>.signer` beside a file, or in this folder."""
     if values["signer_dir"].text:
         return Path(values["signer_dir"].text)
-    database = database_path(values["database"])
-    return database.with_name(database.name + ".signer")
+    where = database(values["database"])
+    if where.path is None:
+        return Path((urlsplit(where.url).path.strip("/") or "pacspace") + ".signer")
+    return where.path.with_name(where.path.name + ".signer")
 
 
 def port_number(value: Value) -> int:

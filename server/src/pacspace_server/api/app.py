@@ -16,7 +16,7 @@ from ..service.context import Caller, Context
 from ..service.errors import ServiceError, unavailable
 from ..service.keys import authenticate
 from ..storage.committer import NotWritten
-from ..storage.protocols import Vanished
+from ..storage.protocols import InDoubt, Unavailable, Vanished
 from .fields import parse_fields
 from .http import Call, Receive, Reply, Scope, Send, failure, send_reply
 from .openapi import document
@@ -70,6 +70,14 @@ class Api:
             reply = failure(ServiceError(404, "CUSTOMER_NOT_FOUND", str(error)))
         except NotWritten as error:
             reply = failure(unavailable(f"the database could not take it, nothing was recorded: {error}", DISK_RETRY_S))
+        except Unavailable as error:
+            reply = failure(unavailable(f"the database can't be asked right now: {error}", DISK_RETRY_S))
+        except InDoubt:
+            message = (
+                "the database was lost while it committed, so this may be recorded or not: ask again with the same "
+                "Idempotency-Key or referenceId, which records it once"
+            )
+            reply = failure(unavailable(message, DISK_RETRY_S))
         except Exception:
             logger.exception("request failed", request_id=call.request_id, path=scope["path"])
             message = f"a mistake of the server's; its log has it under {call.request_id}"
@@ -102,7 +110,7 @@ class Api:
         """Who asks, what they may do, what they ask: in this order, and only then the route's own part."""
 
         async def keyed(call: Call) -> Reply:
-            caller = self._bearer(call) if route.auth == BEARER else self._caller(call.header(b"x-api-key"))
+            caller = await (self._bearer(call) if route.auth == BEARER else self._caller(call.header(b"x-api-key")))
             caller.require(route.scope)
             reply = await route.handler(self.context, caller, call, await _fields(route, call))
             if route.auth == BEARER:
@@ -114,27 +122,26 @@ class Api:
 
         return open_to_all if route.auth == NONE else keyed
 
-    def _bearer(self, call: Call) -> Caller:
+    async def _bearer(self, call: Call) -> Caller:
         """Who a dashboard token speaks for. Whatever else names an environment must name the token's."""
         scheme, _, token = (call.header(b"authorization") or "").partition(" ")
         if scheme.lower() != "bearer":
             raise ServiceError(401, "INVALID_API_KEY", "send Authorization: Bearer and a key that has the admin scope")
-        caller = self._caller(token.strip())
+        caller = await self._caller(token.strip())
         key, named = call.header(b"x-api-key"), call.header(b"x-environment")
-        others = ([self._caller(key).environment] if key else []) + ([named.strip().lower()] if named else [])
+        others = ([(await self._caller(key)).environment] if key else []) + ([named.strip().lower()] if named else [])
         if any(other != caller.environment for other in others):
             message = f"the token speaks for {caller.environment}, the request names {', '.join(others)}"
             raise ServiceError(403, "API_KEY_ENVIRONMENT_MISMATCH", message)
         return caller
 
-    def _caller(self, full_key: str | None) -> Caller:
+    async def _caller(self, full_key: str | None) -> Caller:
         """Who asks. A recognised key is remembered for a second, so a revoked one stops within a second."""
         now = time.monotonic()
         known = self._callers.get(full_key or "")
         if known is not None and now < known[0]:
             return known[1]
-        with self.context.storage.snapshot() as snapshot:
-            caller = authenticate(snapshot, full_key)
+        caller = await self.context.look(lambda snapshot: authenticate(snapshot, full_key))
         if len(self._callers) >= KEY_CACHE_ENTRIES:
             self._callers.clear()
         self._callers[full_key or ""] = now + KEY_CACHE_S, caller

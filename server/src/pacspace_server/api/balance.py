@@ -125,7 +125,7 @@ async def emit_batch(context: Context, caller: Caller, call: Call, given: Given)
 
 async def get_delta(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """One delta by recordId or receiptId, with its status."""
-    return success(record_service.get_delta(context, caller, call.path("recordId")))
+    return success(await context.read(record_service.get_delta, context, caller, call.path("recordId")))
 
 
 async def derive(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
@@ -133,12 +133,12 @@ async def derive(context: Context, caller: Caller, call: Call, given: Given) -> 
     page = None
     if given.keys() & {"limit", "offset", "include"}:
         page = derive_service.Page(given.get("limit", DEFAULT_PAGE), given.get("offset", 0))
-    scope, granularity = read_scope(context, caller, given), given.get("granularity")
+    scope, granularity = await read_scope(context, caller, given), given.get("granularity")
     work = (context, caller, call.path("customerId"), scope, given.get("startingBalance", 0), granularity, page)
     if page or granularity or scope.mode == "custom":
         # May scan: a page far down, or a day that the window cuts.
         return success(await asyncio.to_thread(derive_service.derive, *work))
-    return success(derive_service.derive(*work))
+    return success(await context.read(derive_service.derive, *work))
 
 
 async def limits(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
@@ -167,8 +167,8 @@ async def compare(context: Context, caller: Caller, call: Call, given: Given) ->
         given.get("startingBalance", 0),
         None if records is None else [(record["referenceId"], record["delta"]) for record in records],
     )
-    scope = read_scope(context, caller, given)
+    scope = await read_scope(context, caller, given)
     work = (context, caller, given["customerId"], scope, views, given.get("granularity"))
     if records is None and scope.mode != "custom":
-        return success(compare_service.compare(*work), 201)
+        return success(await context.read(compare_service.compare, *work), 201)
     return success(await asyncio.to_thread(compare_service.compare, *work), 201)

@@ -24,7 +24,7 @@ Given = dict[str, Any]
 CHECKPOINT: Table = {
     "customerId": CUSTOMER_ID.meaning("Whose month; without it everybody's, as a job if they are many."),
     **SCOPE,
-    "invoiceReference": fields.text(255, says="Goes into the closing leaf, for good."),
+    "invoiceReference": fields.text(255, *fields.NO_NUL, says="Goes into the closing leaf, for good."),
     "preview": fields.flag(says="Lists what naming this period would lock, and locks nothing."),
     "mode": fields.unsupported(),
     "fingerprints": fields.unsupported(),
@@ -45,7 +45,7 @@ async def checkpoint(context: Context, caller: Caller, call: Call, given: Given)
     key = idempotency_key(call)
     asked = checkpoint_service.CheckpointRequest(
         given.get("customerId"),
-        read_scope(context, caller, given),
+        await read_scope(context, caller, given),
         given.get("invoiceReference"),
         key,
         text_of({name: value for name, value in call.body_given.items() if value is not None}),
@@ -63,7 +63,7 @@ async def checkpoint(context: Context, caller: Caller, call: Call, given: Given)
 
 async def checkpoints(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """Checkpoints, newest first."""
-    scope = read_scope(context, caller, given) if given.keys() & set(SCOPE_FIELDS) else None
+    scope = await read_scope(context, caller, given) if given.keys() & set(SCOPE_FIELDS) else None
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
     work = (context, caller, given.get("customerId"), scope, *page)
     return success(await asyncio.to_thread(checkpoint_service.list_checkpoints, *work))
@@ -77,4 +77,4 @@ async def diff(context: Context, caller: Caller, call: Call, given: Given) -> Re
 
 async def job(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """How far locking a month for all customers is."""
-    return success(jobs_service.get_job(context, caller, call.path("jobId")))
+    return success(await context.read(jobs_service.get_job, context, caller, call.path("jobId")))

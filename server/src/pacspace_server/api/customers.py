@@ -31,11 +31,15 @@ CUSTOMERS: Table = {
 CUSTOMER: Table = {"deltaPage": _PAGE_NUMBER, "deltaLimit": _LIMIT, "period": PERIOD}
 GAPS: Table = {"fromSequence": _SEQUENCE, "toSequence": _SEQUENCE, "limit": _LIMIT}
 NEW_CUSTOMER: Table = {
-    "displayName": fields.required(fields.text(200, says="What people call it.").like("Globex Corporation")),
+    "displayName": fields.required(
+        fields.text(200, *fields.NO_NUL, says="What people call it.").like("Globex Corporation")
+    ),
     "customerId": CUSTOMER_ID.like("cust_globex"),
     "sharingStateHint": fields.choice("INHERIT", "TWO_TIER", "GATED", "OPEN", says="How its link is to be shared."),
     "eventCadence": fields.choice("PER_EVENT", "DAILY", "SUB_DAILY", says="How often deltas are to be expected."),
-    "unitLabel": fields.text(40, says="What the amounts count; in every month's tree, for good.").like("minutes"),
+    "unitLabel": fields.text(40, *fields.NO_NUL, says="What the amounts count; in every month's tree, for good.").like(
+        "minutes"
+    ),
 }
 
 

@@ -71,6 +71,10 @@ def _unknown(name: str, table: Table) -> str:
     return f"is not a field of this request{f'; did you mean {near[0]}?' if near else ''}"
 
 
+# What is stored as text: PostgreSQL takes every character but this one.
+NO_NUL = (r"[^\u0000]*", "must not hold U+0000")
+
+
 def text(max_chars: int, pattern: str | None = None, hint: str = "", says: str = "") -> Field:
     """A string that is not empty."""
     matches = re.compile(pattern).fullmatch if pattern else None

@@ -96,7 +96,7 @@ class Public:
         waited = False
         while chunks is None:
             try:
-                chunks = bundle_service.bundle(self.context.storage, receipt_id, kind)
+                chunks = await self.context.read(bundle_service.bundle, self.context.storage, receipt_id, kind)
             except ServiceError as error:
                 if error.status != 503 or waited:
                     raise
@@ -115,18 +115,18 @@ class Public:
 
     async def log_checkpoint(self, call: Call, given: dict[str, Any]) -> Reply:
         """The newest signed log checkpoint (C2SP tlog-checkpoint)."""
-        log = self._log(call)
+        log = await self._log(call)
         if log.note is None:
             raise ServiceError(503, "SERVICE_UNAVAILABLE", "nothing has been signed yet", retryAfterSeconds=1)
         return _text(log.note, {"Cache-Control": "no-cache"})
 
     async def log_key(self, call: Call, given: dict[str, Any]) -> Reply:
         """The log's verifier key, one line."""
-        return _text(f"{self.context.signer.verifier_key(self._log(call).origin)}\n")
+        return _text(f"{self.context.signer.verifier_key((await self._log(call)).origin)}\n")
 
     async def log_tile(self, call: Call, given: dict[str, Any]) -> Reply:
         """Tiles of the log, entries included (C2SP tlog-tiles)."""
-        log = self._log(call)
+        log = await self._log(call)
         match = TILE.fullmatch(call.path("tile"))
         if match is None:
             raise ServiceError(404, "NOT_FOUND", "not a tile path (C2SP tlog-tiles)")
@@ -134,23 +134,23 @@ class Public:
         width = int(match[3]) if match[3] else logtree.TILE
         if _tile_path(int(digits)) != match[2] or (match[3] and width >= logtree.TILE) or len(digits) > 15:
             raise ServiceError(404, "NOT_FOUND", "not a tile path (C2SP tlog-tiles)")
-        with self.context.storage.snapshot() as snapshot:
-            if match[1] == "entries":
-                body = logtree.entries_tile(snapshot, log, int(digits), width)
-            else:
-                body = logtree.tile(snapshot, log, int(match[1]), int(digits), width)
+        place = log, int(digits), width
+        if match[1] == "entries":
+            body = await self.context.look(lambda snapshot: logtree.entries_tile(snapshot, *place))
+        else:
+            level = int(match[1])
+            body = await self.context.look(lambda snapshot: logtree.tile(snapshot, log, level, *place[1:]))
         if body is None:
             raise ServiceError(404, "NOT_FOUND", "the log has not published this tile (yet)")
         return Reply(200, body=body, media_type="application/octet-stream", headers=IMMUTABLE)
 
-    def _log(self, call: Call) -> Log:
-        name = call.path("name")
-        with self.context.storage.snapshot() as snapshot:
-            for environment in ("sandbox", "production"):
-                log = snapshot.log_by_origin(f"pacspace.log/{environment}/{name}")
-                if log is not None:
-                    return log
-        raise ServiceError(404, "NOT_FOUND", "no such log")
+    async def _log(self, call: Call) -> Log:
+        origins = [f"pacspace.log/{environment}/{call.path('name')}" for environment in ("sandbox", "production")]
+        found = await self.context.look(lambda snapshot: [snapshot.log_by_origin(origin) for origin in origins])
+        log = next(filter(None, found), None)
+        if log is None:
+            raise ServiceError(404, "NOT_FOUND", "no such log")
+        return log
 
     async def health(self, call: Call, given: dict[str, Any]) -> Reply:
         """Whether the process answers."""
@@ -160,8 +160,7 @@ class Public:
         """Whether it can record; with ?for=verify also whether the log is signed and keeps up."""
         wanted = given.get("for", "record")
         problems = []
-        with self.context.storage.snapshot() as snapshot:
-            logs = [snapshot.log(environment.log_id) for environment in snapshot.environments()]
+        logs = await self.context.look(lambda snapshot: [snapshot.log(e.log_id) for e in snapshot.environments()])
         if wanted == "verify":
             problems += [f"signing refused: {reason}" for reason in self.context.integrator.refusals.values()]
             problems += [f"{log.origin}: entries wait for a signature" for log in logs if log.size > log.published_size]

@@ -40,7 +40,7 @@ def presentation(given: Given) -> receipt_service.Presentation:
 
 async def receipt(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """The receipt of a scope: totals, proof root, links."""
-    scope = read_scope(context, caller, given)
+    scope = await read_scope(context, caller, given)
     return success(await receipt_service.receipt(context, caller, call.path("customerId"), scope))
 
 

@@ -48,12 +48,11 @@ def codes_of(route: Route) -> dict[int, list[str]]:
     codes = list(route.codes)
     if route.auth != NONE:
         codes += ["INVALID_API_KEY", "FORBIDDEN"]
-        if route.scope != "read":
-            codes.append("SERVICE_UNAVAILABLE")
     if route.body is not None:
         codes += ["PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"]
     by_status: dict[int, list[str]] = {400: []}
-    for code in sorted({*codes, "INTERNAL_ERROR"}):
+    # Writes wait in a bounded queue, and a database behind a network may be away.
+    for code in sorted({*codes, "INTERNAL_ERROR", "SERVICE_UNAVAILABLE"}):
         by_status.setdefault(status_of(code), []).append(code)
     return dict(sorted(by_status.items()))
 

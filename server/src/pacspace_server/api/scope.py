@@ -40,11 +40,10 @@ PAGE: Table = {
 PERIOD = fields.period(says="One UTC calendar month, YYYY-MM.")
 
 
-def read_scope(context: Context, caller: Caller, given: dict[str, Any]) -> Scope:
+async def read_scope(context: Context, caller: Caller, given: dict[str, Any]) -> Scope:
     """The scope that a request names; the current month of the caller's ledger clock without one."""
     named = {name: given.get(name) for name in (*SCOPE_FIELDS, *STARTING_FIELDS)}
-    with context.storage.snapshot() as snapshot:
-        now = snapshot.now(snapshot.environment(caller.environment_id))
+    now = await context.look(lambda snapshot: snapshot.now(snapshot.environment(caller.environment_id)))
     try:
         return parse_scope(named, now)
     except ScopeError as error:

@@ -103,7 +103,7 @@ class Main(Group):
 def _end(error: Exception) -> None:
     """Ends the command if the error is one that people can do something about."""
     from ..service.errors import ServiceError
-    from ..storage.sqlite import UnusableDatabase
+    from ..storage.protocols import InDoubt, Unavailable, UnusableDatabase
     from .wiring import AlreadyServed
 
     if isinstance(error, settings.ConfigError | InstantError | WrongUse | verify_command.WrongUse):
@@ -112,5 +112,11 @@ def _end(error: Exception) -> None:
         details = [f"{d['field']}: {d['problem']}" for d in error.extra.get("details", ())]
         message = "the server does not take this:" if details else error.message
         fail(message, EXIT_WRONG_USE if error.status == 400 else EXIT_NOT_DONE, details)
+    if isinstance(error, Unavailable):
+        fail(f"the database: {error}", EXIT_NOT_DONE)
+    if isinstance(error, InDoubt):
+        fail(
+            "the database was lost while it committed: look whether this was done before you do it again", EXIT_NOT_DONE
+        )
     if isinstance(error, UnusableDatabase | AlreadyServed | OSError | verify_command.NotDone):
         fail(str(error), EXIT_NOT_DONE)

@@ -26,7 +26,7 @@ def run_erase(
     """Asks, erases, and says what is left."""
     if before is not None:
         parse_period(before)
-    storage = open_storage(settings.database_path(values["database"]), create=False)
+    storage = open_storage(settings.database(values["database"]), create=False)
     customer = _find(storage, environment, customer_id)
     if customer is None:
         out.fail(f"no customer {customer_id} in {environment}", EXIT_NO)
@@ -35,23 +35,21 @@ def run_erase(
     named = before is None and _has_name(storage, customer)
     with deltas_progress("erasing", customer.last_sequence, out.as_json) as advance:
         removed = erase_customer(storage, customer, before, advance)
-    scrubbed = storage.scrub()
+    still_holds = storage.scrub()
     storage.close()
     lines = [
         _erased(customer_id, removed, before) if removed or named else _nothing(customer_id, before),
         "Amounts, instants, ids and hashes stay: every proof root and receipt verifies as before. Copies that you gave out "
         "or backed up are not touched.",
     ]
-    if not scrubbed:
-        lines.append(
-            "The write-ahead log is in use and holds old bytes until the server writes it back, or this is run again."
-        )
+    if still_holds is not None:
+        lines.append(f"{still_holds}.")
     shown = {
         "customerId": customer_id,
         "environment": environment,
         "before": before,
         "erased": removed,
-        "scrubbed": scrubbed,
+        "scrubbed": still_holds is None,
     }
     out.show(shown, "\n".join(lines))
 

@@ -27,7 +27,7 @@ def main(ctx: click.Context, as_json: bool) -> None:
 
     Start with `pacspace demo` (a whole billing cycle, in seconds) or `pacspace serve`.
 
-    serve, keys, fsck, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
+    serve, migrate, keys, fsck, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
     close-month, receipt, customers, customer and export speak to a server; verify needs neither.
 
     Settings come from flags, then PACSPACE_* environment variables, then pacspace.toml, then defaults; see
@@ -46,17 +46,37 @@ SIGNER = click.option("--signer-dir", help="Folder of signing keys.  [default: b
 @DATABASE
 @SIGNER
 @click.option("--public-url", help="The URL that customers reach this server at.")
-@click.option("--workers", type=int, default=1, help="Server processes; SQLite takes one.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, help="Server processes; SQLite takes one.")
+@click.option("--migrate", is_flag=True, help="Bring a PostgreSQL database's schema up to date first; needs its owner.")
 @click.option("--sandbox-clock", metavar="INSTANT", help="Hold the sandbox's clock at an instant.")
 @click.pass_obj
-def serve(out: Output, /, workers: int, sandbox_clock: str | None, **flags: str | None) -> None:
-    """Start the server: API, pages and the log. Creates the database on the first start."""
+def serve(out: Output, /, workers: int, migrate: bool, sandbox_clock: str | None, **flags: str | None) -> None:
+    """Start the server: API, pages and the log. Creates a SQLite file on the first start."""
     from . import serving
 
-    if workers != 1:
-        out.fail("--workers: SQLite takes one server process: it has one writer, and one process keeps up with it", 2)
     clock = parse_instant(sandbox_clock) if sandbox_clock is not None else None
-    serving.serve(out, settings.load(flags), clock)
+    sys.exit(serving.serve(out, settings.load(flags), clock, workers, migrate))
+
+
+@main.command(epilog=examples("pacspace migrate --database postgresql://owner@db.example/pacspace --role pacspace"))
+@DATABASE
+@click.option("--role", metavar="NAME", help="The role that `serve` connects as; it gets the rights it needs, no more.")
+@click.pass_obj
+def migrate(out: Output, /, role: str | None, database: str | None) -> None:
+    """Create a PostgreSQL record, or bring its schema up to date. Connects as the owner of the database.
+
+    With --role, that role may read everything and add to the record, but not change or remove what is in it.
+    """
+    from .wiring import migrate_postgres
+
+    where = settings.database(settings.load({"database": database})["database"])
+    if where.path is not None:
+        out.fail("migrate is for PostgreSQL: a SQLite file is brought up to date whenever it is opened", EXIT_WRONG_USE)
+    added = migrate_postgres(where, role)
+    what = f"applied {', '.join(added)}" if added else "the schema is up to date"
+    out.show(
+        {"database": str(where), "applied": added, "role": role}, what + (f"; {role} has its rights" if role else "")
+    )
 
 
 @main.command(epilog=examples("pacspace demo --keep"))
@@ -89,7 +109,7 @@ def keys_create(out: Output, side: str, name: str, scopes: str, database: str | 
     wanted = tuple(scopes.split(","))
     if not set(wanted) <= set(SCOPES):
         out.fail(f"--scopes: {scopes} is not a list of {', '.join(SCOPES)}", EXIT_WRONG_USE)
-    storage = open_storage(settings.database_path(settings.load({"database": database})["database"]))
+    storage = open_storage(settings.database(settings.load({"database": database})["database"]))
     key, full = create_key(storage, ENVIRONMENTS[side], name, wanted)
     storage.close()
     value = {
@@ -106,7 +126,7 @@ def keys_list(out: Output, database: str | None) -> None:
     """List the keys, without their secrets."""
     from .wiring import open_storage
 
-    storage = open_storage(settings.database_path(settings.load({"database": database})["database"]), create=False)
+    storage = open_storage(settings.database(settings.load({"database": database})["database"]), create=False)
     with storage.snapshot() as snapshot:
         rows = snapshot.api_keys()
     storage.close()
@@ -134,7 +154,7 @@ def keys_revoke(out: Output, key_id: str, database: str | None) -> None:
 
     from .wiring import open_storage
 
-    storage = open_storage(settings.database_path(settings.load({"database": database})["database"]), create=False)
+    storage = open_storage(settings.database(settings.load({"database": database})["database"]), create=False)
     done = storage.write(lambda unit: unit.revoke_api_key(key_id, time.time_ns() // 1000))
     storage.close()
     if not done:
@@ -215,7 +235,7 @@ def show_config(out: Output) -> None:
     rows = []
     for setting in settings.SETTINGS:
         value = values[setting.name]
-        shown = "(set)" if setting.secret and value.text else value.text
+        shown = "(set)" if setting.secret and value.text else settings.without_password(value.text)
         rows.append({"name": setting.name, "value": shown, "source": value.source, "help": setting.help})
     lines = [[row["name"], row["value"] or "(empty)", row["source"], row["help"]] for row in rows]
     out.show(rows, table(["setting", "value", "from", "meaning"], lines))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,6 +13,8 @@ import structlog
 from .. import config as settings
 from ..service.keys import create_key
 from . import wiring
+from .output import EXIT_WRONG_USE
+from .workers import run_workers
 
 if TYPE_CHECKING:
     from .output import Output
@@ -58,7 +59,7 @@ def configure_logging(level: str) -> None:
 def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | None) -> wiring.ServerConfig:
     public_url = settings.http_url("public_url", values["public_url"]) if values["public_url"].text else None
     return wiring.ServerConfig(
-        settings.database_path(values["database"]),
+        settings.database(values["database"]),
         settings.signer_folder(values),
         values["host"].text,
         settings.port_number(values["port"]),
@@ -70,13 +71,24 @@ def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | Non
 
 def _named(database: settings.Value) -> str:
     """The option that another command needs to find the same database."""
-    return f" --database {shlex.quote(database.text)}" if database.source == "flag" else ""
+    return f" --database {shlex.quote(settings.without_password(database.text))}" if database.source == "flag" else ""
 
 
-def serve(out: Output, values: Mapping[str, settings.Value], sandbox_clock: int | None) -> None:
-    """Runs the server until it is told to stop."""
+def serve(
+    out: Output, values: Mapping[str, settings.Value], sandbox_clock: int | None, workers: int, migrate: bool
+) -> int:
+    """Runs the server until it is told to stop; the exit status."""
     configure_logging(values["log_level"].text)
     config = server_config(values, sandbox_clock)
+    if config.database.path is not None and workers > 1:
+        reason = "it has one writer, and one process keeps up with it"
+        out.fail(f"--workers: SQLite takes one server process: {reason}", EXIT_WRONG_USE)
+    if config.database.path is not None and migrate:
+        out.fail(
+            "--migrate is for PostgreSQL: a SQLite file is brought up to date whenever it is opened", EXIT_WRONG_USE
+        )
+    if migrate:
+        wiring.migrate_postgres(config.database)
     with wiring.exclusive(config.database):
         storage = wiring.open_storage(config.database)
         if sandbox_clock is not None:
@@ -84,18 +96,34 @@ def serve(out: Output, values: Mapping[str, settings.Value], sandbox_clock: int 
         with storage.snapshot() as snapshot:
             first = not snapshot.api_keys()
         key = create_key(storage, "sandbox", "first key", ("read", "write"))[1] if first else None
+        with wiring.listening(config) as (listener, url):
 
-        def ready(url: str) -> None:
-            if out.as_json:
-                out.show({"url": url, "database": str(config.database), "fullKey": key}, "")
-            elif key is not None:
-                names = {"database": Path(config.database), "signer": config.signer_folder}
-                print(FIRST_START.format(url=url, key=key, **names))
-            else:
-                print(f"lost the key? `pacspace keys create --env test{_named(values['database'])}`")
-            if not out.as_json:
-                print(f"listening on {url}")
-            sys.stdout.flush()
+            def ready() -> None:
+                _tell(out, config, url, key, _named(values["database"]))
 
-        wiring.run_server(config, storage, ready)
-        storage.close()
+            if workers == 1:
+                wiring.run_server(config, storage, listener, url, ready)
+                storage.close()
+                return 0
+            wiring.open_signer(storage, config.signer_folder)
+            storage.close()  # connections don't survive a fork
+
+            def work(told: Callable[[], None]) -> None:
+                own = wiring.open_storage(config.database)
+                wiring.run_server(config, own, listener, url, told)
+                own.close()
+
+            return run_workers(workers, work, ready)
+
+
+def _tell(out: Output, config: wiring.ServerConfig, url: str, key: str | None, named: str) -> None:
+    """That the server listens, and the key of a first start."""
+    if out.as_json:
+        out.show({"url": url, "database": str(config.database), "fullKey": key}, "")
+    else:
+        if key is not None:
+            print(FIRST_START.format(url=url, key=key, database=config.database, signer=config.signer_folder))
+        else:
+            print(f"lost the key? `pacspace keys create --env test{named}`")
+        print(f"listening on {url}")
+    sys.stdout.flush()

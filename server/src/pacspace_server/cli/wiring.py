@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 import uvicorn
 
+from .. import config as settings
 from ..api.app import Api
 from ..api.openapi import document
 from ..api.public import Public
@@ -30,8 +31,8 @@ from ..service.errors import ServiceError
 from ..service.jobs import Jobs
 from ..service.sandbox import move_clock
 from ..storage.committer import Committer
-from ..storage.protocols import Storage, Unit
-from ..storage.sqlite import SqliteStorage, UnusableDatabase
+from ..storage.protocols import Storage, Unit, UnusableDatabase
+from ..storage.sqlite import SqliteStorage
 from ..web.pages import Pages
 from .output import WrongUse
 
@@ -43,7 +44,7 @@ SHUTDOWN_S, BACKLOG, SWITCH_S = 30, 1024, 0.0001
 class ServerConfig:
     """What a server needs to run."""
 
-    database: Path
+    database: settings.Database
     signer_folder: Path
     host: str
     port: int
@@ -52,9 +53,30 @@ class ServerConfig:
     retention_days: int | None = None
 
 
-def open_storage(database: Path, create: bool = True) -> SqliteStorage:
-    _need_folder(database)
-    return SqliteStorage(database, create)
+def open_storage(database: settings.Database, create: bool = True) -> Storage:
+    """`create` is for a file: a PostgreSQL record is made by `migrate`."""
+    if database.path is not None:
+        _need_folder(database.path)
+        return SqliteStorage(database.path, create)
+    with _psycopg():
+        from ..storage.postgres import PostgresStorage
+    return PostgresStorage(database.url)
+
+
+def migrate_postgres(database: settings.Database, role: str | None = None) -> list[str]:
+    """Brings a PostgreSQL database up to date; the migrations that were applied."""
+    with _psycopg():
+        from ..storage.postgres import migrate
+    return migrate(database.url, role)
+
+
+@contextmanager
+def _psycopg() -> Iterator[None]:
+    """The driver comes with an extra, so that a small installation does without."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UnusableDatabase("PostgreSQL needs psycopg: pip install 'pacspace-server[postgres]'") from error
 
 
 def _need_folder(database: Path) -> None:
@@ -81,10 +103,13 @@ class AlreadyServed(Exception):
 
 
 @contextmanager
-def exclusive(database: Path) -> Iterator[None]:
-    """One server process per SQLite file."""
-    _need_folder(database)
-    lock = database.with_name(database.name + ".lock")
+def exclusive(database: settings.Database) -> Iterator[None]:
+    """One server process per SQLite file; PostgreSQL takes any number."""
+    if database.path is None:
+        yield
+        return
+    _need_folder(database.path)
+    lock = database.path.with_name(database.path.name + ".lock")
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -111,17 +136,18 @@ def set_start_clock(storage: Storage, at: int) -> None:
         ) from error
 
 
-async def serve(config: ServerConfig, storage: Storage, ready: Callable[[str], None]) -> None:
-    """Runs until SIGTERM or SIGINT; then finishes what it has."""
+@contextmanager
+def listening(config: ServerConfig) -> Iterator[tuple[socket.socket, str]]:
+    """The socket that is served, and its URL."""
     with socket.create_server((config.host, config.port), backlog=BACKLOG) as listener:
         host, port = listener.getsockname()[:2]
-        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        await _run(config, storage, listener, url, ready)
+        yield listener, f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 async def _run(
-    config: ServerConfig, storage: Storage, listener: socket.socket, url: str, ready: Callable[[str], None]
+    config: ServerConfig, storage: Storage, listener: socket.socket, url: str, ready: Callable[[], None]
 ) -> None:
+    """Runs until SIGTERM or SIGINT; then finishes what it has."""
     loop = asyncio.get_running_loop()
     signer = open_signer(storage, config.signer_folder)
     committer = Committer(storage, lambda: integrator.wake())
@@ -131,7 +157,9 @@ async def _run(
         with contextlib.suppress(RuntimeError):  # the loop may be gone already
             loop.call_soon_threadsafe(context.announce_published)
 
-    integrator = Integrator(storage, signer, committer.run_blocking, published)
+    # A file has one writer, and whoever writes waits for its turn; a server has its own turns.
+    write = storage.write if storage.remote else committer.run_blocking
+    integrator = Integrator(storage, signer, write, published)
     context = Context(storage, committer, integrator, signer, config.public_url or url)
     context.jobs = Jobs(context)
     public = Public(context)
@@ -151,17 +179,18 @@ async def _run(
     )
     server = uvicorn.Server(settings)
     integrator.start()
-    context.jobs.resume()
+    jobs = asyncio.create_task(context.jobs.watch())
     retention = asyncio.create_task(keep_retention(context, config.retention_days)) if config.retention_days else None
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
     if server.started:
-        ready(url)
+        ready()
     try:
         await serving
     finally:
         # Jobs at a chunk's end, then the log, then writes: whatever was acknowledged is on disk already.
+        jobs.cancel()
         await context.jobs.stop()
         if retention is not None:
             retention.cancel()
@@ -169,8 +198,10 @@ async def _run(
         await committer.close()
 
 
-def run_server(config: ServerConfig, storage: Storage, ready: Callable[[str], None]) -> None:
-    """The same on an event loop of its own. uvicorn re-raises the signal that ended it: that is a clean end here."""
+def run_server(
+    config: ServerConfig, storage: Storage, listener: socket.socket, url: str, ready: Callable[[], None]
+) -> None:
+    """A server on an event loop of its own, until it is told to stop. uvicorn re-raises the signal that ended it: that is a clean end here."""
     # What is loaded by now stays; short-lived rows and replies are freed by their counts, so look for cycles rarely.
     gc.freeze()
     # The log's thread gives the interpreter up at every row it reads; by default it would, under load, get it back
@@ -179,7 +210,7 @@ def run_server(config: ServerConfig, storage: Storage, ready: Callable[[str], No
     gc.set_threshold(20_000, 20, 20)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what uvicorn restores, and so what it re-raises into
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop) as runner:
-        runner.run(serve(config, storage, ready))
+        runner.run(_run(config, storage, listener, url, ready))
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -21,7 +21,8 @@ from pacspace_proofs.record import BATCH, CLOSED, HEAD, commitment, context_hash
 from pacspace_proofs.tree import leaf_hash, push, root_of_leaves, root_of_peaks
 
 from ..domain.tree import pack, unpack
-from ..storage.protocols import Storage, Unit
+from ..storage.committer import NotWritten
+from ..storage.protocols import InDoubt, Lease, LeaseLost, Storage, Unavailable, Unit
 from ..storage.recording import delta_leaf
 from ..storage.records import Customer, Delta, Environment, Log, PeriodHead
 from . import logtree
@@ -30,6 +31,8 @@ from .signer import Signer, SigningRefused
 MAX_HEADS = 5_000
 PAUSE_S = 0.05
 RETRY_S = 1.0
+LOOK_S = 0.1  # for what other processes wrote
+HOLD_EVERY = 1_000  # deltas
 
 logger = structlog.get_logger("pacspace.integrator")
 Write = Callable[[Callable[[Unit], Any]], Any]
@@ -94,13 +97,18 @@ def rehash(customer: Customer, head: PeriodHead, new: Iterable[Delta]) -> str | 
 
 
 class Integrator:
-    """Runs on a thread of its own until stopped. `write` carries a transaction out in turn with the committer's."""
+    """Runs on a thread of its own until stopped. `write` carries a transaction out in turn with the committer's.
+
+    Of several processes on one record, the one that holds a log's lease integrates; the others look what it published.
+    """
 
     def __init__(self, storage: Storage, signer: Signer, write: Write, on_published: Callable[[], None]) -> None:
         self._storage, self._signer, self._write, self._on_published = storage, signer, write, on_published
         self._wake = threading.Event()
         self._stopping = False
         self._refusals: dict[str, str] = {}
+        self._leases: dict[int, Lease] = {}
+        self._published: dict[str, int] = {}
         self._thread = threading.Thread(target=self._loop, name="integrator", daemon=True)
 
     @property
@@ -119,37 +127,65 @@ class Integrator:
         self._stopping = True
         self._wake.set()
         self._thread.join()
+        self.release()
+
+    def release(self) -> None:
+        """Lets another process integrate at once."""
+        for lease in self._leases.values():
+            lease.release()
 
     def _loop(self) -> None:
         while not self._stopping:
-            self._wake.wait(timeout=RETRY_S)
+            self._wake.wait(timeout=LOOK_S if self._storage.remote else RETRY_S)
             self._wake.clear()
             started = time.monotonic()
             try:
-                with self._storage.snapshot() as snapshot:
-                    environments = snapshot.environments()
                 # Another look at once when something was done: it may have been more than one run takes.
-                if any([self.run(environment) for environment in environments]):
+                if any([self.run(environment) for environment in self._look()]):
                     self._wake.set()
+            except LeaseLost as lost:
+                logger.warning("another process integrates now", problem=str(lost))
+            except (Unavailable, InDoubt, NotWritten) as problem:
+                logger.warning("the database is not there; tried again", problem=repr(problem))
+                time.sleep(RETRY_S)
             except Exception:
                 logger.exception("integration failed; the next run repeats it")
                 time.sleep(RETRY_S)
             # At most half of the time, so that recording never waits long for the log.
             time.sleep(max(PAUSE_S, time.monotonic() - started))
 
+    def _look(self) -> list[Environment]:
+        """The environments; tells of what other processes have published."""
+        with self._storage.snapshot() as snapshot:
+            environments = snapshot.environments()
+            logs = [snapshot.log(environment.log_id) for environment in environments]
+        before, self._published = self._published, {log.origin: log.published_size for log in logs}
+        if self._published != before:
+            self._on_published()
+        return environments
+
+    def _lease(self, environment_id: int) -> Lease:
+        if environment_id not in self._leases:
+            self._leases[environment_id] = self._storage.lease(f"integrator/{environment_id}")
+        return self._leases[environment_id]
+
     def run(self, environment: Environment) -> bool:
         """One integration of one environment's log; whether there was anything to do."""
+        lease = self._lease(environment.id)
+        fencing = lease.hold()
+        if fencing is None:
+            return False
         # Straight line: read and re-hash, fix entries, sign, publish. A crash between two steps is repaired by the next.
         prepared = self._prepare(environment.id)
         if prepared is None:
             return False
-        fixed = self._write(lambda unit: _fix_entries(unit, prepared))
+        fixed = self._write(lease.guard(lambda unit: _fix_entries(unit, prepared)))
         # Crash here: entries are fixed but not signed. The next run finds size > published_size and signs them.
         if fixed is None:
             return False
         log, root = fixed.log, fixed.root
         try:
-            note = self._sign(log, root)
+            note = self._sign(log, root, fencing)
         except SigningRefused as refusal:
             if self._refusals.get(log.origin) != str(refusal):
                 logger.error("signing refused", origin=log.origin, reason=str(refusal))
@@ -165,17 +201,17 @@ class Integrator:
             if unit.log_by_origin(log.origin) is not None:
                 unit.publish(log.id, log.size, root, note, at)
 
-        self._write(publish)
+        self._write(lease.guard(publish))
         # Crash here: published; the heads' verified sizes follow from the published size, so nothing is left to do.
         self._on_published()
         return True
 
-    def _sign(self, log: Log, root: bytes) -> str | None:
+    def _sign(self, log: Log, root: bytes, fencing: int) -> str | None:
         with self._storage.snapshot() as snapshot:
             if snapshot.log_by_origin(log.origin) is None:
                 return None  # the sandbox was emptied meanwhile
             return self._signer.sign(
-                log.origin, log.size, root, 0, lambda size: logtree.root_at(snapshot, log.id, size)
+                log.origin, log.size, root, fencing, lambda size: logtree.root_at(snapshot, log.id, size)
             )
 
     def _prepare(self, environment_id: int) -> Prepared | None:
@@ -187,13 +223,13 @@ class Integrator:
                 # A run was cut short: finish it first, so that the run before the last is always published.
                 return prepared
             changed = snapshot.changed_heads(environment_id, MAX_HEADS)
-            # One query for all of them: each one costs the interpreter's lock.
-            by_head = groupby(snapshot.new_deltas(changed[-1][1].id if changed else 0), lambda delta: delta.period_id)
+            new_deltas = _holding(self._lease(environment_id), snapshot.new_deltas(environment_id, changed))
+            by_head = groupby(new_deltas, lambda delta: delta.period_id)
             head_id, new = next(by_head, (None, iter(())))
             for customer, head in changed:
-                while head_id is not None and head_id < head.id:  # of another environment
-                    head_id, new = next(by_head, (None, iter(())))
                 damage = rehash(customer, head, new if head_id == head.id else ())
+                if head_id == head.id:
+                    head_id, new = next(by_head, (None, iter(())))
                 if damage is not None:
                     logger.error("record damaged", customer=customer.customer_id, period=head.period, problem=damage)
                     head.frozen = True
@@ -201,6 +237,14 @@ class Integrator:
                 else:
                     _commit_to(prepared, log, customer, head)
         return prepared if prepared.opened or prepared.closed or prepared.damaged else None
+
+
+def _holding(lease: Lease, deltas: Iterable[Delta]) -> Iterator[Delta]:
+    """The deltas, while the lease is kept: a long run must not look like a dead one."""
+    for number, delta in enumerate(deltas):
+        if number % HOLD_EVERY == 0:
+            lease.hold()
+        yield delta
 
 
 def _commit_to(prepared: Prepared, log: Log, customer: Customer, head: PeriodHead) -> None:
@@ -230,14 +274,16 @@ def _fix_entries(unit: Unit, prepared: Prepared) -> Run | None:
 
 def _append_closed(unit: Unit, log: Log, closed: list[tuple[bytes, bytes, PeriodHead]]) -> None:
     """A slot that is closed already keeps its entry: an identical repeat is not a second one."""
-    new = [(named, entry) for named, entry, _ in closed if unit.closed_entry_index(log.id, named) is None]
+    known = unit.closed_entries(log.id, [named for named, _, _ in closed])
+    new = [(named, entry) for named, entry, _ in closed if named not in known]
     indexes = logtree.append(unit, log, [entry for _, entry in new], [None] * len(new))
-    for (named, _), index in zip(new, indexes, strict=True):
-        unit.add_closed_slot(log.id, named, index)
+    added = {named: index for (named, _), index in zip(new, indexes, strict=True)}
+    unit.add_closed_slots(log.id, added)
+    entries = known | added
     for named, _, head in closed:
-        head.entry_index = unit.closed_entry_index(log.id, named)
+        head.entry_index = entries[named]
         head.batch_index = head.batch_size = None
-        unit.set_integrated(head)
+    unit.set_integrated([head for _, _, head in closed])
 
 
 def _append_batch(unit: Unit, log: Log, opened: list[tuple[bytes, PeriodHead]]) -> None:
@@ -250,4 +296,4 @@ def _append_batch(unit: Unit, log: Log, opened: list[tuple[bytes, PeriodHead]]) 
     (index,) = logtree.append(unit, log, [entry], [pack(members)])
     for position, (_, head) in enumerate(opened):
         head.entry_index, head.batch_index, head.batch_size = index, position, len(members)
-        unit.set_integrated(head)
+    unit.set_integrated([head for _, head in opened])

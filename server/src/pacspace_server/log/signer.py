@@ -47,7 +47,9 @@ class Signer:
     def create_key(self, origin: str) -> None:
         """A key for a log that has none yet. Never replaces one."""
         path = self._path(origin, "key")
-        if not path.exists():
+        with self._locked(origin):
+            if path.exists():
+                return
             _write_durably(path, Ed25519PrivateKey.generate().private_bytes_raw().hex() + "\n")
 
     def has_key(self, origin: str) -> bool:

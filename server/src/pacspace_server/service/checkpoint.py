@@ -57,8 +57,9 @@ async def checkpoint(context: Context, caller: Caller, asked: CheckpointRequest)
         raise ServiceError(outcome.status, outcome.code, outcome.message, **outcome.extra)
     assert isinstance(outcome, Locked)
     await context.wait_for_log(lambda: is_in_log(context, outcome.checkpoint))
-    with context.storage.snapshot() as snapshot:
-        return locked_view(snapshot, outcome, asked.scope.first, asked.invoice_reference), outcome.replayed
+    return await context.look(
+        lambda snapshot: locked_view(snapshot, outcome, asked.scope.first, asked.invoice_reference)
+    ), outcome.replayed
 
 
 def is_in_log(context: Context, checkpoint: Checkpoint) -> bool:
@@ -159,10 +160,11 @@ async def _interim_reply(
     """An interim checkpoint: the provisional root of a scope. Locks nothing. Also says whether the key replayed it."""
     if asked.invoice_reference is not None:
         raise invalid(("invoiceReference", "goes with a period: only a locked month carries one"))
+    shard = context.shard(caller, customer_id)
     key, body = _key_and_body(context, caller, customer_id, asked)
 
     def work(unit: Unit) -> tuple[Checkpoint | None, bool]:
-        known = unit.idempotency(key) if key is not None else None
+        known = unit.idempotency(shard, key) if key is not None else None
         if known is not None:
             if known[1] is None or known[2] != body:
                 message = "this Idempotency-Key was used with another body; nothing was handed out"
@@ -174,18 +176,21 @@ async def _interim_reply(
         return interim, False
 
     interim, replayed = await context.committer.run(work)
-    with context.storage.snapshot() as snapshot:
+
+    def view(snapshot: Snapshot) -> dict[str, Any]:
         if interim is None:
-            return _empty_view(snapshot, find_customer(context, snapshot, caller, customer_id), asked.scope), False
-        view = checkpoint_view(snapshot, interim)
-    warning = "interim: nothing was locked; name a period to lock it"
-    return view | {"alsoLocked": [], "idempotent": False, "warnings": [warning]}, replayed
+            return _empty_view(snapshot, find_customer(context, snapshot, caller, customer_id), asked.scope)
+        warning = "interim: nothing was locked; name a period to lock it"
+        return checkpoint_view(snapshot, interim) | {"alsoLocked": [], "idempotent": False, "warnings": [warning]}
+
+    return await context.look(view), replayed
 
 
 async def _interim_of_all(context: Context, caller: Caller, asked: CheckpointRequest) -> dict[str, Any]:
     """Interim checkpoints of the environment's first customers. Locks nothing."""
-    with context.storage.snapshot() as snapshot:
-        customers = snapshot.customers(caller.environment_id, None, "", ALL_LIMIT + 1, 0)
+    customers = await context.look(
+        lambda snapshot: snapshot.customers(caller.environment_id, None, "", ALL_LIMIT + 1, 0)
+    )
     replies = [(await _interim_reply(context, caller, c.customer_id, asked))[0] for c in customers[:ALL_LIMIT]]
     warnings = [f"only the first {ALL_LIMIT} customers are shown"] if len(customers) > ALL_LIMIT else []
     totals = {"customers": len(replies), **counted(sum(reply["deltaCount"] for reply in replies))}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..domain.scopes import ScopeError
 from ..log.integrator import Integrator
@@ -21,6 +21,7 @@ from .errors import ServiceError, invalid
 if TYPE_CHECKING:
     from .jobs import Jobs
 
+T = TypeVar("T")
 LOG_WAIT_S = 2.0
 SCOPES = ("read", "write", "admin")
 
@@ -65,6 +66,21 @@ class Context:
     def shard(self, caller: Caller, customer_id: str) -> bytes:
         return self._shard(caller.workspace_id, caller.environment, customer_id)
 
+    async def read(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Reads without holding up the event loop: a remote engine is waited for on a thread, a file is quicker than one."""
+        if self.storage.remote:
+            return await asyncio.to_thread(work, *arguments)
+        return work(*arguments)
+
+    async def look(self, work: Callable[[Snapshot], T]) -> T:
+        """The same, with a snapshot of its own."""
+
+        def looking() -> T:
+            with self.storage.snapshot() as snapshot:
+                return work(snapshot)
+
+        return await self.read(looking)
+
     def announce_published(self) -> None:
         """Wakes everybody who waits for the log. Called on the event loop."""
         self._published.set()
@@ -75,7 +91,7 @@ class Context:
         deadline = time.monotonic() + LOG_WAIT_S
         while True:
             published = self._published
-            if is_there():
+            if await self.read(is_there):
                 return True
             remaining = deadline - time.monotonic()
             if remaining <= 0:
@@ -83,7 +99,7 @@ class Context:
             try:
                 await asyncio.wait_for(published.wait(), remaining)
             except TimeoutError:
-                return is_there()
+                return await self.read(is_there)
 
 
 def find_customer(context: Context, snapshot: Snapshot, caller: Caller, customer_id: str) -> Customer:

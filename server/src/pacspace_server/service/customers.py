@@ -166,12 +166,8 @@ async def create(context: Context, caller: Caller, asked: NewCustomer) -> dict[s
         return customer
 
     customer = await context.committer.run(work)
-    with context.storage.snapshot() as snapshot:
-        first, last = _months(context, snapshot, caller, None)
-        return _row(snapshot, customer, first, last) | {
-            "environment": caller.environment,
-            "createdAt": views.instant(customer.created_at),
-        }
+    row = await context.look(lambda snapshot: _row(snapshot, customer, *_months(context, snapshot, caller, None)))
+    return row | {"environment": caller.environment, "createdAt": views.instant(customer.created_at)}
 
 
 def usage(context: Context, caller: Caller) -> dict[str, Any]:

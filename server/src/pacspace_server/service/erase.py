@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
 from ..domain.instants import DAY_US
-from ..storage.protocols import Storage, Unit
+from ..storage.protocols import Lease, Storage, Unit
 from ..storage.records import Customer, Environment
 from .context import Context
 
 logger = structlog.get_logger("pacspace.retention")
 BATCH, BESIDE = 1_000, 200
-EVERY_S = 3_600
+EVERY_S, LOOK_S = 3_600, 5
 AFTER_LAST = "~"  # sorts after every month
 
 
@@ -47,26 +48,42 @@ def erase_customer(
 
 
 async def keep_retention(context: Context, days: int) -> None:
-    """Removes contexts older than so many days by the ledger clock, now and every hour, until it is cancelled."""
+    """Removes contexts older than so many days by the ledger clock, now and every hour, until it is cancelled.
+
+    Of several processes one does so at a time; the others look a little later whether there is still something to do.
+    """
+    lease = context.storage.lease("retention")
     while True:
+        pause_s = EVERY_S
         try:
-            with context.storage.snapshot() as snapshot:
-                environments = snapshot.environments()
-            for environment in environments:
-                await _erase_older(context, environment, days)
+            if await asyncio.to_thread(lease.hold) is None:
+                pause_s = LOOK_S
+            else:
+                await _erase_everywhere(context, lease, days)
+                await asyncio.to_thread(lease.release)
         except Exception:
             logger.exception("contexts could not be erased; tried again in an hour")
-        await asyncio.sleep(EVERY_S)
+        await asyncio.sleep(pause_s)
 
 
-async def _erase_older(context: Context, environment: Environment, days: int) -> None:
-    def work(unit: Unit) -> int:
-        return unit.erase_older(environment, unit.now(environment) - days * DAY_US, BATCH)
+async def _erase_everywhere(context: Context, lease: Lease, days: int) -> None:
+    for environment in await context.look(lambda snapshot: snapshot.environments()):
+        await _erase_older(context, lease, environment, days)
 
+
+def _erase_part(environment: Environment, days: int, cursor: bytes, unit: Unit) -> tuple[int, bytes | None]:
+    return unit.erase_older(environment, unit.now(environment) - days * DAY_US, cursor, BATCH)
+
+
+async def _erase_older(context: Context, lease: Lease, environment: Environment, days: int) -> None:
     removed = 0
-    while count := await context.committer.run(work):
+    cursor: bytes | None = b""
+    while cursor is not None:
+        await asyncio.to_thread(lease.hold)
+        count, cursor = await context.committer.run(lease.guard(partial(_erase_part, environment, days, cursor)))
         removed += count
     if removed:
         logger.info("erased contexts older than the retention setting", environment=environment.name, deltas=removed)
-        if not await asyncio.to_thread(context.storage.scrub):
-            logger.warning("the write-ahead log is in use and holds old bytes until the next run")
+        still_holds = await asyncio.to_thread(context.storage.scrub)
+        if still_holds is not None:
+            logger.info("erased bytes are not all overwritten yet", reason=still_holds)

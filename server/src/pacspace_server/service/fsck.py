@@ -32,7 +32,7 @@ from ..log.signer import LastSigned, Signer, SigningRefused
 from ..storage import ids
 from ..storage.protocols import Audit, Storage
 from ..storage.recording import delta_leaf
-from ..storage.records import Checkpoint, Customer, DayTotal, Delta, Environment, LogEntry, PeriodHead
+from ..storage.records import Checkpoint, Customer, DayTotal, Delta, Environment, Key, LogEntry, PeriodHead
 from ..storage.sealing import checkpoint_seal, delta_seal, head_seal, idempotency_seal
 
 Advance = Callable[[int], None]
@@ -134,7 +134,7 @@ class _Checker:
         )
         same(f"{where}, shard key", shard, customer.shard_key)
         checkpoints = self.audit.customer_checkpoints(customer)
-        months: dict[int, _Month] = {}
+        months: dict[Key, _Month] = {}
         for head in self.audit.heads(customer, "", "~"):
             sizes = {p.size for c, _, _ in checkpoints for p in c.parts if p.period == head.period}
             months[head.id] = _Month(head, sizes | {head.integrated_size})

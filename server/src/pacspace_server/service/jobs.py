@@ -15,7 +15,7 @@ from ..domain.instants import period_of
 from ..storage import ids
 from ..storage.commands import Locked, LockPeriod, Outcome, Refusal
 from ..storage.committer import NotWritten, Overloaded
-from ..storage.protocols import Snapshot, Unit
+from ..storage.protocols import InDoubt, LeaseLost, Snapshot, Unavailable, Unit
 from ..storage.records import Customer, Job, JobFailure, PeriodHead
 from . import views
 from .checkpoint import CheckpointRequest, is_in_log, locked_view, refuse_damaged
@@ -31,6 +31,7 @@ PAGE = 1_000
 OUTAGE_S = 1.0
 SHOWN = 1_000  # failures, or customers of a preview, in one reply
 FULL_QUEUE_S = 0.1
+LOOK_S, WATCH_S = 0.2, 2.0  # for a job that another process works on; for jobs that nobody does
 
 
 class Jobs:
@@ -55,11 +56,19 @@ class Jobs:
                 "a job stopped; the same request, or a restart, goes on with it", job=job_id, problem=str(problem)
             )
 
-    def resume(self) -> None:
+    async def resume(self) -> None:
         """Goes on with what an earlier process left."""
-        with self._context.storage.snapshot() as snapshot:
-            for job in snapshot.running_jobs():
-                self.start(job.id)
+        for job in await self._context.look(lambda snapshot: snapshot.running_jobs()):
+            self.start(job.id)
+
+    async def watch(self) -> None:
+        """The same now and again, for what another process leaves, until it is cancelled."""
+        while True:
+            try:
+                await self.resume()
+            except Unavailable:
+                logger.warning("no look for jobs: the database is not there")
+            await asyncio.sleep(WATCH_S)
 
     async def stop(self) -> None:
         """Ends each job after the chunk it is at."""
@@ -67,17 +76,31 @@ class Jobs:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _run(self, job_id: str) -> list[Locked]:
+        """One process works on a job, under its lease; another one that wants it done waits."""
+        lease = self._context.storage.lease(f"job/{job_id}")
         kept: list[Locked] = []
         while not self._stopping:
-            found = await asyncio.to_thread(self._next, job_id)
+            try:
+                held = await asyncio.to_thread(lease.hold) is not None
+                found = await asyncio.to_thread(self._next, job_id)
+            except (Unavailable, InDoubt):
+                await asyncio.sleep(OUTAGE_S)
+                continue
             if found is None:
                 break
+            if not held:
+                await asyncio.sleep(LOOK_S)
+                continue
             job, chunk = found
             outcomes = await self._lock_all(job, chunk)
             # Crash here: the chunk is locked again from the same place, which changes nothing.
-            await self._write(partial(_advance, job_id=job_id, chunk=chunk, outcomes=outcomes))
+            try:
+                await self._write(lease.guard(partial(_advance, job_id=job_id, chunk=chunk, outcomes=outcomes)))
+            except (LeaseLost, InDoubt):
+                continue  # the job's row says how far it is
             if job.total <= AT_ONCE:
                 kept += [outcome for outcome in outcomes if isinstance(outcome, Locked)]
+        await asyncio.to_thread(lease.release)
         return kept
 
     def _next(self, job_id: str) -> tuple[Job, list[Customer]] | None:
@@ -122,6 +145,8 @@ class Jobs:
             outcome = await self._apply(command)
         except NotWritten as error:
             return error
+        except InDoubt as error:
+            return NotWritten(str(error))  # locking again changes nothing
         except Exception as error:
             logger.exception("a month could not be locked", customer=customer.customer_id, period=job.period)
             return JobFailure(customer.customer_id, "INTERNAL_ERROR", str(error) or type(error).__name__)
@@ -173,22 +198,25 @@ async def close_month(context: Context, caller: Caller, asked: CheckpointRequest
         if job.total <= AT_ONCE:
             outcomes = await asyncio.shield(work)
             await context.wait_for_log(lambda: all(is_in_log(context, outcome.checkpoint) for outcome in outcomes))
-    with context.storage.snapshot() as snapshot:
-        now = snapshot.job(job.id)
-        if now is None:
-            raise ServiceError(404, "NOT_FOUND", "the sandbox was emptied meanwhile")
-        shown = [locked_view(snapshot, outcome, job.period) for outcome in outcomes]
-        if not shown and now.status == DONE and now.total <= AT_ONCE:
-            active = snapshot.active(job.environment_id, job.period, "", AT_ONCE)
-            locks = [snapshot.lock_at_or_after(customer, job.period) for customer, head in active if head.closed]
-            shown = [locked_view(snapshot, Locked(lock, existing=True), job.period) for lock in locks]
-        view = job_view(snapshot, now)
+    return await context.look(lambda snapshot: _closed_view(snapshot, job, outcomes)), replayed
+
+
+def _closed_view(snapshot: Snapshot, job: Job, outcomes: list[Locked]) -> dict[str, Any]:
+    """How far the job is, and what it locked if that is little."""
+    now = snapshot.job(job.id)
+    if now is None:
+        raise ServiceError(404, "NOT_FOUND", "the sandbox was emptied meanwhile")
+    shown = [locked_view(snapshot, outcome, job.period) for outcome in outcomes]
+    if not shown and now.status == DONE and now.total <= AT_ONCE:
+        active = snapshot.active(job.environment_id, job.period, "", AT_ONCE)
+        locks = [snapshot.lock_at_or_after(customer, job.period) for customer, head in active if head.closed]
+        shown = [locked_view(snapshot, Locked(lock, existing=True), job.period) for lock in locks]
     warnings = [] if now.status == DONE else [f"ask GET /api/v1/balance/jobs/{job.id} how far it is"]
-    return view | {
+    return job_view(snapshot, now) | {
         "checkpoints": shown,
         "locked": now.status == DONE and not now.failed,
         "warnings": warnings,
-    }, replayed
+    }
 
 
 def _begin(context: Context, unit: Unit, caller: Caller, asked: CheckpointRequest) -> tuple[Job, bool]:

@@ -24,7 +24,7 @@ ON_THE_LOOP = 100  # deltas of a receipt that is made without a thread
 
 async def receipt(context: Context, caller: Caller, customer_id: str, scope: Scope) -> dict[str, Any]:
     """The receipt of a scope, as it is now. Locks nothing; waits a moment for the log."""
-    checkpoint = _locked(context, caller, customer_id, scope)
+    checkpoint = await context.read(_locked, context, caller, customer_id, scope)
     if checkpoint is None:
         checkpoint = await context.committer.run(lambda unit: hand_out(context, unit, caller, customer_id, scope))
     if checkpoint is not None:
@@ -37,7 +37,8 @@ async def receipt(context: Context, caller: Caller, customer_id: str, scope: Sco
             return receipt_view(context, snapshot, customer, scope, checkpoint)
 
     # Subtotals need every line: a long month must not hold up the event loop.
-    return view() if checkpoint is None or checkpoint.delta_count <= ON_THE_LOOP else await asyncio.to_thread(view)
+    short = checkpoint is None or checkpoint.delta_count <= ON_THE_LOOP
+    return await (context.read(view) if short else asyncio.to_thread(view))
 
 
 def _locked(context: Context, caller: Caller, customer_id: str, scope: Scope) -> Checkpoint | None:

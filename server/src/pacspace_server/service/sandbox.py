@@ -50,8 +50,7 @@ def move_clock(unit: Unit, environment: Environment, now: int | None, advance_s:
 
 async def get_clock(context: Context, caller: Caller) -> dict[str, Any]:
     """The ledger clock of the caller's environment."""
-    with context.storage.snapshot() as snapshot:
-        return _view(snapshot, snapshot.environment(caller.environment_id))
+    return await context.look(lambda snapshot: _view(snapshot, snapshot.environment(caller.environment_id)))
 
 
 async def reset(context: Context, caller: Caller) -> dict[str, Any]:
@@ -66,10 +65,9 @@ async def reset(context: Context, caller: Caller) -> dict[str, Any]:
         unit.replace_log(environment, origin, secrets.token_bytes(32))
 
     await context.committer.run(work)
-    with context.storage.snapshot() as snapshot:
-        environment = snapshot.environment(caller.environment_id)
-        return _view(snapshot, environment) | {
-            "logOrigin": origin,
-            "keyFingerprint": context.signer.verifier_key(origin).fingerprint,
-            "reset": True,
-        }
+    view = await get_clock(context, caller)
+    return view | {
+        "logOrigin": origin,
+        "keyFingerprint": context.signer.verifier_key(origin).fingerprint,
+        "reset": True,
+    }

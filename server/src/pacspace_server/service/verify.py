@@ -212,17 +212,23 @@ def _from_log(
 
 async def verify(context: Context, verifier: Verifier, text: str, source: str) -> dict[str, Any]:
     """The verdict on a proof root, a checkpointId, or a delta's receiptId. 404 PROOF_NOT_FOUND."""
-    with context.storage.snapshot() as snapshot:
-        checkpoint = find_checkpoint(snapshot, text)
-        if checkpoint is None:
-            found = find_delta(snapshot, text) if text.startswith("0x") else None
-            if found is not None:
-                return _delta_verdict(context, snapshot, text, record_view(snapshot, *found), found[1].leaf_hash)
-            message = "this proof root was never handed out by this server"
-            raise ServiceError(404, "PROOF_NOT_FOUND", message, verified=False)
-    checked_at, steps = await verifier.steps(checkpoint, source)
-    with context.storage.snapshot() as snapshot:
-        return _verdict(context, snapshot, checkpoint, source, checked_at, steps)
+    found = await context.look(lambda snapshot: _find(context, snapshot, text))
+    if not isinstance(found, Checkpoint):
+        return found
+    checked_at, steps = await verifier.steps(found, source)
+    return await context.look(lambda snapshot: _verdict(context, snapshot, found, source, checked_at, steps))
+
+
+def _find(context: Context, snapshot: Snapshot, text: str) -> Checkpoint | dict[str, Any]:
+    """The checkpoint, or at once the verdict on a delta."""
+    checkpoint = find_checkpoint(snapshot, text)
+    if checkpoint is not None:
+        return checkpoint
+    found = find_delta(snapshot, text) if text.startswith("0x") else None
+    if found is None:
+        message = "this proof root was never handed out by this server"
+        raise ServiceError(404, "PROOF_NOT_FOUND", message, verified=False)
+    return _delta_verdict(context, snapshot, text, record_view(snapshot, *found), found[1].leaf_hash)
 
 
 def _verdict(

@@ -13,7 +13,7 @@ import structlog
 
 from .commands import Command, LockPeriod, Outcome
 from .locking import lock_period
-from .protocols import Storage, Unit
+from .protocols import InDoubt, Storage, Unavailable, Unit
 from .recording import record_delta
 
 T = TypeVar("T")
@@ -53,7 +53,8 @@ class Committer:
     """Gathers commands while a commit is on disk, and commits at once when idle: a lone request pays no timer.
 
     Lives on one event loop. The rows are made on the loop, because two threads that both run Python only wait for each
-    other; the commit, which waits for the disk, runs on a thread, and other writing work does so as a whole.
+    other; the commit, which waits for the disk, runs on a thread, and other writing work does so as a whole. So does
+    everything that is written to a remote engine, where each step waits for the network.
     """
 
     def __init__(self, storage: Storage, on_commit: Callable[[], None] = lambda: None) -> None:
@@ -132,8 +133,23 @@ class Committer:
         except Exception as error:
             job.answer.set_exception(self._told(error))
 
+    async def _write(self, work: Callable[[Unit], T]) -> T:
+        if self._storage.remote:
+            return await self._loop.run_in_executor(self._thread, self._storage.write, work)
+        unit = self._storage.begin()
+        try:
+            result = work(unit)
+            unit.flush()
+        except BaseException:
+            self._storage.roll_back(unit)
+            raise
+        await self._loop.run_in_executor(self._thread, self._storage.commit, unit)
+        return result
+
     def _told(self, error: Exception) -> Exception:
         """A failure of the database in words of ours; a mistake of ours as it is."""
+        if isinstance(error, Unavailable):
+            return NotWritten(str(error))
         if not isinstance(error, self._storage.errors):
             return error
         with suppress(OSError):  # the log may be on the same full disk
@@ -143,15 +159,12 @@ class Committer:
     async def _commit(self, groups: list[_Group]) -> None:
         """One transaction; a database error halves the group until the guilty request stands alone."""
         try:
-            unit = self._storage.begin()
-            try:
-                _expect(unit, groups)
-                outcomes = [[_apply(unit, command) for command in group.commands] for group in groups]
-                unit.flush()
-            except BaseException:
-                self._storage.roll_back(unit)
-                raise
-            await self._loop.run_in_executor(self._thread, self._storage.commit, unit)
+            outcomes = await self._write(lambda unit: _apply_all(unit, groups))
+        except (Unavailable, InDoubt) as error:
+            for group in groups:  # nobody's own fault
+                if not group.answer.cancelled():
+                    group.answer.set_exception(self._told(error))
+            return
         except Exception as error:
             if len(groups) > 1:
                 middle = len(groups) // 2
@@ -165,12 +178,9 @@ class Committer:
                 group.answer.set_result(answer)
 
 
-def _expect(unit: Unit, groups: list[_Group]) -> None:
-    """One look-up for all replays."""
-    commands = [command for group in groups for command in group.commands]
-    recording = [command for command in commands if not isinstance(command, LockPeriod)]
-    references = [command.reference_mac for command in recording if command.reference_mac is not None]
-    unit.expect(references, [command.key_hash for command in commands if command.key_hash is not None])
+def _apply_all(unit: Unit, groups: list[_Group]) -> list[list[Outcome]]:
+    unit.expect([command for group in groups for command in group.commands])
+    return [[_apply(unit, command) for command in group.commands] for group in groups]
 
 
 def _apply(unit: Unit, command: Command) -> Outcome:

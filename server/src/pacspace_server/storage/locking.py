@@ -21,7 +21,7 @@ def lock_period(unit: Unit, command: LockPeriod) -> Locked | Refusal:
     customer = unit.customer(command.environment_id, command.shard_key)
     if customer is None:
         return Refusal(404, "CUSTOMER_NOT_FOUND", f"no customer {command.customer_id} in this environment")
-    if command.key_hash is not None and (known := unit.idempotency(command.key_hash)) is not None:
+    if command.key_hash is not None and (known := unit.idempotency(command.shard_key, command.key_hash)) is not None:
         _, checkpoint, body_mac = known
         if checkpoint is None or body_mac != command.body_mac:
             message = "this Idempotency-Key was used with another body; nothing was locked"

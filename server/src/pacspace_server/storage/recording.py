@@ -134,7 +134,7 @@ def _append(
 def _replay(unit: Unit, customer: Customer, command: RecordDelta) -> Recorded | Refusal | None:
     """The earlier record under the same key or reference. The key decides before the reference."""
     if command.key_hash is not None:
-        known = unit.idempotency(command.key_hash)
+        known = unit.idempotency(command.shard_key, command.key_hash)
         if known is not None:
             recorded, _, body_mac = known
             if recorded is None or body_mac != command.body_mac:

@@ -8,6 +8,9 @@ from msgspec import Struct
 
 from ..domain.tree import Frontier
 
+# How an engine names a row to itself: opaque to everybody else, and equal only for the same row.
+Key = int | bytes
+
 
 @dataclass(slots=True)
 class Environment:
@@ -40,7 +43,7 @@ class ApiKey:
 class Customer:
     """A customer's head: where its sequence, balance and chain of locked months stand."""
 
-    id: int
+    id: Key
     environment_id: int
     shard_key: bytes
     customer_id: str
@@ -60,8 +63,8 @@ class Customer:
 class PeriodHead:
     """The state of one customer's month: its tree's frontier, its total, and how far the log has it."""
 
-    id: int
-    customer: int
+    id: Key
+    customer: Key
     period: str
     opening: bytes
     frontier: Frontier
@@ -107,9 +110,9 @@ def delta_count(size: int, closed: bool) -> int:
 class Delta(Struct):
     """One recorded delta. `period_total` and `total` are the running sums after it, in its month and for life."""
 
-    id: int
-    customer: int
-    period_id: int
+    id: Key
+    customer: Key
+    period_id: Key
     period: str
     leaf_index: int
     sequence: int
@@ -135,7 +138,7 @@ class Delta(Struct):
 class DayTotal:
     """What was posted to one day of one customer."""
 
-    customer: int
+    customer: Key
     day: int
     total: int = 0
     count: int = 0
@@ -156,9 +159,9 @@ class Part:
 class Checkpoint:
     """A checkpoint: a locked month, or the interim state of a scope as it was handed out."""
 
-    id: int
+    id: Key
     checkpoint_id: str
-    customer: int
+    customer: Key
     locked: bool
     period: str | None
     start: int | None
@@ -180,7 +183,7 @@ class Checkpoint:
 class Profile:
     """What the vendor says about a customer; no part of the record."""
 
-    customer: int
+    customer: Key
     display_name: str
     sharing_hint: str | None = None
     event_cadence: str | None = None

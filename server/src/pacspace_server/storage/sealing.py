@@ -6,7 +6,7 @@ import json
 from hashlib import blake2b
 
 from ..domain.amounts import amount_text
-from .records import Checkpoint, Delta, PeriodHead
+from .records import Checkpoint, Delta, Key, PeriodHead
 
 
 def row_seal(secret: bytes, *parts: bytes) -> bytes:
@@ -27,7 +27,7 @@ def head_seal(secret: bytes, head: PeriodHead) -> bytes:
     return row_seal(secret, repr(stated).encode())
 
 
-def idempotency_seal(secret: bytes, key: bytes, delta: int | None, checkpoint: int | None, mac: bytes) -> bytes:
+def idempotency_seal(secret: bytes, key: bytes, delta: Key | None, checkpoint: Key | None, mac: bytes) -> bytes:
     """Over a key's row."""
     return row_seal(secret, key, repr((delta, checkpoint)).encode(), mac)
 
@@ -38,7 +38,7 @@ def checkpoint_parts(checkpoint: Checkpoint) -> str:
 
 
 def checkpoint_seal(secret: bytes, checkpoint: Checkpoint) -> bytes:
-    """Over every column but the row number."""
+    """Over every column but the row's own name."""
     amounts = (checkpoint.net_change, checkpoint.brought_forward, checkpoint.starting_balance)
     stated = (
         checkpoint.checkpoint_id, checkpoint.customer, checkpoint.locked, checkpoint.period, checkpoint.start,

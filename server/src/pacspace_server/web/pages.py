@@ -12,9 +12,10 @@ import structlog
 from pacspace_proofs.command import printable
 
 from ..service.context import Context
-from ..service.errors import ServiceError
+from ..service.errors import ServiceError, unavailable
 from ..service.verify import Verifier
 from ..storage import ids
+from ..storage.protocols import Snapshot, Unavailable
 from . import proof
 from .manual import read_manual
 from .page import Call, Handler, Limit, Page
@@ -67,6 +68,8 @@ class Pages:
                 return await handler(call)
             except ServiceError as error:
                 return self._refusal(error, call)
+            except Unavailable:
+                return self._refusal(unavailable("the database can't be asked right now"), call)
             except Exception:
                 logger.exception("page failed", request_id=call.request_id)
                 return self._refusal(ServiceError(500, "INTERNAL_ERROR", ""), call)
@@ -95,13 +98,15 @@ class Pages:
         return self._render.page("docs.html", manual=read_manual(self._document()))
 
     async def _how(self, call: Call) -> Page:
-        with self.context.storage.snapshot() as snapshot:
-            environments = snapshot.environments()
-            # Whose logs these are is nobody else's business once vendors share a server.
-            shown = environments if len(environments) <= ONE_WORKSPACE else []
-            logs = [proof.log_facts(self.context, snapshot, environment.id) for environment in shown]
+        logs = await self.context.look(self._logs)
         logs.sort(key=lambda log: log.environment != "production")
         return self._render.page("how.html", logs=logs)
+
+    def _logs(self, snapshot: Snapshot) -> list[proof.LogFacts]:
+        environments = snapshot.environments()
+        # Whose logs these are is nobody else's business once vendors share a server.
+        shown = environments if len(environments) <= ONE_WORKSPACE else []
+        return [proof.log_facts(self.context, snapshot, environment.id) for environment in shown]
 
     async def _verify(self, call: Call) -> Page:
         text = call.path("proof_root").rstrip("/")

@@ -92,13 +92,12 @@ class DeltaView:
 
 async def look_up(context: Context, verifier: verify_service.Verifier, text: str) -> ProofView | DeltaView:
     """The verdict on a proof root, a checkpointId or a delta's receiptId. Raises what verify raises."""
-    with context.storage.snapshot() as snapshot:
-        checkpoint = find_checkpoint(snapshot, text)
+    checkpoint = await context.look(lambda snapshot: find_checkpoint(snapshot, text))
     if checkpoint is None:
-        return _delta(context, text, await verify_service.verify(context, verifier, text, "both"))
-    outgrown = _outgrown(context, checkpoint)
+        return await context.read(_delta, context, text, await verify_service.verify(context, verifier, text, "both"))
+    outgrown = await context.read(_outgrown, context, checkpoint)
     waiting = not outgrown and not await context.wait_for_log(lambda: is_integrated(context, checkpoint))
-    waiting = waiting and not _damaged(context, checkpoint)
+    waiting = waiting and not await context.read(_damaged, context, checkpoint)
     source = "db" if outgrown or waiting else "both"
     verdict = await verify_service.verify(context, verifier, text, source)
     if not verdict["verified"]:
@@ -107,8 +106,7 @@ async def look_up(context: Context, verifier: verify_service.Verifier, text: str
         state = OUTGROWN if outgrown else WAITING
     else:
         state = LOCKED if checkpoint.locked else OPEN
-    with context.storage.snapshot() as snapshot:
-        return _proof(context, snapshot, checkpoint, state, verdict)
+    return await context.look(lambda snapshot: _proof(context, snapshot, checkpoint, state, verdict))
 
 
 def _outgrown(context: Context, checkpoint: Checkpoint) -> bool:

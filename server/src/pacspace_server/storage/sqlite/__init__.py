@@ -1,5 +1,5 @@
 """The embedded engine: one SQLite file, write-ahead log, durable at every commit."""
 
-from .database import SqliteStorage, UnusableDatabase
+from .database import SqliteStorage
 
-__all__ = ["SqliteStorage", "UnusableDatabase"]
+__all__ = ["SqliteStorage"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..records import Checkpoint, Customer
+from ..records import Checkpoint, Customer, Key
 from .rows import CHECKPOINT, CUSTOMER, checkpoint_of, customer_of
 from .snapshot import SqliteSnapshot
 
@@ -36,7 +36,7 @@ class SqliteAudit(SqliteSnapshot):
         )
         return [(checkpoint_of(row), row[18], bool(row[19])) for row in rows]
 
-    def idempotency_rows(self) -> Iterator[tuple[bytes, int | None, int | None, bytes, bytes]]:
+    def idempotency_rows(self) -> Iterator[tuple[bytes, Key | None, Key | None, bytes, bytes]]:
         yield from self._connection.execute("SELECT key_hash, delta, checkpoint, body_mac, seal FROM idempotency")
 
     def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str]]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from ..protocols import Unit
+from ..protocols import Lease, Unit, UnusableDatabase
 from .audit import SqliteAudit
 from .unit import Kept, SqliteUnit
 
@@ -24,10 +24,6 @@ _FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 _WRITER_CACHE_KIB, _READER_CACHE_KIB = 32 * 1024, 4 * 1024
 _WAL_PAGES = 4000
 _BUSY_MS = 10_000
-
-
-class UnusableDatabase(Exception):
-    """The file can't serve as a record; the message says why and what to do."""
 
 
 def _casefold(*values: Any) -> str:
@@ -45,9 +41,23 @@ def check_library() -> None:
         raise UnusableDatabase(f"SQLite {text} can corrupt a write-ahead log; 3.51.3 or newer is needed (package apsw)")
 
 
+class SoleServer:
+    """The lease of everything: one server process per file."""
+
+    def hold(self) -> int | None:
+        return 0
+
+    def guard(self, work: Callable[[Unit], T]) -> Callable[[Unit], T]:
+        return work
+
+    def release(self) -> None:
+        return None
+
+
 class SqliteStorage:
     """One open database file. Reads never wait for the writer."""
 
+    remote = False
     errors: tuple[type[Exception], ...] = (apsw.Error, OSError)
 
     def __init__(self, path: str | Path, create: bool = True, workspace_id: str | None = None) -> None:
@@ -128,7 +138,7 @@ class SqliteStorage:
         self.commit(unit)
         return result
 
-    def scrub(self) -> bool:
+    def scrub(self) -> str | None:
         """Moves the write-ahead log, which still holds what was erased, into the file and empties it."""
         with self._write_lock:
             self._writer.set_busy_timeout(0)
@@ -138,7 +148,10 @@ class SqliteStorage:
                 busy = True
             finally:
                 self._writer.set_busy_timeout(_BUSY_MS)
-        return not busy
+        return "The write-ahead log is in use: it holds old bytes until the server writes it back" if busy else None
+
+    def lease(self, name: str) -> Lease:
+        return SoleServer()
 
     def close(self) -> None:
         for connection in [*self._readers, self._writer]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apsw
@@ -22,6 +22,7 @@ from ..records import (
     Environment,
     Job,
     JobFailure,
+    Key,
     Log,
     LogEntry,
     PeriodHead,
@@ -92,7 +93,7 @@ class SqliteSnapshot:
         row = self._one(f"SELECT {CUSTOMER} FROM customer WHERE shard_key = ?", (shard_key,))
         return customer_of(row) if row else None
 
-    def customer_at(self, customer: int) -> Customer:
+    def customer_at(self, customer: Key) -> Customer:
         row = self._one(f"SELECT {CUSTOMER} FROM customer WHERE id = ?", (customer,))
         if row is None:
             raise Vanished("the sandbox was emptied meanwhile")
@@ -239,7 +240,7 @@ class SqliteSnapshot:
         )
         return (row[0] for row in rows)
 
-    def idempotency(self, key_hash: bytes) -> tuple[Delta | None, Checkpoint | None, bytes] | None:
+    def idempotency(self, shard_key: bytes, key_hash: bytes) -> tuple[Delta | None, Checkpoint | None, bytes] | None:
         row = self._one("SELECT delta, checkpoint, body_mac FROM idempotency WHERE key_hash = ?", (key_hash,))
         if row is None:
             return None
@@ -326,7 +327,6 @@ class SqliteSnapshot:
         return row[0] if row else None
 
     def changed_heads(self, environment_id: int, limit: int) -> list[tuple[Customer, PeriodHead]]:
-        """Months that have grown since the log last took them up, with their customers."""
         return self._with_heads(
             "FROM period_head p JOIN customer c ON c.id = p.customer "
             "WHERE p.size > p.integrated_size AND p.frozen = 0 AND c.environment_id = ? ORDER BY p.id LIMIT ?",
@@ -341,13 +341,13 @@ class SqliteSnapshot:
         rows = self._all(f"SELECT {columns} {source}", values)
         return [(customer_of(row[:width]), head_of(row[width:])) for row in rows]
 
-    def new_deltas(self, last_head: int) -> Iterator[Delta]:
-        """The deltas of changed months that the log does not have yet, month by month in order of the head's number."""
+    def new_deltas(self, environment_id: int, changed: Sequence[tuple[Customer, PeriodHead]]) -> Iterator[Delta]:
+        # One query for all of them: each one costs the interpreter's lock.
         rows = self._connection.execute(
             f"SELECT {DELTA} FROM period_head p CROSS JOIN delta d ON d.period_id = p.id AND d.leaf_index >= p.integrated_size "
             "JOIN customer c ON c.id = d.customer "
-            "WHERE p.size > p.integrated_size AND p.frozen = 0 AND p.id <= ? ORDER BY p.id, d.leaf_index",
-            (last_head,),
+            "WHERE p.size > p.integrated_size AND p.frozen = 0 AND p.id <= ? AND c.environment_id = ? ORDER BY p.id, d.leaf_index",
+            (changed[-1][1].id if changed else 0, environment_id),
         )
         return map(delta_of, rows)
 

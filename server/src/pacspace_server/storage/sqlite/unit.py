@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -11,6 +11,7 @@ import apsw
 
 from ...domain.tree import pack
 from .. import sealing
+from ..commands import Command, LockPeriod
 from ..records import (
     ApiKey,
     Checkpoint,
@@ -20,6 +21,7 @@ from ..records import (
     Environment,
     Job,
     JobFailure,
+    Key,
     Log,
     LogEntry,
     PeriodHead,
@@ -51,8 +53,8 @@ class Kept:
 
     def forget(self) -> None:
         self.customers: dict[bytes, Customer] = {}
-        self.heads: dict[tuple[int, str], PeriodHead] = {}
-        self.days: dict[tuple[int, int], DayTotal] = {}
+        self.heads: dict[tuple[Key, str], PeriodHead] = {}
+        self.days: dict[tuple[Key, int], DayTotal] = {}
 
     @property
     def rows(self) -> int:
@@ -71,8 +73,8 @@ class SqliteUnit(SqliteSnapshot):
         self._kept = kept
         self._environments_read: dict[int, Environment] = {}
         self._customers: dict[bytes, Customer] = {}  # touched here, and stored at the commit, as the next two
-        self._heads: dict[tuple[int, str], PeriodHead] = {}
-        self._days: dict[tuple[int, int], DayTotal] = {}
+        self._heads: dict[tuple[Key, str], PeriodHead] = {}
+        self._days: dict[tuple[Key, int], DayTotal] = {}
         self._by_reference: dict[bytes, Delta] = {}
         self._by_key: dict[bytes, tuple[Delta | None, Checkpoint | None, bytes]] = {}
         self._new_deltas: list[tuple[Any, ...]] = []
@@ -164,8 +166,11 @@ class SqliteUnit(SqliteSnapshot):
         self._days[key] = self._kept.days[key] = total
         return total
 
-    def expect(self, references: list[bytes], keys: list[bytes]) -> None:
+    def expect(self, commands: Sequence[Command]) -> None:
         """Finds in one query each which references and idempotency keys are new, so that they need no look-up."""
+        recording = [command for command in commands if not isinstance(command, LockPeriod)]
+        references = [command.reference_mac for command in recording if command.reference_mac is not None]
+        keys = [command.key_hash for command in commands if command.key_hash is not None]
         self._new_references = self._absent("delta", "reference_mac", references)
         self._new_keys = self._absent("idempotency", "key_hash", keys)
 
@@ -205,11 +210,11 @@ class SqliteUnit(SqliteSnapshot):
             delta.receipt_key, delta.seal,
         ))  # fmt: skip
 
-    def idempotency(self, key_hash: bytes) -> tuple[Delta | None, Checkpoint | None, bytes] | None:
+    def idempotency(self, shard_key: bytes, key_hash: bytes) -> tuple[Delta | None, Checkpoint | None, bytes] | None:
         known = self._by_key.get(key_hash)
         if known is not None or key_hash in self._new_keys:
             return known
-        return super().idempotency(key_hash)
+        return super().idempotency(shard_key, key_hash)
 
     def add_idempotency(
         self, key_hash: bytes, delta: Delta | None, checkpoint: Checkpoint | None, body_mac: bytes
@@ -289,7 +294,7 @@ class SqliteUnit(SqliteSnapshot):
         self._erase(erased)
         return len(erased), rows[-1][1] if rows else None
 
-    def erase_older(self, environment: Environment, before: int, limit: int) -> int:
+    def erase_older(self, environment: Environment, before: int, cursor: bytes, limit: int) -> tuple[int, bytes | None]:
         row = self._one("SELECT through FROM retention WHERE environment_id = ?", (environment.id,))
         rows = self._all(
             "SELECT d.id, d.recorded_at FROM delta d CROSS JOIN customer c ON c.id = d.customer "
@@ -303,7 +308,8 @@ class SqliteUnit(SqliteSnapshot):
                 "INSERT INTO retention VALUES (?, ?) ON CONFLICT (environment_id) DO UPDATE SET through = excluded.through",
                 (environment.id, old[-1][0]),
             )
-        return len(old)
+        # How far it is, is in the table.
+        return len(old), b"" if old else None
 
     def _erase(self, numbers: list[tuple[int]]) -> None:
         self._connection.executemany("UPDATE delta SET context = NULL, salt = NULL WHERE id = ?", numbers)
@@ -409,26 +415,28 @@ class SqliteUnit(SqliteSnapshot):
         log.size += len(entries)
         self._connection.execute("UPDATE log SET size = ? WHERE id = ?", (log.size, log.id))
 
-    def closed_entry_index(self, log_id: int, slot: bytes) -> int | None:
-        row = self._one("SELECT entry_index FROM closed_slot WHERE log_id = ? AND slot = ?", (log_id, slot))
-        return row[0] if row else None
+    def closed_entries(self, log_id: int, slots: Sequence[bytes]) -> dict[bytes, int]:
+        sql = "SELECT entry_index FROM closed_slot WHERE log_id = ? AND slot = ?"
+        rows = ((slot, self._one(sql, (log_id, slot))) for slot in slots)
+        return {slot: row[0] for slot, row in rows if row}
 
-    def add_closed_slot(self, log_id: int, slot: bytes, entry_index: int) -> None:
-        self._connection.execute("INSERT INTO closed_slot VALUES (?, ?, ?)", (log_id, slot, entry_index))
+    def add_closed_slots(self, log_id: int, entries: Mapping[bytes, int]) -> None:
+        rows = [(log_id, slot, index) for slot, index in entries.items()]
+        self._connection.executemany("INSERT INTO closed_slot VALUES (?, ?, ?)", rows)
 
     def add_log_node(self, log_id: int, level: int, index: int, node: bytes) -> None:
         self._connection.execute("INSERT INTO log_node VALUES (?, ?, ?, ?)", (log_id, level, index, node))
 
-    def set_integrated(self, head: PeriodHead) -> None:
-        head.seal = sealing.head_seal(self.secret, head)
-        self._keep(head, *_INTEGRATED)
-        self._connection.execute(
+    def set_integrated(self, heads: Sequence[PeriodHead]) -> None:
+        for head in heads:
+            head.seal = sealing.head_seal(self.secret, head)
+            self._keep(head, *_INTEGRATED)
+        self._connection.executemany(
             "UPDATE period_head SET previous_size = ?, integrated_size = ?, integrated_root = ?, integrated_peaks = ?, "
             "integrated_total = ?, entry_index = ?, batch_index = ?, batch_size = ?, seal = ? WHERE id = ?",
-            (
-                head.previous_size, head.integrated_size, head.integrated_root, head.integrated_peaks,
-                stored_total(head.integrated_total), head.entry_index, head.batch_index, head.batch_size, head.seal, head.id,
-            ),
+            [(h.previous_size, h.integrated_size, h.integrated_root, h.integrated_peaks, stored_total(h.integrated_total),
+              h.entry_index, h.batch_index, h.batch_size, h.seal, h.id)
+             for h in heads],
         )  # fmt: skip
 
     def _keep(self, head: PeriodHead, *names: str) -> None:

@@ -1,0 +1,158 @@
+"""Opening, reading and writing: transactions, and what happens when they fail."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+import structlog
+
+from ..protocols import InDoubt, Lease, Unavailable, Unit
+from .audit import PostgresAudit
+from .connecting import Pool
+from .leasing import PostgresLease
+from .migrating import check_schema
+from .unit import Moved, PostgresUnit
+
+T = TypeVar("T")
+logger = structlog.get_logger("pacspace.postgres")
+CONNECTIONS = 16
+PAUSES_S = (0.0, 0.01, 0.05, 0.2, 0.5, 1.0)  # before each attempt
+IN_DOUBT_PAUSES_S = (0.5,) * 20
+READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+# Serialisation failure, deadlock, lock not had in time, shutdowns, read-only after a failover; and a row that another unit
+# was quicker to add, which the next attempt finds.
+_AGAIN = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25006", "23505"}
+
+
+# The server or the way to it, not the statement.
+_BROKEN = (psycopg.OperationalError, psycopg.InternalError, psycopg.InterfaceError)
+
+
+class _CommitLost(Exception):
+    """The connection ended while the commit was under way."""
+
+
+class PostgresStorage:
+    """One database, that other processes may use at the same time. Raises UnusableDatabase or Unavailable."""
+
+    remote = True
+    errors: tuple[type[Exception], ...] = _BROKEN
+
+    def __init__(self, url: str) -> None:
+        self._pool = Pool(url, CONNECTIONS)
+        self.secret = b""
+        connection = self._pool.begin(READ)
+        try:
+            check_schema(connection)
+            self.secret = PostgresAudit(connection, b"").installation_secret()
+        except BaseException:
+            self._pool.close()
+            raise
+        finally:
+            self._pool.give_back(connection)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[PostgresAudit]:
+        connection = self._pool.begin(READ)
+        try:
+            yield PostgresAudit(connection, self.secret)
+        except _BROKEN as error:
+            raise _unavailable(error) from error
+        finally:
+            self._pool.give_back(connection)
+
+    def begin(self) -> PostgresUnit:
+        return PostgresUnit(self._pool.begin(WRITE), self.secret)
+
+    def commit(self, unit: Unit) -> None:
+        assert isinstance(unit, PostgresUnit)
+        try:
+            unit.connection.execute("COMMIT")
+        except psycopg.Error as error:
+            lost = unit.connection.closed
+            self.roll_back(unit)
+            if lost:
+                raise _CommitLost from error
+            raise
+        self._pool.give_back(unit.connection, None)
+
+    def roll_back(self, unit: Unit) -> None:
+        assert isinstance(unit, PostgresUnit)
+        self._pool.give_back(unit.connection)
+
+    def write(self, work: Callable[[Unit], T]) -> T:
+        """Begin, work, flush and commit; all of it again when that may help, a bounded number of times.
+
+        A connection that is lost during the commit leaves it open whether the work is recorded. The next attempt looks,
+        under the same locks, for what this one would have stored. Unavailable: it was not. InDoubt: nobody could look.
+        """
+        doubts: list[tuple[PostgresUnit, T]] = []
+        problem: Exception | None = None
+        for number, pause_s in enumerate(PAUSES_S + IN_DOUBT_PAUSES_S):
+            if number >= len(PAUSES_S) and not doubts:
+                break
+            time.sleep(pause_s)
+            try:
+                return self._attempt(work, doubts)
+            except _CommitLost as error:
+                problem = error
+            except Exception as error:
+                if not _passes(error):
+                    raise
+                problem = error
+        raise InDoubt if doubts else _unavailable(problem)
+
+    def _attempt(self, work: Callable[[Unit], T], doubts: list[tuple[PostgresUnit, T]]) -> T:
+        unit = self.begin()
+        try:
+            for earlier, result in doubts:
+                if earlier.was_written is not None and earlier.was_written(unit):
+                    self.roll_back(unit)
+                    return result
+            result = work(unit)
+            unit.flush()
+        except BaseException:
+            self.roll_back(unit)
+            raise
+        try:
+            self.commit(unit)
+        except _CommitLost:
+            doubts.append((unit, result))
+            raise
+        return result
+
+    def scrub(self) -> str | None:
+        return (
+            "PostgreSQL keeps old versions of rows until it vacuums the table, and its write-ahead log until that is "
+            "recycled; the owner of the database may run VACUUM pacspace.delta and CHECKPOINT"
+        )
+
+    def lease(self, name: str) -> Lease:
+        return PostgresLease(self, name)
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+def _passes(error: Exception) -> bool:
+    """Whether another attempt may succeed."""
+    if isinstance(error, Unavailable | Moved):
+        return True
+    if not isinstance(error, psycopg.Error):
+        return False
+    if error.sqlstate is None:  # nothing came back
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate in _AGAIN or error.sqlstate.startswith("08")
+
+
+def _unavailable(error: Any) -> Exception:
+    """What a caller is told; what the server said goes to the log."""
+    if isinstance(error, Unavailable):
+        return error
+    logger.warning("the database failed", problem=str(error), code=getattr(error, "sqlstate", None))
+    return Unavailable("it failed or did not answer in time")

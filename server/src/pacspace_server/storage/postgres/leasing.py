@@ -1,0 +1,87 @@
+"""Leases: one process at a time does a piece of work, whatever the clocks say."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from ..protocols import InDoubt, LeaseLost, Unavailable, Unit
+from .unit import PostgresUnit
+
+if TYPE_CHECKING:
+    from .database import PostgresStorage
+
+T = TypeVar("T")
+BEAT_S, EXPIRY_S = 0.5, 3.0
+
+
+class PostgresLease:
+    """A row that its holder changes every half second. Another process takes it over when it has not changed for 3 seconds.
+
+    Those are seconds of the watcher's own monotonic clock: no two clocks are compared and no instant is stored, so a
+    stepped clock gives nobody a lease. A holder that was stopped and wakes up late finds another fencing number in its
+    own transaction (`guard`), and the signer, outside the database, refuses its older one.
+    """
+
+    def __init__(self, storage: PostgresStorage, name: str) -> None:
+        self._storage, self._name = storage, name
+        # Where it is, is for people; the rest makes it one of its kind.
+        self._holder = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(8)}"
+        self._lock = threading.Lock()
+        self._fencing: int | None = None
+        self._seen, self._at_s = (0, 0), 0.0  # fencing number and beat as they were last seen, and since when
+
+    def hold(self) -> int | None:
+        with self._lock:
+            if self._fencing is not None and time.monotonic() - self._at_s < BEAT_S:
+                return self._fencing
+            holder, *seen = self._storage.write(lambda unit: self._unit(unit).lease(self._name))
+            fencing, beat = seen
+            if holder == self._holder and fencing == self._fencing:
+                self._move(fencing, beat, fencing)
+            elif holder and (fencing, beat) != self._seen:
+                self._fencing, self._seen, self._at_s = None, (fencing, beat), time.monotonic()
+            elif not holder or time.monotonic() - self._at_s >= EXPIRY_S:
+                self._move(fencing, beat, fencing + 1)
+            return self._fencing
+
+    def _move(self, fencing: int, beat: int, next_fencing: int) -> None:
+        """Compare and set: ours from now on, unless somebody was quicker."""
+        started = time.monotonic()
+        name, holder = self._name, self._holder
+        moved = self._storage.write(
+            lambda unit: self._unit(unit).move_lease(name, (fencing, beat), holder, next_fencing, beat + 1)
+        )
+        self._fencing = next_fencing if moved else None
+        self._seen, self._at_s = (next_fencing, beat + 1), started
+
+    def guard(self, work: Callable[[Unit], T]) -> Callable[[Unit], T]:
+        fencing = self._fencing
+
+        def guarded(unit: Unit) -> T:
+            if self._unit(unit).lease_for_share(self._name) != (self._holder, fencing):
+                raise LeaseLost(f"the lease {self._name} is another process's now")
+            return work(unit)
+
+        return guarded
+
+    def release(self) -> None:
+        with self._lock:
+            if self._fencing is not None:
+                fencing, beat = self._seen
+                # Without its database it ends by itself.
+                with contextlib.suppress(Unavailable, InDoubt):
+                    self._storage.write(
+                        lambda unit: self._unit(unit).move_lease(self._name, (fencing, beat), "", fencing, beat + 1)
+                    )
+                self._fencing = None
+
+    def _unit(self, unit: Unit) -> PostgresUnit:
+        assert isinstance(unit, PostgresUnit)
+        return unit

@@ -1,0 +1,94 @@
+"""Writing the log, and the leases that say who does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .. import sealing
+from ..records import Log, LogEntry, PeriodHead
+from . import statements
+from .columns import column
+from .rows import LOG, integrated_row
+from .writing import PostgresWriter
+
+
+class LogUnit(PostgresWriter):
+    """What the integrator writes."""
+
+    def log_by_origin(self, origin: str) -> Log | None:
+        """Locked: one unit at a time adds to a log."""
+        row = self._one(f"SELECT {LOG} WHERE l.origin = %s FOR UPDATE OF l", (origin,))
+        return Log(*row) if row else None
+
+    def add_log_entries(self, log: Log, entries: Sequence[LogEntry]) -> None:
+        rows = [(log.id, e.index, e.entry, e.leaf_hash, e.commitments) for e in entries]
+        self._copy(statements.COPY_ENTRY, statements.ENTRY_TYPES, rows)
+        log.size += len(entries)
+        self.connection.execute("UPDATE log SET size = %s WHERE id = %s", (log.size, log.id))
+        if entries:
+            last = entries[-1]
+            self.was_written = lambda unit: unit.holds_entry(log, last)
+
+    def holds_entry(self, log: Log, entry: LogEntry) -> bool:
+        return self.log_by_origin(log.origin) is not None and self.log_entries(
+            log.id, entry.index, entry.index + 1
+        ) == [entry]
+
+    def closed_entries(self, log_id: int, slots: Sequence[bytes]) -> dict[bytes, int]:
+        sql = "SELECT slot, entry_index FROM closed_slot WHERE log_id = %s AND slot = ANY(%s)"
+        return dict(self._all(sql, (log_id, column("bytea", slots)))) if slots else {}
+
+    def add_closed_slots(self, log_id: int, entries: Mapping[bytes, int]) -> None:
+        self._store((statements.NEW_SLOTS, [(log_id, slot, index) for slot, index in entries.items()]))
+
+    def add_log_node(self, log_id: int, level: int, index: int, node: bytes) -> None:
+        self.connection.execute("INSERT INTO log_node VALUES (%s, %s, %s, %s)", (log_id, level, index, node))
+
+    def set_integrated(self, heads: Sequence[PeriodHead]) -> None:
+        for head in heads:
+            head.seal = sealing.head_seal(self.secret, head)
+        ordered = sorted(heads, key=lambda head: head.id)
+        self._store(
+            (statements.SET_INTEGRATED, [integrated_row(head) for head in ordered]),
+            (statements.TAKEN_UP, [(head.customer, head.period, head.integrated_size) for head in ordered]),
+        )
+
+    def set_frozen(self, head: PeriodHead) -> None:
+        self.connection.execute(
+            "INSERT INTO integrated_head (shard_key, period, frozen) VALUES (%s, %s, %s) "
+            "ON CONFLICT (shard_key, period) DO UPDATE SET frozen = excluded.frozen",
+            (head.customer, head.period, head.frozen),
+        )
+
+    def thaw(self) -> None:
+        self.connection.execute("UPDATE integrated_head SET frozen = false WHERE frozen")
+
+    def publish(self, log_id: int, size: int, root: bytes, note: str, at: int) -> None:
+        self.connection.execute(
+            "INSERT INTO log_checkpoint VALUES (%s, %s, %s, %s, %s) ON CONFLICT (log_id, size) DO NOTHING",
+            (log_id, size, root, note, at),
+        )
+        self.connection.execute(
+            "UPDATE log SET published_size = %s WHERE id = %s AND published_size <= %s", (size, log_id, size)
+        )
+
+    def lease(self, name: str) -> tuple[str, int, int]:
+        """Holder, fencing number and beat of a lease; of one that nobody has ever had: none, 0, 0."""
+        return self._one("SELECT holder, fencing, beat FROM lease WHERE name = %s", (name,)) or ("", 0, 0)
+
+    def lease_for_share(self, name: str) -> tuple[str, int] | None:
+        """Holder and fencing number, which nobody changes before this unit's end."""
+        found: tuple[str, int] | None = self._one(
+            "SELECT holder, fencing FROM lease WHERE name = %s FOR SHARE", (name,)
+        )
+        return found
+
+    def move_lease(self, name: str, seen: tuple[int, int], holder: str, fencing: int, beat: int) -> bool:
+        """Compare and set: whether the lease still was as it had been seen."""
+        self.connection.execute("INSERT INTO lease VALUES (%s, '', 0, 0) ON CONFLICT (name) DO NOTHING", (name,))
+        moved = self.connection.execute(
+            "UPDATE lease SET holder = %s, fencing = %s, beat = %s WHERE name = %s AND fencing = %s AND beat = %s",
+            (holder, fencing, beat, name, *seen),
+        )
+        self.was_written = lambda unit: unit.lease(name) == (holder, fencing, beat)
+        return moved.rowcount == 1

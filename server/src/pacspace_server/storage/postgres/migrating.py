@@ -1,0 +1,129 @@
+"""The schema: numbered migrations with checksums, applied by the owner; and what the application's role may do."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from hashlib import sha256
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from ..protocols import UnusableDatabase
+from .connecting import SCHEMA, Connection, connect
+
+MIGRATE = "`pacspace migrate --database postgresql://OWNER@...` (or `serve --migrate`, as the owner) makes it so"
+_SETUP = f"""
+CREATE SCHEMA IF NOT EXISTS {SCHEMA};
+CREATE TABLE IF NOT EXISTS {SCHEMA}.migration (name text COLLATE "C" PRIMARY KEY, checksum bytea NOT NULL);
+INSERT INTO {SCHEMA}.migration VALUES ('', '') ON CONFLICT (name) DO NOTHING;
+"""
+
+
+def known_migrations() -> list[Traversable]:
+    """This version's migrations, in order."""
+    folder = resources.files(__package__).joinpath("migrations")
+    return sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+
+
+def migrate(url: str, role: str | None = None, workspace_id: str | None = None) -> list[str]:
+    """Brings the schema up to date and grants the application's role its rights; the names of what was applied.
+
+    Safe to run twice, and by two at once: the second waits. Raises UnusableDatabase, Unavailable.
+    """
+    with connect(url) as connection:
+        _set_up(connection)
+        try:
+            with connection.transaction():
+                # The row without a name is the lock: one migrates at a time.
+                connection.execute("SELECT 1 FROM migration WHERE name = '' FOR UPDATE")
+                added = _apply(connection, workspace_id or f"wsp_{secrets.token_hex(8)}")
+                if role is not None:
+                    _grant(connection, role)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise UnusableDatabase(f"only the owner migrates: {error.diag.message_primary}") from error
+    return added
+
+
+def _set_up(connection: Connection) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise UnusableDatabase(f"the database's encoding is {encoding}; make one with ENCODING 'UTF8'")
+    connection.execute("SET lock_timeout = 0; SET statement_timeout = 0;")
+    for attempt in range(3):
+        try:
+            connection.execute(_SETUP)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise UnusableDatabase(f"only the owner migrates: {error.diag.message_primary}") from error
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateSchema):
+            if attempt == 2:
+                raise  # somebody else creates it at the same instant
+        else:
+            return
+
+
+def _apply(connection: Connection, workspace_id: str) -> list[str]:
+    added = []
+    for file, text in _missing(connection):
+        connection.execute(text.encode())
+        connection.execute("INSERT INTO migration VALUES (%s, %s)", (file, sha256(text.encode()).digest()))
+        added.append(file)
+    if connection.execute("SELECT count(*) FROM installation").fetchone() == (0,):
+        _found(connection, workspace_id)
+    return added
+
+
+def _missing(connection: Connection) -> list[tuple[str, str]]:
+    """Migrations that were not applied yet, with their text; refuses a schema of a newer or altered version."""
+    rows: list[Any] = connection.execute("SELECT name, checksum FROM migration WHERE name <> ''").fetchall()
+    applied = {name: bytes(checksum) for name, checksum in rows}
+    known = known_migrations()
+    for name in applied.keys() - {file.name for file in known}:
+        raise UnusableDatabase(f"the database has migration {name}, which this version does not know: use a newer one")
+    missing = []
+    for file in known:
+        text = file.read_text("utf-8")
+        if file.name not in applied:
+            missing.append((file.name, text))
+        elif applied[file.name] != sha256(text.encode()).digest():
+            raise UnusableDatabase(f"migration {file.name} is not the one that made this database")
+    return missing
+
+
+def check_schema(connection: Connection) -> None:
+    """Raises UnusableDatabase unless the schema is this version's."""
+    try:
+        missing = [name for name, _ in _missing(connection)]
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+        user = connection.info.user
+        raise UnusableDatabase(
+            f"role {user} sees no record in this database: {MIGRATE}; --role {user} gives it its rights"
+        ) from error
+    if missing:
+        raise UnusableDatabase(f"the schema lacks {', '.join(missing)}: {MIGRATE}")
+
+
+def _grant(connection: Connection, role: str) -> None:
+    if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
+        raise UnusableDatabase(f"there is no role {role}: CREATE ROLE {role} LOGIN makes it")
+    text = resources.files(__package__).joinpath("grants.sql").read_text("utf-8")
+    connection.execute(sql.SQL(text).format(role=sql.Identifier(role)))
+
+
+def _found(connection: Connection, workspace_id: str) -> None:
+    """The first rows: an installation secret, a workspace, its two environments and their logs."""
+    connection.execute(
+        "INSERT INTO installation VALUES (1, %s, %s, %s)",
+        (secrets.token_bytes(32), workspace_id, time.time_ns() // 1000),
+    )
+    for number, name in enumerate(("sandbox", "production"), 1):
+        connection.execute(
+            "INSERT INTO environment VALUES (%s, %s, %s, %s, NULL)", (number, workspace_id, name, number)
+        )
+        connection.execute(
+            "INSERT INTO log (id, environment_id, origin, blinding_key) VALUES (%s, %s, %s, %s)",
+            (number, number, f"pacspace.log/{name}/{secrets.token_hex(16)}", secrets.token_bytes(32)),
+        )

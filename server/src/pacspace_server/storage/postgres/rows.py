@@ -1,0 +1,168 @@
+"""Columns of the tables, and the records that their rows are. A row's `id` is its primary key as bytes."""
+
+from __future__ import annotations
+
+import json
+from decimal import Context, Decimal
+from typing import Any
+
+from ...domain.tree import Frontier, pack, unpack
+from .. import ids, sealing
+from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Job, Part, PeriodHead
+
+CUSTOMER = (
+    "c.shard_key, c.environment_id, c.shard_key, c.customer_id, c.slot_key, c.unit, c.created_at, c.last_sequence, "
+    "c.total, c.last_recorded_at, c.locked_through, c.locked_root, c.locked_total, c.locked_count"
+)
+CUSTOMER_WIDTH = CUSTOMER.count(",") + 1
+HEAD = (
+    "h.shard_key, h.period, o.leaf, h.size, h.peaks, h.spine, h.merged, h.total, k.leaf, h.root, i.frozen, "
+    "h.first_recorded_at, h.last_recorded_at, i.integrated_size, i.integrated_root, i.integrated_peaks, "
+    "i.integrated_total, i.entry_index, i.batch_index, i.batch_size, i.previous_size, i.seal"
+)
+HEAD_FROM = (
+    "period_head h JOIN leaf o ON o.shard_key = h.shard_key AND o.period = h.period AND NOT o.closing "
+    "LEFT JOIN leaf k ON k.shard_key = h.shard_key AND k.period = h.period AND k.closing "
+    "LEFT JOIN integrated_head i ON i.shard_key = h.shard_key AND i.period = h.period"
+)
+DELTA = (
+    "d.shard_key, d.period, d.leaf_index, d.sequence, d.record_nonce, d.delta, d.period_total, d.total, d.posted_at, "
+    "d.recorded_at, d.occurred_at, d.adjusts, d.context_hash, d.leaf_hash, d.context, d.salt, d.reference_mac, "
+    "d.body_mac, d.receipt_key, d.seal"
+)
+CHECKPOINT = (
+    "k.shard_key, k.number, k.nonce, k.locked, k.period, k.start_at, k.end_at, k.proof_root, k.delta_count, "
+    "k.net_change, k.brought_forward, k.starting_balance, k.first_recorded_at, k.last_recorded_at, "
+    "k.invoice_reference, k.previous_checkpoint_id, k.created_at, k.parts"
+)
+LOG = (
+    "l.id, l.environment_id, e.name, l.origin, l.blinding_key, l.size, l.published_size, k.note, k.published_at "
+    "FROM log l JOIN environment e ON e.id = l.environment_id "
+    "LEFT JOIN log_checkpoint k ON k.log_id = l.id AND k.size = l.published_size"
+)
+JOB = "id, environment_id, period, status, total, started_at, done, failed, after, delta_count, net_change, finished_at"
+KEY = (
+    "k.id, k.environment_id, e.name, k.public_id, k.secret_hash, k.name, k.scopes, k.created_at, k.revoked_at "
+    "FROM api_key k JOIN environment e ON e.id = k.environment_id"
+)
+
+_EXACT = Context(prec=60)
+_SCALE = 9
+
+
+def stored(units: int) -> Decimal:
+    """An amount as it is stored."""
+    return Decimal(units).scaleb(-_SCALE, _EXACT)
+
+
+def units_of(amount: Decimal) -> int:
+    """Units of 10^-9; the column has no more digits than those."""
+    return int(amount.scaleb(_SCALE, _EXACT))
+
+
+def head_key(shard_key: bytes, period: str) -> bytes:
+    return shard_key + period.encode()
+
+
+def numbered(shard_key: bytes, number: int) -> bytes:
+    """The key of a customer's row that has a number: a delta's sequence, a checkpoint's number."""
+    return shard_key + number.to_bytes(8, "big", signed=True)
+
+
+def number_of(key: int | bytes) -> int:
+    """The number in such a key."""
+    assert isinstance(key, bytes)
+    return int.from_bytes(key[-8:], "big", signed=True)
+
+
+def api_key_of(row: Any) -> ApiKey:
+    values: list[Any] = [*row[:6], tuple(row[6].split(",")), *row[7:]]
+    return ApiKey(*values)
+
+
+def customer_of(row: Any) -> Customer:
+    values: list[Any] = [*row[:8], units_of(row[8]), *row[9:12], units_of(row[12]), row[13]]
+    return Customer(*values)
+
+
+def head_of(row: Any) -> PeriodHead:
+    frontier = Frontier(row[3], unpack(row[4]), unpack(row[5]), unpack(row[6]))
+    values: list[Any] = [
+        head_key(row[0], row[1]), row[0], row[1], row[2], frontier, units_of(row[7]), row[8], row[9], bool(row[10]),
+        row[11], row[12], row[13] or 0, row[14] or b"", row[15] or b"", units_of(row[16] or Decimal(0)), *row[17:20],
+        row[20] or 0, row[21] or b"",
+    ]  # fmt: skip
+    return PeriodHead(*values)
+
+
+def day_of_row(row: Any) -> DayTotal:
+    return DayTotal(row[0], row[1], units_of(row[2]), *row[3:])
+
+
+def delta_of(row: Any) -> Delta:
+    shard_key, period, sequence = row[0], row[1], row[3]
+    return Delta(
+        numbered(shard_key, sequence), shard_key, head_key(shard_key, period), period, row[2], sequence,
+        ids.record_id(shard_key, sequence, row[4]), units_of(row[5]), units_of(row[6]), units_of(row[7]), *row[8:],
+    )  # fmt: skip
+
+
+def checkpoint_of(row: Any) -> Checkpoint:
+    parts = [Part(period, size, bytes.fromhex(root)) for period, size, root in json.loads(row[17])]
+    public = f"chk_{row[0].hex()}{row[2].hex()}"
+    values: list[Any] = [*row[3:9], *map(units_of, row[9:12]), *row[12:17], parts]
+    return Checkpoint(numbered(row[0], row[1]), public, row[0], *values)
+
+
+def job_of(row: Any) -> Job:
+    values: list[Any] = [*row[:10], units_of(row[10]), row[11]]
+    return Job(*values)
+
+
+# What a unit stores: the columns of each table in order.
+
+
+def new_customer_row(c: Customer, numbers: dict[bytes, int]) -> tuple[Any, ...]:
+    return (
+        c.shard_key, c.environment_id, c.customer_id, c.slot_key, c.unit, c.created_at, c.last_sequence, c.total,
+        c.last_recorded_at, c.locked_through, c.locked_root, c.locked_total, c.locked_count, numbers[c.shard_key],
+    )  # fmt: skip
+
+
+def customer_row(c: Customer, numbers: dict[bytes, int]) -> tuple[Any, ...]:
+    return (
+        c.shard_key, c.last_sequence, c.total, c.last_recorded_at, c.locked_through, c.locked_root,
+        c.locked_total, c.locked_count, numbers[c.shard_key],
+    )  # fmt: skip
+
+
+def head_row(h: PeriodHead) -> tuple[Any, ...]:
+    frontier = h.frontier
+    return (
+        h.customer, h.period, frontier.size, pack(frontier.peaks), pack(frontier.spine), pack(frontier.merged),
+        h.total, h.root, h.first_recorded_at, h.last_recorded_at,
+    )  # fmt: skip
+
+
+def integrated_row(h: PeriodHead) -> tuple[Any, ...]:
+    return (
+        h.customer, h.period, h.integrated_size, h.integrated_root, h.integrated_peaks, h.integrated_total,
+        h.entry_index, h.batch_index, h.batch_size, h.previous_size, h.seal,
+    )  # fmt: skip
+
+
+def delta_row(d: Delta) -> tuple[Any, ...]:
+    return (
+        d.customer, d.sequence, d.period, d.leaf_index, bytes.fromhex(d.record_id[-8:]), stored(d.delta),
+        stored(d.period_total), stored(d.total), d.posted_at, d.recorded_at, d.occurred_at, d.adjusts, d.context_hash,
+        d.leaf_hash, d.context, d.salt, d.reference_mac, d.body_mac, d.receipt_key, d.seal,
+    )  # fmt: skip
+
+
+def checkpoint_row(secret: bytes, c: Checkpoint, environment_id: int) -> tuple[Any, ...]:
+    return (
+        c.customer, number_of(c.id), bytes.fromhex(c.checkpoint_id[-24:]), environment_id, c.locked, c.period, c.start,
+        c.end, c.proof_root, c.delta_count, c.net_change, c.brought_forward, c.starting_balance,
+        c.first_recorded_at, c.last_recorded_at, c.invoice_reference, c.previous_checkpoint_id, c.created_at,
+        sealing.checkpoint_parts(c), sealing.checkpoint_seal(secret, c),
+    )  # fmt: skip

@@ -1,0 +1,426 @@
+"""Reading: every query over one consistent snapshot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import psycopg
+
+from pacspace_proofs.record import receipt_tail
+
+from ...domain.instants import period_end, period_start
+from .. import ids
+from ..protocols import Vanished
+from ..records import (
+    ApiKey,
+    Checkpoint,
+    Customer,
+    DayTotal,
+    Delta,
+    Environment,
+    Job,
+    JobFailure,
+    Key,
+    Log,
+    LogEntry,
+    PeriodHead,
+    Profile,
+)
+from . import statements
+from .rows import (
+    CHECKPOINT,
+    CUSTOMER,
+    CUSTOMER_WIDTH,
+    DELTA,
+    HEAD,
+    HEAD_FROM,
+    JOB,
+    KEY,
+    LOG,
+    api_key_of,
+    checkpoint_of,
+    customer_of,
+    day_of_row,
+    delta_of,
+    head_of,
+    job_of,
+)
+
+T = TypeVar("T")
+PAGE = 1_000  # rows that are held at once
+Values = Sequence[Any]
+Sql = Any  # psycopg wants literals; these are made of constant column lists
+
+
+class PostgresSnapshot:
+    """The record as it was when the transaction read first."""
+
+    def __init__(self, connection: psycopg.Connection[Any], secret: bytes) -> None:
+        self.connection = connection
+        self.secret = secret
+
+    def _all(self, sql: Sql, values: Values = ()) -> list[Any]:
+        return self.connection.execute(sql, values, binary=True).fetchall()
+
+    def _one(self, sql: Sql, values: Values = ()) -> Any:
+        return self.connection.execute(sql, values, binary=True).fetchone()
+
+    def _paged(
+        self, sql: Sql, values: Values, start: T, end: T, place: Callable[[Any], T], rows: int = PAGE
+    ) -> Iterator[Any]:
+        """Rows in order of a key, a page at a time: {sql} has the places after the key, up to the key, and the limit last."""
+        while True:
+            page = self._all(sql, (*values, start, end, rows))
+            yield from page
+            if len(page) < rows:
+                return
+            start = place(page[-1])
+
+    def now(self, environment: Environment) -> int:
+        """The ledger clock."""
+        return time.time_ns() // 1000 if environment.clock_at is None else environment.clock_at
+
+    def environment(self, environment_id: int) -> Environment:
+        return self._environments("WHERE e.id = %s", (environment_id,))[0]
+
+    def environments(self) -> list[Environment]:
+        return self._environments("ORDER BY e.id", ())
+
+    def _environments(self, where: str, values: Values) -> list[Environment]:
+        rows = self._all(
+            "SELECT e.id, e.workspace_id, e.name, e.log_id, l.origin, e.clock_at "
+            f"FROM environment e JOIN log l ON l.id = e.log_id {where}",
+            values,
+        )
+        return [Environment(*row) for row in rows]
+
+    def api_key(self, public_id: str) -> ApiKey | None:
+        row = self._one(f"SELECT {KEY} WHERE k.public_id = %s", (public_id,))
+        return api_key_of(row) if row else None
+
+    def api_keys(self) -> list[ApiKey]:
+        return [api_key_of(row) for row in self._all(f"SELECT {KEY} ORDER BY k.created_at, k.id")]
+
+    def customer(self, environment_id: int, shard_key: bytes) -> Customer | None:
+        customer = self.customer_by_shard(shard_key)
+        return customer if customer and customer.environment_id == environment_id else None
+
+    def customer_by_shard(self, shard_key: bytes) -> Customer | None:
+        row = self._one(f"SELECT {CUSTOMER} FROM customer c WHERE c.shard_key = %s", (shard_key,))
+        return customer_of(row) if row else None
+
+    def customer_at(self, customer: Key) -> Customer:
+        assert isinstance(customer, bytes)
+        found = self.customer_by_shard(customer)
+        if found is None:
+            raise Vanished("the sandbox was emptied meanwhile")
+        return found
+
+    def customers(self, environment_id: int, search: str | None, after: str, limit: int, offset: int) -> list[Customer]:
+        found, values = _searched(search)
+        rows = self._all(
+            f"SELECT {CUSTOMER} FROM customer c WHERE c.environment_id = %s AND c.customer_id > %s{found} "
+            "ORDER BY c.customer_id LIMIT %s OFFSET %s",
+            (environment_id, after, *values, limit, offset),
+        )
+        return [customer_of(row) for row in rows]
+
+    def count_customers(self, environment_id: int, search: str | None) -> int:
+        found, values = _searched(search)
+        row = self._one(
+            f"SELECT count(*) FROM customer c WHERE c.environment_id = %s{found}", (environment_id, *values)
+        )
+        return int(row[0])
+
+    def profile(self, customer: Customer) -> Profile | None:
+        row = self._one(
+            "SELECT shard_key, display_name, sharing_hint, event_cadence FROM profile WHERE shard_key = %s",
+            (customer.id,),
+        )
+        return Profile(*row) if row else None
+
+    def activity(self, customer: Customer) -> tuple[int | None, int | None]:
+        row = self._one(
+            "SELECT min(first_recorded_at), max(last_recorded_at) FROM period_head WHERE shard_key = %s", (customer.id,)
+        )
+        return row[0], row[1]
+
+    def active(self, environment_id: int, period: str, after: str, limit: int) -> list[tuple[Customer, PeriodHead]]:
+        return self._with_heads(
+            "WHERE c.environment_id = %s AND c.customer_id > %s AND h.period = %s AND h.first_recorded_at IS NOT NULL "
+            "ORDER BY c.customer_id LIMIT %s",
+            (environment_id, after, period, limit),
+        )
+
+    def count_active(self, environment_id: int, period: str) -> tuple[int, int]:
+        row = self._one(
+            "SELECT count(*), coalesce(sum(h.size - 1 - (h.root IS NOT NULL)::int), 0)::bigint FROM period_head h "
+            "JOIN customer c ON c.shard_key = h.shard_key "
+            "WHERE h.period = %s AND c.environment_id = %s AND h.first_recorded_at IS NOT NULL",
+            (period, environment_id),
+        )
+        return row[0], row[1]
+
+    def missing_sequences(self, customer: Customer, first: int, last: int) -> Iterator[tuple[int, int]]:
+        # The two ends count as there, so that a run at either end has neighbours too.
+        yield from self._all(
+            "SELECT before + 1, sequence - 1 FROM (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) AS before FROM ("
+            "SELECT sequence FROM delta WHERE shard_key = %s AND sequence BETWEEN %s AND %s "
+            "UNION ALL SELECT %s::bigint UNION ALL SELECT %s::bigint) AS there) AS pairs WHERE sequence > before + 1",
+            (customer.id, first, last, first - 1, last + 1),
+        )
+
+    def job(self, job_id: str) -> Job | None:
+        return next(iter(self._jobs("id = %s", (_plain(job_id),))), None)
+
+    def job_by_key(self, key_hash: bytes) -> tuple[Job, bytes] | None:
+        row = self._one("SELECT job, body_mac FROM job_key WHERE key_hash = %s", (key_hash,))
+        job = self.job(row[0]) if row else None
+        return (job, row[1]) if job else None
+
+    def running_jobs(self) -> list[Job]:
+        return self._jobs("status = 'RUNNING' ORDER BY started_at", ())
+
+    def _jobs(self, where: str, values: Values) -> list[Job]:
+        return [job_of(row) for row in self._all(f"SELECT {JOB} FROM job WHERE {where}", values)]
+
+    def job_failures(self, job_id: str, limit: int) -> list[JobFailure]:
+        rows = self._all(
+            "SELECT customer_id, code, message FROM job_failure WHERE job = %s ORDER BY customer_id LIMIT %s",
+            (job_id, limit),
+        )
+        return [JobFailure(*row) for row in rows]
+
+    def head(self, customer: Customer, period: str) -> PeriodHead | None:
+        row = self._one(
+            f"SELECT {HEAD} FROM {HEAD_FROM} WHERE h.shard_key = %s AND h.period = %s", (customer.id, period)
+        )
+        return head_of(row) if row else None
+
+    def heads(self, customer: Customer, first: str, last: str) -> list[PeriodHead]:
+        rows = self._all(
+            f"SELECT {HEAD} FROM {HEAD_FROM} WHERE h.shard_key = %s AND h.period BETWEEN %s AND %s ORDER BY h.period",
+            (customer.id, first, last),
+        )
+        return [head_of(row) for row in rows]
+
+    def open_heads(self, customer: Customer) -> list[PeriodHead]:
+        """Months that are not locked and hold something, in order."""
+        rows = self._all(
+            f"SELECT {HEAD} FROM {HEAD_FROM} WHERE h.shard_key = %s AND h.period > %s ORDER BY h.period",
+            (customer.id, customer.locked_through or ""),
+        )
+        return [head_of(row) for row in rows]
+
+    def days(self, customer: Customer, first_day: int, end_day: int) -> list[DayTotal]:
+        rows = self._all(
+            "SELECT shard_key, day, total, count, first_sequence, last_sequence FROM day_total "
+            "WHERE shard_key = %s AND day >= %s AND day < %s ORDER BY day",
+            (customer.id, first_day, end_day),
+        )
+        return [day_of_row(row) for row in rows]
+
+    def delta_at(self, customer: Customer, sequence: int) -> Delta | None:
+        return self._delta("d.sequence = %s", customer.id, sequence)
+
+    def delta_by_reference(self, customer: Customer, mac: bytes) -> Delta | None:
+        return self._delta("d.reference_mac = %s", customer.id, mac)
+
+    def delta_by_receipt(self, customer: Customer, tail: bytes) -> Delta | None:
+        rows = self._all(
+            f"SELECT {DELTA} FROM delta d WHERE d.shard_key = %s AND d.receipt_key = %s",
+            (customer.id, ids.receipt_key(tail)),
+        )
+        return next((delta for delta in map(delta_of, rows) if receipt_tail(delta.leaf_hash) == tail), None)
+
+    def delta_in_period(self, head: PeriodHead, leaf_index: int) -> Delta | None:
+        row = self._one(
+            f"SELECT {DELTA} FROM delta d WHERE d.shard_key = %s AND d.period = %s AND d.leaf_index = %s",
+            (head.customer, head.period, leaf_index),
+        )
+        return delta_of(row) if row else None
+
+    def _delta(self, where: str, shard_key: Key, value: Any) -> Delta | None:
+        row = self._one(f"SELECT {DELTA} FROM delta d WHERE d.shard_key = %s AND {where}", (shard_key, value))
+        return delta_of(row) if row else None
+
+    def deltas_in_period(self, head: PeriodHead, first: int, end: int) -> Iterator[Delta]:
+        rows = self._paged(
+            f"SELECT {DELTA} FROM delta d WHERE d.shard_key = %s AND d.period = %s AND d.leaf_index > %s "
+            "AND d.leaf_index < %s ORDER BY d.leaf_index LIMIT %s",
+            (head.customer, head.period), first - 1, end, lambda row: int(row[2]),
+        )  # fmt: skip
+        return map(delta_of, rows)
+
+    def deltas_by_sequence(self, customer: Customer, first: int, last: int) -> Iterator[Delta]:
+        rows = self._paged(
+            f"SELECT {DELTA} FROM delta d WHERE d.shard_key = %s AND d.sequence > %s AND d.sequence <= %s "
+            "ORDER BY d.sequence LIMIT %s",
+            (customer.id,), first - 1, last, lambda row: int(row[3]),
+        )  # fmt: skip
+        return map(delta_of, rows)
+
+    def leaf_hashes(self, head: PeriodHead, first: int, end: int) -> Iterator[bytes]:
+        rows = self._paged(
+            "SELECT leaf_index, leaf_hash FROM delta WHERE shard_key = %s AND period = %s AND leaf_index > %s "
+            "AND leaf_index < %s ORDER BY leaf_index LIMIT %s",
+            (head.customer, head.period), first - 1, end, lambda row: int(row[0]), 10 * PAGE,
+        )  # fmt: skip
+        return (row[1] for row in rows)
+
+    def idempotency(self, shard_key: bytes, key_hash: bytes) -> tuple[Delta | None, Checkpoint | None, bytes] | None:
+        row = self._one(
+            "SELECT sequence, number, body_mac FROM idempotency WHERE shard_key = %s AND key_hash = %s",
+            (shard_key, key_hash),
+        )
+        return self._recalled(shard_key, *row) if row else None
+
+    def _recalled(
+        self, shard_key: bytes, sequence: int | None, number: int | None, body_mac: bytes
+    ) -> tuple[Delta | None, Checkpoint | None, bytes]:
+        """What a key led to."""
+        delta = self._delta("d.sequence = %s", shard_key, sequence) if sequence is not None else None
+        checkpoint = (
+            self._checkpoint("k.shard_key = %s AND k.number = %s", (shard_key, number)) if number is not None else None
+        )
+        return delta, checkpoint, body_mac
+
+    def checkpoint(self, checkpoint_id: str) -> Checkpoint | None:
+        match = ids.CHECKPOINT_ID.fullmatch(checkpoint_id)
+        if match is None:
+            return None
+        return self._checkpoint("k.shard_key = %s AND k.nonce = %s", tuple(map(bytes.fromhex, match.groups())))
+
+    def checkpoint_by_root(self, root: bytes) -> Checkpoint | None:
+        row = self._one("SELECT shard_key, number FROM proof_root WHERE root = %s", (root,))
+        return self._checkpoint("k.shard_key = %s AND k.number = %s", row) if row else None
+
+    def lock_at_or_after(self, customer: Customer, period: str) -> Checkpoint:
+        found = self._checkpoint(
+            "k.shard_key = %s AND k.locked AND k.period >= %s ORDER BY k.period LIMIT 1", (customer.id, period)
+        )
+        if found is None:
+            raise LookupError(f"no locked month at or after {period}")
+        return found
+
+    def latest_checkpoint(self, customer: Customer) -> Checkpoint | None:
+        return self._checkpoint("k.shard_key = %s ORDER BY k.number DESC LIMIT 1", (customer.id,))
+
+    def _checkpoint(self, where: str, values: Values) -> Checkpoint | None:
+        row = self._one(f"SELECT {CHECKPOINT} FROM checkpoint k WHERE {where}", values)
+        return checkpoint_of(row) if row else None
+
+    def checkpoints(
+        self,
+        environment_id: int,
+        customer: Customer | None,
+        first: str | None,
+        last: str | None,
+        limit: int,
+        offset: int,
+    ) -> tuple[list[Checkpoint], int]:
+        """Newest first, with the number there are; of the months first to last, and of windows that touch them, if given."""
+        where, order = ["k.environment_id = %s"], "k.created_at DESC, k.shard_key, k.number DESC"
+        values: list[Any] = [environment_id]
+        if customer is not None:
+            where, values, order = ["k.shard_key = %s"], [customer.id], "k.number DESC"
+        if first is not None:
+            where.append("(k.period >= %s OR (k.period IS NULL AND k.end_at > %s))")
+            values += [first, period_start(first)]
+        if last is not None:
+            where.append("(k.period <= %s OR (k.period IS NULL AND k.start_at < %s))")
+            values += [last, period_end(last)]
+        condition = " AND ".join(where)
+        total = self._one(f"SELECT count(*) FROM checkpoint k WHERE {condition}", values)[0]
+        rows = self._all(
+            f"SELECT {CHECKPOINT} FROM checkpoint k WHERE {condition} ORDER BY {order} LIMIT %s OFFSET %s",
+            (*values, limit, offset),
+        )
+        return [checkpoint_of(row) for row in rows], total
+
+    def log(self, log_id: int) -> Log:
+        return Log(*self._one(f"SELECT {LOG} WHERE l.id = %s", (log_id,)))
+
+    def log_by_origin(self, origin: str) -> Log | None:
+        row = self._one(f"SELECT {LOG} WHERE l.origin = %s", (_plain(origin),))
+        return Log(*row) if row else None
+
+    def published_at(self, log_id: int, entry_index: int) -> int | None:
+        """When the first log checkpoint that covers an entry was published."""
+        row = self._one(
+            "SELECT published_at FROM log_checkpoint WHERE log_id = %s AND size > %s ORDER BY size LIMIT 1",
+            (log_id, entry_index),
+        )
+        return row[0] if row else None
+
+    def log_entries(self, log_id: int, first: int, end: int) -> list[LogEntry]:
+        rows = self._all(
+            "SELECT entry_index, entry, leaf_hash, commitments FROM log_entry "
+            "WHERE log_id = %s AND entry_index >= %s AND entry_index < %s ORDER BY entry_index",
+            (log_id, first, end),
+        )
+        return [LogEntry(*row) for row in rows]
+
+    def log_node(self, log_id: int, level: int, index: int) -> bytes | None:
+        row = self._one(
+            "SELECT hash FROM log_node WHERE log_id = %s AND level = %s AND node_index = %s", (log_id, level, index)
+        )
+        return row[0] if row else None
+
+    def changed_heads(self, environment_id: int, limit: int) -> list[tuple[Customer, PeriodHead]]:
+        return self._with_heads(
+            "JOIN (SELECT x.shard_key, x.period FROM changed_head x LEFT JOIN integrated_head f "
+            "ON f.shard_key = x.shard_key AND f.period = x.period "
+            "WHERE x.environment_id = %s AND f.frozen IS NOT TRUE GROUP BY x.shard_key, x.period LIMIT %s) AS changed "
+            "ON changed.shard_key = h.shard_key AND changed.period = h.period "
+            "WHERE h.size > coalesce(i.integrated_size, 0)",
+            (environment_id, limit),
+        )
+
+    def new_deltas(self, environment_id: int, changed: Sequence[tuple[Customer, PeriodHead]]) -> Iterator[Delta]:
+        few: list[PeriodHead] = []
+        count = 0
+        for _, head in changed:
+            count += head.size - head.integrated_size
+            if head.size - head.integrated_size > PAGE:
+                yield from self._new_of(few)
+                few.clear()
+                yield from self.deltas_in_period(head, head.integrated_size, head.size)
+                count = 0
+                continue
+            few.append(head)
+            if count > PAGE:
+                yield from self._new_of(few)
+                few.clear()
+                count = 0
+        yield from self._new_of(few)
+
+    def _new_of(self, heads: Sequence[PeriodHead]) -> Iterator[Delta]:
+        """The new deltas of months that have few of them, in one query."""
+        places = [(head.customer, head.period, head.integrated_size, head.size) for head in heads]
+        many = statements.NEW_DELTAS
+        return map(delta_of, self._all(many.sql, many.values(places)))
+
+    def _with_heads(self, where: str, values: Values) -> list[tuple[Customer, PeriodHead]]:
+        rows = self._all(
+            f"SELECT {CUSTOMER}, {HEAD} FROM {HEAD_FROM} JOIN customer c ON c.shard_key = h.shard_key {where}", values
+        )
+        return [(customer_of(row[:CUSTOMER_WIDTH]), head_of(row[CUSTOMER_WIDTH:])) for row in rows]
+
+
+def _plain(text: str) -> str:
+    """Text to look for. None that is stored holds U+0000, which PostgreSQL does not take."""
+    return text.replace("\x00", "\ufffd")
+
+
+def _searched(search: str | None) -> tuple[str, tuple[str, ...]]:
+    """A condition on customers: a part of the customerId or of the display name, in any case."""
+    if search is None:
+        return "", ()
+    named = "EXISTS (SELECT 1 FROM profile p WHERE p.shard_key = c.shard_key AND position(%s IN p.folded_name) > 0)"
+    return f" AND (position(lower(%s) IN lower(c.customer_id)) > 0 OR {named})", (
+        _plain(search),
+        _plain(search).casefold(),
+    )

@@ -1,0 +1,49 @@
+"""How a unit writes: many rows with one statement, several statements in one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Self
+
+import psycopg
+
+from .columns import Many
+from .snapshot import PostgresSnapshot
+
+Rows = Sequence[tuple[Any, ...]]
+
+
+class PostgresWriter(PostgresSnapshot):
+    """A snapshot that writes. It reads what is committed, statement by statement, and its own."""
+
+    def __init__(self, connection: psycopg.Connection[Any], secret: bytes) -> None:
+        super().__init__(connection, secret)
+        # How another unit finds out whether this one was committed, should that stay unknown. None: doing it all again
+        # changes nothing.
+        self.was_written: Callable[[Self], bool] | None = None
+
+    def _found(self, *asked: tuple[Many, Rows]) -> list[list[Any]]:
+        """What several statements find for many rows, in one round trip."""
+        with self.connection.pipeline():
+            cursors = [
+                self.connection.execute(many.sql, many.values(rows), binary=True) if rows else None
+                for many, rows in asked
+            ]
+        return [cursor.fetchall() if cursor else [] for cursor in cursors]
+
+    def _store(self, *asked: tuple[Many, Rows]) -> None:
+        """Stores many rows with each of several statements, in one round trip."""
+        asked = tuple((many, rows) for many, rows in asked if rows)
+        if asked:
+            with self.connection.pipeline():
+                for many, rows in asked:
+                    self.connection.execute(many.sql, many.values(rows))
+
+    def _copy(self, sql: str, types: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+        """Rows as a stream: the cheapest way in, measured."""
+        rows = list(rows)
+        if rows:
+            with self.connection.cursor().copy(sql.encode()) as copy:
+                copy.set_types(types)
+                for row in rows:
+                    copy.write_row(row)
