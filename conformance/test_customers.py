@@ -342,6 +342,17 @@ def test_a_month_that_has_not_begun_is_refused_for_everybody(client: Client, cus
         assert reply.status == 400 and "has not begun" in reply.error["message"], (body, reply.body)
 
 
+def test_the_preview_of_a_month_that_is_locked_ahead_is_empty(client: Client, customer: str) -> None:
+    """A month ahead of the clock that holds deltas and is locked has nothing left to lock, and is not called empty."""
+    for period in ("2026-02", "2026-03"):
+        client.emit(customer, -1).data
+        client.checkpoint(customer, period=period).data
+    preview = client.checkpoint(customer, period="2026-03", preview=True).data
+    assert (preview["checkpoints"], preview["totals"]["customers"]) == ([], 0)
+    shown = client.checkpoint(period="2026-03", preview=True).data["checkpoints"]
+    assert customer not in [line["customerId"] for line in shown]
+
+
 def test_windows_are_listed_in_their_scope(client: Client, customer: str) -> None:
     """The checkpoint of a window is listed under every month that the window touches."""
     client.emit(customer, -1).data
