@@ -372,6 +372,23 @@ def test_an_empty_month_takes_over_what_came_before_it(client: Client, customer:
         assert derived == client.receipt(customer, period=period).data["broughtForward"] == brought, period
 
 
+def test_a_receipt_says_which_days_it_is_of(client: Client, customer: str) -> None:
+    """A receipt or checkpoint names its month, or the first and first excluded instant of several months or a window."""
+    client.emit(customer, -1).data
+    window = {"startDate": "2026-01-20T00:00:00.000000Z", "endDate": "2026-01-25T00:00:00.000000Z"}
+    for empty in (client.receipt(customer, **window).data, client.checkpoint(customer, **window).data):
+        assert (empty["deltaCount"], empty["period"], empty["startDate"], empty["endDate"]) == (
+            0,
+            None,
+            *window.values(),
+        )
+    client.checkpoint(customer, period="2026-02").data
+    client.emit(customer, -1).data
+    both = client.receipt(customer).data
+    assert (both["deltaCount"], both["period"]) == (2, None)
+    assert (both["startDate"], both["endDate"]) == ("2026-02-01T00:00:00.000000Z", "2026-04-01T00:00:00.000000Z")
+
+
 def test_subtotals_are_bounded(client: Client, customer: str) -> None:
     """The first thousand reasons have a subtotal each, all others one line together."""
     for part in range(2):
