@@ -372,6 +372,19 @@ def test_an_empty_month_takes_over_what_came_before_it(client: Client, customer:
         assert derived == client.receipt(customer, period=period).data["broughtForward"] == brought, period
 
 
+def test_an_open_month_that_takes_over_something_else_is_another_state(client: Client, customer: str) -> None:
+    """Usage posted to an earlier open month changes what a receipt of the later one takes over, and nothing handed out before."""
+    client.emit(customer, -1).data
+    first = client.receipt(customer, period="2026-02").data
+    assert first["broughtForward"] == 0 and client.receipt(customer).data["checkpointId"] == first["checkpointId"]
+    client.emit(customer, -5, occurredAt="2026-01-05T00:00:00Z").data
+    for later in (client.receipt(customer).data, client.checkpoint(customer).data):
+        assert (later["broughtForward"], later["carriedForward"]) == (-5, -6)
+        assert later["proofRoot"] == first["proofRoot"] and later["checkpointId"] != first["checkpointId"]
+    listed = client.get(f"{BALANCE}/checkpoints", customerId=customer).data["checkpoints"]
+    assert [one["broughtForward"] for one in listed] == [-5, 0]
+
+
 def test_a_receipt_says_which_days_it_is_of(client: Client, customer: str) -> None:
     """A receipt or checkpoint names its month, or the first and first excluded instant of several months or a window."""
     client.emit(customer, -1).data

@@ -210,9 +210,11 @@ def hand_out(context: Context, snapshot: Unit, caller: Caller, customer_id: str,
     refuse_damaged(balance.heads)
     parts = [Part(head.period, head.size, head.frontier.root) for head in balance.heads]
     start, end, root = _root_of(customer, scope, balance, parts)
-    known = snapshot.checkpoint_by_root(root)
-    if known is not None and known.customer == customer.id:
-        return known
+    # A root does not cover what came before an open month: usage posted to an earlier one makes another state of it.
+    for known in (snapshot.checkpoint_by_root(root), snapshot.latest_checkpoint(customer)):
+        if known is not None and (known.customer, known.proof_root) == (customer.id, root):
+            if known.brought_forward == balance.brought_forward:
+                return known
     return snapshot.add_checkpoint(
         Checkpoint(
             id=0,
