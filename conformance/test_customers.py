@@ -342,6 +342,17 @@ def test_a_month_that_has_not_begun_is_refused_for_everybody(client: Client, cus
         assert reply.status == 400 and "has not begun" in reply.error["message"], (body, reply.body)
 
 
+def test_the_preview_of_a_month_that_is_locked_ahead_is_empty(client: Client, customer: str) -> None:
+    """A month ahead of the clock that holds deltas and is locked has nothing left to lock, and is not called empty."""
+    for period in ("2026-02", "2026-03"):
+        client.emit(customer, -1).data
+        client.checkpoint(customer, period=period).data
+    preview = client.checkpoint(customer, period="2026-03", preview=True).data
+    assert (preview["checkpoints"], preview["totals"]["customers"]) == ([], 0)
+    shown = client.checkpoint(period="2026-03", preview=True).data["checkpoints"]
+    assert customer not in [line["customerId"] for line in shown]
+
+
 def test_windows_are_listed_in_their_scope(client: Client, customer: str) -> None:
     """The checkpoint of a window is listed under every month that the window touches."""
     client.emit(customer, -1).data
@@ -359,6 +370,36 @@ def test_an_empty_month_takes_over_what_came_before_it(client: Client, customer:
     for period, brought in (("2025-12", 0), ("2026-02", -5)):
         derived = client.derive(customer, period=period).data["broughtForward"]
         assert derived == client.receipt(customer, period=period).data["broughtForward"] == brought, period
+
+
+def test_an_open_month_that_takes_over_something_else_is_another_state(client: Client, customer: str) -> None:
+    """Usage posted to an earlier open month changes what a receipt of the later one takes over, and nothing handed out before."""
+    client.emit(customer, -1).data
+    first = client.receipt(customer, period="2026-02").data
+    assert first["broughtForward"] == 0 and client.receipt(customer).data["checkpointId"] == first["checkpointId"]
+    client.emit(customer, -5, occurredAt="2026-01-05T00:00:00Z").data
+    for later in (client.receipt(customer).data, client.checkpoint(customer).data):
+        assert (later["broughtForward"], later["carriedForward"]) == (-5, -6)
+        assert later["proofRoot"] == first["proofRoot"] and later["checkpointId"] != first["checkpointId"]
+    listed = client.get(f"{BALANCE}/checkpoints", customerId=customer).data["checkpoints"]
+    assert [one["broughtForward"] for one in listed] == [-5, 0]
+
+
+def test_a_receipt_says_which_days_it_is_of(client: Client, customer: str) -> None:
+    """A receipt or checkpoint names its month, or the first and first excluded instant of several months or a window."""
+    client.emit(customer, -1).data
+    window = {"startDate": "2026-01-20T00:00:00.000000Z", "endDate": "2026-01-25T00:00:00.000000Z"}
+    for empty in (client.receipt(customer, **window).data, client.checkpoint(customer, **window).data):
+        assert (empty["deltaCount"], empty["period"], empty["startDate"], empty["endDate"]) == (
+            0,
+            None,
+            *window.values(),
+        )
+    client.checkpoint(customer, period="2026-02").data
+    client.emit(customer, -1).data
+    both = client.receipt(customer).data
+    assert (both["deltaCount"], both["period"]) == (2, None)
+    assert (both["startDate"], both["endDate"]) == ("2026-02-01T00:00:00.000000Z", "2026-04-01T00:00:00.000000Z")
 
 
 def test_subtotals_are_bounded(client: Client, customer: str) -> None:

@@ -142,6 +142,14 @@ def test_everything_after_a_record(world: tuple[Client, History], rng: random.Ra
         assert [d["sequenceNumber"] for d in deltas] == [e.sequence for e in later]
 
 
+def test_what_comes_after_a_record_names_its_own_months(client: Client, customer: str) -> None:
+    """Also when everything was recorded at one instant: only months that hold later deltas are named."""
+    dates = ("2026-01-05T00:00:00Z", "2026-02-05T00:00:00Z")
+    january, february = (client.emit(customer, -1, occurredAt=date).data["recordId"] for date in dates)
+    for start, periods in ((january, ["2026-02"]), (february, [])):
+        assert client.derive(customer, startingCheckpoint=start).data["scope"]["periods"] == periods
+
+
 def test_everything_after_a_locked_month(world: tuple[Client, History], rng: random.Random) -> None:
     """From a locked month's proof root or chk_ id, derive adds up what was posted to later months."""
     client, history = world

@@ -110,6 +110,16 @@ def test_every_differing_field_is_named_at_once(client: Client, customer: str) -
         assert field in result["error"]
 
 
+def test_a_correction_is_the_same_by_either_name(client: Client, customer: str) -> None:
+    """A retry may name the delta that it corrects by its recordId or its referenceId; a conflict shows recordIds."""
+    first, second = (client.emit(customer, -5, referenceId=name).data["recordId"] for name in ("first", "second"))
+    kept = client.emit(customer, 1, referenceId="fix", adjusts={"recordId": first}).data
+    again = client.emit(customer, 1, referenceId="fix", adjusts={"referenceId": "first"})
+    assert again.status == 200 and again.data["recordId"] == kept["recordId"]
+    reply = client.emit(customer, 1, referenceId="fix", adjusts={"referenceId": "second"})
+    assert reply.error["conflicts"] == [{"field": "adjusts", "recorded": first, "sent": second}]
+
+
 @pytest.mark.parametrize(
     "same",
     [

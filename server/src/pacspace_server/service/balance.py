@@ -100,10 +100,18 @@ def _later_sequences(snapshot: Snapshot, customer: Customer, scope: Scope, after
         first, balance.latest = (snapshot.delta_at(customer, s) for s in (after.sequence + 1, customer.last_sequence))
         _widen(balance, _recorded(first), _recorded(balance.latest))
     heads = snapshot.heads(customer, "", LAST_PERIOD)
-    balance.heads = [head for head in heads if (head.last_recorded_at or 0) >= after.recorded_at]
+    balance.heads = [head for head in heads if _holds_later(snapshot, head, after)]
     pending = _unverified(snapshot, balance.heads, published)
     balance.pending = sum(delta.sequence > after.sequence for delta in pending)
     return balance
+
+
+def _holds_later(snapshot: Snapshot, head: PeriodHead, after: Delta) -> bool:
+    """Whether a month holds a delta that was recorded after the one, which may be at the same instant."""
+    if (head.last_recorded_at or 0) < after.recorded_at:
+        return False
+    newest = snapshot.delta_in_period(head, head.delta_count)
+    return newest is not None and newest.sequence > after.sequence
 
 
 def _recorded(delta: Delta | None) -> int | None:

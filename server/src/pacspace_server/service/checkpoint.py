@@ -87,20 +87,25 @@ def verified_at(snapshot: Snapshot, checkpoint: Checkpoint) -> str | None:
     return views.instant(snapshot.published_at(snapshot.environment(customer.environment_id).log_id, head.entry_index))
 
 
+def span(of: Checkpoint | Scope) -> dict[str, str | None]:
+    """The month that a checkpoint or an empty scope is of; without a month its first and first excluded instant."""
+    if isinstance(of, Scope):
+        period = None if of.mode == "custom" else of.first or None
+    else:
+        period = of.period
+    start, end = (period_start(period), period_end(period)) if period else (of.start, of.end)
+    return {"period": period, "startDate": views.instant(start), "endDate": views.instant(end)}
+
+
 def checkpoint_view(snapshot: Snapshot, checkpoint: Checkpoint) -> dict[str, Any]:
     """A checkpoint as every route shows it."""
     customer = snapshot.customer_at(checkpoint.customer)
     status = checkpoint_status(snapshot, checkpoint)
-    period = checkpoint.period
-    start = period_start(period) if period else checkpoint.start
-    end = period_end(period) if period else checkpoint.end
     return {
         "checkpointId": checkpoint.checkpoint_id,
         "receiptId": checkpoint.checkpoint_id,
         "customerId": customer.customer_id,
-        "period": period,
-        "startDate": views.instant(start),
-        "endDate": views.instant(end),
+        **span(checkpoint),
         "proofRoot": views.hash_text(checkpoint.proof_root),
         **counted(checkpoint.delta_count),
         "startingBalance": views.number(checkpoint.starting_balance),
@@ -205,9 +210,11 @@ def hand_out(context: Context, snapshot: Unit, caller: Caller, customer_id: str,
     refuse_damaged(balance.heads)
     parts = [Part(head.period, head.size, head.frontier.root) for head in balance.heads]
     start, end, root = _root_of(customer, scope, balance, parts)
-    known = snapshot.checkpoint_by_root(root)
-    if known is not None and known.customer == customer.id:
-        return known
+    # A root does not cover what came before an open month: usage posted to an earlier one makes another state of it.
+    for known in (snapshot.checkpoint_by_root(root), snapshot.latest_checkpoint(customer)):
+        if known is not None and (known.customer, known.proof_root) == (customer.id, root):
+            if known.brought_forward == balance.brought_forward:
+                return known
     return snapshot.add_checkpoint(
         Checkpoint(
             id=0,
@@ -267,9 +274,7 @@ def _empty_view(snapshot: Snapshot, customer: Customer, scope: Scope) -> dict[st
     carried = views.number(brought_forward(snapshot, customer, scope))
     return {name: None for name in names} | {
         "customerId": customer.customer_id,
-        "period": scope.first or None,
-        "startDate": views.instant(scope.start),
-        "endDate": views.instant(scope.end),
+        **span(scope),
         **counted(0),
         "startingBalance": views.number(0),
         **computed(0),

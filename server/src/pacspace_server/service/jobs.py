@@ -307,7 +307,7 @@ def preview(context: Context, caller: Caller, asked: CheckpointRequest) -> dict[
             if len(shown) < SHOWN:
                 earlier = [open_head for open_head in snapshot.open_heads(customer) if open_head.period < period]
                 shown.append(_preview_line(customer, period, head, earlier))
-        if not sums.customers:
+        if asked.customer_id is None and not snapshot.count_active(caller.environment_id, period)[0]:
             _refuse_future(snapshot, caller, period)
     warnings = [f"only the first {SHOWN} customers are shown"] if sums.customers > SHOWN else []
     totals = {"customers": sums.customers, **counted(sums.deltas), "netChange": views.number(sums.net)}

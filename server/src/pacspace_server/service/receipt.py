@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..domain.instants import instant_text, period_end, period_start
+from ..domain.instants import instant_text
 from ..domain.scopes import Scope
 from ..storage.protocols import Snapshot
 from ..storage.records import Checkpoint, Customer, Delta, PeriodHead
 from . import views
-from .checkpoint import brought_forward, checkpoint_status, checkpoint_view, hand_out, refuse_damaged
+from .checkpoint import brought_forward, checkpoint_status, checkpoint_view, hand_out, refuse_damaged, span
 from .context import Caller, Context, find_customer
 from .derive import computed, counted, delta_views
 from .errors import ServiceError
@@ -80,10 +80,7 @@ def receipt_view(
     root = views.hash_text(checkpoint.proof_root) if checkpoint else None
     net = checkpoint.net_change if checkpoint else 0
     brought = checkpoint.brought_forward if checkpoint else brought_forward(snapshot, customer, scope)
-    period = checkpoint.period if checkpoint else (scope.first or None)
     links = links_of(context, root, checkpoint)
-    start = period_start(period) if period else scope.start
-    end = period_end(period) if period else scope.end
     newer = sum(head.size - part.size for head, part in zip(heads, checkpoint.parts)) if checkpoint else 0
     sums = Sums()
     shown: list[Delta] = []
@@ -93,9 +90,7 @@ def receipt_view(
             shown.append(delta)
     return {
         "customerId": customer.customer_id,
-        "period": period,
-        "startDate": views.instant(start),
-        "endDate": views.instant(end),
+        **span(checkpoint or scope),
         "generatedAt": instant_text(time.time_ns() // 1000),
         "proofRoot": root,
         "provisional": checkpoint is None or not checkpoint.locked,

@@ -147,22 +147,26 @@ def _replay(unit: Unit, customer: Customer, command: RecordDelta) -> Recorded | 
     if earlier is None:
         return None
     if earlier.body_mac != command.body_mac:
-        return _reference_conflict(earlier, command)
+        conflict = _reference_conflict(unit, customer, earlier, command)
+        if conflict is not None:
+            return conflict
     if command.key_hash is not None:
         # Bound to this record from now on: the same key with another body must not record either.
         unit.add_idempotency(command.key_hash, earlier, None, command.body_mac)
     return Recorded(earlier, "reference")
 
 
-def _reference_conflict(earlier: Delta, command: RecordDelta) -> Refusal:
+def _reference_conflict(unit: Unit, customer: Customer, earlier: Delta, command: RecordDelta) -> Refusal | None:
+    """What differs, with both values. None when only the name differs by which `adjusts` means the same delta."""
     code, message = "REFERENCE_ID_CONFLICT", "this referenceId was recorded with other values; nothing was recorded"
     if earlier.context is None:
         return Refusal(409, code, f"{message}. The earlier context was erased, so the values can't be named")
     before, now = parse_context(earlier.context), parse_context(command.context)
+    adjusts = command.adjusts and (_resolve_adjusts(unit, customer, command.adjusts) or command.adjusts[1])
     values: dict[str, tuple[str | None, str | None]] = {
         "delta": (amount_text(earlier.delta), amount_text(command.delta)),
         "occurredAt": (_instant_or_none(earlier.occurred_at), _instant_or_none(command.occurred_at)),
-        "adjusts": (earlier.adjusts, command.adjusts[1] if command.adjusts else None),
+        "adjusts": (earlier.adjusts, adjusts),
     }
     for name in ("reason", "metadata"):
         values[name] = before.get(name), now.get(name)
@@ -171,6 +175,8 @@ def _reference_conflict(earlier: Delta, command: RecordDelta) -> Refusal:
         for name, (recorded, sent) in values.items()
         if recorded != sent
     ]
+    if not differing:
+        return None
     named = "; ".join(
         f"{d['field']}: recorded {d['recorded'] or 'nothing'}, sent {d['sent'] or 'nothing'}" for d in differing
     )
