@@ -369,6 +369,12 @@ class SqliteUnit(SqliteSnapshot):
         self._connection.execute("UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (at, key_id))
         return self._connection.changes() == 1
 
+    def touch(self) -> None:
+        # The row stays as it is, but its page is written and comes to the disk at the commit.
+        self._connection.execute(
+            "UPDATE environment SET clock_at = clock_at WHERE id = (SELECT min(id) FROM environment)"
+        )
+
     def set_clock(self, environment: Environment, at: int | None) -> None:
         self._connection.execute("UPDATE environment SET clock_at = ? WHERE id = ?", (at, environment.id))
 
