@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import MutableMapping
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 import structlog
 
@@ -42,7 +42,7 @@ def configure_logging(level: str) -> None:
             _without_secrets,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS.get(level.upper(), logging.INFO)),
-        logger_factory=lambda *names: _Lines(sys.stderr, *names),
+        logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Bridge()], level=logging.WARNING, force=True)
@@ -52,13 +52,13 @@ def configure_logging(level: str) -> None:
 class _Lines:
     """Writes lines. Where they can't be written (a full disk, a closed pipe) they are lost, and the server goes on."""
 
-    def __init__(self, stream: TextIO, name: str = "") -> None:
-        self.name, self._stream = name, stream
+    def __init__(self, name: str = "") -> None:
+        self.name = name
 
     def msg(self, line: str) -> None:
-        with contextlib.suppress(OSError):
-            self._stream.write(line + "\n")
-            self._stream.flush()
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
 
     debug = info = warning = error = critical = log = msg
 

@@ -113,7 +113,7 @@ class Integrator:
         self._refusals: dict[str, str] = {}
         self._leases: dict[int, Lease] = {}
         self.watched: dict[str, Watched] = {}  # by origin
-        self.looked_s = self._counted_s = 0.0  # of the monotonic clock
+        self.looked_s, self._counted_s = time.monotonic(), 0.0
         self.seconds, self.entries = Histogram(SECONDS), 0  # of runs that published; what they added
         self._thread = threading.Thread(target=self._loop, name="integrator", daemon=True)
 
@@ -123,6 +123,7 @@ class Integrator:
         return dict(self._refusals)
 
     def start(self) -> None:
+        self._wake.set()  # what an earlier process left
         self._thread.start()
 
     def wake(self) -> None:

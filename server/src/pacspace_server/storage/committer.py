@@ -176,7 +176,8 @@ class Committer:
     async def _commit(self, groups: list[_Group]) -> None:
         """One transaction; a database error halves the group until the guilty request stands alone."""
         started = time.perf_counter()
-        doing.set(_doing_of(groups))
+        if self._storage.remote:  # what happens on the thread may be told of there
+            doing.set(_doing_of(groups))
         try:
             outcomes = await self._write(lambda unit: _apply_all(unit, groups))
         except (Unavailable, InDoubt) as error:
@@ -187,6 +188,7 @@ class Committer:
             return
         except Exception as error:
             self.failed += 1
+            doing.set(_doing_of(groups))
             if len(groups) > 1:
                 middle = len(groups) // 2
                 await self._commit(groups[:middle])
