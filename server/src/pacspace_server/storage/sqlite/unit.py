@@ -370,10 +370,9 @@ class SqliteUnit(SqliteSnapshot):
         return self._connection.changes() == 1
 
     def touch(self) -> None:
-        # The row stays as it is, but its page is written and comes to the disk at the commit.
-        self._connection.execute(
-            "UPDATE environment SET clock_at = clock_at WHERE id = (SELECT min(id) FROM environment)"
-        )
+        # An UPDATE to the same value would write no page; this writes the first one, whatever the number.
+        version = self._one("PRAGMA user_version", ())[0]
+        self._connection.execute(f"PRAGMA user_version = {version}")
 
     def set_clock(self, environment: Environment, at: int | None) -> None:
         self._connection.execute("UPDATE environment SET clock_at = ? WHERE id = ?", (at, environment.id))
