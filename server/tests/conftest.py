@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 from book import Book
+from cluster import OLDEST, shared_cluster
 from engines import Engine, PostgresEngine, SqliteEngine
 
 
 @pytest.fixture
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
     """SQLite, unless the test is marked with `engines.BOTH`."""
-    return PostgresEngine() if getattr(request, "param", "sqlite") == "postgres" else SqliteEngine(tmp_path)
+    name, _, version = getattr(request, "param", "sqlite").partition("-")
+    if name == "sqlite":
+        return SqliteEngine(tmp_path)
+    return PostgresEngine(shared_cluster(int(version or OLDEST)))
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 import apsw
 import psycopg
 import pytest
-from cluster import APPLICATION, OWNER, Cluster, shared_cluster
+from cluster import APPLICATION, NEWEST, OWNER, Cluster, shared_cluster
 
 from pacspace_server.storage.postgres import PostgresStorage, migrate
 from pacspace_server.storage.protocols import Storage
 from pacspace_server.storage.sqlite import SqliteStorage
 
-BOTH = pytest.mark.parametrize("engine", ["sqlite", "postgres"], indirect=True)
+# Of PostgreSQL the oldest version and the newest.
+BOTH = pytest.mark.parametrize("engine", ["sqlite", "postgres", f"postgres-{NEWEST}"], indirect=True)
 
 
 class Engine(Protocol):

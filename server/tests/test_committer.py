@@ -12,9 +12,10 @@ from book import SANDBOX, Book
 from engines import BOTH
 
 from pacspace_server.service.fsck import fsck
-from pacspace_server.storage.commands import Outcome, Recorded, Refusal
+from pacspace_server.storage.commands import LockPeriod, Outcome, Recorded, Refusal
 from pacspace_server.storage.committer import MAX_WAITING, Committer, NotWritten, Overloaded
-from pacspace_server.storage.protocols import Storage
+from pacspace_server.storage.locking import lock_period
+from pacspace_server.storage.protocols import Storage, Unit
 from pacspace_server.storage.sqlite import SqliteStorage
 
 
@@ -48,6 +49,22 @@ def test_a_failing_disk_fails_only_the_request_it_could_not_take(book: Book) -> 
     findings = fsck(storage, book.signer)
     assert findings.problems == []
     assert findings.deltas == 20
+
+
+@BOTH
+def test_a_locked_month_answers_its_own_root_beside_a_later_lock(book: Book) -> None:
+    """Asking again for a locked month in the same commit that locks a later one finds the first, not the later."""
+    book.at("2026-04-01T00:00:00Z")
+    for day in ("2026-01-05", "2026-03-05"):
+        book.emit("cust", -1_000_000_000, occurred_at=f"{day}T00:00:00.000000Z")
+    january = book.lock("cust", "2026-01").checkpoint
+
+    def lock(unit: Unit, period: str) -> Any:
+        return lock_period(unit, LockPeriod(SANDBOX, book.shard("cust"), "cust", period, None, None, b""))
+
+    march, again, gap = book.storage.write(lambda unit: [lock(unit, f"2026-0{month}") for month in (3, 1, 2)])
+    assert again.checkpoint == january
+    assert gap.checkpoint == march.checkpoint
 
 
 @BOTH

@@ -19,6 +19,7 @@ from pacspace_server.service.jobs import Jobs
 from pacspace_server.storage import committer as committer_room
 from pacspace_server.storage.commands import LockPeriod
 from pacspace_server.storage.committer import Committer
+from pacspace_server.storage.postgres import leasing
 from pacspace_server.storage.protocols import Vanished
 from pacspace_server.storage.records import Job
 
@@ -113,8 +114,7 @@ def test_a_damaged_month_is_listed_with_its_reason(many: Book) -> None:
         assert customer is not None
         head = snapshot.head(customer, "2026-01")
     assert head is not None
-    head.frozen = True
-    many.write(lambda unit: unit.set_frozen(head))
+    many.write(lambda unit: unit.set_frozen(head.customer, head.period))
     job = new_job(many)
     in_context(many, lambda context: context.jobs.start(job))
     (failure,) = view(many)["failed"]
@@ -150,8 +150,9 @@ def test_a_job_that_was_cut_short_goes_on_where_it_was(many: Book) -> None:
 
 
 def test_an_outage_of_the_database_is_waited_out(many: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the database takes nothing a job waits, and then goes on: nobody is reported as failed because of it."""
+    """While the database takes nothing, not even the lease, a job waits and then goes on: nobody is reported as failed."""
     monkeypatch.setattr(jobs_service, "OUTAGE_S", 0)
+    monkeypatch.setattr(leasing, "BEAT_S", 0)  # the lease is written at each chunk
     real, refused = many.storage.commit, 0
 
     def commit(unit: Any) -> None:

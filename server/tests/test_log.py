@@ -81,7 +81,7 @@ def test_an_older_copy_of_the_database_is_not_signed(story: Book, tmp_path: Path
 def test_a_run_cut_short_is_finished_by_the_next(story: Book) -> None:
     """Entries that were fixed but not signed are signed as they are by the next run, before anything new."""
     story.emit("cust_a", -1_000_000_000)
-    prepared = story.integrator._prepare(SANDBOX)
+    prepared = story.integrator._prepare(SANDBOX, lambda: None)
     assert prepared is not None
     from pacspace_server.log.integrator import _fix_entries
 

@@ -392,7 +392,7 @@ def test_an_integrator_that_wakes_up_late_changes_nothing(
     monkeypatch.setattr(leasing, "EXPIRY_S", 0.0)
     story.emit("cust_a", -1)
     paused = story.integrator
-    prepared = paused._prepare(SANDBOX)
+    prepared = paused._prepare(SANDBOX, lambda: None)
     other = Integrator(story.storage, story.signer, story.storage.write, lambda: None)
     with story.storage.snapshot() as snapshot:
         environment = snapshot.environment(SANDBOX)
@@ -400,7 +400,7 @@ def test_an_integrator_that_wakes_up_late_changes_nothing(
     while not other.run(environment):
         pass
     assert prepared is not None
-    monkeypatch.setattr(paused, "_prepare", lambda environment_id: prepared)
+    monkeypatch.setattr(paused, "_prepare", lambda environment_id, beat: prepared)
     monkeypatch.setattr(paused._leases[environment.id], "hold", lambda: 1)
     with pytest.raises(LeaseLost):
         paused.run(environment)

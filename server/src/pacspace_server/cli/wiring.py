@@ -34,6 +34,7 @@ from ..storage.sqlite import SqliteStorage
 from ..web.pages import Pages
 from .http_server import BACKLOG, HttpServer, http_config
 from .output import WrongUse
+from .rehasher import Rehasher
 from .siblings import Siblings
 
 logger = structlog.get_logger("pacspace.serve")
@@ -164,7 +165,8 @@ async def _run(
 
     # A file has one writer, and whoever writes waits for its turn; a server has its own turns.
     write = storage.write if storage.remote else committer.run_blocking
-    integrator = Integrator(storage, signer, write, published)
+    rehasher = Rehasher(config.database)
+    integrator = Integrator(storage, signer, write, published, rehasher.prepare)
     context = Context(storage, committer, integrator, signer, config.public_url or url)
     context.jobs = Jobs(context)
     public = Public(context)
@@ -195,6 +197,7 @@ async def _run(
         if retention is not None:
             retention.cancel()
         await asyncio.to_thread(integrator.stop)
+        rehasher.close()
         await committer.close()
 
 

@@ -6,37 +6,34 @@ the next run of the same code.
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
 
 from pacspace_proofs.canonical import canonical
-from pacspace_proofs.record import BATCH, CLOSED, HEAD, commitment, context_hash, slot
-from pacspace_proofs.tree import leaf_hash, push, root_of_leaves, root_of_peaks
+from pacspace_proofs.record import BATCH
+from pacspace_proofs.tree import leaf_hash, root_of_leaves
 
-from ..domain.tree import pack, unpack
+from ..domain.tree import pack
 from ..storage.committer import NotWritten
 from ..storage.protocols import InDoubt, Lease, LeaseLost, Storage, Unavailable, Unit
-from ..storage.recording import delta_leaf
-from ..storage.records import Customer, Delta, Environment, Log, PeriodHead
+from ..storage.records import Environment, Integration, Log
 from ..telemetry import SECONDS, Histogram, doing, said
 from . import logtree
+from .rehashing import Prepare, Prepared, prepare
 from .signer import Signer, SigningRefused
 from .watching import Watched
 
-MAX_HEADS = 5_000
 PAUSE_S = 0.05
 RETRY_S = 1.0
 LOOK_S = 0.1  # for what other processes wrote
 COUNT_S = 1.0  # what waits
-HOLD_EVERY = 1_000  # deltas
 
 logger = structlog.get_logger("pacspace.integrator")
 Write = Callable[[Callable[[Unit], Any]], Any]
@@ -50,63 +47,22 @@ class Run:
     root: bytes
 
 
-@dataclass
-class Prepared:
-    """What a run read and re-hashed, and will put into the log: closed heads with slot and entry, open ones."""
-
-    log_id: int
-    origin: str
-    opened: list[tuple[bytes, PeriodHead]] = field(default_factory=list)
-    closed: list[tuple[bytes, bytes, PeriodHead]] = field(default_factory=list)
-    damaged: list[PeriodHead] = field(default_factory=list)
-
-
-def head_object(
-    customer: Customer, head: PeriodHead, origin: str, size: int, root: bytes, closed: bool
-) -> dict[str, str]:
-    """The head as it is committed to."""
-    return {
-        "schema": HEAD, "origin": origin, "slot": slot(customer.slot_key, head.period, origin).hex(),
-        "period": head.period, "size": str(size), "root": root.hex(), "closed": "yes" if closed else "no",
-    }  # fmt: skip
-
-
-def head_salt(log: Log, head: dict[str, str]) -> bytes:
-    """Same head, same salt, always: a repeated commitment can't look like fraud."""
-    return hmac.digest(log.blinding_key, canonical(head), "sha256")[:16]
-
-
-def rehash(customer: Customer, head: PeriodHead, new: Iterable[Delta]) -> str | None:
-    """Recomputes what was stored since the last run and compares it with the head; says what differs, or None."""
-    peaks, total, index = unpack(head.integrated_peaks), head.integrated_total, head.integrated_size
-    if index == 0:
-        push(peaks, 0, leaf_hash(head.opening))
-        index = 1
-    for delta in new:
-        total += delta.delta
-        if leaf_hash(delta_leaf(customer.customer_id, delta)) != delta.leaf_hash:
-            return f"line {delta.leaf_index}: what is stored is not what was hashed"
-        if delta.context is not None and context_hash(delta.salt or b"", delta.context) != delta.context_hash:
-            return f"line {delta.leaf_index}: the context is not what was hashed"
-        if delta.leaf_index != index or delta.period_total != total:
-            return f"line {delta.leaf_index}: index or running total does not follow"
-        push(peaks, index, delta.leaf_hash)
-        index += 1
-    if head.closing is not None and index < head.size:
-        push(peaks, index, leaf_hash(head.closing))
-        index += 1
-    if index != head.size or peaks != head.frontier.peaks or total != head.total:
-        return "the head does not fit its leaves"
-    return None
-
-
 class Integrator:
-    """Runs on a thread of its own until stopped. `write` carries a transaction out in turn with the committer's.
+    """Runs on a thread of its own until stopped. `write` carries a transaction out in turn with the committer's;
+    `prepare` re-hashes in another process, or here without it.
 
     Of several processes on one record, the one that holds a log's lease integrates; the others look what it published.
     """
 
-    def __init__(self, storage: Storage, signer: Signer, write: Write, on_published: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        signer: Signer,
+        write: Write,
+        on_published: Callable[[], None],
+        prepare_elsewhere: Prepare | None = None,
+    ) -> None:
+        self._prepare = prepare_elsewhere or partial(prepare, storage)
         self._storage, self._signer, self._write, self._on_published = storage, signer, write, on_published
         self._wake = threading.Event()
         self._stopping = False
@@ -203,9 +159,11 @@ class Integrator:
         if fencing is None:
             return False
         # Straight line: read and re-hash, fix entries, sign, publish. A crash between two steps is repaired by the next.
-        prepared = self._prepare(environment.id)
+        prepared = self._prepare(environment.id, lease.hold)
         if prepared is None:
             return False
+        for damage in prepared.damaged:
+            logger.error("record damaged", customer=damage.customer_id, period=damage.period, problem=damage.problem)
         fixed = self._write(lease.guard(lambda unit: _fix_entries(unit, prepared)))
         # Crash here: entries are fixed but not signed. The next run finds size > published_size and signs them.
         if fixed is None:
@@ -245,65 +203,20 @@ class Integrator:
                 log.origin, log.size, root, fencing, lambda size: logtree.root_at(snapshot, log.id, size)
             )
 
-    def _prepare(self, environment_id: int) -> Prepared | None:
-        """Reads what changed and re-hashes it, beside the committer; a head that grows meanwhile belongs to the next run."""
-        with self._storage.snapshot() as snapshot:
-            log = snapshot.log(snapshot.environment(environment_id).log_id)
-            prepared = Prepared(log.id, log.origin)
-            if log.size > log.published_size:
-                # A run was cut short: finish it first, so that the run before the last is always published.
-                return prepared
-            changed = snapshot.changed_heads(environment_id, MAX_HEADS)
-            new_deltas = _holding(self._lease(environment_id), snapshot.new_deltas(environment_id, changed))
-            by_head = groupby(new_deltas, lambda delta: delta.period_id)
-            head_id, new = next(by_head, (None, iter(())))
-            for customer, head in changed:
-                damage = rehash(customer, head, new if head_id == head.id else ())
-                if head_id == head.id:
-                    head_id, new = next(by_head, (None, iter(())))
-                if damage is not None:
-                    logger.error("record damaged", customer=customer.customer_id, period=head.period, problem=damage)
-                    head.frozen = True
-                    prepared.damaged.append(head)
-                else:
-                    _commit_to(prepared, log, customer, head)
-        return prepared if prepared.opened or prepared.closed or prepared.damaged else None
-
-
-def _holding(lease: Lease, deltas: Iterable[Delta]) -> Iterator[Delta]:
-    """The deltas, while the lease is kept: a long run must not look like a dead one."""
-    for number, delta in enumerate(deltas):
-        if number % HOLD_EVERY == 0:
-            lease.hold()
-        yield delta
-
-
-def _commit_to(prepared: Prepared, log: Log, customer: Customer, head: PeriodHead) -> None:
-    root = root_of_peaks(head.frontier.peaks)
-    stated = head_object(customer, head, log.origin, head.size, root, head.closed)
-    committed = commitment(head_salt(log, stated), stated)
-    head.previous_size, head.integrated_size, head.integrated_root = head.integrated_size, head.size, root
-    head.integrated_peaks, head.integrated_total = pack(head.frontier.peaks), head.total
-    if head.closed:
-        entry = {"schema": CLOSED, "slot": stated["slot"], "commitment": committed.hex()}
-        prepared.closed.append((bytes.fromhex(stated["slot"]), canonical(entry), head))
-    else:
-        prepared.opened.append((committed, head))
-
 
 def _fix_entries(unit: Unit, prepared: Prepared) -> Run | None:
     """In one transaction: the entries of all changed heads, and which entry each head is in."""
     log = unit.log_by_origin(prepared.origin)
     if log is None:
         return None  # the sandbox was emptied meanwhile
-    for head in prepared.damaged:
-        unit.set_frozen(head)
+    for damage in prepared.damaged:
+        unit.set_frozen(damage.customer, damage.period)
     _append_closed(unit, log, prepared.closed)
     _append_batch(unit, log, prepared.opened)
     return Run(log, logtree.root_at(unit, log.id, log.size)) if log.size > log.published_size else None
 
 
-def _append_closed(unit: Unit, log: Log, closed: list[tuple[bytes, bytes, PeriodHead]]) -> None:
+def _append_closed(unit: Unit, log: Log, closed: list[tuple[bytes, bytes, Integration]]) -> None:
     """A slot that is closed already keeps its entry: an identical repeat is not a second one."""
     known = unit.closed_entries(log.id, [named for named, _, _ in closed])
     new = [(named, entry) for named, entry, _ in closed if named not in known]
@@ -317,7 +230,7 @@ def _append_closed(unit: Unit, log: Log, closed: list[tuple[bytes, bytes, Period
     unit.set_integrated([head for _, _, head in closed])
 
 
-def _append_batch(unit: Unit, log: Log, opened: list[tuple[bytes, PeriodHead]]) -> None:
+def _append_batch(unit: Unit, log: Log, opened: list[tuple[bytes, Integration]]) -> None:
     if not opened:
         return
     opened.sort(key=lambda member: member[0])

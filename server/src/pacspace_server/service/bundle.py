@@ -13,7 +13,7 @@ from pacspace_proofs.tree import leaf_hash
 from ..domain.instants import instant_text
 from ..domain.tree import Frontier, inclusion_path, subtrees_of, unpack
 from ..log import logtree
-from ..log.integrator import head_object, head_salt
+from ..log.rehashing import head_object, head_salt
 from ..storage.protocols import Snapshot, Storage, Vanished
 from ..storage.recording import delta_leaf
 from ..storage.records import Checkpoint, Customer, Delta, Log, PeriodHead, delta_count

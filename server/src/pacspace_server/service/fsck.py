@@ -26,8 +26,8 @@ from pacspace_proofs.tree import leaf_hash, prefix_roots, root_of_leaves, root_o
 from ..domain.amounts import amount_text
 from ..domain.instants import day_of, instant_text, parse_instant
 from ..domain.tree import Frontier, pack, unpack
-from ..log.integrator import head_object, head_salt
 from ..log.logtree import TILE
+from ..log.rehashing import head_object, head_salt
 from ..log.signer import LastSigned, Signer, SigningRefused
 from ..storage import ids
 from ..storage.protocols import Audit, Storage

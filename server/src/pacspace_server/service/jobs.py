@@ -82,12 +82,13 @@ class Jobs:
         """One process works on a job, under its lease; another one that wants it done waits."""
         doing.set({"job_id": job_id})
         lease = self._context.storage.lease(f"job/{job_id}")
+        outages: tuple[type[Exception], ...] = (Unavailable, InDoubt, *self._context.storage.errors)
         kept: list[Locked] = []
         while not self._stopping:
             try:
                 held = await asyncio.to_thread(lease.hold) is not None
                 found = await asyncio.to_thread(self._next, job_id)
-            except (Unavailable, InDoubt):
+            except outages:
                 await asyncio.sleep(OUTAGE_S)
                 continue
             (self.held.add if held else self.held.discard)(job_id)

@@ -17,7 +17,7 @@ from ..domain.amounts import amount_text
 from ..domain.instants import instant_text
 from ..domain.tree import unpack
 from ..log import logtree
-from ..log.integrator import head_object, head_salt
+from ..log.rehashing import head_object, head_salt
 from ..storage.protocols import Snapshot
 from ..storage.recording import delta_leaf
 from ..storage.records import Checkpoint, Customer, Part

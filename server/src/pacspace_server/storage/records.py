@@ -102,6 +102,23 @@ class PeriodHead:
         return self.integrated_size if published else self.previous_size
 
 
+class Integration(Struct):
+    """What becomes of a month's head when the log takes it up; the names are the head's."""
+
+    id: Key
+    customer: Key
+    period: str
+    previous_size: int
+    integrated_size: int
+    integrated_root: bytes
+    integrated_peaks: bytes
+    integrated_total: int
+    entry_index: int | None = None
+    batch_index: int | None = None
+    batch_size: int | None = None
+    seal: bytes = b""
+
+
 def delta_count(size: int, closed: bool) -> int:
     """Deltas in a period tree of so many leaves: all but the opening and the closing one."""
     return max(0, size - 1 - closed)

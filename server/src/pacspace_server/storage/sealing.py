@@ -6,7 +6,7 @@ import json
 from hashlib import blake2b
 
 from ..domain.amounts import amount_text
-from .records import Checkpoint, Delta, Key, PeriodHead
+from .records import Checkpoint, Delta, Integration, Key, PeriodHead
 
 
 def row_seal(secret: bytes, *parts: bytes) -> bytes:
@@ -21,7 +21,7 @@ def delta_seal(secret: bytes, delta: Delta) -> bytes:
     return blake2b(sealed + (delta.reference_mac or b""), key=secret, digest_size=8).digest()
 
 
-def head_seal(secret: bytes, head: PeriodHead) -> bytes:
+def head_seal(secret: bytes, head: PeriodHead | Integration) -> bytes:
     """Over how far the log had a month before, and where it has it now."""
     stated = (head.id, head.previous_size, head.integrated_size, head.entry_index, head.batch_index, head.batch_size)
     return row_seal(secret, repr(stated).encode())

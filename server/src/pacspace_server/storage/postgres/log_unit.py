@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .. import sealing
-from ..records import Log, LogEntry, PeriodHead
+from ..records import Integration, Key, Log, LogEntry
 from . import statements
 from .columns import column
 from .rows import LOG, integrated_row
@@ -44,7 +44,7 @@ class LogUnit(PostgresWriter):
     def add_log_node(self, log_id: int, level: int, index: int, node: bytes) -> None:
         self.connection.execute("INSERT INTO log_node VALUES (%s, %s, %s, %s)", (log_id, level, index, node))
 
-    def set_integrated(self, heads: Sequence[PeriodHead]) -> None:
+    def set_integrated(self, heads: Sequence[Integration]) -> None:
         for head in heads:
             head.seal = sealing.head_seal(self.secret, head)
         ordered = sorted(heads, key=lambda head: head.id)
@@ -53,11 +53,11 @@ class LogUnit(PostgresWriter):
             (statements.TAKEN_UP, [(head.customer, head.period, head.integrated_size) for head in ordered]),
         )
 
-    def set_frozen(self, head: PeriodHead) -> None:
+    def set_frozen(self, customer: Key, period: str) -> None:
         self.connection.execute(
-            "INSERT INTO integrated_head (shard_key, period, frozen) VALUES (%s, %s, %s) "
+            "INSERT INTO integrated_head (shard_key, period, frozen) VALUES (%s, %s, true) "
             "ON CONFLICT (shard_key, period) DO UPDATE SET frozen = excluded.frozen",
-            (head.customer, head.period, head.frozen),
+            (customer, period),
         )
 
     def thaw(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...domain.tree import Frontier, pack, unpack
 from .. import ids, sealing
-from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Job, Part, PeriodHead
+from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Integration, Job, Part, PeriodHead
 
 CUSTOMER = (
     "c.shard_key, c.environment_id, c.shard_key, c.customer_id, c.slot_key, c.unit, c.created_at, c.last_sequence, "
@@ -144,7 +144,7 @@ def head_row(h: PeriodHead) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def integrated_row(h: PeriodHead) -> tuple[Any, ...]:
+def integrated_row(h: Integration) -> tuple[Any, ...]:
     return (
         h.customer, h.period, h.integrated_size, h.integrated_root, h.integrated_peaks, h.integrated_total,
         h.entry_index, h.batch_index, h.batch_size, h.previous_size, h.seal,

@@ -255,10 +255,16 @@ class PostgresUnit(UpkeepUnit):
         return checkpoint
 
     def lock_at_or_after(self, customer: Customer, period: str) -> Checkpoint:
-        mine = [c for c in self._checkpoints if c.customer == customer.id and c.locked and (c.period or "") >= period]
-        if not mine:
+        """Months lock in order, so what this unit locks comes after all that is stored."""
+        try:
             return super().lock_at_or_after(customer, period)
-        return min(mine, key=lambda checkpoint: checkpoint.period or "")
+        except LookupError:
+            locks = [
+                c for c in self._checkpoints if c.customer == customer.id and c.locked and (c.period or "") >= period
+            ]
+            if not locks:
+                raise
+            return min(locks, key=lambda checkpoint: checkpoint.period or "")
 
     def flush(self) -> None:
         """Stores everything that is still in memory. Called once, just before the commit."""

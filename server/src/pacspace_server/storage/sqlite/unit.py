@@ -19,6 +19,7 @@ from ..records import (
     DayTotal,
     Delta,
     Environment,
+    Integration,
     Job,
     JobFailure,
     Key,
@@ -432,10 +433,12 @@ class SqliteUnit(SqliteSnapshot):
     def add_log_node(self, log_id: int, level: int, index: int, node: bytes) -> None:
         self._connection.execute("INSERT INTO log_node VALUES (?, ?, ?, ?)", (log_id, level, index, node))
 
-    def set_integrated(self, heads: Sequence[PeriodHead]) -> None:
+    def set_integrated(self, heads: Sequence[Integration]) -> None:
         for head in heads:
             head.seal = sealing.head_seal(self.secret, head)
-            self._keep(head, *_INTEGRATED)
+            kept = self._kept.heads.get((head.customer, head.period))
+            for name in _INTEGRATED if kept is not None else ():
+                setattr(kept, name, getattr(head, name))
         self._connection.executemany(
             "UPDATE period_head SET previous_size = ?, integrated_size = ?, integrated_root = ?, integrated_peaks = ?, "
             "integrated_total = ?, entry_index = ?, batch_index = ?, batch_size = ?, seal = ? WHERE id = ?",
@@ -444,15 +447,12 @@ class SqliteUnit(SqliteSnapshot):
              for h in heads],
         )  # fmt: skip
 
-    def _keep(self, head: PeriodHead, *names: str) -> None:
-        """What the log changes of a head that the writer may know."""
-        kept = self._kept.heads.get((head.customer, head.period))
-        for name in names if kept is not None else ():
-            setattr(kept, name, getattr(head, name))
-
-    def set_frozen(self, head: PeriodHead) -> None:
-        self._keep(head, "frozen")
-        self._connection.execute("UPDATE period_head SET frozen = ? WHERE id = ?", (head.frozen, head.id))
+    def set_frozen(self, customer: Key, period: str) -> None:
+        if (kept := self._kept.heads.get((customer, period))) is not None:
+            kept.frozen = True
+        self._connection.execute(
+            "UPDATE period_head SET frozen = 1 WHERE customer = ? AND period = ?", (customer, period)
+        )
 
     def thaw(self) -> None:
         self._kept.forget()
