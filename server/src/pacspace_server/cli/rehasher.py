@@ -60,7 +60,10 @@ class Rehasher:
         with theirs:
             # The connection is the only argument: passwords in a URL are no business of a process list.
             command = [sys.executable, "-c", _CHILD, str(theirs.fileno())]
-            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])  # noqa: S603  # our own
+            # A process group of its own: Ctrl-C is for the parent, also while this one is starting.
+            self._child = subprocess.Popen(  # noqa: S603  # our own
+                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], process_group=0
+            )
         self._connection = Connection(ours.detach())
         self._connection.send(self._database)
         return self._connection
