@@ -58,7 +58,7 @@ def test_requests_commits_and_the_log_are_counted(start_server: Callable[..., Se
     families = until(server, "pacspace_unverified_age_seconds", lambda found: found == 0)
     assert value(families, "pacspace_unverified_deltas") == value(families, "pacspace_queue_depth") == 0
     assert value(families, "pacspace_log_entries") == value(families, "pacspace_log_published_entries")
-    assert value(families, "pacspace_integrator_entries_total") == value(families, "pacspace_log_entries")
+    assert value(families, "pacspace_integrator_entries_total") == value(families, "pacspace_log_entries", process="1")
     assert value(families, "pacspace_log_lease_held") == 2  # both environments
     assert value(families, "pacspace_log_signing_refused") == 0
     assert value(families, "process_resident_memory_bytes") > 1e7 and value(families, "process_cpu_seconds_total") > 0

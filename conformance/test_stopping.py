@@ -35,7 +35,8 @@ def start(request: pytest.FixtureRequest) -> Start:
 
 def signer_of(server: Server) -> list[str]:
     """The option that names the signing keys, where they are not beside the database."""
-    return [] if server.database.startswith("sqlite") else ["--signer-dir", f"{server.folder.parent}/signer"]
+    shared = server.folder.parent / "signer"
+    return ["--signer-dir", str(shared)] if shared.is_dir() else []
 
 
 def again(server: Server) -> None:
