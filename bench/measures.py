@@ -585,7 +585,7 @@ def _fetch(port: int, checkpoint: str, file: Path | None, kind: str = "full") ->
 
 async def _lock_all(folder: Path, customers: int, failing: int) -> tuple[int, float, float]:
     """Locked customers, seconds until the job was done, and seconds more until the log had them."""
-    from pacspace_server.cli.serving import configure_logging
+    from pacspace_server.cli.loglines import configure_logging
     from pacspace_server.cli.wiring import open_signer, open_storage
     from pacspace_server.config import Database
     from pacspace_server.log.integrator import Integrator

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from .chance import SEED
-from .server import Client, Server
+from .server import Client, Server, new_postgres
 
 settings.register_profile(
     "conformance", deadline=None, database=None, print_blob=True, suppress_health_check=list(HealthCheck)
@@ -45,6 +45,28 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+def on_postgres(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers of the test's own on one new database, with one folder of signing keys."""
+    url = new_postgres(tmp_path)
+    servers: list[Server] = []
+
+    def start(*options: str) -> Server:
+        folder = tmp_path / f"server{len(servers)}"
+        folder.mkdir()
+        server = Server(folder)
+        server.database, server.key = url, servers[0].key if servers else None
+        servers.append(server)
+        return server.start("--signer-dir", str(tmp_path / "signer"), *options)
+
+    yield start
+    for server in servers:
+        if server.process is not None:
+            server.kill()
+        for client in server.clients.values():
+            client.close()
 
 
 @pytest.fixture(scope="session")

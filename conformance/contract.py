@@ -12,7 +12,6 @@ from urllib.parse import unquote
 import jsonschema_rs
 
 SHOWN_CHARS = 600
-NOT_HTTP = b"Invalid HTTP request received."  # said by the HTTP layer before there is a request
 PARAMETER = re.compile(r"\\\{(\w+)\\\}")
 SPECIAL_HEADERS = ("retry-after", "idempotent-replayed")  # an operation that sends them says so
 
@@ -56,7 +55,7 @@ class Contract:
 
     def check(self, method: str, path: str, status: int, headers: dict[str, str], body: bytes) -> None:
         """Fails with an AssertionError when the reply to a documented path is not as documented."""
-        if self._methods(path) is None or body == NOT_HTTP:
+        if self._methods(path) is None:
             return
         where = f"{method} {path[:200]} -> {status}"
         operation = self.operation(method, path)

@@ -7,11 +7,9 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from pacspace_proofs.note import LogCheckpoint
 
@@ -19,33 +17,11 @@ from .chance import SEED
 from .cluster import OWNER, shared_cluster
 from .logreader import assert_extends, read_log, signed_checkpoint
 from .receipts import origin_of
-from .server import BROKEN, Client, Server, in_threads, new_postgres, run_command
+from .server import BROKEN, Client, Server, in_threads, run_command
 
 CUSTOMERS = [f"cust_{number}" for number in range(8)]
 WRITERS = 16
 HELD = "SELECT holder FROM pacspace.lease WHERE name = 'integrator/1'"
-
-
-@pytest.fixture
-def on_postgres(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Starts servers of the test's own on one new database, with one folder of signing keys."""
-    url = new_postgres(tmp_path)
-    servers: list[Server] = []
-
-    def start(*options: str) -> Server:
-        folder = tmp_path / f"server{len(servers)}"
-        folder.mkdir()
-        server = Server(folder)
-        server.database, server.key = url, servers[0].key if servers else None
-        servers.append(server)
-        return server.start("--signer-dir", str(tmp_path / "signer"), *options)
-
-    yield start
-    for server in servers:
-        if server.process is not None:
-            server.kill()
-        for client in server.clients.values():
-            client.close()
 
 
 def sql(server: Server, text: str) -> str:

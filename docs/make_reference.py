@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pacspace_server import config
+from pacspace_server.api.metrics import METRICS, PROCESS_METRICS
 from pacspace_server.api.openapi import document
 from pacspace_server.cli.main import main as command
 from pacspace_server.service.errors import CODES
@@ -111,13 +112,26 @@ def commands() -> list[str]:
     return lines
 
 
+def metrics() -> list[str]:
+    lines = [
+        "## Metrics",
+        "",
+        "Of `GET /metrics`. Each has the label `process`, the number of a server process, from 1.",
+        "",
+    ]
+    lines += ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    own = [(m.name, m.kind, ", ".join(f"`{label}`" for label in m.labels), m.says) for m in METRICS]
+    process = [(name, kind, "", says) for name, (kind, says) in PROCESS_METRICS.items()]
+    return lines + [f"| `{name}` | {kind} | {labels} | {says} |" for name, kind, labels, says in [*own, *process]]
+
+
 def limit_table() -> list[str]:
     return ["## Limits", "", "| limit | value |", "|---|---|", *(f"| `{k}` | {v:,} |" for k, v in limits().items())]
 
 
 def reference() -> str:
     manual = read_manual(document("http://127.0.0.1:8787"))
-    parts = [routes(manual), shapes(manual), errors(), limit_table(), settings(), commands()]
+    parts = [routes(manual), shapes(manual), errors(), metrics(), limit_table(), settings(), commands()]
     return HEAD + "\n" + "\n\n".join("\n".join(part).rstrip() for part in parts) + "\n"
 
 

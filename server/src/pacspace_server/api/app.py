@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -17,79 +18,104 @@ from ..service.errors import ServiceError, unavailable
 from ..service.keys import authenticate
 from ..storage.committer import NotWritten
 from ..storage.protocols import InDoubt, Unavailable, Vanished
+from ..telemetry import doing
 from .fields import parse_fields
 from .http import Call, Receive, Reply, Scope, Send, failure, send_reply
+from .metrics import Metrics
 from .openapi import document
 from .public import Public
+from .requests import Handler, Target, lines_from, log_request
 from .routes import BALANCE, BEARER, NONE, ROUTES, Route
 
 logger = structlog.get_logger("pacspace.api")
 KEY_CACHE_S, DISK_RETRY_S = 1.0, 5
 KEY_CACHE_ENTRIES = 1_000
+IN_DOUBT = (
+    "so this may be recorded or not: ask again with the same Idempotency-Key or referenceId, which records it once"
+)
+NOWHERE, ANY = "none", "other"  # the route of a path that there is not, the method of one that a path does not take
 SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-
-Handler = Callable[[Call], Awaitable[Reply]]
 
 
 @dataclass
 class _Entry:
-    """One path with its methods."""
+    """One path with its methods, and who answers all others."""
 
     route: PathRoute
-    handlers: dict[str, Handler]
+    targets: dict[str, Target]
+    refusing: Target
 
 
 class Api:
     """An ASGI application. The two emit routes are found without a search; everything else by Starlette's routes."""
 
     def __init__(
-        self, context: Context, public: Public, pages: Mapping[tuple[str, str], Callable[[Any], Awaitable[Any]]]
+        self,
+        context: Context,
+        public: Public,
+        pages: Mapping[tuple[str, str], Callable[[Any], Awaitable[Any]]],
+        number: int = 1,
     ) -> None:
+        """`number` is this process's among those of the same server."""
         self.context = context
+        self.stopping = False  # each connection's next reply is its last
         self._callers: dict[str, tuple[float, Caller]] = {}
         public.document = partial(document, context.public_url)
         handlers = {(route.method, route.path): self._handler(route, public) for route in ROUTES}
         handlers |= pages
-        self._fast = {("POST", path): handlers["POST", path] for path in (f"{BALANCE}/delta", f"{BALANCE}/delta/batch")}
-        entries: dict[str, _Entry] = {}
-        for (method, path), handler in handlers.items():
-            entry = entries.setdefault(path, _Entry(PathRoute(path, endpoint=self, methods=None), {}))
-            entry.handlers[method] = handler
-        self._entries = list(entries.values())
+        targets = [Target(method, path, handler) for (method, path), handler in handlers.items()]
+        self._nowhere = Target(ANY, NOWHERE, _refuse_path)
+        self._entries = _entries(targets)
+        refusing = [entry.refusing for entry in self._entries]
+        self._fast = {
+            ("POST", t.route): t for t in targets if t.route in (f"{BALANCE}/delta", f"{BALANCE}/delta/batch")
+        }
+        self.metrics = public.metrics = Metrics(context, [*targets, *refusing, self._nowhere], number)
+        self._lines_from = lines_from()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError(f"only HTTP is served, not {scope['type']}")
-        call = Call(scope, receive)
         started = time.perf_counter()
-        try:
-            reply = await self._find(scope)(call)
-        except ServiceError as error:
-            reply = failure(error)
-        except Vanished as error:
-            reply = failure(ServiceError(404, "CUSTOMER_NOT_FOUND", str(error)))
-        except NotWritten as error:
-            reply = failure(unavailable(f"the database could not take it, nothing was recorded: {error}", DISK_RETRY_S))
-        except Unavailable as error:
-            reply = failure(unavailable(f"the database can't be asked right now: {error}", DISK_RETRY_S))
-        except InDoubt:
-            message = (
-                "the database was lost while it committed, so this may be recorded or not: ask again with the same "
-                "Idempotency-Key or referenceId, which records it once"
-            )
-            reply = failure(unavailable(message, DISK_RETRY_S))
-        except Exception:
-            logger.exception("request failed", request_id=call.request_id, path=scope["path"])
-            message = f"a mistake of the server's; its log has it under {call.request_id}"
-            reply = failure(ServiceError(500, "INTERNAL_ERROR", message))
+        call = Call(scope, receive)
+        doing.set({"request_id": call.request_id})
+        target = self._find(scope)
+        reply = await self._answer(target, call)
         reply.headers.update(SECURITY_HEADERS)
-        await send_reply(reply, call.request_id, send, scope["method"] == "HEAD")
-        logger.debug(
-            "request", request_id=call.request_id, method=scope["method"], path=scope["path"], status=reply.status,
-            duration_ms=round((time.perf_counter() - started) * 1000, 2),
-        )  # fmt: skip
+        if self.stopping:
+            reply.headers["Connection"] = "close"
+        sent_bytes = 0
+        try:
+            sent_bytes = await send_reply(reply, call.request_id, send, scope["method"] == "HEAD")
+        finally:
+            seconds = time.perf_counter() - started
+            target.observe(reply.status, seconds)
+            if reply.status >= self._lines_from:
+                log_request(call, target, reply, sent_bytes, seconds)
 
-    def _find(self, scope: Scope) -> Handler:
+    async def _answer(self, target: Target, call: Call) -> Reply:
+        """The reply, whatever happens: each refusal and each failure has one."""
+        try:
+            return await target.answer(call)
+        except ServiceError as error:
+            return failure(error)
+        except Vanished as error:
+            return failure(ServiceError(404, "CUSTOMER_NOT_FOUND", str(error)))
+        except NotWritten as error:
+            message = f"the database could not take it, nothing was recorded: {error}"
+            return failure(unavailable(message, DISK_RETRY_S))
+        except Unavailable as error:
+            return failure(unavailable(f"the database can't be asked right now: {error}", DISK_RETRY_S))
+        except InDoubt:
+            return failure(unavailable(f"the database was lost while it committed, {IN_DOUBT}", DISK_RETRY_S))
+        except asyncio.CancelledError:
+            return failure(unavailable(f"the server stopped before this was done, {IN_DOUBT}", DISK_RETRY_S))
+        except Exception:
+            logger.exception("request failed", method=target.method, route=target.route)
+            message = f"a mistake of the server's; its log has it under {call.request_id}"
+            return failure(ServiceError(500, "INTERNAL_ERROR", message))
+
+    def _find(self, scope: Scope) -> Target:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         fast = self._fast.get((method, scope["path"]))
         if fast is not None:
@@ -97,20 +123,16 @@ class Api:
         for entry in self._entries:
             match, child = entry.route.matches(scope)
             if match is not Match.NONE:
-                handler = entry.handlers.get(method)
-                if handler is None:
-                    allowed = ", ".join(sorted(entry.handlers))
-                    message = f"{scope['path'][:200]} takes {allowed}, not {method}"
-                    raise ServiceError(405, "METHOD_NOT_ALLOWED", message, allow=allowed)
                 scope.update(child)
-                return handler
-        raise ServiceError(404, "NOT_FOUND", f"there is nothing at {scope['path'][:200]}")
+                return entry.targets.get(method, entry.refusing)
+        return self._nowhere
 
     def _handler(self, route: Route, public: Public) -> Handler:
         """Who asks, what they may do, what they ask: in this order, and only then the route's own part."""
 
         async def keyed(call: Call) -> Reply:
             caller = await (self._bearer(call) if route.auth == BEARER else self._caller(call.header(b"x-api-key")))
+            call.environment = caller.environment
             caller.require(route.scope)
             reply = await route.handler(self.context, caller, call, await _fields(route, call))
             if route.auth == BEARER:
@@ -146,6 +168,33 @@ class Api:
             self._callers.clear()
         self._callers[full_key or ""] = now + KEY_CACHE_S, caller
         return caller
+
+
+def _entries(targets: list[Target]) -> list[_Entry]:
+    """The paths in the order in which they are tried."""
+    by_route: dict[str, dict[str, Target]] = {}
+    for target in targets:
+        by_route.setdefault(target.route, {})[target.method] = target
+    return [
+        _Entry(
+            PathRoute(path, endpoint=_refuse_path, methods=None), methods, Target(ANY, path, _refuse_method(methods))
+        )
+        for path, methods in by_route.items()
+    ]
+
+
+def _refuse_method(methods: Mapping[str, Target]) -> Handler:
+    allowed = ", ".join(sorted(methods))
+
+    async def refuse(call: Call) -> Reply:
+        message = f"{call.scope['path'][:200]} takes {allowed}, not {call.scope['method']}"
+        raise ServiceError(405, "METHOD_NOT_ALLOWED", message, allow=allowed)
+
+    return refuse
+
+
+async def _refuse_path(call: Call) -> Reply:
+    raise ServiceError(404, "NOT_FOUND", f"there is nothing at {call.scope['path'][:200]}")
 
 
 async def _fields(route: Route, call: Call) -> dict[str, Any]:

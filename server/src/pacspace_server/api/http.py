@@ -27,6 +27,10 @@ _RUN, _numbers = secrets.token_hex(6), itertools.count(1)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 
 
+def new_request_id() -> str:
+    return f"req_{_RUN}{next(_numbers):x}"
+
+
 @dataclass
 class Reply:
     """What is sent: a JSON value, or bytes, or a stream of bytes."""
@@ -42,15 +46,16 @@ class Reply:
 class Call:
     """One request."""
 
-    __slots__ = ("_receive", "body_given", "headers", "request_id", "scope")
+    __slots__ = ("_receive", "body_given", "environment", "headers", "request_id", "scope")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
         self._receive = receive
+        self.environment = ""  # of the key, once it is recognised
         self.body_given: Any = None  # the JSON body as it was parsed, once a keyed route has read it
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id", b"")
-        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{_RUN}{next(_numbers):x}"
+        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_request_id()
 
     def header(self, name: bytes) -> str | None:
         value = self.headers.get(name)
@@ -136,20 +141,24 @@ def failure(error: ServiceError) -> Reply:
     return Reply(error.status, body, headers)
 
 
-async def send_reply(reply: Reply, request_id: str, send: Send, head_only: bool = False) -> None:
+async def send_reply(reply: Reply, request_id: str, send: Send, head_only: bool = False) -> int:
+    """Sends it; the size of its body in bytes."""
     headers = [(b"content-type", reply.media_type.encode()), (b"x-request-id", request_id.encode())]
     headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers.items()]
     if reply.stream is not None:
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        sent_bytes = 0
         if not head_only:
             async for chunk in reply.stream:
+                sent_bytes += len(chunk)
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
-        return
+        return sent_bytes
     body = reply.body if reply.body is not None else _encode(reply.value)
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head_only else body})
+    return 0 if head_only else len(body)
 
 
 async def iterate_in_thread(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:

@@ -15,11 +15,13 @@ from ..service import receipt as receipt_service
 from ..service import verify as verify_service
 from ..service.context import Context
 from ..service.errors import ServiceError
+from ..service.readiness import Readiness, problems, ready_view
 from ..storage.protocols import Vanished
 from ..storage.records import Log
 from . import fields
 from .fields import Table
 from .http import Call, Reply, iterate_in_thread, success
+from .metrics import MEDIA_TYPE, Metrics
 from .receipts import presentation
 
 VERIFY: Table = {
@@ -34,6 +36,7 @@ BUNDLE: Table = {
 }
 READY: Table = {"for": fields.choice("record", "verify", says="What it is to be ready for; record without it.")}
 TILE = re.compile(r"(?:(entries|[0-9]|[1-5][0-9]|6[0-3]))/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
+NOT_READY_RETRY_S = 5
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -66,7 +69,9 @@ class Public:
         self.verifier = verify_service.Verifier(context)
         self.limit = AddressLimit()
         self.places = asyncio.Semaphore(verify_service.AT_ONCE)
-        self.document: Callable[[], dict[str, Any]]  # set where the routes are known
+        self.readiness = Readiness(context)
+        self.document: Callable[[], dict[str, Any]]  # set where the routes are known, as the next one
+        self.metrics: Metrics
 
     async def verify(self, call: Call, given: dict[str, Any]) -> Reply:
         """Recompute a proof root, checkpointId or a delta's receiptId, from the rows (db), the log (chain) or both."""
@@ -158,15 +163,15 @@ class Public:
 
     async def ready(self, call: Call, given: dict[str, Any]) -> Reply:
         """Whether it can record; with ?for=verify also whether the log is signed and keeps up."""
-        wanted = given.get("for", "record")
-        problems = []
-        logs = await self.context.look(lambda snapshot: [snapshot.log(e.log_id) for e in snapshot.environments()])
-        if wanted == "verify":
-            problems += [f"signing refused: {reason}" for reason in self.context.integrator.refusals.values()]
-            problems += [f"{log.origin}: entries wait for a signature" for log in logs if log.size > log.published_size]
-        if problems:
-            raise ServiceError(503, "SERVICE_UNAVAILABLE", "; ".join(problems), retryAfterSeconds=5)
-        return success({"status": "ready", "logs": {log.origin: log.published_size for log in logs}})
+        checks = await self.readiness.checks(given.get("for") == "verify")
+        if wrong := problems(checks):
+            raise ServiceError(503, "SERVICE_UNAVAILABLE", wrong, retryAfterSeconds=NOT_READY_RETRY_S, checks=checks)
+        return success(ready_view(self.readiness, checks))
+
+    async def measures(self, call: Call, given: dict[str, Any]) -> Reply:
+        """Metrics of all the server's processes, as Prometheus reads them."""
+        others = await self.metrics.others()
+        return Reply(200, body=await asyncio.to_thread(self.metrics.text, others), media_type=MEDIA_TYPE)
 
 
 def _text(text: str, headers: dict[str, str] | None = None) -> Reply:

@@ -19,7 +19,14 @@ DETAILS: dict[str, Schema] = {
         "conflicts": {"type": "array", "items": {"$ref": "#/components/schemas/FieldConflict"}},
     },
     "RATE_LIMITED": {"retryAfterSeconds": SECONDS},
-    "SERVICE_UNAVAILABLE": {"retryAfterSeconds": SECONDS},
+    "SERVICE_UNAVAILABLE": {
+        "retryAfterSeconds": SECONDS,
+        "checks": {
+            "type": "object",
+            "additionalProperties": TEXT,
+            "description": "Of /readyz: each thing that was looked at, `ok` or what is wrong.",
+        },
+    },
     "IDEMPOTENCY_PENDING": {"retryAfterSeconds": SECONDS},
 }
 # What stands beside `error` in the body.

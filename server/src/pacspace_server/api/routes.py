@@ -107,5 +107,6 @@ ROUTES = [
     Route("GET", "/log/{name}/tile/{tile:path}", Public.log_tile, "application/octet-stream", NONE, codes=("NOT_FOUND",)),
     Route("GET", "/healthz", Public.health, replies.Health, NONE),
     Route("GET", "/readyz", Public.ready, replies.Ready, NONE, query=READY, codes=NOT_NOW),
+    Route("GET", "/metrics", Public.measures, "text/plain", NONE, name="metrics"),
     Route("GET", "/openapi.json", Public.openapi, "application/json", NONE),
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from ..storage.protocols import Unavailable
+from ..telemetry import doing, said
 
 if TYPE_CHECKING:
     from ..config import Database
@@ -40,7 +41,7 @@ class Rehasher:
         """As `log.rehashing.prepare`."""
         connection = self._connection or self._start()
         try:
-            connection.send(environment_id)
+            connection.send((environment_id, dict(doing.get())))
             while not connection.poll(BEAT_S):
                 beat()
             result: Prepared | Exception | None = connection.recv()
@@ -59,7 +60,10 @@ class Rehasher:
         with theirs:
             # The connection is the only argument: passwords in a URL are no business of a process list.
             command = [sys.executable, "-c", _CHILD, str(theirs.fileno())]
-            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])  # noqa: S603  # our own
+            # A process group of its own: Ctrl-C is for the parent, also while this one is starting.
+            self._child = subprocess.Popen(  # noqa: S603  # our own
+                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], process_group=0
+            )
         self._connection = Connection(ours.detach())
         self._connection.send(self._database)
         return self._connection
@@ -86,12 +90,15 @@ def serve() -> None:
 
 def _answer(connection: Connection) -> None:
     from ..log.rehashing import prepare
+    from .loglines import configure_logging
     from .wiring import open_storage
 
+    configure_logging("info")
     database = connection.recv()
     storage = None
     while True:
-        environment_id = connection.recv()
+        environment_id, for_whom = connection.recv()
+        doing.set(for_whom)
         result: Prepared | Exception | None
         try:
             storage = storage or open_storage(database, create=False)
@@ -99,5 +106,5 @@ def _answer(connection: Connection) -> None:
         except Unavailable as error:
             result = error
         except Exception as error:
-            result = RehashingFailed(repr(error))
+            result = RehashingFailed(f"{type(error).__name__}: {said(error)}")
         connection.send(result)

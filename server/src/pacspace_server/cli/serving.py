@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-import structlog
 
 from .. import config as settings
 from ..service.keys import create_key
 from . import wiring
+from .loglines import configure_logging
 from .output import EXIT_WRONG_USE
+from .siblings import Siblings
 from .workers import run_workers
 
 if TYPE_CHECKING:
@@ -38,22 +39,6 @@ or in Python, with pacspace-sdk:
   with PacSpace.init("{key}", base_url="{url}") as pac:
       print(pac.balance.emit("cust_acme", -42.5, "compute_minutes", {{"referenceId": "usage_day_1"}}))
 """
-
-
-def configure_logging(level: str) -> None:
-    """Log lines on stderr: for people on a terminal, JSON elsewhere."""
-    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper(), logging.INFO)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | None) -> wiring.ServerConfig:
@@ -108,12 +93,15 @@ def serve(
             wiring.open_signer(storage, config.signer_folder)
             storage.close()  # connections don't survive a fork
 
-            def work(told: Callable[[], None]) -> None:
-                own = wiring.open_storage(config.database)
-                wiring.run_server(config, own, listener, url, told)
-                own.close()
+            with tempfile.TemporaryDirectory(prefix="pacspace-") as folder:
 
-            return run_workers(workers, work, ready)
+                def work(number: int, told: Callable[[], None]) -> None:
+                    own = wiring.open_storage(config.database)
+                    wiring.run_server(config, own, listener, url, told, Siblings(Path(folder), number, workers))
+                    own.close()
+
+                # The workers have the address; the parent must not keep it open when they let go of it.
+                return run_workers(workers, work, listener.close, ready)
 
 
 def _tell(out: Output, config: wiring.ServerConfig, url: str, key: str | None, named: str) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import fcntl
 import gc
-import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ from functools import partial
 from pathlib import Path
 
 import structlog
-import uvicorn
 
 from .. import config as settings
 from ..api.app import Api
@@ -34,11 +32,13 @@ from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit, UnusableDatabase
 from ..storage.sqlite import SqliteStorage
 from ..web.pages import Pages
+from .http_server import BACKLOG, HttpServer, http_config
 from .output import WrongUse
 from .rehasher import Rehasher
+from .siblings import Siblings
 
 logger = structlog.get_logger("pacspace.serve")
-SHUTDOWN_S, BACKLOG, SWITCH_S = 30, 1024, 0.0001
+SWITCH_S = 0.0001
 
 
 @dataclass
@@ -146,7 +146,12 @@ def listening(config: ServerConfig) -> Iterator[tuple[socket.socket, str]]:
 
 
 async def _run(
-    config: ServerConfig, storage: Storage, listener: socket.socket, url: str, ready: Callable[[], None]
+    config: ServerConfig,
+    storage: Storage,
+    listener: socket.socket,
+    url: str,
+    ready: Callable[[], None],
+    siblings: Siblings | None,
 ) -> None:
     """Runs until SIGTERM or SIGINT; then finishes what it has."""
     loop = asyncio.get_running_loop()
@@ -166,20 +171,15 @@ async def _run(
     context.jobs = Jobs(context)
     public = Public(context)
     pages = Pages(context, public.verifier, public.limit, partial(document, context.public_url))
-    app = Api(context, public, pages.routes())
-    settings = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-    )
-    server = uvicorn.Server(settings)
+    app = Api(context, public, pages.routes(), siblings.number if siblings else 1)
+
+    def stopping() -> None:
+        app.stopping = public.readiness.shutting_down = True
+
+    server = HttpServer(http_config(app), stopping, is_worker=siblings is not None)
+    if siblings is not None:
+        app.metrics.others = siblings.ask
+        await siblings.listen(app.metrics.own)
     integrator.start()
     jobs = asyncio.create_task(context.jobs.watch())
     retention = asyncio.create_task(keep_retention(context, config.retention_days)) if config.retention_days else None
@@ -202,18 +202,22 @@ async def _run(
 
 
 def run_server(
-    config: ServerConfig, storage: Storage, listener: socket.socket, url: str, ready: Callable[[], None]
+    config: ServerConfig,
+    storage: Storage,
+    listener: socket.socket,
+    url: str,
+    ready: Callable[[], None],
+    siblings: Siblings | None = None,
 ) -> None:
-    """A server on an event loop of its own, until it is told to stop. uvicorn re-raises the signal that ended it: that is a clean end here."""
+    """A server on an event loop of its own, until it is told to stop; `siblings` when it is one of several workers."""
     # What is loaded by now stays; short-lived rows and replies are freed by their counts, so look for cycles rarely.
     gc.freeze()
     # The log's thread gives the interpreter up at every row it reads; by default it would, under load, get it back
     # after 5 ms each time.
     sys.setswitchinterval(SWITCH_S)
     gc.set_threshold(20_000, 20, 20)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what uvicorn restores, and so what it re-raises into
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop) as runner:
-        runner.run(_run(config, storage, listener, url, ready))
+        runner.run(_run(config, storage, listener, url, ready, siblings))
 
 
 def _loop() -> asyncio.AbstractEventLoop:

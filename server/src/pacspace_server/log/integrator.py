@@ -6,6 +6,7 @@ the next run of the same code.
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -23,13 +24,16 @@ from ..domain.tree import pack
 from ..storage.committer import NotWritten
 from ..storage.protocols import InDoubt, Lease, LeaseLost, Storage, Unavailable, Unit
 from ..storage.records import Environment, Integration, Log
+from ..telemetry import SECONDS, Histogram, doing, said
 from . import logtree
 from .rehashing import Prepare, Prepared, prepare
 from .signer import Signer, SigningRefused
+from .watching import Watched
 
 PAUSE_S = 0.05
 RETRY_S = 1.0
 LOOK_S = 0.1  # for what other processes wrote
+COUNT_S = 1.0  # what waits
 
 logger = structlog.get_logger("pacspace.integrator")
 Write = Callable[[Callable[[Unit], Any]], Any]
@@ -64,7 +68,9 @@ class Integrator:
         self._stopping = False
         self._refusals: dict[str, str] = {}
         self._leases: dict[int, Lease] = {}
-        self._published: dict[str, int] = {}
+        self.watched: dict[str, Watched] = {}  # by origin
+        self.looked_s, self._counted_s = time.monotonic(), 0.0
+        self.seconds, self.entries = Histogram(SECONDS), 0  # of runs that published; what they added
         self._thread = threading.Thread(target=self._loop, name="integrator", daemon=True)
 
     @property
@@ -73,6 +79,7 @@ class Integrator:
         return dict(self._refusals)
 
     def start(self) -> None:
+        self._wake.set()  # what an earlier process left
         self._thread.start()
 
     def wake(self) -> None:
@@ -95,14 +102,15 @@ class Integrator:
             self._wake.wait(timeout=LOOK_S if self._storage.remote else RETRY_S)
             self._wake.clear()
             started = time.monotonic()
+            doing.set({"run_id": f"run_{secrets.token_hex(6)}"})
             try:
                 # Another look at once when something was done: it may have been more than one run takes.
                 if any([self.run(environment) for environment in self._look()]):
                     self._wake.set()
             except LeaseLost as lost:
-                logger.warning("another process integrates now", problem=str(lost))
+                logger.warning("another process integrates now", problem=said(lost))
             except (Unavailable, InDoubt, NotWritten) as problem:
-                logger.warning("the database is not there; tried again", problem=repr(problem))
+                logger.warning("the database is not there; tried again", problem=said(problem))
                 time.sleep(RETRY_S)
             except Exception:
                 logger.exception("integration failed; the next run repeats it")
@@ -115,10 +123,26 @@ class Integrator:
         with self._storage.snapshot() as snapshot:
             environments = snapshot.environments()
             logs = [snapshot.log(environment.log_id) for environment in environments]
-        before, self._published = self._published, {log.origin: log.published_size for log in logs}
-        if self._published != before:
-            self._on_published()
+            counts = None
+            if time.monotonic() - self._counted_s >= COUNT_S:
+                counts = [snapshot.unverified(environment.id) for environment in environments]
+        self._watch(logs, counts)
         return environments
+
+    def _watch(self, logs: list[Log], counts: list[tuple[int, int]] | None) -> None:
+        """Notes how far each log is, and tells of what was published."""
+        self.looked_s = now_s = time.monotonic()
+        before = {origin: log.published_size for origin, log in self.watched.items()}
+        watched = {log.origin: self.watched.get(log.origin) or Watched(log, now_s) for log in logs}
+        for log, seen in zip(logs, watched.values(), strict=True):
+            seen.look(log, now_s)
+        if counts is not None:
+            self._counted_s = now_s
+            for seen, (months, deltas) in zip(watched.values(), counts, strict=True):
+                seen.count(months, deltas, now_s)
+        self.watched = watched
+        if before != {log.origin: log.published_size for log in logs}:
+            self._on_published()
 
     def _lease(self, environment_id: int) -> Lease:
         if environment_id not in self._leases:
@@ -127,8 +151,11 @@ class Integrator:
 
     def run(self, environment: Environment) -> bool:
         """One integration of one environment's log; whether there was anything to do."""
+        started = time.perf_counter()
         lease = self._lease(environment.id)
         fencing = lease.hold()
+        if environment.origin in self.watched:
+            self.watched[environment.origin].fencing = fencing
         if fencing is None:
             return False
         # Straight line: read and re-hash, fix entries, sign, publish. A crash between two steps is repaired by the next.
@@ -161,6 +188,10 @@ class Integrator:
 
         self._write(lease.guard(publish))
         # Crash here: published; the heads' verified sizes follow from the published size, so nothing is left to do.
+        seconds = time.perf_counter() - started
+        self.seconds.observe(seconds)
+        self.entries += log.size - log.published_size
+        logger.debug("integrated", origin=log.origin, size=log.size, duration_ms=round(seconds * 1000, 2))
         self._on_published()
         return True
 

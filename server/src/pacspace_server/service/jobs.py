@@ -17,6 +17,7 @@ from ..storage.commands import Locked, LockPeriod, Outcome, Refusal
 from ..storage.committer import NotWritten, Overloaded
 from ..storage.protocols import InDoubt, LeaseLost, Snapshot, Unavailable, Unit
 from ..storage.records import Customer, Job, JobFailure, PeriodHead
+from ..telemetry import doing, said
 from . import views
 from .checkpoint import CheckpointRequest, is_in_log, locked_view, refuse_damaged
 from .context import Caller, Context, find_customer
@@ -41,6 +42,7 @@ class Jobs:
         self._context = context
         self._tasks: dict[str, asyncio.Task[list[Locked]]] = {}
         self._stopping = False
+        self.held: set[str] = set()  # of those, the ones whose lease this process has
 
     def start(self, job_id: str) -> asyncio.Task[list[Locked]]:
         """Works on a job until it is done; its outcomes, if there are only a few."""
@@ -51,9 +53,10 @@ class Jobs:
 
     def _ended(self, job_id: str, task: asyncio.Task[list[Locked]]) -> None:
         self._tasks.pop(job_id, None)
+        self.held.discard(job_id)
         if not task.cancelled() and (problem := task.exception()) is not None:
             logger.error(
-                "a job stopped; the same request, or a restart, goes on with it", job=job_id, problem=str(problem)
+                "a job stopped; the same request, or a restart, goes on with it", job=job_id, problem=said(problem)
             )
 
     async def resume(self) -> None:
@@ -77,6 +80,7 @@ class Jobs:
 
     async def _run(self, job_id: str) -> list[Locked]:
         """One process works on a job, under its lease; another one that wants it done waits."""
+        doing.set({"job_id": job_id})
         lease = self._context.storage.lease(f"job/{job_id}")
         outages: tuple[type[Exception], ...] = (Unavailable, InDoubt, *self._context.storage.errors)
         kept: list[Locked] = []
@@ -87,6 +91,7 @@ class Jobs:
             except outages:
                 await asyncio.sleep(OUTAGE_S)
                 continue
+            (self.held.add if held else self.held.discard)(job_id)
             if found is None:
                 break
             if not held:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
 import structlog
 
+from ..telemetry import SECONDS, SIZES, Histogram, doing, said
 from .commands import Command, LockPeriod, Outcome
 from .locking import lock_period
 from .protocols import InDoubt, Storage, Unavailable, Unit
@@ -34,19 +36,19 @@ class NotWritten(Exception):
 class _Group:
     """The commands of one request, answered together."""
 
-    __slots__ = ("answer", "commands")
+    __slots__ = ("answer", "commands", "doing")
 
     def __init__(self, commands: Sequence[Command], answer: asyncio.Future[list[Outcome]]) -> None:
-        self.commands, self.answer = commands, answer
+        self.commands, self.answer, self.doing = commands, answer, doing.get()
 
 
 class _Job:
     """Other writing work, in a transaction of its own."""
 
-    __slots__ = ("answer", "work")
+    __slots__ = ("answer", "doing", "work")
 
     def __init__(self, work: Callable[[Unit], Any], answer: Future[Any]) -> None:
-        self.work, self.answer = work, answer
+        self.work, self.answer, self.doing = work, answer, doing.get()
 
 
 class Committer:
@@ -64,10 +66,20 @@ class Committer:
         self._pump: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="committer")
         self._loop = asyncio.get_running_loop()
+        self.sizes, self.seconds = Histogram(SIZES), Histogram(SECONDS)  # of groups: commands, and time to durable
+        self.refused = self.failed = (
+            0  # commands that found the queue full; transactions that the database did not take
+        )
+
+    @property
+    def waiting(self) -> int:
+        """Commands in the queue, of MAX_WAITING."""
+        return self._count
 
     async def apply(self, commands: Sequence[Command]) -> list[Outcome]:
         """Carries the commands out and returns when the outcome is durable. Overloaded: nothing was accepted."""
         if self._count + len(commands) > MAX_WAITING:
+            self.refused += len(commands)
             raise Overloaded
         group = _Group(commands, self._loop.create_future())
         self._count += len(commands)
@@ -98,7 +110,8 @@ class Committer:
     def _enqueue(self, waiting: _Group | _Job) -> None:
         self._waiting.append(waiting)
         if self._pump is None:
-            self._pump = self._loop.create_task(self._run())
+            # It works for everybody who waits, not for whoever happened to start it.
+            self._pump = self._loop.create_task(self._run(), context=Context())
 
     async def _run(self) -> None:
         try:
@@ -128,14 +141,15 @@ class Committer:
     async def _carry_out(self, job: _Job) -> None:
         if not job.answer.set_running_or_notify_cancel():
             return  # nobody waits for it any more
+        doing.set(job.doing)
         try:
-            job.answer.set_result(await self._loop.run_in_executor(self._thread, self._storage.write, job.work))
+            job.answer.set_result(await self._on_thread(job.work))
         except Exception as error:
             job.answer.set_exception(self._told(error))
 
     async def _write(self, work: Callable[[Unit], T]) -> T:
         if self._storage.remote:
-            return await self._loop.run_in_executor(self._thread, self._storage.write, work)
+            return await self._on_thread(work)
         unit = self._storage.begin()
         try:
             result = work(unit)
@@ -146,26 +160,35 @@ class Committer:
         await self._loop.run_in_executor(self._thread, self._storage.commit, unit)
         return result
 
+    async def _on_thread(self, work: Callable[[Unit], T]) -> T:
+        """The whole transaction, on the thread; what it logs says for whom."""
+        return await self._loop.run_in_executor(self._thread, copy_context().run, self._storage.write, work)
+
     def _told(self, error: Exception) -> Exception:
         """A failure of the database in words of ours; a mistake of ours as it is."""
         if isinstance(error, Unavailable):
             return NotWritten(str(error))
         if not isinstance(error, self._storage.errors):
             return error
-        with suppress(OSError):  # the log may be on the same full disk
-            logger.error("the database did not take a write", problem=str(error))
-        return NotWritten(str(error))
+        logger.error("the database did not take a write", problem=said(error))
+        return NotWritten(said(error))
 
     async def _commit(self, groups: list[_Group]) -> None:
         """One transaction; a database error halves the group until the guilty request stands alone."""
+        started = time.perf_counter()
+        if self._storage.remote:  # what happens on the thread may be told of there
+            doing.set(_doing_of(groups))
         try:
             outcomes = await self._write(lambda unit: _apply_all(unit, groups))
         except (Unavailable, InDoubt) as error:
+            self.failed += 1
             for group in groups:  # nobody's own fault
                 if not group.answer.cancelled():
                     group.answer.set_exception(self._told(error))
             return
         except Exception as error:
+            self.failed += 1
+            doing.set(_doing_of(groups))
             if len(groups) > 1:
                 middle = len(groups) // 2
                 await self._commit(groups[:middle])
@@ -173,9 +196,20 @@ class Committer:
             elif not groups[0].answer.cancelled():
                 groups[0].answer.set_exception(self._told(error))
             return
+        self.seconds.observe(time.perf_counter() - started)
+        self.sizes.observe(sum(map(len, outcomes)))
         for group, answer in zip(groups, outcomes, strict=True):
             if not group.answer.cancelled():
                 group.answer.set_result(answer)
+
+
+def _doing_of(groups: list[_Group]) -> dict[str, list[str]]:
+    """Whom a transaction is for: all of them."""
+    found: dict[str, list[str]] = {}
+    for group in groups:
+        for name, value in group.doing.items():
+            found.setdefault(name, []).append(value)
+    return found
 
 
 def _apply_all(unit: Unit, groups: list[_Group]) -> list[list[Outcome]]:

@@ -90,4 +90,7 @@ class Ready(TypedDict):
     """It can record."""
 
     status: Literal["ready"]
+    checks: Annotated[
+        dict[str, str], Meta(description="`ok` for each thing that was looked at; a 503 says what is wrong instead.")
+    ]
     logs: Annotated[dict[str, int], Meta(description="Entries under the published log checkpoint, by origin.")]

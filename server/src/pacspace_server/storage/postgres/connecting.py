@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import structlog
 
+from ...telemetry import said
 from ..protocols import Unavailable, UnusableDatabase
 
 logger = structlog.get_logger("pacspace.postgres")
@@ -43,9 +44,13 @@ def connect(url: str) -> Connection:
             )
         connection.execute(_SESSION)
     except psycopg.ProgrammingError as error:
-        raise UnusableDatabase(f"the database URL can't be read: {error}") from error
+        # What libpq says of it may hold a part of the password.
+        raise UnusableDatabase(
+            "the database URL can't be read: write postgresql://USER@HOST:PORT/NAME, with anything but letters and digits in a "
+            "name or password percent-encoded"
+        ) from error
     except psycopg.OperationalError as error:
-        logger.warning("no connection to the database", problem=str(error))
+        logger.warning("no connection to the database", problem=said(error))
         raise Unavailable("it can't be reached") from error
     return connection
 

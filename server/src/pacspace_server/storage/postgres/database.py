@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import psycopg
 import structlog
 
+from ...telemetry import said
 from ..protocols import InDoubt, Lease, Unavailable, Unit
 from .audit import PostgresAudit
 from .connecting import Pool
@@ -154,5 +155,5 @@ def _unavailable(error: Any) -> Exception:
     """What a caller is told; what the server said goes to the log."""
     if isinstance(error, Unavailable):
         return error
-    logger.warning("the database failed", problem=str(error), code=getattr(error, "sqlstate", None))
+    logger.warning("the database failed", problem=said(error))
     return Unavailable("it failed or did not answer in time")

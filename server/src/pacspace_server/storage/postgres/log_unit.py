@@ -72,6 +72,10 @@ class LogUnit(PostgresWriter):
             "UPDATE log SET published_size = %s WHERE id = %s AND published_size <= %s", (size, log_id, size)
         )
 
+    def touch(self) -> None:
+        self.connection.execute("INSERT INTO lease VALUES ('readiness', '', 0, 0) ON CONFLICT (name) DO NOTHING")
+        self.connection.execute("UPDATE lease SET beat = beat + 1 WHERE name = 'readiness'")
+
     def lease(self, name: str) -> tuple[str, int, int]:
         """Holder, fencing number and beat of a lease; of one that nobody has ever had: none, 0, 0."""
         return self._one("SELECT holder, fencing, beat FROM lease WHERE name = %s", (name,)) or ("", 0, 0)

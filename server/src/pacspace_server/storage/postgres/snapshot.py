@@ -379,6 +379,18 @@ class PostgresSnapshot:
             (environment_id, limit),
         )
 
+    def unverified(self, environment_id: int) -> tuple[int, int]:
+        # The opening and the closing leaf are no deltas.
+        found: tuple[int, int] = self._one(
+            "SELECT count(*), coalesce(sum(h.size - greatest(coalesce(i.integrated_size, 0), 1) - (h.root IS NOT NULL)::int), 0)::bigint "
+            "FROM (SELECT x.shard_key, x.period FROM changed_head x WHERE x.environment_id = %s GROUP BY x.shard_key, x.period) AS changed "
+            "JOIN period_head h ON h.shard_key = changed.shard_key AND h.period = changed.period "
+            "LEFT JOIN integrated_head i ON i.shard_key = h.shard_key AND i.period = h.period "
+            "WHERE h.size > coalesce(i.integrated_size, 0) AND i.frozen IS NOT TRUE",
+            (environment_id,),
+        )
+        return found
+
     def new_deltas(self, environment_id: int, changed: Sequence[tuple[Customer, PeriodHead]]) -> Iterator[Delta]:
         few: list[PeriodHead] = []
         count = 0

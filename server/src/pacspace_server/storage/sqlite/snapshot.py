@@ -333,6 +333,16 @@ class SqliteSnapshot:
             (environment_id, limit),
         )
 
+    def unverified(self, environment_id: int) -> tuple[int, int]:
+        # The opening and the closing leaf are no deltas.
+        found: tuple[int, int] = self._one(
+            "SELECT count(*), coalesce(sum(p.size - max(p.integrated_size, 1) - (p.closing IS NOT NULL)), 0) "
+            "FROM period_head p JOIN customer c ON c.id = p.customer "
+            "WHERE p.size > p.integrated_size AND p.frozen = 0 AND c.environment_id = ?",
+            (environment_id,),
+        )
+        return found
+
     def _with_heads(self, source: str, values: tuple[Any, ...]) -> list[tuple[Customer, PeriodHead]]:
         columns = ", ".join(
             [*(f"c.{name}" for name in CUSTOMER.split(", ")), *(f"p.{name}" for name in HEAD.split(", "))]

@@ -370,6 +370,11 @@ class SqliteUnit(SqliteSnapshot):
         self._connection.execute("UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (at, key_id))
         return self._connection.changes() == 1
 
+    def touch(self) -> None:
+        # An UPDATE to the same value would write no page; this writes the first one, whatever the number.
+        version = self._one("PRAGMA user_version", ())[0]
+        self._connection.execute(f"PRAGMA user_version = {version}")
+
     def set_clock(self, environment: Environment, at: int | None) -> None:
         self._connection.execute("UPDATE environment SET clock_at = ? WHERE id = ?", (at, environment.id))
 

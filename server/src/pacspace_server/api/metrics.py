@@ -1,0 +1,197 @@
+"""`GET /metrics`: what the rooms below have counted, in Prometheus' text form.
+
+Nothing is counted here: each number is read where it is kept, when somebody asks. Every sample says which of the server's
+processes it is of, and the process that is asked gathers those of the others.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from itertools import accumulate
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+
+from ..log.watching import Watched
+from ..service.context import Context
+from ..storage.committer import MAX_WAITING
+from ..telemetry import Histogram
+from .requests import Target
+
+PROCESS = "process"
+LOG = ("environment", "origin")
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+KINDS = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogram": HistogramMetricFamily}
+Sample = tuple[tuple[str, ...], Any]
+
+
+@dataclass
+class Sources:
+    """Where the numbers are."""
+
+    context: Context
+    targets: list[Target]
+
+    def logs(self, value: Callable[[Watched], float | None]) -> Iterator[Sample]:
+        """A number of each log that has it."""
+        for log in self.context.integrator.watched.values():
+            if (found := value(log)) is not None:
+                yield (log.environment, log.origin), found
+
+    def build(self) -> Iterator[Sample]:
+        engine = "postgresql" if self.context.storage.remote else "sqlite"
+        yield (metadata.version("pacspace-server"), platform.python_version(), engine), 1
+
+    def requests(self) -> Iterator[Sample]:
+        for target in self.targets:
+            for status, seconds in list(target.by_status.items()):
+                yield (target.method, target.route, str(status)), seconds
+
+    def unverified_s(self) -> Iterator[Sample]:
+        now_s = time.monotonic()
+        return self.logs(lambda log: log.unverified_s(now_s))
+
+    def refused(self) -> Iterator[Sample]:
+        refusals = self.context.integrator.refusals
+        return self.logs(lambda log: log.origin in refusals)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: name, kind, what it says, its labels beside `process`, and where its samples come from."""
+
+    name: str
+    kind: str
+    says: str
+    labels: tuple[str, ...]
+    read: Callable[[Sources], Iterable[Sample]]
+
+
+def _one(read: Callable[[Context], Any]) -> Callable[[Sources], Iterable[Sample]]:
+    """A metric without labels of its own."""
+    return lambda sources: [((), read(sources.context))]
+
+
+METRICS = [
+    Metric("pacspace_build_info", "gauge", "Always 1; the labels say what runs.", ("version", "python", "engine"), Sources.build),
+    Metric("pacspace_http_request_duration_seconds", "histogram",
+           "Requests by route, method and status, with the time from their head to the last byte of the reply.",
+           ("method", "route", "status"), Sources.requests),
+    Metric("pacspace_commit_duration_seconds", "histogram", "Transactions of recorded deltas and locks, from their first row to the disk.",
+           (), _one(lambda context: context.committer.seconds)),
+    Metric("pacspace_commit_batch_size", "histogram", "Deltas and locks that one transaction made durable together.",
+           (), _one(lambda context: context.committer.sizes)),
+    Metric("pacspace_commit_failures_total", "counter", "Transactions of deltas and locks that the database did not take.",
+           (), _one(lambda context: context.committer.failed)),
+    Metric("pacspace_queue_depth", "gauge", "Deltas and locks that wait for their transaction.",
+           (), _one(lambda context: context.committer.waiting)),
+    Metric("pacspace_queue_capacity", "gauge", "How many may wait; the next one is refused with 503.", (), _one(lambda context: MAX_WAITING)),
+    Metric("pacspace_queue_refused_total", "counter", "Deltas and locks that were refused because the queue was full.",
+           (), _one(lambda context: context.committer.refused)),
+    Metric("pacspace_unverified_age_seconds", "gauge",
+           "For how long at most the oldest delta that the log does not have has waited; 0 when none waits.", LOG, Sources.unverified_s),
+    Metric("pacspace_unverified_deltas", "gauge", "Deltas that the log does not have yet, counted once a second.",
+           LOG, lambda sources: sources.logs(lambda log: log.deltas)),
+    Metric("pacspace_unverified_months", "gauge", "Customers' months that the log has still to take up, counted once a second.",
+           LOG, lambda sources: sources.logs(lambda log: log.months)),
+    Metric("pacspace_log_entries", "gauge", "Entries of the log.", LOG, lambda sources: sources.logs(lambda log: log.size)),
+    Metric("pacspace_log_published_entries", "gauge", "Entries under the published log checkpoint.",
+           LOG, lambda sources: sources.logs(lambda log: log.published_size)),
+    Metric("pacspace_log_signing_refused", "gauge", "1 while this process refuses to sign the log; GET /readyz?for=verify says why.",
+           LOG, Sources.refused),
+    Metric("pacspace_log_lease_held", "gauge", "1 in the process that integrates the log, 0 in the others.",
+           LOG, lambda sources: sources.logs(lambda log: log.fencing is not None)),
+    Metric("pacspace_log_lease_fencing_number", "gauge", "The fencing number of the lease, in the process that holds it.",
+           LOG, lambda sources: sources.logs(lambda log: log.fencing)),
+    Metric("pacspace_integrator_run_duration_seconds", "histogram", "Runs of the integrator that published, from reading to publication.",
+           (), _one(lambda context: context.integrator.seconds)),
+    Metric("pacspace_integrator_entries_total", "counter", "Log entries that this process published.",
+           (), _one(lambda context: context.integrator.entries)),
+    Metric("pacspace_jobs_running", "gauge", "Jobs that lock a month for everybody and that this process works on.",
+           (), _one(lambda context: len(context.jobs.held))),
+]  # fmt: skip
+
+
+# What prometheus-client's own collector tells of a process on Linux; elsewhere it tells nothing.
+PROCESS_METRICS = {
+    "process_virtual_memory_bytes": ("gauge", "Virtual memory size in bytes."),
+    "process_resident_memory_bytes": ("gauge", "Resident memory size in bytes."),
+    "process_start_time_seconds": ("gauge", "Start time of the process since unix epoch in seconds."),
+    "process_cpu_seconds_total": ("counter", "Total user and system CPU time spent in seconds."),
+    "process_open_fds": ("gauge", "Number of open file descriptors."),
+    "process_max_fds": ("gauge", "Maximum number of open file descriptors."),
+}
+
+
+class Metrics:
+    """The numbers of this process, and those of the others beside it."""
+
+    def __init__(self, context: Context, targets: list[Target], number: int = 1) -> None:
+        self._sources, self._number = Sources(context, targets), str(number)
+        # Memory, processor time and open files of the process. A registry of our own: nothing is global.
+        self._process = ProcessCollector(registry=CollectorRegistry())
+        self.others: Callable[[], Awaitable[list[bytes]]] = _nobody
+
+    def own(self) -> bytes:
+        """The samples of this process, for the one that was asked."""
+        families = [
+            (family.name, family.documentation, family.type, [(s.name, s.labels, s.value) for s in family.samples])
+            for family in self._families()
+        ]
+        return msgspec.json.encode(families)
+
+    def text(self, others: list[bytes]) -> bytes:
+        """What is answered."""
+        merged: dict[str, Family] = {}
+        for family in [*self._families(), *(family for other in others for family in _read(other))]:
+            merged.setdefault(
+                family.name, Family(family.name, family.documentation, family.type)
+            ).samples += family.samples
+        return generate_latest(_Collected(list(merged.values())))
+
+    def _families(self) -> Iterator[Family]:
+        for metric in METRICS:
+            family: Any = KINDS[metric.kind](metric.name, metric.says, labels=(PROCESS, *metric.labels))
+            for labels, value in metric.read(self._sources):
+                add(family, [self._number, *labels], value)
+            yield family
+        for family in self._process.collect():
+            family.samples = [s._replace(labels={PROCESS: self._number, **s.labels}) for s in family.samples]
+            yield family
+
+
+def add(family: Any, labels: list[str], value: Any) -> None:
+    if isinstance(value, Histogram):
+        bounds = [*map(str, value.bounds), "+Inf"]
+        family.add_metric(labels, list(zip(bounds, accumulate(value.counts), strict=True)), value.sum)
+    else:
+        family.add_metric(labels, value)
+
+
+def _read(told: bytes) -> Iterator[Family]:
+    for name, says, kind, samples in msgspec.json.decode(told):
+        family = Family(name, says, kind)
+        for sample in samples:
+            family.add_sample(*sample)
+        yield family
+
+
+class _Collected:
+    """What the text form is made of."""
+
+    def __init__(self, families: list[Family]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Family]:
+        return self._families
+
+
+async def _nobody() -> list[bytes]:
+    return []
