@@ -14,13 +14,16 @@ import sys
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
+import structlog
+
 from ..storage.protocols import Unavailable
 from ..telemetry import doing, said
 
 if TYPE_CHECKING:
     from ..config import Database
-    from ..log.rehashing import Beat, Prepared
+    from ..log.rehashing import Beat, Prepare, Prepared
 
+logger = structlog.get_logger("pacspace.rehasher")
 BEAT_S = 0.5
 _CHILD = "from pacspace_server.cli.rehasher import serve; serve()"
 
@@ -30,30 +33,43 @@ class RehashingFailed(Exception):
 
 
 class Rehasher:
-    """The parent's side. Used by one thread, the integrator's; the child is started when it is first needed."""
+    """The parent's side. Used by one thread, the integrator's.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    Until the child is ready, and when it has died, `here` does the work in this process, so that the log never waits.
+    """
+
+    def __init__(self, database: Database, here: Prepare) -> None:
+        self._database, self._here = database, here
         self._child: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
+        self._ready = False
 
     def prepare(self, environment_id: int, beat: Beat) -> Prepared | None:
         """As `log.rehashing.prepare`."""
-        connection = self._connection or self._start()
         try:
-            connection.send((environment_id, dict(doing.get())))
-            while not connection.poll(BEAT_S):
-                beat()
-            result: Prepared | Exception | None = connection.recv()
-        except (EOFError, OSError) as error:
+            result = self._ask(environment_id, beat)
+        except (EOFError, OSError):
+            logger.warning("the process that re-hashes has ended; another is started")
             self.close()
-            raise RehashingFailed("the process that re-hashes has ended; the next run starts another") from error
+            return self._here(environment_id, beat)
         except BaseException:
             self.close()  # its answer would be taken for that of the next question
             raise
         if isinstance(result, Exception):
             raise result
         return result
+
+    def _ask(self, environment_id: int, beat: Beat) -> Prepared | Exception | None:
+        connection = self._connection or self._start()
+        if not self._ready:
+            if not connection.poll():
+                return self._here(environment_id, beat)
+            self._ready = connection.recv()
+        connection.send((environment_id, dict(doing.get())))
+        while not connection.poll(BEAT_S):
+            beat()
+        answer: Prepared | Exception | None = connection.recv()
+        return answer
 
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
@@ -69,13 +85,14 @@ class Rehasher:
         return self._connection
 
     def close(self) -> None:
-        """Ends the child."""
+        """Ends the child, which only reads."""
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
         if self._child is not None:
+            self._child.kill()
             self._child.wait()
-            self._child = None
+        self._connection = self._child = None
+        self._ready = False
 
 
 def serve() -> None:
@@ -96,6 +113,7 @@ def _answer(connection: Connection) -> None:
     configure_logging("info")
     database = connection.recv()
     storage = None
+    connection.send(True)
     while True:
         environment_id, for_whom = connection.recv()
         doing.set(for_whom)

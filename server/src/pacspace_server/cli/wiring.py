@@ -22,6 +22,7 @@ from ..api.openapi import document
 from ..api.public import Public
 from ..domain.instants import instant_text
 from ..log.integrator import Integrator
+from ..log.rehashing import prepare
 from ..log.signer import Signer
 from ..service.context import Context
 from ..service.erase import keep_retention
@@ -165,7 +166,7 @@ async def _run(
 
     # A file has one writer, and whoever writes waits for its turn; a server has its own turns.
     write = storage.write if storage.remote else committer.run_blocking
-    rehasher = Rehasher(config.database)
+    rehasher = Rehasher(config.database, partial(prepare, storage))
     integrator = Integrator(storage, signer, write, published, rehasher.prepare)
     context = Context(storage, committer, integrator, signer, config.public_url or url)
     context.jobs = Jobs(context)
