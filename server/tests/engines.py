@@ -29,6 +29,7 @@ class Engine(Protocol):
     leaves: list[tuple[str, str]]  # where opening and closing leaves are
 
     def open(self) -> Storage: ...
+    def open_as_owner(self) -> Storage: ...
     def open_without_room_for(self, customer: bytes) -> Any: ...
     def copy(self, folder: Path) -> Engine:
         """The record as it is now; nobody may have it open."""
@@ -90,6 +91,8 @@ class SqliteEngine:
     def open(self) -> SqliteStorage:
         return SqliteStorage(self.path)
 
+    open_as_owner = open
+
     def open_without_room_for(self, customer: bytes) -> NoRoomOnSqlite:
         storage = NoRoomOnSqlite(self.path)
         storage.guilty = customer
@@ -140,6 +143,9 @@ class PostgresEngine:
 
     def open(self) -> PostgresStorage:
         return PostgresStorage(self.url)
+
+    def open_as_owner(self) -> PostgresStorage:
+        return PostgresStorage(self.owner_url)
 
     def open_without_room_for(self, customer: bytes) -> NoRoomOnPostgres:
         storage = NoRoomOnPostgres(self.url)

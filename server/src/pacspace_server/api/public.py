@@ -15,6 +15,8 @@ from ..service import receipt as receipt_service
 from ..service import verify as verify_service
 from ..service.context import Context
 from ..service.errors import ServiceError
+from ..service.lookup import verifier_key
+from ..service.restored import trust_file
 from ..storage.protocols import Vanished
 from ..storage.records import Log
 from . import fields
@@ -93,10 +95,11 @@ class Public:
         kind = given.get("kind", "full")
         receipt_id = call.path("receiptId")
         chunks = None
-        waited = False
+        waited = bool(self.context.integrator.refusals)  # then waiting is of no use
+        asked = self.context.storage, receipt_id, kind, self.context.integrator.refusals
         while chunks is None:
             try:
-                chunks = await self.context.read(bundle_service.bundle, self.context.storage, receipt_id, kind)
+                chunks = await self.context.read(bundle_service.bundle, *asked)
             except ServiceError as error:
                 if error.status != 503 or waited:
                     raise
@@ -122,7 +125,12 @@ class Public:
 
     async def log_key(self, call: Call, given: dict[str, Any]) -> Reply:
         """The log's verifier key, one line."""
-        return _text(f"{self.context.signer.verifier_key((await self._log(call)).origin)}\n")
+        return _text(f"{verifier_key(self.context.signer, await self._log(call))}\n")
+
+    async def log_trust(self, call: Call, given: dict[str, Any]) -> Reply:
+        """A trust file of the log's record: its key, and those of the logs that it goes on from after restores."""
+        log = await self._log(call)
+        return _text(await self.context.look(lambda snapshot: trust_file(snapshot, log)))
 
     async def log_tile(self, call: Call, given: dict[str, Any]) -> Reply:
         """Tiles of the log, entries included (C2SP tlog-tiles)."""
@@ -162,11 +170,17 @@ class Public:
         problems = []
         logs = await self.context.look(lambda snapshot: [snapshot.log(e.log_id) for e in snapshot.environments()])
         if wanted == "verify":
-            problems += [f"signing refused: {reason}" for reason in self.context.integrator.refusals.values()]
+            problems += [f"nothing is signed: {reason}" for reason in self.context.integrator.refusals.values()]
             problems += [f"{log.origin}: entries wait for a signature" for log in logs if log.size > log.published_size]
         if problems:
             raise ServiceError(503, "SERVICE_UNAVAILABLE", "; ".join(problems), retryAfterSeconds=5)
-        return success({"status": "ready", "logs": {log.origin: log.published_size for log in logs}})
+        return success(
+            {
+                "status": "ready",
+                "logs": {log.origin: log.published_size for log in logs},
+                "unsigned": list(self.context.integrator.refusals.values()),
+            }
+        )
 
 
 def _text(text: str, headers: dict[str, str] | None = None) -> Reply:

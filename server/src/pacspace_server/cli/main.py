@@ -27,7 +27,7 @@ def main(ctx: click.Context, as_json: bool) -> None:
 
     Start with `pacspace demo` (a whole billing cycle, in seconds) or `pacspace serve`.
 
-    serve, migrate, keys, fsck, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
+    serve, migrate, keys, fsck, backup, restore, new-log, trust, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
     close-month, receipt, customers, customer and export speak to a server; verify needs neither.
 
     Settings come from flags, then PACSPACE_* environment variables, then pacspace.toml, then defaults; see
@@ -174,6 +174,37 @@ def fsck(out: Output, /, **flags: str | None) -> None:
     from .fsck import run_fsck
 
     sys.exit(run_fsck(out, settings.load(flags)))
+
+
+@main.command("new-log", epilog=examples("pacspace new-log --database sqlite:///./pacspace.db"))
+@click.option("--env", "side", type=click.Choice(list(ENVIRONMENTS)), help="Only the sandbox, or only production.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@DATABASE
+@SIGNER
+@click.pass_obj
+def new_log(out: Output, /, side: str | None, yes: bool, **flags: str | None) -> None:
+    """Let a restored record go on where its log can't: freeze that log, begin a new one with a new key.
+
+    Locked months that the backup had published stay in the old log with their proof roots. Every other month goes on in the
+    new log, with the same deltas. Stop the server first; on PostgreSQL connect as the owner of the database.
+    """
+    from .new_log import run_new_log
+
+    sys.exit(run_new_log(out, settings.load(flags), ENVIRONMENTS[side] if side else None, yes))
+
+
+@main.command(epilog=examples("pacspace trust --env live > trust.txt"))
+@click.option("--env", "side", type=click.Choice(list(ENVIRONMENTS)), required=True, help="Sandbox or production.")
+@DATABASE
+@click.pass_obj
+def trust(out: Output, /, side: str, database: str | None) -> None:
+    """Print a trust file with the key of the record's log, and of those it goes on from after restores.
+
+    A server shows the same at /log/{name}/trust. Give it to your customers by a way of its own: with the contract, say.
+    """
+    from .new_log import run_trust
+
+    run_trust(out, settings.load({"database": database}), ENVIRONMENTS[side])
 
 
 @main.command(epilog=examples("pacspace erase cust_acme --env live", "pacspace erase cust_acme --before 2025-01 --yes"))

@@ -25,6 +25,7 @@ from ..api.public import Public
 from ..domain.instants import instant_text
 from ..log.integrator import Integrator
 from ..log.signer import Signer
+from ..log.standing import give_keys
 from ..service.context import Context
 from ..service.erase import keep_retention
 from ..service.errors import ServiceError
@@ -88,13 +89,7 @@ def _need_folder(database: Path) -> None:
 def open_signer(storage: Storage, folder: Path) -> Signer:
     """The signer, with a key for each log that has signed nothing yet."""
     signer = Signer(folder)
-    with storage.snapshot() as snapshot:
-        logs = [snapshot.log(environment.log_id) for environment in snapshot.environments()]
-    for log in logs:
-        if log.size == 0 and signer.last_signed(log.origin) is None:
-            signer.create_key(log.origin)
-        elif not signer.has_key(log.origin):
-            logger.error("signing key missing", origin=log.origin, folder=str(folder))
+    give_keys(storage, signer)
     return signer
 
 

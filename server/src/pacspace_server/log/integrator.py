@@ -22,11 +22,12 @@ from pacspace_proofs.tree import leaf_hash, push, root_of_leaves, root_of_peaks
 
 from ..domain.tree import pack, unpack
 from ..storage.committer import NotWritten
-from ..storage.protocols import InDoubt, Lease, LeaseLost, Storage, Unavailable, Unit
+from ..storage.protocols import InDoubt, Lease, LeaseLost, Snapshot, Storage, Unavailable, Unit
 from ..storage.recording import delta_leaf
 from ..storage.records import Customer, Delta, Environment, Log, PeriodHead
 from . import logtree
 from .signer import Signer, SigningRefused
+from .standing import refusal
 
 MAX_HEADS = 5_000
 PAUSE_S = 0.05
@@ -106,18 +107,33 @@ class Integrator:
         self._storage, self._signer, self._write, self._on_published = storage, signer, write, on_published
         self._wake = threading.Event()
         self._stopping = False
-        self._refusals: dict[str, str] = {}
+        self._refusals: dict[int, str] = {}  # by environment
         self._leases: dict[int, Lease] = {}
         self._published: dict[str, int] = {}
         self._thread = threading.Thread(target=self._loop, name="integrator", daemon=True)
 
     @property
-    def refusals(self) -> dict[str, str]:
-        """Why a log is not being signed, by origin."""
+    def refusals(self) -> dict[int, str]:
+        """Why an environment's log is not being signed, and what to do; by environment."""
         return dict(self._refusals)
 
     def start(self) -> None:
+        """Looks first whether each log may go on, so that whoever asks is told from the first request on."""
+        with self._storage.snapshot() as snapshot:
+            for environment in snapshot.environments():
+                self._refused(snapshot, environment)
         self._thread.start()
+
+    def _refused(self, snapshot: Snapshot, environment: Environment) -> bool:
+        """Whether the log may not go on; tells of it once."""
+        reason = refusal(snapshot, self._signer, snapshot.log(environment.log_id))
+        if reason is None:
+            self._refusals.pop(environment.id, None)
+            return False
+        if self._refusals.get(environment.id) != reason:
+            logger.error("nothing is signed", environment=environment.name, reason=reason)
+        self._refusals[environment.id] = reason
+        return True
 
     def wake(self) -> None:
         self._wake.set()
@@ -171,6 +187,10 @@ class Integrator:
 
     def run(self, environment: Environment) -> bool:
         """One integration of one environment's log; whether there was anything to do."""
+        if environment.id in self._refusals:
+            with self._storage.snapshot() as snapshot:  # a key may have come back
+                if self._refused(snapshot, environment):
+                    return False
         lease = self._lease(environment.id)
         fencing = lease.hold()
         if fencing is None:
@@ -186,12 +206,10 @@ class Integrator:
         log, root = fixed.log, fixed.root
         try:
             note = self._sign(log, root, fencing)
-        except SigningRefused as refusal:
-            if self._refusals.get(log.origin) != str(refusal):
-                logger.error("signing refused", origin=log.origin, reason=str(refusal))
-            self._refusals[log.origin] = str(refusal)
+        except SigningRefused as refused:
+            logger.error("nothing is signed", environment=environment.name, reason=str(refused))
+            self._refusals[environment.id] = str(refused)
             return False
-        self._refusals.pop(log.origin, None)
         if note is None:
             return False
         # Crash here: the last-signed record has moved, nobody saw the checkpoint. The next run signs the same bytes.

@@ -18,6 +18,7 @@ from .checkpoint import checkpoint_view
 from .context import Caller, Context
 from .derive import delta_views
 from .errors import ServiceError, invalid
+from .lookup import log_in_use
 
 
 def diff(context: Context, caller: Caller, earlier_id: str, later_id: str, limit: int, offset: int) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def diff(context: Context, caller: Caller, earlier_id: str, later_id: str, limit
         spans = [_span(head, first, last) for head in heads]
         problems = _problems(snapshot, customer, heads, earlier, later, spans)
         page = islice(_between(snapshot, heads, spans), offset, offset + limit)
-        published = snapshot.log(snapshot.environment(customer.environment_id).log_id).published_size
+        log = log_in_use(snapshot, customer)
         return {
             "customerId": customer.customer_id,
             "from": checkpoint_view(snapshot, earlier),
@@ -45,7 +46,7 @@ def diff(context: Context, caller: Caller, earlier_id: str, later_id: str, limit
             },
             "consistent": not problems,
             "problems": problems,
-            "deltas": delta_views(customer, list(page), heads, published),
+            "deltas": delta_views(customer, list(page), heads, log),
             "pagination": {"limit": limit, "offset": offset, "total": sum(map(len, spans))},
         }
 

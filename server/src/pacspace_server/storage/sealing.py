@@ -6,7 +6,7 @@ import json
 from hashlib import blake2b
 
 from ..domain.amounts import amount_text
-from .records import Checkpoint, Delta, Key, PeriodHead
+from .records import Checkpoint, Customer, Delta, Key, Log, PeriodHead, ReplacedTree
 
 
 def row_seal(secret: bytes, *parts: bytes) -> bytes:
@@ -24,6 +24,29 @@ def delta_seal(secret: bytes, delta: Delta) -> bytes:
 def head_seal(secret: bytes, head: PeriodHead) -> bytes:
     """Over how far the log had a month before, and where it has it now."""
     stated = (head.id, head.previous_size, head.integrated_size, head.entry_index, head.batch_index, head.batch_size)
+    return row_seal(secret, repr(stated).encode())
+
+
+def customer_seal(secret: bytes, customer: Customer) -> bytes:
+    """Over what is settled when a customer is made."""
+    stated = (customer.environment_id, customer.customer_id, customer.slot_key, customer.unit, customer.created_at)
+    return row_seal(secret, repr(stated).encode())
+
+
+def log_seal(secret: bytes, log: Log) -> bytes:
+    """Over what a log is, not how far it has come."""
+    stated = (log.id, log.environment_id, log.origin, log.blinding_key, log.verifier_key, log.restored_from)
+    return row_seal(secret, repr(stated).encode())
+
+
+def log_checkpoint_seal(secret: bytes, log_id: int, size: int, root: bytes, note: str, at: int) -> bytes:
+    """Over every column of a published log checkpoint."""
+    return row_seal(secret, repr((log_id, size, root, note, at)).encode())
+
+
+def tree_seal(secret: bytes, tree: ReplacedTree) -> bytes:
+    """Over the ends of a tree that was made anew."""
+    stated = (tree.customer, tree.period, tree.origin, tree.opening, tree.closing, tree.root)
     return row_seal(secret, repr(stated).encode())
 
 

@@ -11,10 +11,10 @@ from pacspace_proofs.command import printable
 from ..domain.amounts import amount_text
 from ..service import verify as verify_service
 from ..service.context import Context
-from ..service.lookup import find_checkpoint, find_delta
+from ..service.lookup import find_checkpoint, find_delta, log_in_use, log_of, verifier_key
 from ..service.receipt import integrated, is_integrated
 from ..storage.protocols import Snapshot
-from ..storage.records import Checkpoint, Customer
+from ..storage.records import Checkpoint, Customer, Log
 from . import words
 from .words import Moment
 
@@ -75,6 +75,7 @@ class ProofView:
     checks: list[CheckLine]
     checked: Moment
     commands: list[str]
+    restored: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,10 @@ def _outgrown(context: Context, checkpoint: Checkpoint) -> bool:
     with context.storage.snapshot() as snapshot:
         customer = snapshot.customer_at(checkpoint.customer)
         heads = [snapshot.head(customer, part.period) for part in checkpoint.parts]
-    return any(head is not None and head.size > part.size for head, part in zip(heads, checkpoint.parts, strict=True))
+        replaced = any(snapshot.replaced_trees(customer, part.period) for part in checkpoint.parts)
+    return replaced or any(
+        head is not None and head.size > part.size for head, part in zip(heads, checkpoint.parts, strict=True)
+    )
 
 
 def _damaged(context: Context, checkpoint: Checkpoint) -> bool:
@@ -135,7 +139,8 @@ def _proof(
     context: Context, snapshot: Snapshot, checkpoint: Checkpoint, state: str, verdict: dict[str, Any]
 ) -> ProofView:
     customer = snapshot.customer_at(checkpoint.customer)
-    log = log_facts(context, snapshot, customer.environment_id)
+    head = snapshot.head(customer, checkpoint.parts[-1].period)
+    log = facts_of(context, log_of(snapshot, head) if head is not None else log_in_use(snapshot, customer))
     reference = verdict["verification"]["verificationReference"]
     if checkpoint.start is None or checkpoint.end is None:
         period = words.month_text(checkpoint.period or checkpoint.parts[0].period)
@@ -160,6 +165,7 @@ def _proof(
         checked=words.moment_of(verdict["checkedAt"]),
         # Only a state that the log shows now has a file to check.
         commands=commands(context.public_url, checkpoint, log.verifier_key) if state in (LOCKED, OPEN, DIFFERS) else [],
+        restored=verdict["verification"]["restored"],
     )
 
 
@@ -189,10 +195,12 @@ def commands(public_url: str, checkpoint: Checkpoint, verifier_key: str) -> list
 
 
 def log_facts(context: Context, snapshot: Snapshot, environment_id: int) -> LogFacts:
-    environment = snapshot.environment(environment_id)
-    key = context.signer.verifier_key(environment.origin)
-    size = snapshot.log(environment.log_id).published_size
-    return LogFacts(environment.name, environment.origin, str(key), key.fingerprint, size)
+    return facts_of(context, snapshot.log(snapshot.environment(environment_id).log_id))
+
+
+def facts_of(context: Context, log: Log) -> LogFacts:
+    key = verifier_key(context.signer, log)
+    return LogFacts(log.environment, log.origin, str(key), key.fingerprint, log.published_size)
 
 
 def _delta(context: Context, text: str, verdict: dict[str, Any]) -> DeltaView:

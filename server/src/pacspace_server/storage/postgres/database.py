@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 import psycopg
 import structlog
 
-from ..protocols import InDoubt, Lease, Unavailable, Unit
+from ..protocols import InDoubt, Lease, Renewal, Unavailable, Unit, UnusableDatabase
+from ..records import Environment
 from .audit import PostgresAudit
 from .connecting import Pool
 from .leasing import PostgresLease
 from .migrating import check_schema
+from .renewal import PostgresRenewal
 from .unit import Moved, PostgresUnit
 
 T = TypeVar("T")
@@ -124,6 +126,24 @@ class PostgresStorage:
         except _CommitLost:
             doubts.append((unit, result))
             raise
+        return result
+
+    def renew(self, environment: Environment, work: Callable[[Renewal], T]) -> T:
+        """Once: whoever asks may ask again. Only the owner of the schema may."""
+        connection = self._pool.begin(WRITE)
+        try:
+            renewal = PostgresRenewal(connection, self.secret)
+            renewal.alone(environment)
+            result = work(renewal)
+            connection.execute("COMMIT")
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise UnusableDatabase(
+                f"role {connection.info.user} may only add to the record: connect as the owner of the schema, as for `pacspace migrate`"
+            ) from error
+        except _BROKEN as error:
+            raise _unavailable(error) from error
+        finally:
+            self._pool.give_back(connection)
         return result
 
     def scrub(self) -> str | None:

@@ -12,7 +12,7 @@ from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Job, Part, 
 
 CUSTOMER = (
     "c.shard_key, c.environment_id, c.shard_key, c.customer_id, c.slot_key, c.unit, c.created_at, c.last_sequence, "
-    "c.total, c.last_recorded_at, c.locked_through, c.locked_root, c.locked_total, c.locked_count"
+    "c.total, c.last_recorded_at, c.locked_through, c.locked_root, c.locked_total, c.locked_count, c.seal"
 )
 CUSTOMER_WIDTH = CUSTOMER.count(",") + 1
 HEAD = (
@@ -36,7 +36,8 @@ CHECKPOINT = (
     "k.invoice_reference, k.previous_checkpoint_id, k.created_at, k.parts"
 )
 LOG = (
-    "l.id, l.environment_id, e.name, l.origin, l.blinding_key, l.size, l.published_size, k.note, k.published_at "
+    "l.id, l.environment_id, e.name, l.origin, l.blinding_key, l.size, l.published_size, k.note, k.published_at, "
+    "l.verifier_key, l.restored_from, l.seal "
     "FROM log l JOIN environment e ON e.id = l.environment_id "
     "LEFT JOIN log_checkpoint k ON k.log_id = l.id AND k.size = l.published_size"
 )
@@ -81,7 +82,7 @@ def api_key_of(row: Any) -> ApiKey:
 
 
 def customer_of(row: Any) -> Customer:
-    values: list[Any] = [*row[:8], units_of(row[8]), *row[9:12], units_of(row[12]), row[13]]
+    values: list[Any] = [*row[:8], units_of(row[8]), *row[9:12], units_of(row[12]), *row[13:]]
     return Customer(*values)
 
 
@@ -126,6 +127,7 @@ def new_customer_row(c: Customer, numbers: dict[bytes, int]) -> tuple[Any, ...]:
     return (
         c.shard_key, c.environment_id, c.customer_id, c.slot_key, c.unit, c.created_at, c.last_sequence, c.total,
         c.last_recorded_at, c.locked_through, c.locked_root, c.locked_total, c.locked_count, numbers[c.shard_key],
+        c.seal,
     )  # fmt: skip
 
 

@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 
 import apsw
 
-from ..protocols import Lease, Unit, UnusableDatabase
+from ..protocols import Lease, Renewal, Unit, UnusableDatabase
+from ..records import Environment
 from .audit import SqliteAudit
+from .renewal import SqliteRenewal
 from .unit import Kept, SqliteUnit
 
 T = TypeVar("T")
@@ -136,6 +138,19 @@ class SqliteStorage:
             self.roll_back(unit)
             raise
         self.commit(unit)
+        return result
+
+    def renew(self, environment: Environment, work: Callable[[Renewal], T]) -> T:
+        with self._write_lock:
+            self._kept.forget()
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(SqliteRenewal(self._writer, self.secret))
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
         return result
 
     def scrub(self) -> str | None:

@@ -12,7 +12,7 @@ from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Job, Part, 
 
 CUSTOMER = (
     "id, environment_id, shard_key, customer_id, slot_key, unit, created_at, last_sequence, total, last_recorded_at, "
-    "locked_through, locked_root, locked_total, locked_count"
+    "locked_through, locked_root, locked_total, locked_count, seal"
 )
 HEAD = (
     "id, customer, period, opening, size, peaks, spine, merged, total, closing, root, frozen, first_recorded_at, "
@@ -31,7 +31,8 @@ CHECKPOINT = (
     "previous_checkpoint_id, created_at, parts"
 )
 LOG = (
-    "l.id, l.environment_id, e.name, l.origin, l.blinding_key, l.size, l.published_size, k.note, k.published_at "
+    "l.id, l.environment_id, e.name, l.origin, l.blinding_key, l.size, l.published_size, k.note, k.published_at, "
+    "l.verifier_key, l.restored_from, l.seal "
     "FROM log l JOIN environment e ON e.id = l.environment_id "
     "LEFT JOIN log_checkpoint k ON k.log_id = l.id AND k.size = l.published_size"
 )
@@ -61,7 +62,7 @@ def api_key_of(row: Any) -> ApiKey:
 
 
 def customer_of(row: Any) -> Customer:
-    values: list[Any] = [*row[:8], total_of(row[8]), *row[9:12], total_of(row[12]), row[13]]
+    values: list[Any] = [*row[:8], total_of(row[8]), *row[9:12], total_of(row[12]), *row[13:]]
     return Customer(*values)
 
 
