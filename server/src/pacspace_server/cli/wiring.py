@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvicorn
@@ -31,14 +32,16 @@ from ..service.erase import keep_retention
 from ..service.errors import ServiceError
 from ..service.jobs import Jobs
 from ..service.sandbox import move_clock
+from ..storage import sqlite
+from ..storage.backups import Shown, UnusableBackup
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit, UnusableDatabase
-from ..storage.sqlite import SqliteStorage
 from ..web.pages import Pages
 from .output import WrongUse
 
 logger = structlog.get_logger("pacspace.serve")
 SHUTDOWN_S, BACKLOG, SWITCH_S = 30, 1024, 0.0001
+SQLITE_MAGIC = b"SQLite format 3\0"
 
 
 @dataclass
@@ -58,7 +61,7 @@ def open_storage(database: settings.Database, create: bool = True) -> Storage:
     """`create` is for a file: a PostgreSQL record is made by `migrate`."""
     if database.path is not None:
         _need_folder(database.path)
-        return SqliteStorage(database.path, create)
+        return sqlite.SqliteStorage(database.path, create)
     with _psycopg():
         from ..storage.postgres import PostgresStorage
     return PostgresStorage(database.url)
@@ -69,6 +72,36 @@ def migrate_postgres(database: settings.Database, role: str | None = None) -> li
     with _psycopg():
         from ..storage.postgres import migrate
     return migrate(database.url, role)
+
+
+def check_backup(file: Path, database: settings.Database) -> Any:
+    """Reads a backup of the database's engine whole; what its engine's restore needs. Raises UnusableBackup."""
+    with file.open("rb") as opened:
+        is_sqlite = opened.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+    if is_sqlite != (database.path is not None):
+        kind = "SQLite" if is_sqlite else "PostgreSQL"
+        raise UnusableBackup(f"{file} would be a backup of a {kind} record; {database} is another kind of database")
+    if is_sqlite:
+        return sqlite.check(file)
+    with _psycopg():
+        from ..storage import postgres
+    return postgres.check(file)
+
+
+def restore_postgres(
+    file: Path, manifest: Any, database: settings.Database, role: str | None, signer: Signer, shown: Shown
+) -> None:
+    """The record in an empty database; its leases go on above the fencing numbers that were signed with."""
+    with _psycopg():
+        from ..storage import postgres
+    signed = {log.environment_id: signer.last_signed(log.origin) for log in postgres.logs_of(manifest)}
+    fencing = {environment: last.fencing for environment, last in signed.items() if last is not None}
+    postgres.restore(file, manifest, database.url, role, fencing, shown)
+
+
+def restore_sqlite(file: Path, path: Path, shown: Shown) -> Path | None:
+    """The record in its place; what was there is moved aside: where to."""
+    return sqlite.restore(file, path, shown)
 
 
 @contextmanager

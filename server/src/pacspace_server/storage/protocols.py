@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol, TypeVar
 
+from .backups import Backup, Shown
 from .commands import Command
 from .records import (
     ApiKey,
@@ -266,6 +268,10 @@ class Storage(Protocol):
 
     def renew(self, environment: Environment, work: Callable[[Renewal], T]) -> T:
         """The work in one transaction, during which nobody else writes to the environment."""
+        ...
+
+    def back_up(self, file: Path, shown: Shown) -> Backup:
+        """Writes one consistent snapshot of everything, beside whoever works on the database, in bounded memory."""
         ...
 
     def scrub(self) -> str | None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
 import structlog
 
+from ..backups import Backup, Shown
 from ..protocols import InDoubt, Lease, Renewal, Unavailable, Unit, UnusableDatabase
 from ..records import Environment
 from .audit import PostgresAudit
+from .backup import back_up
 from .connecting import Pool
 from .leasing import PostgresLease
 from .migrating import check_schema
@@ -145,6 +148,10 @@ class PostgresStorage:
         finally:
             self._pool.give_back(connection)
         return result
+
+    def back_up(self, file: Path, shown: Shown) -> Backup:
+        with self.snapshot() as audit:
+            return back_up(audit, file, shown, time.time_ns() // 1000)
 
     def scrub(self) -> str | None:
         return (
