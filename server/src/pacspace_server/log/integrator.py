@@ -187,12 +187,12 @@ class Integrator:
 
     def run(self, environment: Environment) -> bool:
         """One integration of one environment's log; whether there was anything to do."""
+        lease = self._lease(environment.id)
+        fencing = lease.hold()  # also while nothing is signed: whoever finds it held knows of a running server
         if environment.id in self._refusals:
             with self._storage.snapshot() as snapshot:  # a key may have come back
                 if self._refused(snapshot, environment):
                     return False
-        lease = self._lease(environment.id)
-        fencing = lease.hold()
         if fencing is None:
             return False
         # Straight line: read and re-hash, fix entries, sign, publish. A crash between two steps is repaired by the next.
