@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from pacspace_proofs.canonical import parse_canonical
@@ -124,9 +125,10 @@ class LogChecker:
 
     def _leaves(self) -> Iterator[bytes]:
         """Leaf hashes of the log's entries as recomputed; compares nodes and closed slots on the way."""
-        for first in range(0, max(self.log.size, 1) + ENTRY_CHUNK, ENTRY_CHUNK):
+        rows = self.audit.all_log_entries(self.log.id)
+        while chunk := list(islice(rows, ENTRY_CHUNK)):
             closed: dict[bytes, int] = {}
-            for row in self.audit.log_entries(self.log.id, first, first + ENTRY_CHUNK):
+            for row in chunk:
                 where = f"{self.where}, entry {row.index}"
                 self.findings.same(f"{where}, index", self._entries, row.index)
                 self._entries += 1
@@ -140,7 +142,7 @@ class LogChecker:
                 self._grow(0, hashed)
                 yield hashed
             stored = self.audit.closed_entries(self.log.id, list(closed))
-            self.findings.same(f"{self.where}, closed slots from entry {first} on", closed, stored)
+            self.findings.same(f"{self.where}, closed slots from entry {chunk[0].index} on", closed, stored)
             self._slots += len(closed)
 
     def _entry(self, where: str, row: LogEntry, closed: dict[bytes, int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..records import Checkpoint, Customer, Key
+from ..records import Checkpoint, Customer, Key, LogEntry
 from .rows import CHECKPOINT, CUSTOMER, checkpoint_of, customer_of, numbered
 from .snapshot import PAGE, PostgresSnapshot
 
@@ -105,6 +105,14 @@ class PostgresAudit(PostgresSnapshot):
             "SELECT size, root, note, published_at, seal FROM log_checkpoint WHERE log_id = %s AND size > %s AND size < %s ORDER BY size LIMIT %s",
             (log_id,), -(2**62), 2**62, lambda row: int(row[0]),
         )  # fmt: skip
+
+    def all_log_entries(self, log_id: int) -> Iterator[LogEntry]:
+        rows = self._paged(
+            "SELECT entry_index, entry, leaf_hash, commitments FROM log_entry WHERE log_id = %s AND entry_index > %s "
+            "AND entry_index < %s ORDER BY entry_index LIMIT %s",
+            (log_id,), -(2**63), 2**63 - 1, lambda row: int(row[0]),
+        )  # fmt: skip
+        return (LogEntry(*row) for row in rows)
 
     def log_counts(self, log_id: int) -> tuple[int, int]:
         (nodes,) = self._one("SELECT count(*) FROM log_node WHERE log_id = %s", (log_id,))

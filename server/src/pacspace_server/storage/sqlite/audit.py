@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..records import Checkpoint, Customer, Key
+from ..records import Checkpoint, Customer, Key, LogEntry
 from .rows import CHECKPOINT, CUSTOMER, checkpoint_of, customer_of
 from .snapshot import SqliteSnapshot
 
@@ -55,6 +55,13 @@ class SqliteAudit(SqliteSnapshot):
         yield from self._connection.execute(
             "SELECT size, root, note, published_at, seal FROM log_checkpoint WHERE log_id = ? ORDER BY size", (log_id,)
         )
+
+    def all_log_entries(self, log_id: int) -> Iterator[LogEntry]:
+        rows = self._connection.execute(
+            "SELECT entry_index, entry, leaf_hash, commitments FROM log_entry WHERE log_id = ? ORDER BY entry_index",
+            (log_id,),
+        )
+        return (LogEntry(*row) for row in rows)
 
     def log_counts(self, log_id: int) -> tuple[int, int]:
         (nodes,) = self._one("SELECT count(*) FROM log_node WHERE log_id = ?", (log_id,))
