@@ -6,7 +6,7 @@ import json
 from hashlib import blake2b
 
 from ..domain.amounts import amount_text
-from .records import Checkpoint, Customer, Delta, Key, Log, PeriodHead, ReplacedTree
+from .records import Checkpoint, Customer, Delta, Key, Log, Part, PeriodHead, ReplacedTree
 
 
 def row_seal(secret: bytes, *parts: bytes) -> bytes:
@@ -57,7 +57,19 @@ def idempotency_seal(secret: bytes, key: bytes, delta: Key | None, checkpoint: K
 
 def checkpoint_parts(checkpoint: Checkpoint) -> str:
     """The parts of a checkpoint as one JSON text."""
-    return json.dumps([(part.period, part.size, part.root.hex()) for part in checkpoint.parts], separators=(",", ":"))
+    return _parts_text(checkpoint.parts)
+
+
+def _parts_text(parts: list[Part]) -> str:
+    return json.dumps([(part.period, part.size, part.root.hex()) for part in parts], separators=(",", ":"))
+
+
+def parts_of(text: str) -> list[Part]:
+    """The parts that such a text spells. ValueError for another spelling of them: it is not what was stored."""
+    parts = [Part(period, size, bytes.fromhex(root)) for period, size, root in json.loads(text)]
+    if _parts_text(parts) != text:
+        raise ValueError(f"parts of a checkpoint are not spelled as they were stored: {text[:80]}")
+    return parts
 
 
 def checkpoint_seal(secret: bytes, checkpoint: Checkpoint) -> bytes:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Context, Decimal
 from typing import Any
 
 from ...domain.tree import Frontier, pack, unpack
 from .. import ids, sealing
-from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Job, Part, PeriodHead
+from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Job, PeriodHead
 
 CUSTOMER = (
     "c.shard_key, c.environment_id, c.shard_key, c.customer_id, c.slot_key, c.unit, c.created_at, c.last_sequence, "
@@ -109,7 +108,7 @@ def delta_of(row: Any) -> Delta:
 
 
 def checkpoint_of(row: Any) -> Checkpoint:
-    parts = [Part(period, size, bytes.fromhex(root)) for period, size, root in json.loads(row[17])]
+    parts = sealing.parts_of(row[17])
     public = f"chk_{row[0].hex()}{row[2].hex()}"
     values: list[Any] = [*row[3:9], *map(units_of, row[9:12]), *row[12:17], parts]
     return Checkpoint(numbered(row[0], row[1]), public, row[0], *values)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ...domain.amounts import amount_text, units
 from ...domain.tree import Frontier, unpack
 from .. import ids
-from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Job, Part, PeriodHead
+from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Job, PeriodHead
+from ..sealing import parts_of
 
 CUSTOMER = (
     "id, environment_id, shard_key, customer_id, slot_key, unit, created_at, last_sequence, total, last_recorded_at, "
@@ -84,7 +84,7 @@ def delta_of(row: Any) -> Delta:
 
 
 def checkpoint_of(row: Any) -> Checkpoint:
-    parts = [Part(period, size, bytes.fromhex(root)) for period, size, root in json.loads(row[17])]
+    parts = parts_of(row[17])
     values: list[Any] = [*row[:3], bool(row[3]), *row[4:9], *map(total_of, row[9:12]), *row[12:17], parts]
     return Checkpoint(*values)
 
