@@ -102,7 +102,9 @@ class Signer:
                 f"{origin} is frozen: its record goes on in another log. Use the database that has that log, or {GO_ON}"
             )
         if last is not None and size < last.size:
-            raise SigningRefused(f"{origin} is behind: it was signed up to entry {last.size}, here it ends with entry {size}. {ADVICE}")
+            raise SigningRefused(
+                f"{origin} is behind: it was signed up to entry {last.size}, here it ends with entry {size}. {ADVICE}"
+            )
         if last is not None and (found := root_at(last.size)) != last.root:
             raise SigningRefused(
                 f"{origin} has another past: the log's root at {last.size} is {found.hex()}, {last.root.hex()} was signed. "
