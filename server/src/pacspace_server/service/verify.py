@@ -192,16 +192,13 @@ def _from_log(
         note = notes[log.origin]
         if head is None or head.entry_index is None or head.entry_index >= note.size:
             raise Failure(f"{part.period}: not in the published log yet")
-        anew = head.integrated_root != part.root and bool(snapshot.replaced_trees(customer, part.period))
-        if anew and source == "chain":
-            raise Failure(
-                f"{part.period}: the record was restored from a backup since, and the month goes on in another log; ask with "
-                "source=both whether it still holds this state"
-            )
-        outgrown = not checkpoint.locked and (anew or head.integrated_size > part.size)
+        replaced = bool(snapshot.replaced_trees(customer, part.period)) and head.integrated_root != part.root
+        outgrown = not checkpoint.locked and (replaced or head.integrated_size > part.size)
         if outgrown and source == "chain":
+            since = "the record was restored from a backup, or the month has grown since"
             raise Failure(
-                f"{part.period}: the month has grown since; ask with source=both whether it still holds this state"
+                f"{part.period}: {since if replaced else 'the month has grown since'}; ask with source=both whether it still "
+                "holds this state"
             )
         if not outgrown:
             _same(f"{part.period}: leaves in the log", head.integrated_size, part.size)
@@ -246,10 +243,14 @@ async def verify(context: Context, verifier: Verifier, text: str, source: str) -
     if not isinstance(found, Checkpoint):
         return found
     checked_at, steps = await verifier.steps(found, source)
-    asked = text.lower()
-    if asked.startswith("0x") and bytes.fromhex(asked[2:]) != found.proof_root:
+    if is_locked_anew(found, text):
         steps = [*steps, Step("restored", False, _locked_anew(found))]
     return await context.look(lambda snapshot: _verdict(context, snapshot, found, source, checked_at, steps))
+
+
+def is_locked_anew(checkpoint: Checkpoint, text: str) -> bool:
+    """Whether a proof root led to this checkpoint that is not its root any more."""
+    return text.startswith("0x") and bytes.fromhex(text[2:]) != checkpoint.proof_root
 
 
 def _locked_anew(checkpoint: Checkpoint) -> str:

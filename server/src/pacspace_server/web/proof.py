@@ -13,19 +13,22 @@ from ..service import verify as verify_service
 from ..service.context import Context
 from ..service.lookup import find_checkpoint, find_delta, log_in_use, log_of, verifier_key
 from ..service.receipt import integrated, is_integrated
+from ..service.verify import is_locked_anew
 from ..storage.protocols import Snapshot
 from ..storage.records import Checkpoint, Customer, Log
 from . import words
 from .words import Moment
 
 # How a verdict reads. LOCKED and OPEN: recomputed from the records and from the log, and equal.
-LOCKED, OPEN, OUTGROWN, WAITING, DIFFERS = "locked", "open", "outgrown", "waiting", "differs"
+# ANEW: a root that a restored backup knew, and that was not in its published log.
+LOCKED, OPEN, OUTGROWN, WAITING, DIFFERS, ANEW = "locked", "open", "outgrown", "waiting", "differs", "anew"
 CHECKS = {
     "rows": "Every record was read again and hashed again",
     "root": "The hashes lead to exactly this proof root",
     "totals": "The amounts add up to this total, over this number of records",
     "log checkpoint": "The log\u2019s newest checkpoint is signed by the log\u2019s key",
     "log entry": "The month\u2019s root is in the log under that checkpoint",
+    "restored": "The record was restored from a backup before this root was in the published log",
     "db": "Recomputing from the records",
     "chain": "Recomputing from the published log",
 }
@@ -101,7 +104,9 @@ async def look_up(context: Context, verifier: verify_service.Verifier, text: str
     waiting = waiting and not await context.read(_damaged, context, checkpoint)
     source = "db" if outgrown or waiting else "both"
     verdict = await verify_service.verify(context, verifier, text, source)
-    if not verdict["verified"]:
+    if is_locked_anew(checkpoint, text):
+        state = ANEW
+    elif not verdict["verified"]:
         state = DIFFERS
     elif outgrown or waiting:
         state = OUTGROWN if outgrown else WAITING
@@ -116,11 +121,14 @@ def _outgrown(context: Context, checkpoint: Checkpoint) -> bool:
         return False
     with context.storage.snapshot() as snapshot:
         customer = snapshot.customer_at(checkpoint.customer)
-        heads = [snapshot.head(customer, part.period) for part in checkpoint.parts]
-        replaced = any(snapshot.replaced_trees(customer, part.period) for part in checkpoint.parts)
-    return replaced or any(
-        head is not None and head.size > part.size for head, part in zip(heads, checkpoint.parts, strict=True)
-    )
+        for part in checkpoint.parts:
+            head = snapshot.head(customer, part.period)
+            if head is None:
+                continue
+            replaced = head.frontier.root != part.root and snapshot.replaced_trees(customer, part.period)
+            if replaced or head.size > part.size:
+                return True
+    return False
 
 
 def _damaged(context: Context, checkpoint: Checkpoint) -> bool:

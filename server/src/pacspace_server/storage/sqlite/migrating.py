@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from hashlib import sha256
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import apsw
@@ -25,10 +26,15 @@ def migrate(connection: apsw.Connection, workspace_id: str | None = None) -> Non
             _found(connection, workspace_id or f"wsp_{secrets.token_hex(8)}")
 
 
+def known_migrations() -> list[Traversable]:
+    """This version's migrations, in order."""
+    folder = resources.files(__package__).joinpath("migrations")
+    return sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+
+
 def missing_migrations(connection: apsw.Connection) -> list[tuple[str, str]]:
     """What a file has yet to become, by name and text; refuses one that a newer or altered version wrote."""
-    folder = resources.files(__package__).joinpath("migrations")
-    known = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    known = known_migrations()
     rows: list[Any] = connection.execute("SELECT name, checksum FROM migration").fetchall()
     applied: dict[str, bytes] = dict(rows)
     for name in applied.keys() - {file.name for file in known}:
