@@ -22,6 +22,7 @@ from pacspace_server.service.fsck import fsck
 from pacspace_server.service.new_log import DamagedLog, Renewed, renew
 from pacspace_server.service.restored import trust_file
 from pacspace_server.service.verify import recompute
+from pacspace_server.storage.protocols import UnusableDatabase
 from pacspace_server.storage.records import Checkpoint, Customer, Part
 
 
@@ -311,3 +312,14 @@ def test_a_crash_before_the_old_log_was_frozen(restored: Restored, monkeypatch: 
     assert not book.signer.is_frozen(old)
     give_keys(book.storage, book.signer)
     assert book.signer.is_frozen(old)
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_only_the_owner_lets_a_record_go_on(restored: Restored) -> None:
+    """The application's role, which may only add to the record, is told so, and nothing is changed or frozen."""
+    book, old = restored.book, origin_of(restored.book)
+    with book.storage.snapshot() as snapshot:
+        environment = snapshot.environment(SANDBOX)
+    with pytest.raises(UnusableDatabase, match="owner"):
+        renew(book.storage, book.signer, environment)
+    assert origin_of(book) == old and not book.signer.is_frozen(old)

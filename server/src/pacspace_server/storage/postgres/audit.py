@@ -25,9 +25,9 @@ _LOG_STRAYS = (
 _DIFFERENT = (
     ("proof_root: {} rows differ from their checkpoint's root", "proof_root r JOIN checkpoint k "
      "ON k.shard_key = r.shard_key AND k.number = r.number WHERE r.root <> k.proof_root AND NOT EXISTS (SELECT 1 "
-     "FROM replaced_tree t WHERE t.shard_key = k.shard_key AND t.period = k.period AND t.root = r.root)"),
+     "FROM replaced_tree t WHERE k.locked AND t.shard_key = k.shard_key AND t.period = k.period AND t.root = r.root)"),
     ("replaced_tree: {} roots lead nowhere", "replaced_tree t WHERE t.root IS NOT NULL AND NOT EXISTS (SELECT 1 FROM proof_root r "
-     "JOIN checkpoint k ON k.shard_key = r.shard_key AND k.number = r.number WHERE r.root = t.root "
+     "JOIN checkpoint k ON k.shard_key = r.shard_key AND k.number = r.number WHERE r.root = t.root AND k.locked "
      "AND k.shard_key = t.shard_key AND k.period = t.period)"),
     ("checkpoint: {} rows differ from their customer's environment", "checkpoint k JOIN customer c "
      "ON c.shard_key = k.shard_key WHERE k.environment_id <> c.environment_id"),

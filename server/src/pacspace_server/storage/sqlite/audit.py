@@ -10,10 +10,10 @@ from .snapshot import SqliteSnapshot
 
 _ROOTS = (
     ("proof_root: {} rows differ from their checkpoint's root", "proof_root r JOIN checkpoint k ON k.id = r.checkpoint "
-     "WHERE r.root <> k.proof_root AND NOT EXISTS (SELECT 1 FROM replaced_tree t WHERE t.customer = k.customer "
+     "WHERE r.root <> k.proof_root AND NOT EXISTS (SELECT 1 FROM replaced_tree t WHERE k.locked = 1 AND t.customer = k.customer "
      "AND t.period = k.period AND t.root = r.root)"),
     ("replaced_tree: {} roots lead nowhere", "replaced_tree t WHERE t.root IS NOT NULL AND NOT EXISTS (SELECT 1 FROM proof_root r "
-     "JOIN checkpoint k ON k.id = r.checkpoint WHERE r.root = t.root AND k.customer = t.customer AND k.period = t.period)"),
+     "JOIN checkpoint k ON k.id = r.checkpoint WHERE r.root = t.root AND k.locked = 1 AND k.customer = t.customer AND k.period = t.period)"),
 )  # fmt: skip
 
 

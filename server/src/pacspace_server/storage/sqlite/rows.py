@@ -44,6 +44,7 @@ KEY = (
 
 
 _INT64 = 2**63
+_FLAGS = {0: False, 1: True}  # any other number is none, and would be found by no condition
 
 
 def stored_total(total: int) -> int | str:
@@ -85,7 +86,7 @@ def delta_of(row: Any) -> Delta:
 
 def checkpoint_of(row: Any) -> Checkpoint:
     parts = parts_of(row[17])
-    values: list[Any] = [*row[:3], bool(row[3]), *row[4:9], *map(total_of, row[9:12]), *row[12:17], parts]
+    values: list[Any] = [*row[:3], _FLAGS[row[3]], *row[4:9], *map(total_of, row[9:12]), *row[12:17], parts]
     return Checkpoint(*values)
 
 
