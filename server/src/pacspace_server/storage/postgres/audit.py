@@ -103,7 +103,7 @@ class PostgresAudit(PostgresSnapshot):
     def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str, int, bytes | None]]:
         yield from self._paged(
             "SELECT size, root, note, published_at, seal FROM log_checkpoint WHERE log_id = %s AND size > %s AND size < %s ORDER BY size LIMIT %s",
-            (log_id,), -(2**62), 2**62, lambda row: int(row[0]),
+            (log_id,), -(2**63), 2**63 - 1, lambda row: int(row[0]),
         )  # fmt: skip
 
     def all_log_entries(self, log_id: int) -> Iterator[LogEntry]:
