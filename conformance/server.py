@@ -316,6 +316,12 @@ class Server:
         return [line for line in lines if '"level": "error"' in line or line.startswith("Traceback")]
 
 
+def signer_of(server: Server) -> Path:
+    """Where the first database of a server has its signing keys."""
+    (found,) = server.folder.glob("*.signer")
+    return found
+
+
 def new_postgres(folder: Path) -> str:
     """The URL of a new record on the tests' own PostgreSQL, for the role that may only add to it."""
     cluster = shared_cluster()

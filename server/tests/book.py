@@ -10,6 +10,7 @@ from engines import Engine, SqliteEngine
 from pacspace_server.domain.instants import parse_instant
 from pacspace_server.log.integrator import Integrator
 from pacspace_server.log.signer import Signer
+from pacspace_server.log.standing import give_keys
 from pacspace_server.storage import ids
 from pacspace_server.storage.commands import Locked, LockPeriod, RecordDelta, Recorded
 from pacspace_server.storage.locking import lock_period
@@ -29,8 +30,7 @@ class Book:
         self.signer = Signer(folder / "signer")
         with self.storage.snapshot() as snapshot:
             self.workspace = snapshot.environment(SANDBOX).workspace_id
-            for environment in snapshot.environments():
-                self.signer.create_key(environment.origin)
+        give_keys(self.storage, self.signer)
         self.integrator = Integrator(self.storage, self.signer, self.storage.write, lambda: None)
 
     def at(self, instant: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,23 +15,41 @@ import pytest
 from cluster import APPLICATION, NEWEST, OWNER, Cluster, shared_cluster
 
 from pacspace_server.storage.postgres import PostgresStorage, migrate
-from pacspace_server.storage.protocols import Storage
+from pacspace_server.storage.postgres.audit import PostgresAudit
+from pacspace_server.storage.protocols import Audit, Storage
 from pacspace_server.storage.sqlite import SqliteStorage
+from pacspace_server.storage.sqlite.audit import SqliteAudit
 
 # Of PostgreSQL the oldest version and the newest.
 BOTH = pytest.mark.parametrize("engine", ["sqlite", "postgres", f"postgres-{NEWEST}"], indirect=True)
+
+
+class Undone:
+    """What a transaction that is never committed sees, as a storage to read; and its statements."""
+
+    def __init__(self, audit: Audit, sql: Callable[[str, tuple[Any, ...]], list[Any]]) -> None:
+        self.audit, self.sql = audit, sql
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Audit]:
+        yield self.audit
+
+    def write(self, work: Any) -> None:
+        """Nothing: a clean record is thawed, and here is nothing to thaw."""
 
 
 class Engine(Protocol):
     """One record on one engine. `keys` has the primary key of each table of the record."""
 
     broken_rule: type[Exception]  # what a constraint raises
+    out_of_range: type[Exception]  # what a value raises that its column can't hold
     keys: dict[str, str]
     unconfirmed: set[tuple[str, str]]
     full: Exception  # what a full disk raises
     leaves: list[tuple[str, str]]  # where opening and closing leaves are
 
     def open(self) -> Storage: ...
+    def open_as_owner(self) -> Storage: ...
     def open_without_room_for(self, customer: bytes) -> Any: ...
     def copy(self, folder: Path) -> Engine:
         """The record as it is now; nobody may have it open."""
@@ -37,6 +57,11 @@ class Engine(Protocol):
 
     def sql(self, text: str, values: tuple[Any, ...] = ()) -> list[Any]:
         """A statement with ? for values, past all constraints that can be passed."""
+        ...
+
+    @contextmanager
+    def undone(self, secret: bytes) -> Iterator[Undone]:
+        """A transaction that is rolled back at the end."""
         ...
 
     def columns(self, table: str) -> list[str]: ...
@@ -72,16 +97,17 @@ class NoRoomOnPostgres(NoRoom, PostgresStorage):
 class SqliteEngine:
     """A file."""
 
-    broken_rule, full = apsw.ConstraintError, SQLITE_FULL
+    broken_rule, out_of_range, full = apsw.ConstraintError, apsw.MismatchError, SQLITE_FULL
     keys = {
         "day_total": "customer, day", "proof_root": "root", "idempotency": "key_hash", "log_entry": "log_id, entry_index",
-        "log_checkpoint": "log_id, size", "closed_slot": "log_id, slot",
+        "log_checkpoint": "log_id, size", "closed_slot": "log_id, slot", "log_node": "log_id, level, node_index",
+        "replaced_tree": "customer, period, origin",
         # Their integer primary key is the row number itself.
-        "delta": "id", "period_head": "id", "checkpoint": "id", "customer": "id",
+        "delta": "id", "period_head": "id", "checkpoint": "id", "customer": "id", "log": "id",
     }  # fmt: skip
-    # What no other row or key can confirm: when a customer or a log checkpoint first came to be.
-    # A month that is wrongly frozen is thawed by a clean fsck: that is how freezing ends.
-    unconfirmed = {("customer", "created_at"), ("log_checkpoint", "published_at"), ("period_head", "frozen")}
+    # What is no record. A month that is wrongly frozen is thawed by a clean fsck: that is how freezing ends. A delta's row
+    # number is where it lies in the file; what refers to it is sealed.
+    unconfirmed = {("period_head", "frozen"), ("delta", "id")}
     leaves = [("period_head", "opening"), ("period_head", "closing")]
 
     def __init__(self, folder: Path) -> None:
@@ -90,6 +116,8 @@ class SqliteEngine:
 
     def open(self) -> SqliteStorage:
         return SqliteStorage(self.path)
+
+    open_as_owner = open
 
     def open_without_room_for(self, customer: bytes) -> NoRoomOnSqlite:
         storage = NoRoomOnSqlite(self.path)
@@ -106,6 +134,15 @@ class SqliteEngine:
             self._tamper = apsw.Connection(str(self.path))
         return self._tamper.execute(text, values).fetchall()
 
+    @contextmanager
+    def undone(self, secret: bytes) -> Iterator[Undone]:
+        self.sql("BEGIN")
+        assert self._tamper is not None
+        try:
+            yield Undone(SqliteAudit(self._tamper, secret), self.sql)
+        finally:
+            self.sql("ROLLBACK")
+
     def columns(self, table: str) -> list[str]:
         return [row[1] for row in self.sql(f"PRAGMA table_info({table})")]
 
@@ -121,14 +158,15 @@ class SqliteEngine:
 class PostgresEngine:
     """A database on the tests' own server; the record is opened as the role that may only add to it."""
 
-    broken_rule, full = psycopg.IntegrityError, POSTGRES_FULL
+    broken_rule, out_of_range, full = psycopg.IntegrityError, psycopg.DataError, POSTGRES_FULL
     keys = {
         "customer": "shard_key", "leaf": "shard_key, period, closing", "period_head": "shard_key, period",
         "integrated_head": "shard_key, period", "day_total": "shard_key, day", "delta": "shard_key, sequence",
         "checkpoint": "shard_key, number", "proof_root": "root", "idempotency": "shard_key, key_hash",
         "log_entry": "log_id, entry_index", "log_checkpoint": "log_id, size", "closed_slot": "log_id, slot",
+        "log_node": "log_id, level, node_index", "log": "id", "replaced_tree": "shard_key, period, origin",
     }  # fmt: skip
-    unconfirmed = {("customer", "created_at"), ("log_checkpoint", "published_at"), ("integrated_head", "frozen")}
+    unconfirmed = {("integrated_head", "frozen")}
     leaves = [("leaf", "leaf")]
 
     def __init__(self, cluster: Cluster | None = None, database: str | None = None) -> None:
@@ -141,6 +179,9 @@ class PostgresEngine:
 
     def open(self) -> PostgresStorage:
         return PostgresStorage(self.url)
+
+    def open_as_owner(self) -> PostgresStorage:
+        return PostgresStorage(self.owner_url)
 
     def open_without_room_for(self, customer: bytes) -> NoRoomOnPostgres:
         storage = NoRoomOnPostgres(self.url)
@@ -159,6 +200,15 @@ class PostgresEngine:
             self._tamper.execute("SET search_path = pacspace; SET session_replication_role = replica")
         cursor = self._tamper.execute(text.replace("?", "%s"), values)
         return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def undone(self, secret: bytes) -> Iterator[Undone]:
+        self.sql("BEGIN")
+        assert self._tamper is not None
+        try:
+            yield Undone(PostgresAudit(self._tamper, secret), self.sql)
+        finally:
+            self.sql("ROLLBACK")
 
     def columns(self, table: str) -> list[str]:
         rows = self.sql(

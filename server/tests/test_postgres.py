@@ -26,7 +26,7 @@ from pacspace_server.storage.recording import record_delta
 APPEND_ONLY = {
     "delta": {"context", "salt"}, "leaf": set(), "checkpoint": set(), "proof_root": set(), "idempotency": set(),
     "log_entry": set(), "log_node": set(), "closed_slot": set(), "log_checkpoint": set(), "installation": set(),
-    "migration": set(), "job_failure": set(), "job_key": set(),
+    "migration": set(), "replaced_tree": set(), "job_failure": set(), "job_key": set(),
 }  # fmt: skip
 MAY_DELETE = {"changed_head", "profile"}
 

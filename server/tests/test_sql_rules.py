@@ -18,15 +18,17 @@ import sqlglot
 from book import SANDBOX, Book
 from engines import PostgresEngine
 from sqlglot import exp
+from test_backup import unseen
 
 from pacspace_server.service.erase import erase_customer
 from pacspace_server.service.fsck import fsck
+from pacspace_server.service.new_log import renew
 from pacspace_server.storage import postgres
 from pacspace_server.storage.postgres import migrating
 
 FAMILY = {
     "customer", "leaf", "period_head", "integrated_head", "changed_head", "day_total", "delta", "retention", "checkpoint",
-    "idempotency", "profile",
+    "idempotency", "profile", "replaced_tree",
 }  # fmt: skip
 # Reads over all customers, eventually consistent; none of them is unique.
 ACROSS_CUSTOMERS = {"customer_name", "period_head_period", "checkpoint_created"}
@@ -98,8 +100,8 @@ def broken(statement: exp.Expression) -> Iterator[str]:
             yield f"a change of {change.this.name} that is not pinned to a shard_key"
 
 
-def test_every_statement_keeps_the_rules(executed: set[str], book: Book) -> None:
-    """No statement of recording, locking, the log, erasing, jobs, fsck or a reset uses what a distributed engine lacks."""
+def test_every_statement_keeps_the_rules(executed: set[str], book: Book, tmp_path: Path) -> None:
+    """No statement of recording, locking, the log, erasing, jobs, fsck, a backup, a new log or a reset uses what a distributed engine lacks."""
     book.at("2026-01-10T10:00:00Z")
     book.emit("cust_a", -1, reference="r1", key="k1")
     book.emit("cust_a", -1, reference="r1", key="k1")
@@ -118,6 +120,11 @@ def test_every_statement_keeps_the_rules(executed: set[str], book: Book) -> None
     list(book.storage.write(lambda unit: list(unit.heads(customer, "", "~"))))
     book.storage.write(lambda unit: unit.erase_older(environment, 2**62, b"", 100))
     erase_customer(book.storage, customer, None)
+    assert fsck(book.storage, book.signer).problems == []
+    owner = book.engine.open_as_owner()
+    renew(owner, book.signer, environment)
+    owner.close()
+    book.storage.back_up(tmp_path / "backup", unseen)
     assert fsck(book.storage, book.signer).problems == []
     book.storage.write(
         lambda unit: (unit.empty(environment), unit.replace_log(environment, "pacspace.log/sandbox/" + "0" * 32, b""))

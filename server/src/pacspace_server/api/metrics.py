@@ -60,7 +60,7 @@ class Sources:
 
     def refused(self) -> Iterator[Sample]:
         refusals = self.context.integrator.refusals
-        return self.logs(lambda log: log.origin in refusals)
+        return self.logs(lambda log: log.environment_id in refusals)
 
 
 @dataclass(frozen=True)

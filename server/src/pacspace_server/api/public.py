@@ -15,7 +15,9 @@ from ..service import receipt as receipt_service
 from ..service import verify as verify_service
 from ..service.context import Context
 from ..service.errors import ServiceError
+from ..service.lookup import verifier_key
 from ..service.readiness import Readiness, problems, ready_view
+from ..service.restored import trust_file
 from ..storage.protocols import Vanished
 from ..storage.records import Log
 from . import fields
@@ -98,10 +100,11 @@ class Public:
         kind = given.get("kind", "full")
         receipt_id = call.path("receiptId")
         chunks = None
-        waited = False
+        waited = bool(self.context.integrator.refusals)  # then waiting is of no use
+        asked = self.context.storage, receipt_id, kind, self.context.integrator.refusals
         while chunks is None:
             try:
-                chunks = await self.context.read(bundle_service.bundle, self.context.storage, receipt_id, kind)
+                chunks = await self.context.read(bundle_service.bundle, *asked)
             except ServiceError as error:
                 if error.status != 503 or waited:
                     raise
@@ -127,7 +130,12 @@ class Public:
 
     async def log_key(self, call: Call, given: dict[str, Any]) -> Reply:
         """The log's verifier key, one line."""
-        return _text(f"{self.context.signer.verifier_key((await self._log(call)).origin)}\n")
+        return _text(f"{verifier_key(self.context.signer, await self._log(call))}\n")
+
+    async def log_trust(self, call: Call, given: dict[str, Any]) -> Reply:
+        """A trust file of the log's record: its key, and those of the logs that it goes on from after restores."""
+        log = await self._log(call)
+        return _text(await self.context.look(lambda snapshot: trust_file(snapshot, log)))
 
     async def log_tile(self, call: Call, given: dict[str, Any]) -> Reply:
         """Tiles of the log, entries included (C2SP tlog-tiles)."""

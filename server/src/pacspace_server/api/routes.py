@@ -104,6 +104,7 @@ ROUTES = [
           codes=(*RECEIPTS, *NOT_NOW), name="receiptFile"),
     Route("GET", "/log/{name}/checkpoint", Public.log_checkpoint, "text/plain", NONE, codes=("NOT_FOUND", *NOT_NOW)),
     Route("GET", "/log/{name}/key", Public.log_key, "text/plain", NONE, codes=("NOT_FOUND",)),
+    Route("GET", "/log/{name}/trust", Public.log_trust, "text/plain", NONE, codes=("NOT_FOUND",)),
     Route("GET", "/log/{name}/tile/{tile:path}", Public.log_tile, "application/octet-stream", NONE, codes=("NOT_FOUND",)),
     Route("GET", "/healthz", Public.health, replies.Health, NONE),
     Route("GET", "/readyz", Public.ready, replies.Ready, NONE, query=READY, codes=NOT_NOW),

@@ -103,6 +103,7 @@ class Main(Group):
 def _end(error: Exception) -> None:
     """Ends the command if the error is one that people can do something about."""
     from ..service.errors import ServiceError
+    from ..storage.backups import UnusableBackup
     from ..storage.protocols import InDoubt, Unavailable, UnusableDatabase
     from .wiring import AlreadyServed
 
@@ -118,5 +119,5 @@ def _end(error: Exception) -> None:
         fail(
             "the database was lost while it committed: look whether this was done before you do it again", EXIT_NOT_DONE
         )
-    if isinstance(error, UnusableDatabase | AlreadyServed | OSError | verify_command.NotDone):
+    if isinstance(error, UnusableDatabase | UnusableBackup | AlreadyServed | OSError | verify_command.NotDone):
         fail(str(error), EXIT_NOT_DONE)

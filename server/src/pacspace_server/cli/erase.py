@@ -13,7 +13,7 @@ from ..storage.protocols import Storage
 from ..storage.records import Customer
 from .asking import ask, need_terminal
 from .output import EXIT_NO, counted
-from .progress import deltas_progress
+from .progress import progress
 from .wiring import open_storage
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def run_erase(
     if not yes:
         _ask(out, customer, before)
     named = before is None and _has_name(storage, customer)
-    with deltas_progress("erasing", customer.last_sequence, out.as_json) as advance:
+    with progress("erasing", customer.last_sequence, "deltas", out.as_json) as advance:
         removed = erase_customer(storage, customer, before, advance)
     still_holds = storage.scrub()
     storage.close()

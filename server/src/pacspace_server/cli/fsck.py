@@ -10,7 +10,7 @@ from .. import config as settings
 from ..log.signer import Signer
 from ..service.fsck import fsck
 from .output import counted
-from .progress import deltas_progress
+from .progress import progress
 from .wiring import open_storage
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def run_fsck(out: Output, values: Mapping[str, settings.Value]) -> int:
     signer = Signer(settings.signer_folder(values))
     with storage.snapshot() as audit:
         total = audit.count_deltas()
-    with deltas_progress("checking", total, out.as_json) as advance:
+    with progress("checking", total, "deltas", out.as_json) as advance:
         findings = fsck(storage, signer, advance)
     storage.close()
     seen = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -27,7 +28,7 @@ def main(ctx: click.Context, as_json: bool) -> None:
 
     Start with `pacspace demo` (a whole billing cycle, in seconds) or `pacspace serve`.
 
-    serve, migrate, keys, fsck, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
+    serve, migrate, keys, fsck, backup, restore, new-log, trust, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
     close-month, receipt, customers, customer and export speak to a server; verify needs neither.
 
     Settings come from flags, then PACSPACE_* environment variables, then pacspace.toml, then defaults; see
@@ -174,6 +175,74 @@ def fsck(out: Output, /, **flags: str | None) -> None:
     from .fsck import run_fsck
 
     sys.exit(run_fsck(out, settings.load(flags)))
+
+
+@main.command(epilog=examples("pacspace backup pacspace-2026-02-28.backup"))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@DATABASE
+@SIGNER
+@click.pass_obj
+def backup(out: Output, /, file: Path, force: bool, **flags: str | None) -> None:
+    """Write a backup of the record: one consistent state, beside a running server. The file is there whole or not at all.
+
+    Everything in the database is in it. The signing keys are not: keep a copy of their folder apart from the backup.
+    """
+    from .backup import run_backup
+
+    run_backup(out, settings.load(flags), file, force)
+
+
+@main.command(epilog=examples("pacspace restore pacspace-2026-02-28.backup --database sqlite:///./restored.db"))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--replace", is_flag=True, help="Move a SQLite file that is there aside.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--role", metavar="NAME", help="PostgreSQL: the role that `serve` connects as; it gets its rights.")
+@DATABASE
+@SIGNER
+@click.pass_obj
+def restore(out: Output, /, file: Path, replace: bool, yes: bool, role: str | None, **flags: str | None) -> None:
+    """Check a backup, put it in place, and say whether the server will sign.
+
+    A SQLite record that is there is moved aside, never deleted; a PostgreSQL database must hold none, and is connected to as
+    its owner. A log that is behind what was signed is not signed any more: `pacspace new-log` lets the record go on.
+
+    Exit status: 0 restored, 1 restored but it will not sign, 2 wrong use, 3 could not be done.
+    """
+    from .backup import run_restore
+
+    sys.exit(run_restore(out, settings.load(flags), file, replace, yes, role))
+
+
+@main.command("new-log", epilog=examples("pacspace new-log --database sqlite:///./pacspace.db"))
+@click.option("--env", "side", type=click.Choice(list(ENVIRONMENTS)), help="Only the sandbox, or only production.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@DATABASE
+@SIGNER
+@click.pass_obj
+def new_log(out: Output, /, side: str | None, yes: bool, **flags: str | None) -> None:
+    """Let a restored record go on where its log can't: freeze that log, begin a new one with a new key.
+
+    Locked months that the backup had published stay in the old log with their proof roots. Every other month goes on in the
+    new log, with the same deltas. Stop the server first; on PostgreSQL connect as the owner of the database.
+    """
+    from .new_log import run_new_log
+
+    sys.exit(run_new_log(out, settings.load(flags), ENVIRONMENTS[side] if side else None, yes))
+
+
+@main.command(epilog=examples("pacspace trust --env live > trust.txt"))
+@click.option("--env", "side", type=click.Choice(list(ENVIRONMENTS)), required=True, help="Sandbox or production.")
+@DATABASE
+@click.pass_obj
+def trust(out: Output, /, side: str, database: str | None) -> None:
+    """Print a trust file with the key of the record's log, and of those it goes on from after restores.
+
+    A server shows the same at /log/{name}/trust. Give it to your customers by a way of its own: with the contract, say.
+    """
+    from .new_log import run_trust
+
+    run_trust(out, settings.load({"database": database}), ENVIRONMENTS[side])
 
 
 @main.command(epilog=examples("pacspace erase cust_acme --env live", "pacspace erase cust_acme --before 2025-01 --yes"))

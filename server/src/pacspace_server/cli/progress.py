@@ -1,4 +1,4 @@
-"""Progress of long work on deltas: a bar on a terminal, nothing elsewhere."""
+"""Progress of long work: a bar on a terminal, nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
-def deltas_progress(doing: str, total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Gives what is to be called with each number of deltas done."""
-    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TextColumn("deltas"), TimeRemainingColumn())
+def progress(doing: str, total: int, things: str, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Gives what is to be called with each number of things done."""
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TextColumn(things), TimeRemainingColumn())
     silent = quiet or not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), disable=silent, transient=True) as progress:
-        task = progress.add_task(doing, total=total)
-        yield lambda deltas: progress.advance(task, deltas)
+    with Progress(*columns, console=Console(stderr=True), disable=silent, transient=True) as shown:
+        task = shown.add_task(doing, total=total)
+        yield lambda done: shown.advance(task, done)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -24,14 +25,16 @@ from ..domain.instants import instant_text
 from ..log.integrator import Integrator
 from ..log.rehashing import prepare
 from ..log.signer import Signer
+from ..log.standing import give_keys
 from ..service.context import Context
 from ..service.erase import keep_retention
 from ..service.errors import ServiceError
 from ..service.jobs import Jobs
 from ..service.sandbox import move_clock
+from ..storage import sqlite
+from ..storage.backups import Shown, UnusableBackup
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit, UnusableDatabase
-from ..storage.sqlite import SqliteStorage
 from ..web.pages import Pages
 from .http_server import BACKLOG, HttpServer, http_config
 from .output import WrongUse
@@ -40,6 +43,7 @@ from .siblings import Siblings
 
 logger = structlog.get_logger("pacspace.serve")
 SWITCH_S = 0.0001
+SQLITE_MAGIC = b"SQLite format 3\0"
 
 
 @dataclass
@@ -59,7 +63,7 @@ def open_storage(database: settings.Database, create: bool = True) -> Storage:
     """`create` is for a file: a PostgreSQL record is made by `migrate`."""
     if database.path is not None:
         _need_folder(database.path)
-        return SqliteStorage(database.path, create)
+        return sqlite.SqliteStorage(database.path, create)
     with _psycopg():
         from ..storage.postgres import PostgresStorage
     return PostgresStorage(database.url)
@@ -70,6 +74,36 @@ def migrate_postgres(database: settings.Database, role: str | None = None) -> li
     with _psycopg():
         from ..storage.postgres import migrate
     return migrate(database.url, role)
+
+
+def check_backup(file: Path, database: settings.Database) -> Any:
+    """Reads a backup of the database's engine whole; what its engine's restore needs. Raises UnusableBackup."""
+    with file.open("rb") as opened:
+        is_sqlite = opened.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+    if is_sqlite != (database.path is not None):
+        kind = "SQLite" if is_sqlite else "PostgreSQL"
+        raise UnusableBackup(f"{file} would be a backup of a {kind} record; {database} is another kind of database")
+    if is_sqlite:
+        return sqlite.check(file)
+    with _psycopg():
+        from ..storage import postgres
+    return postgres.check(file)
+
+
+def restore_postgres(
+    file: Path, manifest: Any, database: settings.Database, role: str | None, signer: Signer, shown: Shown
+) -> None:
+    """The record in an empty database; its leases go on above the fencing numbers that were signed with."""
+    with _psycopg():
+        from ..storage import postgres
+    signed = {log.environment_id: signer.last_signed(log.origin) for log in postgres.logs_of(manifest)}
+    fencing = {environment: last.fencing for environment, last in signed.items() if last is not None}
+    postgres.restore(file, manifest, database.url, role, fencing, shown)
+
+
+def restore_sqlite(file: Path, path: Path, shown: Shown) -> Path | None:
+    """The record in its place; what was there is moved aside: where to."""
+    return sqlite.restore(file, path, shown)
 
 
 @contextmanager
@@ -90,13 +124,7 @@ def _need_folder(database: Path) -> None:
 def open_signer(storage: Storage, folder: Path) -> Signer:
     """The signer, with a key for each log that has signed nothing yet."""
     signer = Signer(folder)
-    with storage.snapshot() as snapshot:
-        logs = [snapshot.log(environment.log_id) for environment in snapshot.environments()]
-    for log in logs:
-        if log.size == 0 and signer.last_signed(log.origin) is None:
-            signer.create_key(log.origin)
-        elif not signer.has_key(log.origin):
-            logger.error("signing key missing", origin=log.origin, folder=str(folder))
+    give_keys(storage, signer)
     return signer
 
 

@@ -22,12 +22,13 @@ from pacspace_proofs.tree import leaf_hash, root_of_leaves
 
 from ..domain.tree import pack
 from ..storage.committer import NotWritten
-from ..storage.protocols import InDoubt, Lease, LeaseLost, Storage, Unavailable, Unit
+from ..storage.protocols import InDoubt, Lease, LeaseLost, Snapshot, Storage, Unavailable, Unit
 from ..storage.records import Environment, Integration, Log
 from ..telemetry import SECONDS, Histogram, doing, said
 from . import logtree
 from .rehashing import Prepare, Prepared, prepare
 from .signer import Signer, SigningRefused
+from .standing import refusal
 from .watching import Watched
 
 PAUSE_S = 0.05
@@ -66,7 +67,7 @@ class Integrator:
         self._storage, self._signer, self._write, self._on_published = storage, signer, write, on_published
         self._wake = threading.Event()
         self._stopping = False
-        self._refusals: dict[str, str] = {}
+        self._refusals: dict[int, str] = {}  # by environment
         self._leases: dict[int, Lease] = {}
         self.watched: dict[str, Watched] = {}  # by origin
         self.looked_s, self._counted_s = time.monotonic(), 0.0
@@ -74,13 +75,28 @@ class Integrator:
         self._thread = threading.Thread(target=self._loop, name="integrator", daemon=True)
 
     @property
-    def refusals(self) -> dict[str, str]:
-        """Why a log is not being signed, by origin."""
+    def refusals(self) -> dict[int, str]:
+        """Why an environment's log is not being signed, and what to do; by environment."""
         return dict(self._refusals)
 
     def start(self) -> None:
+        """Looks first whether each log may go on, so that whoever asks is told from the first request on."""
+        with self._storage.snapshot() as snapshot:
+            for environment in snapshot.environments():
+                self._refused(snapshot, environment)
         self._wake.set()  # what an earlier process left
         self._thread.start()
+
+    def _refused(self, snapshot: Snapshot, environment: Environment) -> bool:
+        """Whether the log may not go on; tells of it once."""
+        reason = refusal(snapshot, self._signer, snapshot.log(environment.log_id))
+        if reason is None:
+            self._refusals.pop(environment.id, None)
+            return False
+        if self._refusals.get(environment.id) != reason:
+            logger.error("nothing is signed", environment=environment.name, reason=reason)
+        self._refusals[environment.id] = reason
+        return True
 
     def wake(self) -> None:
         self._wake.set()
@@ -153,9 +169,13 @@ class Integrator:
         """One integration of one environment's log; whether there was anything to do."""
         started = time.perf_counter()
         lease = self._lease(environment.id)
-        fencing = lease.hold()
+        fencing = lease.hold()  # also while nothing is signed: whoever finds it held knows of a running server
         if environment.origin in self.watched:
             self.watched[environment.origin].fencing = fencing
+        if environment.id in self._refusals:
+            with self._storage.snapshot() as snapshot:  # a key may have come back
+                if self._refused(snapshot, environment):
+                    return False
         if fencing is None:
             return False
         # Straight line: read and re-hash, fix entries, sign, publish. A crash between two steps is repaired by the next.
@@ -171,12 +191,10 @@ class Integrator:
         log, root = fixed.log, fixed.root
         try:
             note = self._sign(log, root, fencing)
-        except SigningRefused as refusal:
-            if self._refusals.get(log.origin) != str(refusal):
-                logger.error("signing refused", origin=log.origin, reason=str(refusal))
-            self._refusals[log.origin] = str(refusal)
+        except SigningRefused as refused:
+            logger.error("nothing is signed", environment=environment.name, reason=str(refused))
+            self._refusals[environment.id] = str(refused)
             return False
-        self._refusals.pop(log.origin, None)
         if note is None:
             return False
         # Crash here: the last-signed record has moved, nobody saw the checkpoint. The next run signs the same bytes.

@@ -19,6 +19,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pacspace_proofs.note import ED25519, SIGNATURE_PREFIX, VerifierKey, checkpoint_body
 
+GO_ON = "stop the server and let the record go on in a new log: `pacspace new-log`"
+KEY_ADVICE = f"give PACSPACE_SIGNER_DIR the folder that this database was used with, or {GO_ON}"
+ADVICE = (
+    "This database is older than what was signed with its key: restore a newer copy, or "
+    f"{GO_ON}. Until then it records and answers, and signs nothing"
+)
+
 
 class SigningRefused(Exception):
     """Signing would contradict what was signed before; the message says how, and what to do."""
@@ -61,14 +68,21 @@ class Signer:
                 seed = bytes.fromhex(self._path(origin, "key").read_text())
             except (OSError, ValueError) as error:
                 raise SigningRefused(
-                    f"the signing key of {origin} is not in {self.folder}: give PACSPACE_SIGNER_DIR the folder that "
-                    "this database was used with"
+                    f"the signing key of {origin} is missing in {self.folder}: {KEY_ADVICE}"
                 ) from error
             self._keys[origin] = Ed25519PrivateKey.from_private_bytes(seed)
         return self._keys[origin]
 
     def verifier_key(self, origin: str) -> VerifierKey:
         return VerifierKey(origin, ED25519, self._key(origin).public_key().public_bytes_raw())
+
+    def freeze(self, origin: str) -> None:
+        """From now on nothing is signed under this origin, whatever database asks."""
+        with self._locked(origin):
+            _write_durably(self._path(origin, "frozen"), origin + "\n")
+
+    def is_frozen(self, origin: str) -> bool:
+        return self._path(origin, "frozen").exists()
 
     def last_signed(self, origin: str) -> LastSigned | None:
         try:
@@ -77,15 +91,40 @@ class Signer:
             return None
         return LastSigned(int(record["size"]), bytes.fromhex(record["root"]), int(record["fencing"]))
 
+    def check(self, origin: str, size: int, root_at: Callable[[int], bytes]) -> LastSigned | None:
+        """The last-signed record, if a log of so many entries goes on from it. Raises SigningRefused if it does not.
+
+        `root_at(n)` recomputes the log's root over its first n entries.
+        """
+        last = self.last_signed(origin)
+        if self.is_frozen(origin):
+            raise SigningRefused(
+                f"{origin} is frozen: its record goes on in another log. Use the database that has that log, or {GO_ON}"
+            )
+        if last is not None and size < last.size:
+            raise SigningRefused(
+                f"{origin} is behind: it was signed up to entry {last.size}, here it ends with entry {size}. {ADVICE}"
+            )
+        if last is not None and (found := root_at(last.size)) != last.root:
+            raise SigningRefused(
+                f"{origin} has another past: the log's root at {last.size} is {found.hex()}, {last.root.hex()} was signed. "
+                f"{ADVICE}"
+            )
+        if size or last is not None:  # else its key is made when a server starts
+            self._key(origin)
+        return last
+
     def sign(self, origin: str, size: int, root: bytes, fencing: int, root_at: Callable[[int], bytes]) -> str:
         """A signed log checkpoint. `root_at(n)` recomputes the log's root over its first n entries.
 
         Raises SigningRefused unless the last-signed record is a past of this log.
         """
         with self._locked(origin):
-            last = self.last_signed(origin)
-            if last is not None:
-                _check_against(last, origin, size, fencing, root_at)
+            last = self.check(origin, size, root_at)
+            if last is not None and fencing < last.fencing:
+                raise SigningRefused(
+                    f"{origin}: a newer process (fencing number {last.fencing}) has taken over signing"
+                )
             if last is None or (last.size, last.fencing) != (size, fencing):
                 record = {"origin": origin, "size": size, "root": root.hex(), "fencing": fencing}
                 _write_durably(self._path(origin, "signed"), json.dumps(record) + "\n")
@@ -101,21 +140,6 @@ class Signer:
         with os.fdopen(descriptor, "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-def _check_against(last: LastSigned, origin: str, size: int, fencing: int, root_at: Callable[[int], bytes]) -> None:
-    advice = (
-        "This database is older than what was signed with its key: restore a newer copy; nothing is signed until then"
-    )
-    if size < last.size:
-        raise SigningRefused(f"{origin}: the log has {size} entries, {last.size} were signed. {advice}")
-    if fencing < last.fencing:
-        raise SigningRefused(f"{origin}: a newer process (fencing number {last.fencing}) has taken over signing")
-    found = root_at(last.size)
-    if found != last.root:
-        raise SigningRefused(
-            f"{origin}: the log's root at {last.size} is {found.hex()}, {last.root.hex()} was signed. {advice}"
-        )
 
 
 def _write_durably(path: Path, text: str) -> None:

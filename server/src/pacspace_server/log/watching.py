@@ -9,7 +9,7 @@ class Watched:
     """One log: what it has, what waits for it, and since when at most."""
 
     def __init__(self, log: Log, now_s: float) -> None:
-        self.environment, self.origin = log.environment, log.origin
+        self.environment_id, self.environment, self.origin = log.environment_id, log.environment, log.origin
         self.size, self.published_size = log.size, log.published_size
         self.months = self.deltas = 0  # that it does not have yet
         self.fencing: int | None = None  # of the lease, while this process holds it

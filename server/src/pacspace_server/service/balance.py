@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..domain.instants import DAY_US, add_months, day_of, instant_text, period_of
 from ..domain.scopes import LAST_PERIOD, Scope, ScopeError, scope_bounds
 from ..storage.protocols import Snapshot
-from ..storage.records import Customer, DayTotal, Delta, PeriodHead, delta_count
+from ..storage.records import Customer, DayTotal, Delta, Log, PeriodHead, delta_count
 from .lookup import find_checkpoint, find_delta
 
 
@@ -31,17 +31,17 @@ class Balance:
         return [head.period for head in self.heads]
 
 
-def balance_of(snapshot: Snapshot, customer: Customer, scope: Scope, published: int) -> Balance:
+def balance_of(snapshot: Snapshot, customer: Customer, scope: Scope, log: Log) -> Balance:
     """Adds a scope up. Raises ScopeError when a starting checkpoint is unknown or unusable."""
     if scope.mode == "checkpoint":
         after = resolve_start(snapshot, customer, scope.after or "")
         if isinstance(after, Delta):
-            return _later_sequences(snapshot, customer, scope, after, published)
+            return _later_sequences(snapshot, customer, scope, after, log)
         scope = Scope("checkpoint", add_months(after, 1), LAST_PERIOD, after=scope.after)
-    return _months(snapshot, customer, scope, published)
+    return _months(snapshot, customer, scope, log)
 
 
-def _months(snapshot: Snapshot, customer: Customer, scope: Scope, published: int) -> Balance:
+def _months(snapshot: Snapshot, customer: Customer, scope: Scope, log: Log) -> Balance:
     """Whole months from their heads; a month that a window cuts from its days."""
     later = snapshot.heads(customer, scope.first, LAST_PERIOD)
     balance = Balance(scope, heads=[head for head in later if head.period <= scope.last])
@@ -51,10 +51,10 @@ def _months(snapshot: Snapshot, customer: Customer, scope: Scope, published: int
         begins, ends = scope_bounds(Scope("period", head.period, head.period), head.period)
         start, end = max(begins, scope.start or begins), min(ends, scope.end or ends)
         if (start, end) == (begins, ends):
-            _add_month(balance, head, published)
+            _add_month(balance, head, log)
             whole.append(head)
         else:
-            _add_days(snapshot, customer, balance, head, start, end, published)
+            _add_days(snapshot, customer, balance, head, start, end, log)
             balance.brought_forward += sum(day.total for day in posted_days(snapshot, customer, begins, start))
     # Sequences follow recordedAt, so only the months that were recorded in last can hold the newest delta.
     last = max((head.last_recorded_at or 0 for head in whole), default=0)
@@ -64,8 +64,8 @@ def _months(snapshot: Snapshot, customer: Customer, scope: Scope, published: int
     return balance
 
 
-def _add_month(balance: Balance, head: PeriodHead, published: int) -> None:
-    verified = head.verified_size(published)
+def _add_month(balance: Balance, head: PeriodHead, log: Log) -> None:
+    verified = head.verified_size(log)
     balance.net += head.total
     balance.count += head.delta_count
     balance.pending += head.delta_count - delta_count(verified, head.closed and verified == head.size)
@@ -73,7 +73,7 @@ def _add_month(balance: Balance, head: PeriodHead, published: int) -> None:
 
 
 def _add_days(
-    snapshot: Snapshot, customer: Customer, balance: Balance, head: PeriodHead, start: int, end: int, published: int
+    snapshot: Snapshot, customer: Customer, balance: Balance, head: PeriodHead, start: int, end: int, log: Log
 ) -> None:
     first = last = 0
     for day in posted_days(snapshot, customer, start, end):
@@ -84,7 +84,7 @@ def _add_days(
         newest = snapshot.delta_at(customer, last)
         _widen(balance, _recorded(snapshot.delta_at(customer, first)), _recorded(newest))
         _latest(balance, newest)
-    pending = _unverified(snapshot, [head], published)
+    pending = _unverified(snapshot, [head], log)
     balance.pending += sum(start <= delta.posted_at < end for delta in pending)
 
 
@@ -93,7 +93,7 @@ def _latest(balance: Balance, delta: Delta | None) -> None:
         balance.latest = delta
 
 
-def _later_sequences(snapshot: Snapshot, customer: Customer, scope: Scope, after: Delta, published: int) -> Balance:
+def _later_sequences(snapshot: Snapshot, customer: Customer, scope: Scope, after: Delta, log: Log) -> Balance:
     balance = Balance(scope, customer.total - after.total, customer.last_sequence - after.sequence)
     balance.brought_forward = after.total
     if balance.count:
@@ -101,7 +101,7 @@ def _later_sequences(snapshot: Snapshot, customer: Customer, scope: Scope, after
         _widen(balance, _recorded(first), _recorded(balance.latest))
     heads = snapshot.heads(customer, "", LAST_PERIOD)
     balance.heads = [head for head in heads if _holds_later(snapshot, head, after)]
-    pending = _unverified(snapshot, balance.heads, published)
+    pending = _unverified(snapshot, balance.heads, log)
     balance.pending = sum(delta.sequence > after.sequence for delta in pending)
     return balance
 
@@ -125,10 +125,10 @@ def _widen(balance: Balance, first: int | None, last: int | None) -> None:
         balance.last_recorded_at = max(last, balance.last_recorded_at or last)
 
 
-def _unverified(snapshot: Snapshot, heads: list[PeriodHead], published: int) -> Iterator[Delta]:
+def _unverified(snapshot: Snapshot, heads: list[PeriodHead], log: Log) -> Iterator[Delta]:
     """The deltas that the log does not have yet: the newest few of each month."""
     for head in heads:
-        verified = head.verified_size(published)
+        verified = head.verified_size(log)
         if verified < head.size:
             yield from snapshot.deltas_in_period(head, max(verified, 1), head.size)
 

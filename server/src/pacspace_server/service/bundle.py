@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from pacspace_proofs.canonical import canonical
@@ -16,27 +17,30 @@ from ..log import logtree
 from ..log.rehashing import head_object, head_salt
 from ..storage.protocols import Snapshot, Storage, Vanished
 from ..storage.recording import delta_leaf
-from ..storage.records import Checkpoint, Customer, Delta, Log, PeriodHead, delta_count
+from ..storage.records import Checkpoint, Customer, Delta, PeriodHead, delta_count
 from .errors import ServiceError, unavailable
-from .lookup import find_checkpoint
+from .lookup import find_checkpoint, log_of
 
 CHUNK_BYTES = 64 * 1024
 LEAVES = 500
 
 
-def bundle(storage: Storage, receipt_id: str, kind: str) -> Iterator[bytes]:
+def bundle(
+    storage: Storage, receipt_id: str, kind: str, refusals: Mapping[int, str] = MappingProxyType({})
+) -> Iterator[bytes]:
     """The receipt file of a checkpoint: its months as the log has them now.
 
     Whoever has the receiptId may have everything; a proof root, which is printed on invoices, gives the summary only.
-    404 RECEIPT_NOT_FOUND; 503 before the first integration. Both are raised before the first byte.
+    404 RECEIPT_NOT_FOUND; 503 before the first integration, with the reason if its environment is not signed for. Both
+    are raised before the first byte.
     """
     with storage.snapshot() as snapshot:
         checkpoint = find_checkpoint(snapshot, receipt_id)
         if checkpoint is None or not (receipt_id.startswith("chk_") or kind == "summary"):
             raise ServiceError(404, "RECEIPT_NOT_FOUND", f"no receipt {receipt_id[:80]}")
         customer = snapshot.customer_at(checkpoint.customer)
-        log = snapshot.log(snapshot.environment(customer.environment_id).log_id)
-        months = [_month(snapshot, customer, log, part.period, kind) for part in checkpoint.parts]
+        reason = refusals.get(customer.environment_id)
+        months = [_month(snapshot, customer, part.period, kind, reason) for part in checkpoint.parts]
     return _stream(storage, checkpoint, months)
 
 
@@ -91,11 +95,21 @@ def _pieces(leaves: _Leaves, checkpoint: Checkpoint, months: list[Month]) -> Ite
     yield b'],"schema":%b,"startDate":%b}' % (canonical(WINDOW_RECEIPT), canonical(start))
 
 
-def _month(snapshot: Snapshot, customer: Customer, log: Log, period: str, kind: str) -> Month:
+def _month(snapshot: Snapshot, customer: Customer, period: str, kind: str, reason: str | None) -> Month:
     """One month's receipt, with everything but its leaves already gathered from one snapshot."""
     head = snapshot.head(customer, period)
-    if head is None or head.entry_index is None or head.entry_index >= log.published_size or log.note is None:
-        raise unavailable("the log has not taken this month up yet; ask again")
+    log = log_of(snapshot, head) if head is not None else None
+    if (
+        head is None
+        or log is None
+        or head.entry_index is None
+        or head.entry_index >= log.published_size
+        or not log.note
+    ):
+        problem = (
+            f"nothing is signed for now: {reason}" if reason else "the log has not taken this month up yet; ask again"
+        )
+        raise unavailable(problem)
     size, closed = head.integrated_size, head.closed and head.integrated_size == head.size
     stated = head_object(customer, head, log.origin, size, head.integrated_root, closed)
     (entry,) = snapshot.log_entries(log.id, head.entry_index, head.entry_index + 1)

@@ -19,6 +19,7 @@ from .balance import Balance, balance_of
 from .context import Caller, Context, find_customer
 from .derive import computed, counted, read_balance
 from .errors import ServiceError, invalid, unavailable
+from .lookup import integrated_at, log_in_use
 
 ALL_LIMIT = 100
 
@@ -36,6 +37,7 @@ class CheckpointRequest:
 
 async def checkpoint(context: Context, caller: Caller, asked: CheckpointRequest) -> tuple[dict[str, Any], bool]:
     """Locks the month that is named; any other scope locks nothing. Also says whether the key replayed it."""
+    context.need_signing(caller.environment_id)
     if asked.customer_id is None:
         return await _interim_of_all(context, caller, asked), False
     if not asked.scope.names_period:
@@ -74,17 +76,15 @@ def checkpoint_status(snapshot: Snapshot, checkpoint: Checkpoint) -> str:
         return views.PROVISIONAL
     customer = snapshot.customer_at(checkpoint.customer)
     head = snapshot.head(customer, checkpoint.period or "")
-    published = snapshot.log(snapshot.environment(customer.environment_id).log_id).published_size
-    return views.VERIFIED if head and head.verified_size(published) == head.size else views.QUEUED
+    verified = head.verified_size(log_in_use(snapshot, customer)) if head else 0
+    return views.VERIFIED if head and verified == head.size else views.QUEUED
 
 
 def verified_at(snapshot: Snapshot, checkpoint: Checkpoint) -> str | None:
     """When the log checkpoint that first covered a locked month was published."""
     customer = snapshot.customer_at(checkpoint.customer)
     head = snapshot.head(customer, checkpoint.period or "")
-    if head is None or head.entry_index is None:
-        return None
-    return views.instant(snapshot.published_at(snapshot.environment(customer.environment_id).log_id, head.entry_index))
+    return views.instant(integrated_at(snapshot, head)) if head else None
 
 
 def span(of: Checkpoint | Scope) -> dict[str, str | None]:
@@ -262,7 +262,7 @@ def _root_of(
 
 def brought_forward(snapshot: Snapshot, customer: Customer, scope: Scope) -> int:
     """What a scope without deltas takes over, and hands on."""
-    return balance_of(snapshot, customer, scope, 0).brought_forward
+    return balance_of(snapshot, customer, scope, log_in_use(snapshot, customer)).brought_forward
 
 
 def _empty_view(snapshot: Snapshot, customer: Customer, scope: Scope) -> dict[str, Any]:

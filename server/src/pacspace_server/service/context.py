@@ -15,8 +15,8 @@ from ..log.signer import Signer
 from ..storage import ids
 from ..storage.committer import Committer
 from ..storage.protocols import Snapshot, Storage
-from ..storage.records import Customer, Environment
-from .errors import ServiceError, invalid
+from ..storage.records import Customer
+from .errors import ServiceError, invalid, unavailable
 
 if TYPE_CHECKING:
     from .jobs import Jobs
@@ -65,6 +65,12 @@ class Context:
 
     def shard(self, caller: Caller, customer_id: str) -> bytes:
         return self._shard(caller.workspace_id, caller.environment, customer_id)
+
+    def need_signing(self, environment_id: int) -> None:
+        """503 while nothing is signed: what was locked or handed out now would have to be made anew."""
+        reason = self.integrator.refusals.get(environment_id)
+        if reason is not None:
+            raise unavailable(f"nothing is signed for now: {reason}")
 
     async def read(self, work: Callable[..., T], *arguments: Any) -> T:
         """Reads without holding up the event loop: a remote engine is waited for on a thread, a file is quicker than one."""
@@ -116,8 +122,3 @@ def scope_error(error: ScopeError) -> ServiceError:
     if error.code is None:
         return invalid((error.field, str(error)))
     return ServiceError(400, error.code, str(error))
-
-
-def published_size(snapshot: Snapshot, environment: Environment) -> int:
-    """Entries under the published log checkpoint."""
-    return snapshot.log(environment.log_id).published_size

@@ -14,11 +14,12 @@ from ..domain.scopes import LAST_PERIOD
 from ..storage import ids
 from ..storage.protocols import Snapshot, Unit
 from ..storage.recording import new_customer
-from ..storage.records import Customer, Delta, PeriodHead, Profile
+from ..storage.records import Customer, Delta, Log, PeriodHead, Profile
 from . import views
 from .context import Caller, Context, find_customer
 from .derive import computed
 from .errors import ServiceError, invalid
+from .lookup import log_in_use
 
 
 @dataclass
@@ -123,8 +124,8 @@ def get_customer(
         newest = total - (page - 1) * limit
         oldest = max(1, newest - limit + 1)
         deltas = _deltas(snapshot, customer, head, oldest, newest) if newest > 0 else ()
-        published = snapshot.log(snapshot.environment(customer.environment_id).log_id).published_size
-        items = [_item(snapshot, customer, delta, published) for delta in deltas]
+        log = log_in_use(snapshot, customer)
+        items = [_item(snapshot, customer, delta, log) for delta in deltas]
         pagination = {"page": page, "limit": limit, "total": total, "totalPages": -(-total // limit)}
         row = _row(snapshot, customer, first, last)
     return row | {"recentActivity": {"items": items[::-1], "pagination": pagination}}
@@ -137,10 +138,10 @@ def _deltas(snapshot: Snapshot, customer: Customer, head: PeriodHead | None, fir
     return snapshot.deltas_by_sequence(customer, first, last)
 
 
-def _item(snapshot: Snapshot, customer: Customer, delta: Delta, published: int) -> dict[str, Any]:
+def _item(snapshot: Snapshot, customer: Customer, delta: Delta, log: Log) -> dict[str, Any]:
     head = snapshot.head(customer, delta.period)
     assert head is not None
-    status = views.delta_status(delta, head, published)
+    status = views.delta_status(delta, head, log)
     view = views.delta_view(customer.customer_id, customer.shard_key, delta, status)
     reference = str(head.entry_index) if status == views.VERIFIED else None
     return view | {"time": view["recordedAt"], "verificationReference": reference}

@@ -59,7 +59,7 @@ def derive(
             reply["breakdown"] = breakdown(snapshot, customer, balance, granularity)
         if page is not None:
             shown = islice(deltas_of(snapshot, customer, balance), page.offset, page.offset + page.limit)
-            reply["deltas"] = delta_views(customer, list(shown), balance.heads, log.published_size)
+            reply["deltas"] = delta_views(customer, list(shown), balance.heads, log)
             reply["pagination"] = {"limit": page.limit, "offset": page.offset, "total": balance.count}
         return reply
 
@@ -82,7 +82,7 @@ def read_balance(
     environment = snapshot.environment(caller.environment_id)
     log, now = snapshot.log(environment.log_id), snapshot.now(environment)
     try:
-        balance = balance_of(snapshot, customer, scope, log.published_size)
+        balance = balance_of(snapshot, customer, scope, log)
     except ScopeError as error:
         raise scope_error(error) from error
     if scope.mode == "period" and not balance.heads and scope_bounds(scope, scope.last)[0] > now:
@@ -90,16 +90,14 @@ def read_balance(
     return customer, log, now, balance
 
 
-def delta_views(
-    customer: Customer, deltas: list[Delta], heads: list[PeriodHead], published_size: int
-) -> list[dict[str, Any]]:
+def delta_views(customer: Customer, deltas: list[Delta], heads: list[PeriodHead], log: Log) -> list[dict[str, Any]]:
     by_id = {head.id: head for head in heads}
     return [
         views.delta_view(
             customer.customer_id,
             customer.shard_key,
             delta,
-            views.delta_status(delta, by_id[delta.period_id], published_size),
+            views.delta_status(delta, by_id[delta.period_id], log),
         )
         for delta in deltas
     ]

@@ -12,12 +12,13 @@ from pacspace_proofs.tree import leaf_hash, prefix_roots
 
 from ..storage.protocols import Snapshot
 from ..storage.recording import delta_leaf
-from ..storage.records import Checkpoint, Customer, Delta, Part, PeriodHead
+from ..storage.records import Checkpoint, Customer, Delta, Part, PeriodHead, ReplacedTree
 from . import views
 from .checkpoint import checkpoint_view
 from .context import Caller, Context
 from .derive import delta_views
 from .errors import ServiceError, invalid
+from .lookup import log_in_use
 
 
 def diff(context: Context, caller: Caller, earlier_id: str, later_id: str, limit: int, offset: int) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def diff(context: Context, caller: Caller, earlier_id: str, later_id: str, limit
         spans = [_span(head, first, last) for head in heads]
         problems = _problems(snapshot, customer, heads, earlier, later, spans)
         page = islice(_between(snapshot, heads, spans), offset, offset + limit)
-        published = snapshot.log(snapshot.environment(customer.environment_id).log_id).published_size
+        log = log_in_use(snapshot, customer)
         return {
             "customerId": customer.customer_id,
             "from": checkpoint_view(snapshot, earlier),
@@ -45,7 +46,7 @@ def diff(context: Context, caller: Caller, earlier_id: str, later_id: str, limit
             },
             "consistent": not problems,
             "problems": problems,
-            "deltas": delta_views(customer, list(page), heads, published),
+            "deltas": delta_views(customer, list(page), heads, log),
             "pagination": {"limit": limit, "offset": offset, "total": sum(map(len, spans))},
         }
 
@@ -95,9 +96,13 @@ def _problems(
     problems = []
     for head in heads:
         wanted = {c.parts[0].size: c for c in (earlier, later) if c.parts[0].period == head.period}
-        roots = _roots_at(snapshot, customer, head, set(wanted)) if wanted else {}
+        # After a restore a state may be one of the tree before it: the same deltas between other ends.
+        trees: list[PeriodHead | ReplacedTree] = (
+            [head, *snapshot.replaced_trees(customer, head.period)] if wanted else []
+        )
+        roots = [_roots_at(snapshot, customer, head, tree.opening, tree.closing, set(wanted)) for tree in trees]
         for size, checkpoint in wanted.items():
-            if roots.get(size) != checkpoint.proof_root:
+            if checkpoint.proof_root not in (found.get(size) for found in roots):
                 problems.append(f"{checkpoint.checkpoint_id}: its root is not that of the first {size} leaves")
     moved = sum(delta.delta for delta in _between(snapshot, heads, spans)) if earlier.locked and later.locked else None
     if moved is not None and moved != _carried(later) - _carried(earlier):
@@ -110,14 +115,16 @@ def _problems(
     return problems
 
 
-def _roots_at(snapshot: Snapshot, customer: Customer, head: PeriodHead, sizes: set[int]) -> dict[int, bytes]:
+def _roots_at(
+    snapshot: Snapshot, customer: Customer, head: PeriodHead, opening: bytes, closing: bytes | None, sizes: set[int]
+) -> dict[int, bytes]:
     """The roots over a month's first leaves, hashed again from the rows in one pass."""
 
     def leaves() -> Iterator[bytes]:
-        yield leaf_hash(head.opening)
+        yield leaf_hash(opening)
         for delta in snapshot.deltas_in_period(head, 1, head.delta_count + 1):
             yield leaf_hash(delta_leaf(customer.customer_id, delta))
-        if head.closing is not None:
-            yield leaf_hash(head.closing)
+        if closing is not None:
+            yield leaf_hash(closing)
 
     return prefix_roots(islice(leaves(), max(sizes)), sizes)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pacspace_proofs.canonical import canonical, parse_canonical
-from pacspace_proofs.note import VerifierKey, parse_log_checkpoint, signed_by
 from pacspace_proofs.record import (
-    BATCH,
     CLOSED,
     CLOSING,
-    KEY,
     OPENING,
-    RESTORED,
     check_structure,
     commitment,
     context_hash,
@@ -21,47 +18,39 @@ from pacspace_proofs.record import (
     receipt_tail,
     window_hash,
 )
-from pacspace_proofs.tree import leaf_hash, prefix_roots, root_of_leaves, root_of_peaks
+from pacspace_proofs.tree import leaf_hash, push, root_of_peaks
 
 from ..domain.amounts import amount_text
 from ..domain.instants import day_of, instant_text, parse_instant
 from ..domain.tree import Frontier, pack, unpack
-from ..log.logtree import TILE
 from ..log.rehashing import head_object, head_salt
-from ..log.signer import LastSigned, Signer, SigningRefused
+from ..log.signer import LastSigned, Signer
 from ..storage import ids
 from ..storage.protocols import Audit, Storage
 from ..storage.recording import delta_leaf
-from ..storage.records import Checkpoint, Customer, DayTotal, Delta, Environment, Key, LogEntry, PeriodHead
-from ..storage.sealing import checkpoint_seal, delta_seal, head_seal, idempotency_seal
+from ..storage.records import Checkpoint, Customer, DayTotal, Delta, Environment, Key, Log, PeriodHead, ReplacedTree
+from ..storage.sealing import checkpoint_seal, customer_seal, delta_seal, head_seal, idempotency_seal, tree_seal
+from .findings import Findings, shown
+from .fsck_log import check_logs
 
 Advance = Callable[[int], None]
-ENTRY_CHUNK = 1024
-# A damaged row may not even be readable as what it was.
-UNREADABLE = (ValueError, TypeError, LookupError, OverflowError)
 
 
 @dataclass
-class Findings:
-    """Every difference, with its place; and how much was looked at."""
+class _Replaced:
+    """A tree that a restore has made anew, as it is recomputed."""
 
-    problems: list[str] = field(default_factory=list)
-    customers: int = 0
-    deltas: int = 0
-    log_entries: int = 0
-    log_checkpoints: int = 0
+    tree: ReplacedTree
+    wanted_sizes: set[int]
+    peaks: list[bytes] = field(default_factory=list)
+    size: int = 0
+    roots: dict[int, bytes] = field(default_factory=dict)
 
-    def same(self, where: str, found: object, stored: object) -> None:
-        if found != stored:
-            self.add(where, f"recomputed {_shown(found)}, stored {_shown(stored)}")
-
-    def add(self, where: str, problem: str) -> None:
-        self.problems.append(f"{where}: {problem}")
-
-
-def _shown(value: object) -> str:
-    text = value.hex() if isinstance(value, bytes) else str(value)
-    return text if len(text) <= 100 else text[:97] + "..."
+    def append(self, hashed: bytes) -> None:
+        push(self.peaks, self.size, hashed)
+        self.size += 1
+        if self.size in self.wanted_sizes:
+            self.roots[self.size] = root_of_peaks(self.peaks)
 
 
 @dataclass
@@ -76,8 +65,16 @@ class _Month:
     last_recorded_at: int | None = None
     roots: dict[int, bytes] = field(default_factory=dict)
     integrated: tuple[bytes, int] | None = None
+    replaced: list[_Replaced] = field(default_factory=list)
 
     def append(self, hashed: bytes) -> None:
+        """A delta's leaf hash, in this tree and in those that it replaced."""
+        self.append_end(hashed)
+        for tree in self.replaced:
+            tree.append(hashed)
+
+    def append_end(self, hashed: bytes) -> None:
+        """A leaf that only this tree has."""
         self.frontier.append(hashed)
         if self.frontier.size in self.wanted_sizes:
             self.roots[self.frontier.size] = self.frontier.root
@@ -89,18 +86,21 @@ def fsck(storage: Storage, signer: Signer, advance: Advance = lambda deltas: Non
     """Reads one consistent snapshot, beside a running server. `advance` hears of each thousand deltas."""
     findings = Findings()
     # Before the snapshot: a log grows first and is signed then, so what was signed by now is in it.
-    with storage.snapshot() as snapshot:
-        signed = {e.origin: signer.last_signed(e.origin) for e in snapshot.environments()}
+    signed: dict[str, LastSigned | None] = {}
+    with findings.reading("environments"), storage.snapshot() as snapshot:
+        for environment in snapshot.environments():
+            signed |= {log.origin: signer.last_signed(log.origin) for log in snapshot.logs(environment.id)}
     with storage.snapshot() as audit:
         for problem in audit.engine_problems():
             findings.add("file", problem)
         for problem in audit.stray_rows():
             findings.add("rows", problem)
-        for environment in audit.environments():
-            _Checker(audit, findings, environment, advance).run(signer, signed.get(environment.origin))
+        with findings.reading("environments"):
+            for environment in audit.environments():
+                _Checker(audit, findings, environment, advance).run(signer, signed)
         for key, delta, checkpoint, mac, seal in audit.idempotency_rows():
             if idempotency_seal(audit.secret, key, delta, checkpoint, mac) != seal:
-                findings.add(f"idempotency key {_shown(key)}", "the row is not what was sealed")
+                findings.add(f"idempotency key {shown(key)}", "the row is not what was sealed")
     if not findings.problems:
         # A clean record has no damaged months: what was frozen goes on.
         storage.write(lambda unit: unit.thaw())
@@ -108,24 +108,18 @@ def fsck(storage: Storage, signer: Signer, advance: Advance = lambda deltas: Non
 
 
 class _Checker:
-    """One environment: its customers, then its log."""
+    """One environment: its customers, then its logs."""
 
     def __init__(self, audit: Audit, findings: Findings, environment: Environment, advance: Advance) -> None:
         self.audit, self.findings, self.environment, self.advance = audit, findings, environment, advance
-        self.log = audit.log(environment.log_id)
-        self._entries_before = 0
+        self.logs = {log.origin: log for log in audit.logs(environment.id)}
 
-    def run(self, signer: Signer, last: LastSigned | None) -> None:
+    def run(self, signer: Signer, signed: Mapping[str, LastSigned | None]) -> None:
         for customer in self.audit.all_customers(self.environment.id):
             self.findings.customers += 1
-            try:
+            with self.findings.reading(f"customer {customer.customer_id}"):
                 self._customer(customer)
-            except UNREADABLE as error:
-                self.findings.add(f"customer {customer.customer_id}", f"a row can't be read: {error}")
-        try:
-            self._log(signer, last)
-        except UNREADABLE as error:
-            self.findings.add(f"log {self.log.origin}", f"a row can't be read: {error}")
+        check_logs(self.audit, self.findings, self.environment, signer, signed)
 
     def _customer(self, customer: Customer) -> None:
         where, same = f"customer {customer.customer_id}", self.findings.same
@@ -133,13 +127,16 @@ class _Checker:
             self.audit.secret, self.environment.workspace_id, self.environment.name, customer.customer_id
         )
         same(f"{where}, shard key", shard, customer.shard_key)
+        if customer.seal is not None:
+            same(f"{where}, seal", customer_seal(self.audit.secret, customer), customer.seal)
         checkpoints = self.audit.customer_checkpoints(customer)
         months: dict[Key, _Month] = {}
         for head in self.audit.heads(customer, "", "~"):
             sizes = {p.size for c, _, _ in checkpoints for p in c.parts if p.period == head.period}
-            months[head.id] = _Month(head, sizes | {head.integrated_size})
+            months[head.id] = month = _Month(head, sizes | {head.integrated_size})
             self._opening(customer, head)
-            months[head.id].append(leaf_hash(head.opening))
+            month.append_end(leaf_hash(head.opening))
+            self._replaced(customer, month)
         days: dict[int, DayTotal] = {}
         last: Delta | None = None
         sequence = total = 0
@@ -167,14 +164,28 @@ class _Checker:
 
     def _opening(self, customer: Customer, head: PeriodHead) -> None:
         where = f"customer {customer.customer_id}, {head.period}, opening leaf"
-        opening = check_structure(parse_canonical(head.opening), OPENING)
+        opening: Any = check_structure(parse_canonical(head.opening), OPENING)
+        log = self.logs.get(head.origin)
+        if log is None:
+            self.findings.add(where, f"the log {head.origin} is not there")
+        elif log.restored_from is not None or "restoredFrom" in opening:
+            restored = canonical(opening.get("restoredFrom", "")).decode()
+            self.findings.same(f"{where}, restored from", log.restored_from, restored)
         stated = {
-            "origin": self.log.origin, "customerId": customer.customer_id, "period": head.period,
+            "customerId": customer.customer_id, "period": head.period,
             "slotKey": customer.slot_key.hex(),
         }  # fmt: skip
         for name, value in stated.items():
             self.findings.same(f"{where}, {name}", value, opening[name])
         self.findings.same(f"{where}, unit", customer.unit, opening.get("unit"))
+
+    def _replaced(self, customer: Customer, month: _Month) -> None:
+        """The trees that the month's tree has replaced: their ends are sealed, their roots are recomputed."""
+        for tree in self.audit.replaced_trees(customer, month.head.period):
+            where = f"customer {customer.customer_id}, {tree.period}, tree before a restore"
+            self.findings.same(f"{where}, seal", tree_seal(self.audit.secret, tree), tree.seal)
+            month.replaced.append(_Replaced(tree, month.wanted_sizes))
+            month.replaced[-1].append(leaf_hash(tree.opening))
 
     def _delta(self, customer: Customer, month: _Month, delta: Delta, sequence: int, total: int) -> None:
         where, same = (
@@ -222,12 +233,16 @@ class _Checker:
                 }  # fmt: skip
                 for name, value in stated.items():
                     same(f"{where}, {head.period}, closing leaf, {name}", value, closing.get(name))
-                month.append(leaf_hash(head.closing))
+                month.append_end(leaf_hash(head.closing))
                 through, root = head.period, month.frontier.root
                 same(f"{where}, {head.period}, locked root", root, head.root)
                 newest = max(newest, parse_instant(closing["closedAt"]))
             elif head.root is not None:
                 self.findings.add(f"{where}, {head.period}", "a root without a closing leaf")
+            for tree in month.replaced:
+                if tree.tree.closing is not None:
+                    tree.append(leaf_hash(tree.tree.closing))
+                    same(f"{where}, {head.period}, root before a restore", root_of_peaks(tree.peaks), tree.tree.root)
             self._head(customer, month)
         same(f"{where}, locked through", through, customer.locked_through)
         same(f"{where}, locked root", root, customer.locked_root)
@@ -244,7 +259,14 @@ class _Checker:
             same(f"{where}, {name}", pack(getattr(month.frontier, name)), pack(getattr(head.frontier, name)))
         same(f"{where}, first recorded at", month.first_recorded_at, head.first_recorded_at)
         same(f"{where}, last recorded at", month.last_recorded_at, head.last_recorded_at)
-        if head.integrated_size == 0:
+        log = self.logs.get(head.origin)
+        if head.integrated_size == 0 or log is None:
+            empty = (head.integrated_root, head.integrated_peaks, head.integrated_total, head.seal, head.previous_size)
+            same(f"{where}, not integrated yet", (b"", b"", 0, b"", 0), empty)
+            same(f"{where}, place in the log", (None,) * 3, (head.entry_index, head.batch_index, head.batch_size))
+            log = None if log is None or log.id == self.environment.log_id else log
+            if log is not None:
+                self.findings.add(where, f"the month is not in the frozen log {log.origin}")
             return
         if month.integrated is None or not 0 <= head.previous_size <= head.integrated_size <= head.size:
             self.findings.add(where, f"integrated size {head.integrated_size} is not a size the month has had")
@@ -253,24 +275,26 @@ class _Checker:
         same(f"{where}, integrated leaves", month.integrated[0], head.integrated_peaks)
         same(f"{where}, integrated total", amount_text(month.integrated[1]), amount_text(head.integrated_total))
         same(f"{where}, integrated root", root_of_peaks(unpack(month.integrated[0])), head.integrated_root)
-        if head.entry_index is None or not 0 <= head.entry_index < self.log.size:
+        if head.entry_index is None or not 0 <= head.entry_index < log.size:
             self.findings.add(where, f"log entry {head.entry_index} is not there")
             return
         closed = head.closed and head.integrated_size == head.size
+        if log.id != self.environment.log_id and not (closed and head.entry_index < log.published_size):
+            self.findings.add(where, f"the frozen log {log.origin} has not published the whole month")
         root = root_of_peaks(unpack(month.integrated[0]))
-        stated = head_object(customer, head, self.log.origin, head.integrated_size, root, closed)
-        committed = commitment(head_salt(self.log, stated), stated)
+        stated = head_object(customer, head, log.origin, head.integrated_size, root, closed)
+        committed = commitment(head_salt(log, stated), stated)
         entry = (
             canonical({"schema": CLOSED, "slot": stated["slot"], "commitment": committed.hex()})
             if closed
             else committed
         )
-        self._look_up(where, head, entry, closed)
+        self._look_up(where, log, head, entry, closed)
 
-    def _look_up(self, where: str, head: PeriodHead, expected: bytes, closed: bool) -> None:
+    def _look_up(self, where: str, log: Log, head: PeriodHead, expected: bytes, closed: bool) -> None:
         """The head's entry, or its place in its batch."""
         assert head.entry_index is not None
-        (row,) = self.audit.log_entries(self.log.id, head.entry_index, head.entry_index + 1)
+        (row,) = self.audit.log_entries(log.id, head.entry_index, head.entry_index + 1)
         if closed:
             self.findings.same(f"{where}, log entry {row.index}", expected, row.entry)
             self.findings.same(f"{where}, place in a batch", (None, None), (head.batch_index, head.batch_size))
@@ -292,6 +316,9 @@ class _Checker:
         for part in checkpoint.parts:
             month = months.get(part.period)
             found = month.roots.get(part.size) if month else None
+            earlier = month.replaced if month and not checkpoint.locked else ()
+            if part.root in (tree.roots.get(part.size) for tree in earlier):
+                found = part.root
             same(f"{where}, root of {part.period} at {part.size}", found, part.root)
             roots.append(part.root.hex())
         if checkpoint.start is not None and checkpoint.end is not None:
@@ -299,92 +326,6 @@ class _Checker:
             same(f"{where}, root", window_hash(customer.customer_id, *window, roots), checkpoint.proof_root)
         elif checkpoint.parts:
             same(f"{where}, root", checkpoint.parts[0].root, checkpoint.proof_root)
-
-    def _log(self, signer: Signer, last: LastSigned | None) -> None:
-        log, where = self.log, f"log {self.log.origin}"
-        notes = list(self.audit.log_checkpoints(log.id))
-        sizes = {size for size, _, _ in notes}
-        slots: dict[bytes, int] = {}
-        nodes: dict[tuple[int, int], bytes] = {}
-        wanted = sizes | ({last.size} if last else set())
-        roots = {0: root_of_leaves([])} | prefix_roots(self._entries(slots, nodes), wanted)
-        self.findings.same(f"{where}, size", self.findings.log_entries - self._entries_before, log.size)
-        self.findings.same(f"{where}, closed slots", slots, self.audit.closed_slots(log.id))
-        stored = self.audit.log_nodes(log.id)
-        for level, index in sorted(nodes.keys() | stored.keys()):
-            self.findings.same(f"{where}, node {level}/{index}", nodes.get((level, index)), stored.get((level, index)))
-        key: VerifierKey | None = None
-        try:
-            key = signer.verifier_key(log.origin)
-        except SigningRefused as refusal:
-            if notes:
-                self.findings.add(where, str(refusal))
-        for size, root, note in notes:
-            self.findings.log_checkpoints += 1
-            place = f"{where}, checkpoint of size {size}"
-            self.findings.same(f"{place}, root", roots.get(size), root)
-            try:
-                parsed = parse_log_checkpoint(note)
-            except ValueError as error:
-                self.findings.add(place, str(error))
-                continue
-            self.findings.same(
-                f"{place}, as signed", (log.origin, size, root), (parsed.origin, parsed.size, parsed.root)
-            )
-            if key is not None and not signed_by(key, parsed):
-                self.findings.add(place, "the signature is not by the log's key")
-        self.findings.same(f"{where}, published size", max(sizes, default=0), log.published_size)
-        if last is not None:
-            self.findings.same(f"{where}, last-signed record at {last.size}", roots.get(last.size), last.root)
-
-    def _entries(self, slots: dict[bytes, int], nodes: dict[tuple[int, int], bytes]) -> Iterator[bytes]:
-        """Leaf hashes of the log's entries as recomputed; fills in the closed slots and the nodes they make."""
-        self._entries_before = self.findings.log_entries
-        pending: dict[int, list[bytes]] = {}
-        counts: dict[int, int] = {}
-        for first in range(0, max(self.log.size, 1) + ENTRY_CHUNK, ENTRY_CHUNK):
-            for row in self.audit.log_entries(self.log.id, first, first + ENTRY_CHUNK):
-                where = f"log {self.log.origin}, entry {row.index}"
-                self.findings.same(f"{where}, index", self.findings.log_entries - self._entries_before, row.index)
-                self.findings.log_entries += 1
-                hashed = leaf_hash(row.entry)
-                self.findings.same(f"{where}, leaf hash", hashed, row.leaf_hash)
-                try:
-                    self._entry(where, row, slots)
-                except ValueError as error:
-                    self.findings.add(where, str(error))
-                _grow(pending, counts, nodes, 0, hashed)
-                yield hashed
-
-    def _entry(self, where: str, row: LogEntry, slots: dict[bytes, int]) -> None:
-        entry = check_structure(parse_canonical(row.entry), BATCH, CLOSED, KEY, RESTORED)
-        if entry["schema"] == BATCH:
-            members = unpack(row.commitments or b"")
-            if members != sorted(members):
-                self.findings.add(where, "the batch's commitments are not in ascending order")
-            root = root_of_leaves([leaf_hash(member) for member in members])
-            self.findings.same(f"{where}, batch root", root.hex(), entry["root"])
-        elif row.commitments is not None:
-            self.findings.add(where, "commitments without a batch")
-        if entry["schema"] == CLOSED:
-            slots[bytes.fromhex(entry["slot"])] = row.index
-
-
-def _grow(
-    pending: dict[int, list[bytes]],
-    counts: dict[int, int],
-    nodes: dict[tuple[int, int], bytes],
-    level: int,
-    hashed: bytes,
-) -> None:
-    """Adds a hash to its tile; a full tile makes a node of the level above."""
-    tile = pending.setdefault(level, [])
-    tile.append(hashed)
-    if len(tile) == TILE:
-        index = counts[level + 1] = counts.get(level + 1, -1) + 1
-        nodes[level + 1, index] = root_of_leaves(tile)
-        tile.clear()
-        _grow(pending, counts, nodes, level + 1, nodes[level + 1, index])
 
 
 def _add_to_day(days: dict[int, DayTotal], customer: Customer, delta: Delta) -> None:

@@ -98,6 +98,9 @@ class Jobs:
                 await asyncio.sleep(LOOK_S)
                 continue
             job, chunk = found
+            if job.environment_id in self._context.integrator.refusals:
+                await asyncio.sleep(OUTAGE_S)  # what is locked now would have to be locked anew
+                continue
             outcomes = await self._lock_all(job, chunk)
             # Crash here: the chunk is locked again from the same place, which changes nothing.
             try:
@@ -197,6 +200,7 @@ async def close_month(context: Context, caller: Caller, asked: CheckpointRequest
     """
     if asked.invoice_reference is not None:
         raise invalid(("invoiceReference", "goes with a customerId: each customer's month carries its own"))
+    context.need_signing(caller.environment_id)
     job, replayed = await context.committer.run(lambda unit: _begin(context, unit, caller, asked))
     outcomes: list[Locked] = []
     if job.status == RUNNING:

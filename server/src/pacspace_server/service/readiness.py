@@ -73,8 +73,13 @@ class Readiness:
         waited = [(log.unverified_s(now_s), log.origin) for log in self._context.integrator.watched.values()]
         return "; ".join(f"{origin}: deltas have waited {s:.0f} s" for s, origin in waited if s > FRESH_S) or OK
 
+    @property
+    def unsigned(self) -> list[str]:
+        """Why logs are not being signed, and what to do."""
+        return list(self._context.integrator.refusals.values())
+
     def _signing(self) -> str:
-        return "; ".join(f"refused: {reason}" for reason in self._context.integrator.refusals.values()) or OK
+        return "; ".join(f"nothing is signed: {reason}" for reason in self.unsigned) or OK
 
 
 def _touch(unit: Unit) -> list[Log]:
@@ -88,4 +93,4 @@ def problems(checks: dict[str, str]) -> str:
 
 
 def ready_view(readiness: Readiness, checks: dict[str, str]) -> dict[str, Any]:
-    return {"status": "ready", "checks": checks, "logs": readiness.logs}
+    return {"status": "ready", "checks": checks, "logs": readiness.logs, "unsigned": readiness.unsigned}

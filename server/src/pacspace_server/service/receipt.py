@@ -17,6 +17,8 @@ from .checkpoint import brought_forward, checkpoint_status, checkpoint_view, han
 from .context import Caller, Context, find_customer
 from .derive import computed, counted, delta_views
 from .errors import ServiceError
+from .lookup import log_in_use, log_of, verifier_key
+from .restored import restored_view
 
 MAX_DELTAS = MAX_REASONS = 1_000
 ON_THE_LOOP = 100  # deltas of a receipt that is made without a thread
@@ -25,6 +27,8 @@ ON_THE_LOOP = 100  # deltas of a receipt that is made without a thread
 async def receipt(context: Context, caller: Caller, customer_id: str, scope: Scope) -> dict[str, Any]:
     """The receipt of a scope, as it is now. Locks nothing; waits a moment for the log."""
     checkpoint = await context.read(_locked, context, caller, customer_id, scope)
+    if checkpoint is None or not await context.read(is_integrated, context, checkpoint):
+        context.need_signing(caller.environment_id)
     if checkpoint is None:
         checkpoint = await context.committer.run(lambda unit: hand_out(context, unit, caller, customer_id, scope))
     if checkpoint is not None:
@@ -59,10 +63,10 @@ def is_integrated(context: Context, checkpoint: Checkpoint) -> bool:
 
 def integrated(snapshot: Snapshot, checkpoint: Checkpoint) -> bool:
     customer = snapshot.customer_at(checkpoint.customer)
-    published = snapshot.log(snapshot.environment(customer.environment_id).log_id).published_size
+    log = log_in_use(snapshot, customer)
     heads = (snapshot.head(customer, part.period) for part in checkpoint.parts)
     return all(
-        head is not None and head.verified_size(published) >= part.size
+        head is not None and head.verified_size(log) >= part.size
         for head, part in zip(heads, checkpoint.parts, strict=True)
     )
 
@@ -77,6 +81,8 @@ def receipt_view(
         head for part in (checkpoint.parts if checkpoint else ()) if (head := snapshot.head(customer, part.period))
     ]
     refuse_damaged(heads)
+    own = log_of(snapshot, heads[-1]) if heads else log
+    key = verifier_key(context.signer, own)
     root = views.hash_text(checkpoint.proof_root) if checkpoint else None
     net = checkpoint.net_change if checkpoint else 0
     brought = checkpoint.brought_forward if checkpoint else brought_forward(snapshot, customer, scope)
@@ -119,14 +125,15 @@ def receipt_view(
         "customerLinkUrl": None,
         "customerLinkHost": None,
         "accessHint": None,
-        "keyFingerprint": context.signer.verifier_key(environment.origin).fingerprint,
-        "deltas": delta_views(customer, shown, heads, log.published_size),
-        "asOf": {"sequence": customer.last_sequence, "logSize": log.published_size, "newer": newer},
+        "keyFingerprint": key.fingerprint,
+        "deltas": delta_views(customer, shown, heads, log),
+        "asOf": {"sequence": customer.last_sequence, "logSize": own.published_size, "newer": newer},
         "verification": {
             **links,
-            "verifierKey": str(context.signer.verifier_key(environment.origin)),
-            "logOrigin": environment.origin,
-            "logSize": log.published_size,
+            "verifierKey": str(key),
+            "logOrigin": own.origin,
+            "logSize": own.published_size,
+            "restored": restored_view(snapshot, log),
             "inLog": bool(checkpoint and integrated(snapshot, checkpoint)),
             "itemHashes": [views.hash_text(delta.leaf_hash) for delta in shown],
         },

@@ -9,7 +9,7 @@ from ..storage.records import Customer, Delta
 from . import views
 from .context import Caller, Context
 from .errors import ServiceError
-from .lookup import find_delta
+from .lookup import find_delta, integrated_at, log_in_use
 
 
 def get_delta(context: Context, caller: Caller, record: str) -> dict[str, Any]:
@@ -25,13 +25,12 @@ def get_delta(context: Context, caller: Caller, record: str) -> dict[str, Any]:
 
 def record_view(snapshot: Snapshot, customer: Customer, delta: Delta) -> dict[str, Any]:
     """The delta with its status, and when and where the log verified it."""
-    log = snapshot.log(snapshot.environment(customer.environment_id).log_id)
     head = snapshot.head(customer, delta.period)
     assert head is not None
-    status = views.delta_status(delta, head, log.published_size)
+    status = views.delta_status(delta, head, log_in_use(snapshot, customer))
     verified = status == views.VERIFIED
     view = views.delta_view(customer.customer_id, customer.shard_key, delta, status)
-    view["verifiedAt"] = views.instant(snapshot.published_at(log.id, head.entry_index or 0)) if verified else None
+    view["verifiedAt"] = views.instant(integrated_at(snapshot, head)) if verified else None
     view["verificationReference"] = str(head.entry_index) if verified else None
     if status == views.FAILED:
         view["error"] = "what is stored is not what was hashed; the month is frozen until fsck is clean"

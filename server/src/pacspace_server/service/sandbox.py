@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from ..domain.instants import MAX_US, SECOND_US, instant_text
@@ -36,9 +37,7 @@ def move_clock(unit: Unit, environment: Environment, now: int | None, advance_s:
     target = current + advance_s * SECOND_US if advance_s is not None else now
     if target is not None and not 0 <= target <= MAX_US:
         raise invalid(("advanceSeconds", "leads beyond the year 9999"))
-    moved = Environment(
-        environment.id, environment.workspace_id, environment.name, environment.log_id, environment.origin, target
-    )
+    moved = replace(environment, clock_at=target)
     if unit.now(moved) < current and unit.has_deltas(environment):
         raise invalid(
             ("now", f"the sandbox clock stands at {instant_text(current)} and holds deltas: it only goes forward, "
@@ -63,6 +62,9 @@ async def reset(context: Context, caller: Caller) -> dict[str, Any]:
         environment = unit.environment(caller.environment_id)
         unit.empty(environment)
         unit.replace_log(environment, origin, secrets.token_bytes(32))
+        log = unit.log_by_origin(origin)
+        assert log is not None
+        unit.set_verifier_key(log, str(context.signer.verifier_key(origin)))
 
     await context.committer.run(work)
     view = await get_clock(context, caller)

@@ -9,7 +9,7 @@ from pacspace_proofs.tree import root_of_peaks
 from ..domain.instants import instant_text, period_end, period_start
 from ..domain.scopes import LAST_PERIOD
 from ..storage.protocols import Snapshot
-from ..storage.records import Customer, PeriodHead
+from ..storage.records import Customer, Log, PeriodHead
 from . import views
 from .checkpoint import verified_at
 from .context import Caller, Context, find_customer
@@ -24,7 +24,7 @@ def timeline(context: Context, caller: Caller, customer_id: str, limit: int, off
         months = []
         carried, before = 0, None
         for head in snapshot.heads(customer, "", LAST_PERIOD):
-            month = _month(snapshot, customer, head, log.published_size)
+            month = _month(snapshot, customer, head, log)
             brought, carried = carried, carried + head.total
             months.append(month | {
                 "broughtForward": views.number(brought), "carriedForward": views.number(carried), "previousRoot": before,
@@ -37,9 +37,9 @@ def timeline(context: Context, caller: Caller, customer_id: str, limit: int, off
     }
 
 
-def _month(snapshot: Snapshot, customer: Customer, head: PeriodHead, published: int) -> dict[str, Any]:
+def _month(snapshot: Snapshot, customer: Customer, head: PeriodHead, log: Log) -> dict[str, Any]:
     lock = snapshot.lock_at_or_after(customer, head.period) if head.closed else None
-    verified = head.verified_size(published) == head.size
+    verified = head.verified_size(log) == head.size
     return {
         "period": head.period,
         "startDate": instant_text(period_start(head.period)),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pacspace_proofs.canonical import FormatError, canonical, parse_canonical
-from pacspace_proofs.note import parse_log_checkpoint, signed_by
+from pacspace_proofs.note import LogCheckpoint, parse_log_checkpoint, signed_by
 from pacspace_proofs.record import BATCH, CLOSED, CLOSING, check_structure, commitment, context_hash, window_hash
 from pacspace_proofs.tree import leaf_hash, prefix_roots, root_from_inclusion, root_of_leaves
 
@@ -20,14 +20,15 @@ from ..log import logtree
 from ..log.rehashing import head_object, head_salt
 from ..storage.protocols import Snapshot
 from ..storage.recording import delta_leaf
-from ..storage.records import Checkpoint, Customer, Part
+from ..storage.records import Checkpoint, Customer, Log, Part, PeriodHead
 from ..storage.sealing import delta_seal
 from . import views
 from .context import Context
 from .errors import ServiceError
-from .lookup import find_checkpoint, find_delta
+from .lookup import find_checkpoint, find_delta, log_in_use, log_of, verifier_key
 from .receipt import links_of
 from .record import record_view
+from .restored import restored_view
 
 SOURCES = ("db", "chain", "both")
 CACHE_S = 60.0
@@ -156,33 +157,48 @@ def _recompute_part(
         leaves.append(leaf_hash(head.closing))
     _same(f"{part.period}: leaves", len(leaves), max(sizes))
     roots = prefix_roots(leaves, sizes)
-    _same(f"{part.period}: root", roots[part.size].hex(), part.root.hex())
+    if not _was_replaced(snapshot, customer, head, checkpoint, part, leaves):
+        _same(f"{part.period}: root", roots[part.size].hex(), part.root.hex())
     if head.integrated_size:
         _same(f"{part.period}: root in the log", roots[head.integrated_size].hex(), head.integrated_root.hex())
     return net, count
+
+
+def _was_replaced(
+    snapshot: Snapshot, customer: Customer, head: PeriodHead, checkpoint: Checkpoint, part: Part, leaves: list[bytes]
+) -> bool:
+    """Whether a state was handed out of a tree that a restore has made anew: the same leaves between other ends."""
+    for tree in snapshot.replaced_trees(customer, part.period) if not checkpoint.locked else ():
+        then = [leaf_hash(tree.opening), *leaves[1 : min(part.size, head.delta_count + 1)]]
+        if tree.closing is not None and len(then) < part.size:
+            then.append(leaf_hash(tree.closing))
+        if prefix_roots(then, {part.size}).get(part.size) == part.root:
+            return True
+    return False
 
 
 def _from_log(
     context: Context, snapshot: Snapshot, customer: Customer, checkpoint: Checkpoint, source: str
 ) -> list[Step]:
     """From the log's entries and the stored head alone. A state that was outgrown is tied to it by the rows (`both`)."""
-    environment = snapshot.environment(customer.environment_id)
-    log = snapshot.log(environment.log_id)
-    if log.note is None:
-        raise Failure("no log checkpoint has been published yet")
-    note = parse_log_checkpoint(log.note)
-    _same("log origin", note.origin, log.origin)
-    if not signed_by(context.signer.verifier_key(log.origin), note):
-        raise Failure("the published log checkpoint is not signed by the log's key")
-    steps = [Step("log checkpoint", True, f"size {note.size}, signed")]
+    steps: list[Step] = []
+    notes: dict[str, LogCheckpoint] = {}
     for part in checkpoint.parts:
         head = snapshot.head(customer, part.period)
+        log = log_of(snapshot, head) if head is not None else log_in_use(snapshot, customer)
+        if log.origin not in notes:
+            notes[log.origin] = _signed_note(context, log)
+            steps.append(Step("log checkpoint", True, f"size {notes[log.origin].size}, signed"))
+        note = notes[log.origin]
         if head is None or head.entry_index is None or head.entry_index >= note.size:
             raise Failure(f"{part.period}: not in the published log yet")
-        outgrown = not checkpoint.locked and head.integrated_size > part.size
+        replaced = bool(snapshot.replaced_trees(customer, part.period)) and head.integrated_root != part.root
+        outgrown = not checkpoint.locked and (replaced or head.integrated_size > part.size)
         if outgrown and source == "chain":
+            since = "the record was restored from a backup, or the month has grown since"
             raise Failure(
-                f"{part.period}: the month has grown since; ask with source=both whether it still holds this state"
+                f"{part.period}: {since if replaced else 'the month has grown since'}; ask with source=both whether it still "
+                "holds this state"
             )
         if not outgrown:
             _same(f"{part.period}: leaves in the log", head.integrated_size, part.size)
@@ -210,13 +226,39 @@ def _from_log(
     return steps
 
 
+def _signed_note(context: Context, log: Log) -> LogCheckpoint:
+    """The log's newest checkpoint, if it is signed."""
+    if log.note is None:
+        raise Failure("no log checkpoint has been published yet")
+    note = parse_log_checkpoint(log.note)
+    _same("log origin", note.origin, log.origin)
+    if not signed_by(verifier_key(context.signer, log), note):
+        raise Failure("the published log checkpoint is not signed by the log's key")
+    return note
+
+
 async def verify(context: Context, verifier: Verifier, text: str, source: str) -> dict[str, Any]:
     """The verdict on a proof root, a checkpointId, or a delta's receiptId. 404 PROOF_NOT_FOUND."""
     found = await context.look(lambda snapshot: _find(context, snapshot, text))
     if not isinstance(found, Checkpoint):
         return found
     checked_at, steps = await verifier.steps(found, source)
+    if is_locked_anew(found, text):
+        steps = [*steps, Step("restored", False, _locked_anew(found))]
     return await context.look(lambda snapshot: _verdict(context, snapshot, found, source, checked_at, steps))
+
+
+def is_locked_anew(checkpoint: Checkpoint, text: str) -> bool:
+    """Whether a proof root led to this checkpoint that is not its root any more."""
+    return text.startswith("0x") and bytes.fromhex(text[2:]) != checkpoint.proof_root
+
+
+def _locked_anew(checkpoint: Checkpoint) -> str:
+    """A root that a restored backup knew, but that was not in its published log."""
+    return (
+        "the record was restored from a backup before this root was in the published log; the month is locked under "
+        f"0x{checkpoint.proof_root.hex()} with the same deltas: ask for its receipt"
+    )
 
 
 def _find(context: Context, snapshot: Snapshot, text: str) -> Checkpoint | dict[str, Any]:
@@ -236,7 +278,9 @@ def _verdict(
 ) -> dict[str, Any]:
     customer = snapshot.customer_at(checkpoint.customer)
     environment = snapshot.environment(customer.environment_id)
-    log = snapshot.log(environment.log_id)
+    head = snapshot.head(customer, checkpoint.parts[-1].period) if checkpoint.parts else None
+    log = log_of(snapshot, head) if head is not None else snapshot.log(environment.log_id)
+    key = verifier_key(context.signer, log)
     failed = next((step for step in steps if not step.ok), None)
     root = views.hash_text(checkpoint.proof_root)
     state = "locked" if checkpoint.locked else "provisional: the month is not locked"
@@ -264,20 +308,20 @@ def _verdict(
         "summary": summary,
         "records": [],
         "verification": {
-            "verificationReference": _reference(snapshot, customer, checkpoint, log.published_size),
+            "verificationReference": _reference(head, log),
             "verificationExplorerUrl": links["verificationExplorerUrl"],
             "logCheckpoint": log.note,
             "logOrigin": log.origin,
-            "verifierKey": str(context.signer.verifier_key(log.origin)),
-            "keyFingerprint": context.signer.verifier_key(log.origin).fingerprint,
+            "verifierKey": str(key),
+            "keyFingerprint": key.fingerprint,
+            "restored": restored_view(snapshot, snapshot.log(environment.log_id)),
             "checks": [{"name": s.name, "status": "ok" if s.ok else "failed", "detail": s.detail} for s in steps],
         },
     }
 
 
-def _reference(snapshot: Snapshot, customer: Customer, checkpoint: Checkpoint, published: int) -> str | None:
-    head = snapshot.head(customer, checkpoint.parts[-1].period) if checkpoint.parts else None
-    if head is None or head.entry_index is None or head.entry_index >= published:
+def _reference(head: PeriodHead | None, log: Log) -> str | None:
+    if head is None or head.entry_index is None or head.entry_index >= log.published_size:
         return None
     return str(head.entry_index)
 

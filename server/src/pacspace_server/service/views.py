@@ -12,7 +12,7 @@ from ..domain.amounts import amount_text
 from ..domain.instants import instant_text
 from ..domain.posting import Posting, posting_warnings
 from ..storage import ids
-from ..storage.records import Customer, Delta, PeriodHead
+from ..storage.records import Customer, Delta, Log, PeriodHead
 
 QUEUED, PROCESSING, VERIFIED, FAILED, PROVISIONAL = "QUEUED", "PROCESSING", "VERIFIED", "FAILED", "PROVISIONAL"
 
@@ -34,9 +34,9 @@ def receipt_id(customer: Customer, delta: Delta) -> str:
     return ids.receipt_id(customer.shard_key, receipt_tail(delta.leaf_hash))
 
 
-def delta_status(delta: Delta, head: PeriodHead, published_size: int) -> str:
-    """Derived, never stored: how far the log has the delta's month."""
-    if delta.leaf_index < head.verified_size(published_size):
+def delta_status(delta: Delta, head: PeriodHead, log: Log) -> str:
+    """Derived, never stored: how far the log in use has the delta's month."""
+    if delta.leaf_index < head.verified_size(log):
         return VERIFIED
     if head.frozen:
         return FAILED

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from json.encoder import encode_basestring
+from typing import Any
 
-from pacspace_proofs.canonical import canonical
+from pacspace_proofs.canonical import canonical, parse_canonical
 from pacspace_proofs.record import CONTEXT, DELTA, OPENING, context_hash, parse_context, receipt_tail
 from pacspace_proofs.tree import leaf_hash
 
@@ -57,12 +58,14 @@ def new_customer(environment: Environment, shard: bytes, customer_id: str, now: 
 
 def new_head(environment: Environment, customer: Customer, period: str, opened_at: int) -> PeriodHead:
     """A month's tree with its opening leaf."""
-    opening = {
+    opening: dict[str, Any] = {
         "schema": OPENING, "origin": environment.origin, "customerId": customer.customer_id, "period": period,
         "slotKey": customer.slot_key.hex(), "openedAt": instant_text(opened_at), "nonce": secrets.token_hex(16),
     }  # fmt: skip
     if customer.unit is not None:
         opening["unit"] = customer.unit
+    if environment.restored_from is not None:
+        opening["restoredFrom"] = parse_canonical(environment.restored_from.encode())
     frontier = Frontier()
     data = canonical(opening)
     frontier.append(leaf_hash(data))

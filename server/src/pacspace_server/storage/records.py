@@ -14,7 +14,7 @@ Key = int | bytes
 
 @dataclass(slots=True)
 class Environment:
-    """One side of a workspace: `sandbox` or `production`; its log, and the sandbox's held clock."""
+    """One side of a workspace: `sandbox` or `production`; its log and what that goes on from, and the sandbox's held clock."""
 
     id: int
     workspace_id: str
@@ -22,6 +22,7 @@ class Environment:
     log_id: int
     origin: str
     clock_at: int | None
+    restored_from: str | None = None
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class Customer:
     locked_root: bytes | None = None
     locked_total: int = 0
     locked_count: int = 0
+    seal: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -96,9 +98,19 @@ class PeriodHead:
     def delta_count(self) -> int:
         return delta_count(self.size, self.closed)
 
-    def verified_size(self, published_size: int) -> int:
-        """Leaves under a published log checkpoint. The run before the last is always published."""
-        published = self.entry_index is not None and self.entry_index < published_size
+    @property
+    def origin(self) -> str:
+        """The log that the month belongs to. In the opening leaf's canonical bytes it is the first one that is named."""
+        return self.opening.partition(b'"origin":"')[2].partition(b'"')[0].decode()
+
+    def verified_size(self, log: Log) -> int:
+        """Leaves under a published log checkpoint. `log` is the one in use: what stayed in an earlier one was published whole.
+
+        The run before the last is always published.
+        """
+        if self.origin != log.origin:
+            return self.integrated_size
+        published = self.entry_index is not None and self.entry_index < log.published_size
         return self.integrated_size if published else self.previous_size
 
 
@@ -197,6 +209,22 @@ class Checkpoint:
 
 
 @dataclass(slots=True)
+class ReplacedTree:
+    """The first leaf of a month's tree before a restore, and if it was locked its last one and its root.
+
+    The deltas between are those of its tree now.
+    """
+
+    customer: Key
+    period: str
+    origin: str
+    opening: bytes
+    closing: bytes | None
+    root: bytes | None
+    seal: bytes = b""
+
+
+@dataclass(slots=True)
 class Profile:
     """What the vendor says about a customer; no part of the record."""
 
@@ -235,7 +263,10 @@ class Job:
 
 @dataclass(slots=True)
 class Log:
-    """The log of one environment. `size` counts fixed entries, `published_size` those under the published checkpoint."""
+    """A log of one environment. `size` counts fixed entries, `published_size` those under the published checkpoint.
+
+    `restored_from` is canonical JSON of the origin, size and root that it goes on from after a restore.
+    """
 
     id: int
     environment_id: int
@@ -246,6 +277,9 @@ class Log:
     published_size: int
     note: str | None
     published_at: int | None
+    verifier_key: str | None = None
+    restored_from: str | None = None
+    seal: bytes | None = None
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import json
 from hashlib import blake2b
 
 from ..domain.amounts import amount_text
-from .records import Checkpoint, Delta, Integration, Key, PeriodHead
+from .records import Checkpoint, Customer, Delta, Integration, Key, Log, Part, PeriodHead, ReplacedTree
 
 
 def row_seal(secret: bytes, *parts: bytes) -> bytes:
@@ -27,6 +27,29 @@ def head_seal(secret: bytes, head: PeriodHead | Integration) -> bytes:
     return row_seal(secret, repr(stated).encode())
 
 
+def customer_seal(secret: bytes, customer: Customer) -> bytes:
+    """Over what is settled when a customer is made."""
+    stated = (customer.environment_id, customer.customer_id, customer.slot_key, customer.unit, customer.created_at)
+    return row_seal(secret, repr(stated).encode())
+
+
+def log_seal(secret: bytes, log: Log) -> bytes:
+    """Over what a log is, not how far it has come."""
+    stated = (log.id, log.environment_id, log.origin, log.blinding_key, log.verifier_key, log.restored_from)
+    return row_seal(secret, repr(stated).encode())
+
+
+def log_checkpoint_seal(secret: bytes, log_id: int, size: int, root: bytes, note: str, at: int) -> bytes:
+    """Over every column of a published log checkpoint."""
+    return row_seal(secret, repr((log_id, size, root, note, at)).encode())
+
+
+def tree_seal(secret: bytes, tree: ReplacedTree) -> bytes:
+    """Over the ends of a tree that was made anew."""
+    stated = (tree.customer, tree.period, tree.origin, tree.opening, tree.closing, tree.root)
+    return row_seal(secret, repr(stated).encode())
+
+
 def idempotency_seal(secret: bytes, key: bytes, delta: Key | None, checkpoint: Key | None, mac: bytes) -> bytes:
     """Over a key's row."""
     return row_seal(secret, key, repr((delta, checkpoint)).encode(), mac)
@@ -34,7 +57,19 @@ def idempotency_seal(secret: bytes, key: bytes, delta: Key | None, checkpoint: K
 
 def checkpoint_parts(checkpoint: Checkpoint) -> str:
     """The parts of a checkpoint as one JSON text."""
-    return json.dumps([(part.period, part.size, part.root.hex()) for part in checkpoint.parts], separators=(",", ":"))
+    return _parts_text(checkpoint.parts)
+
+
+def _parts_text(parts: list[Part]) -> str:
+    return json.dumps([(part.period, part.size, part.root.hex()) for part in parts], separators=(",", ":"))
+
+
+def parts_of(text: str) -> list[Part]:
+    """The parts that such a text spells. ValueError for another spelling of them: it is not what was stored."""
+    parts = [Part(period, size, bytes.fromhex(root)) for period, size, root in json.loads(text)]
+    if _parts_text(parts) != text:
+        raise ValueError(f"parts of a checkpoint are not spelled as they were stored: {text[:80]}")
+    return parts
 
 
 def checkpoint_seal(secret: bytes, checkpoint: Checkpoint) -> bytes:

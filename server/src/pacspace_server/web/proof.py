@@ -11,21 +11,24 @@ from pacspace_proofs.command import printable
 from ..domain.amounts import amount_text
 from ..service import verify as verify_service
 from ..service.context import Context
-from ..service.lookup import find_checkpoint, find_delta
+from ..service.lookup import find_checkpoint, find_delta, log_in_use, log_of, verifier_key
 from ..service.receipt import integrated, is_integrated
+from ..service.verify import is_locked_anew
 from ..storage.protocols import Snapshot
-from ..storage.records import Checkpoint, Customer
+from ..storage.records import Checkpoint, Customer, Log
 from . import words
 from .words import Moment
 
 # How a verdict reads. LOCKED and OPEN: recomputed from the records and from the log, and equal.
-LOCKED, OPEN, OUTGROWN, WAITING, DIFFERS = "locked", "open", "outgrown", "waiting", "differs"
+# ANEW: a root that a restored backup knew, and that was not in its published log.
+LOCKED, OPEN, OUTGROWN, WAITING, DIFFERS, ANEW = "locked", "open", "outgrown", "waiting", "differs", "anew"
 CHECKS = {
     "rows": "Every record was read again and hashed again",
     "root": "The hashes lead to exactly this proof root",
     "totals": "The amounts add up to this total, over this number of records",
     "log checkpoint": "The log\u2019s newest checkpoint is signed by the log\u2019s key",
     "log entry": "The month\u2019s root is in the log under that checkpoint",
+    "restored": "The record was restored from a backup before this root was in the published log",
     "db": "Recomputing from the records",
     "chain": "Recomputing from the published log",
 }
@@ -75,6 +78,7 @@ class ProofView:
     checks: list[CheckLine]
     checked: Moment
     commands: list[str]
+    restored: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,9 @@ async def look_up(context: Context, verifier: verify_service.Verifier, text: str
     waiting = waiting and not await context.read(_damaged, context, checkpoint)
     source = "db" if outgrown or waiting else "both"
     verdict = await verify_service.verify(context, verifier, text, source)
-    if not verdict["verified"]:
+    if is_locked_anew(checkpoint, text):
+        state = ANEW
+    elif not verdict["verified"]:
         state = DIFFERS
     elif outgrown or waiting:
         state = OUTGROWN if outgrown else WAITING
@@ -115,8 +121,14 @@ def _outgrown(context: Context, checkpoint: Checkpoint) -> bool:
         return False
     with context.storage.snapshot() as snapshot:
         customer = snapshot.customer_at(checkpoint.customer)
-        heads = [snapshot.head(customer, part.period) for part in checkpoint.parts]
-    return any(head is not None and head.size > part.size for head, part in zip(heads, checkpoint.parts, strict=True))
+        for part in checkpoint.parts:
+            head = snapshot.head(customer, part.period)
+            if head is None:
+                continue
+            replaced = head.frontier.root != part.root and snapshot.replaced_trees(customer, part.period)
+            if replaced or head.size > part.size:
+                return True
+    return False
 
 
 def _damaged(context: Context, checkpoint: Checkpoint) -> bool:
@@ -135,7 +147,8 @@ def _proof(
     context: Context, snapshot: Snapshot, checkpoint: Checkpoint, state: str, verdict: dict[str, Any]
 ) -> ProofView:
     customer = snapshot.customer_at(checkpoint.customer)
-    log = log_facts(context, snapshot, customer.environment_id)
+    head = snapshot.head(customer, checkpoint.parts[-1].period)
+    log = facts_of(context, log_of(snapshot, head) if head is not None else log_in_use(snapshot, customer))
     reference = verdict["verification"]["verificationReference"]
     if checkpoint.start is None or checkpoint.end is None:
         period = words.month_text(checkpoint.period or checkpoint.parts[0].period)
@@ -160,6 +173,7 @@ def _proof(
         checked=words.moment_of(verdict["checkedAt"]),
         # Only a state that the log shows now has a file to check.
         commands=commands(context.public_url, checkpoint, log.verifier_key) if state in (LOCKED, OPEN, DIFFERS) else [],
+        restored=verdict["verification"]["restored"],
     )
 
 
@@ -189,10 +203,12 @@ def commands(public_url: str, checkpoint: Checkpoint, verifier_key: str) -> list
 
 
 def log_facts(context: Context, snapshot: Snapshot, environment_id: int) -> LogFacts:
-    environment = snapshot.environment(environment_id)
-    key = context.signer.verifier_key(environment.origin)
-    size = snapshot.log(environment.log_id).published_size
-    return LogFacts(environment.name, environment.origin, str(key), key.fingerprint, size)
+    return facts_of(context, snapshot.log(snapshot.environment(environment_id).log_id))
+
+
+def facts_of(context: Context, log: Log) -> LogFacts:
+    key = verifier_key(context.signer, log)
+    return LogFacts(log.environment, log.origin, str(key), key.fingerprint, log.published_size)
 
 
 def _delta(context: Context, text: str, verdict: dict[str, Any]) -> DeltaView:

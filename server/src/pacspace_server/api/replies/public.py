@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
-from .shapes import Amount, Count, DeltaState, Environment, Hash, Instant, Month, Url, one_of
+from .shapes import Amount, Count, DeltaState, Environment, Hash, Instant, Month, Restored, Url, one_of
 
 
 class Check(TypedDict):
@@ -35,6 +35,7 @@ class RootVerification(TypedDict):
     logOrigin: str
     verifierKey: str
     keyFingerprint: str
+    restored: Restored | None
     checks: list[Check]
 
 
@@ -94,3 +95,4 @@ class Ready(TypedDict):
         dict[str, str], Meta(description="`ok` for each thing that was looked at; a 503 says what is wrong instead.")
     ]
     logs: Annotated[dict[str, int], Meta(description="Entries under the published log checkpoint, by origin.")]
+    unsigned: Annotated[list[str], Meta(description="Why nothing is signed, and what to do; normally empty.")]

@@ -20,6 +20,7 @@ from .shapes import (
     ProofLinks,
     RecordedDelta,
     RecordId,
+    Restored,
     Totals,
     Url,
 )
@@ -71,6 +72,7 @@ class ReceiptProof(ProofLinks):
     verifierKey: str
     logOrigin: str
     logSize: Count
+    restored: Restored | None
     inLog: bool
     itemHashes: Annotated[list[Hash], Meta(description="The contentHash of each delta that is shown.")]
 

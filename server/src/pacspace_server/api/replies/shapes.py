@@ -161,6 +161,16 @@ class DocumentLinks(TypedDict):
     json: Url
 
 
+class Restored(TypedDict):
+    """The record was restored from a backup and goes on in a new log: the frozen log, and how much of it the backup had."""
+
+    origin: str
+    backupSize: Annotated[int, Meta(description="Published entries of the frozen log that the backup had.")]
+    signedSize: Annotated[
+        int | None, Meta(description="Entries of the frozen log that were signed; null if not known.")
+    ]
+
+
 class ProofLinks(TypedDict):
     """Where a proof is looked at, asked about and downloaded; null while there is no root."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..records import Checkpoint, Customer, Key
+from ..records import Checkpoint, Customer, Key, LogEntry
 from .rows import CHECKPOINT, CUSTOMER, checkpoint_of, customer_of, numbered
 from .snapshot import PAGE, PostgresSnapshot
 
@@ -15,15 +15,20 @@ _STRAYS = (
     ("integrated_head", "shard_key, period", "period_head"), ("leaf", "shard_key, period", "period_head"),
     ("proof_root", "shard_key, number", "checkpoint"), ("idempotency", "shard_key", "customer"),
     ("idempotency", "shard_key, sequence", "delta"), ("idempotency", "shard_key, number", "checkpoint"),
-    ("profile", "shard_key", "customer"),
+    ("profile", "shard_key", "customer"), ("replaced_tree", "shard_key", "customer"),
 )  # fmt: skip
 _LOG_STRAYS = (
     ("customer", "environment_id", "environment"), ("job", "environment_id", "environment"), ("log_entry", "log_id", "log"),
-    ("log_node", "log_id", "log"), ("log_checkpoint", "log_id", "log"), ("closed_slot", "log_id", "log"),
+    ("log_node", "log_id", "log"), ("log_checkpoint", "log_id", "log"), ("closed_slot", "log_id", "log"), ("environment", "log_id", "log"),
+    ("log", "environment_id", "environment"),
 )  # fmt: skip
 _DIFFERENT = (
     ("proof_root: {} rows differ from their checkpoint's root", "proof_root r JOIN checkpoint k "
-     "ON k.shard_key = r.shard_key AND k.number = r.number WHERE r.root <> k.proof_root"),
+     "ON k.shard_key = r.shard_key AND k.number = r.number WHERE r.root <> k.proof_root AND NOT EXISTS (SELECT 1 "
+     "FROM replaced_tree t WHERE k.locked AND t.shard_key = k.shard_key AND t.period = k.period AND t.root = r.root)"),
+    ("replaced_tree: {} roots lead nowhere", "replaced_tree t WHERE t.root IS NOT NULL AND NOT EXISTS (SELECT 1 FROM proof_root r "
+     "JOIN checkpoint k ON k.shard_key = r.shard_key AND k.number = r.number WHERE r.root = t.root AND k.locked "
+     "AND k.shard_key = t.shard_key AND k.period = t.period)"),
     ("checkpoint: {} rows differ from their customer's environment", "checkpoint k JOIN customer c "
      "ON c.shard_key = k.shard_key WHERE k.environment_id <> c.environment_id"),
     ("customer: {} rows don't know their last checkpoint", "customer c WHERE c.last_checkpoint <> "
@@ -58,6 +63,11 @@ class PostgresAudit(PostgresSnapshot):
         self._take_time()
         return int(self._one("SELECT count(*) FROM delta")[0])
 
+    def count_months(self, environment_id: int) -> int:
+        self._take_time()
+        sql = "SELECT count(*) FROM period_head h JOIN customer c ON c.shard_key = h.shard_key WHERE c.environment_id = %s"
+        return int(self._one(sql, (environment_id,))[0])
+
     def all_customers(self, environment_id: int) -> Iterator[Customer]:
         rows = self._paged(
             f"SELECT {CUSTOMER} FROM customer c WHERE c.environment_id = %s AND c.shard_key > %s AND c.shard_key < %s "
@@ -90,18 +100,24 @@ class PostgresAudit(PostgresSnapshot):
                 return
             start = rows[-1][0], rows[-1][1]
 
-    def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str]]:
+    def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str, int, bytes | None]]:
         yield from self._paged(
-            "SELECT size, root, note FROM log_checkpoint WHERE log_id = %s AND size > %s AND size < %s ORDER BY size LIMIT %s",
-            (log_id,), -(2**62), 2**62, lambda row: int(row[0]),
+            "SELECT size, root, note, published_at, seal FROM log_checkpoint WHERE log_id = %s AND size > %s AND size < %s ORDER BY size LIMIT %s",
+            (log_id,), -(2**63), 2**63 - 1, lambda row: int(row[0]),
         )  # fmt: skip
 
-    def log_nodes(self, log_id: int) -> dict[tuple[int, int], bytes]:
-        rows = self._all("SELECT level, node_index, hash FROM log_node WHERE log_id = %s", (log_id,))
-        return {(row[0], row[1]): row[2] for row in rows}
+    def all_log_entries(self, log_id: int) -> Iterator[LogEntry]:
+        rows = self._paged(
+            "SELECT entry_index, entry, leaf_hash, commitments FROM log_entry WHERE log_id = %s AND entry_index > %s "
+            "AND entry_index < %s ORDER BY entry_index LIMIT %s",
+            (log_id,), -(2**63), 2**63 - 1, lambda row: int(row[0]),
+        )  # fmt: skip
+        return (LogEntry(*row) for row in rows)
 
-    def closed_slots(self, log_id: int) -> dict[bytes, int]:
-        return dict(self._all("SELECT slot, entry_index FROM closed_slot WHERE log_id = %s", (log_id,)))
+    def log_counts(self, log_id: int) -> tuple[int, int]:
+        (nodes,) = self._one("SELECT count(*) FROM log_node WHERE log_id = %s", (log_id,))
+        (slots,) = self._one("SELECT count(*) FROM closed_slot WHERE log_id = %s", (log_id,))
+        return nodes, slots
 
     def stray_rows(self) -> list[str]:
         """Rows whose owner is not there, and rows that disagree with their owner."""

@@ -5,17 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
 import structlog
 
 from ...telemetry import said
-from ..protocols import InDoubt, Lease, Unavailable, Unit
+from ..backups import Backup, Shown
+from ..protocols import InDoubt, Lease, Renewal, Unavailable, Unit, UnusableDatabase
+from ..records import Environment
 from .audit import PostgresAudit
+from .backup import back_up
 from .connecting import Pool
 from .leasing import PostgresLease
 from .migrating import check_schema
+from .renewal import PostgresRenewal
 from .unit import Moved, PostgresUnit
 
 T = TypeVar("T")
@@ -126,6 +131,28 @@ class PostgresStorage:
             doubts.append((unit, result))
             raise
         return result
+
+    def renew(self, environment: Environment, work: Callable[[Renewal], T]) -> T:
+        """Once: whoever asks may ask again. Only the owner of the schema may."""
+        connection = self._pool.begin(WRITE)
+        try:
+            renewal = PostgresRenewal(connection, self.secret)
+            renewal.alone(environment)
+            result = work(renewal)
+            connection.execute("COMMIT")
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise UnusableDatabase(
+                f"role {connection.info.user} may only add to the record: connect as the owner of the schema, as for `pacspace migrate`"
+            ) from error
+        except _BROKEN as error:
+            raise _unavailable(error) from error
+        finally:
+            self._pool.give_back(connection)
+        return result
+
+    def back_up(self, file: Path, shown: Shown) -> Backup:
+        with self.snapshot() as audit:
+            return back_up(audit, file, shown, time.time_ns() // 1000)
 
     def scrub(self) -> str | None:
         return (

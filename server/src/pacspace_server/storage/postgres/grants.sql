@@ -8,7 +8,7 @@ GRANT INSERT ON api_key, lease, log, log_entry, log_node, closed_slot, log_check
 GRANT UPDATE (log_id, clock_at) ON environment TO {role};
 GRANT UPDATE (revoked_at) ON api_key TO {role};
 GRANT UPDATE (holder, fencing, beat) ON lease TO {role};
-GRANT UPDATE (size, published_size) ON log TO {role};
+GRANT UPDATE (size, published_size, verifier_key, seal) ON log TO {role};
 GRANT UPDATE (last_sequence, total, last_recorded_at, locked_through, locked_root, locked_total, locked_count,
     last_checkpoint) ON customer TO {role};
 GRANT UPDATE (size, peaks, spine, merged, total, root, first_recorded_at, last_recorded_at) ON period_head TO {role};

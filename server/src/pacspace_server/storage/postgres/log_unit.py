@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from .. import sealing
 from ..records import Integration, Key, Log, LogEntry
 from . import statements
-from .columns import column
 from .rows import LOG, integrated_row
 from .writing import PostgresWriter
 
@@ -33,10 +32,6 @@ class LogUnit(PostgresWriter):
         return self.log_by_origin(log.origin) is not None and self.log_entries(
             log.id, entry.index, entry.index + 1
         ) == [entry]
-
-    def closed_entries(self, log_id: int, slots: Sequence[bytes]) -> dict[bytes, int]:
-        sql = "SELECT slot, entry_index FROM closed_slot WHERE log_id = %s AND slot = ANY(%s)"
-        return dict(self._all(sql, (log_id, column("bytea", slots)))) if slots else {}
 
     def add_closed_slots(self, log_id: int, entries: Mapping[bytes, int]) -> None:
         self._store((statements.NEW_SLOTS, [(log_id, slot, index) for slot, index in entries.items()]))
@@ -65,8 +60,8 @@ class LogUnit(PostgresWriter):
 
     def publish(self, log_id: int, size: int, root: bytes, note: str, at: int) -> None:
         self.connection.execute(
-            "INSERT INTO log_checkpoint VALUES (%s, %s, %s, %s, %s) ON CONFLICT (log_id, size) DO NOTHING",
-            (log_id, size, root, note, at),
+            "INSERT INTO log_checkpoint VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (log_id, size) DO NOTHING",
+            (log_id, size, root, note, at, sealing.log_checkpoint_seal(self.secret, log_id, size, root, note, at)),
         )
         self.connection.execute(
             "UPDATE log SET published_size = %s WHERE id = %s AND published_size <= %s", (size, log_id, size)
@@ -75,6 +70,13 @@ class LogUnit(PostgresWriter):
     def touch(self) -> None:
         self.connection.execute("INSERT INTO lease VALUES ('readiness', '', 0, 0) ON CONFLICT (name) DO NOTHING")
         self.connection.execute("UPDATE lease SET beat = beat + 1 WHERE name = 'readiness'")
+
+    def set_verifier_key(self, log: Log, key: str) -> None:
+        log.verifier_key = key
+        self.connection.execute(
+            "UPDATE log SET verifier_key = %s, seal = %s WHERE id = %s",
+            (key, sealing.log_seal(self.secret, log), log.id),
+        )
 
     def lease(self, name: str) -> tuple[str, int, int]:
         """Holder, fencing number and beat of a lease; of one that nobody has ever had: none, 0, 0."""

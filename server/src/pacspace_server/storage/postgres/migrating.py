@@ -35,20 +35,18 @@ def migrate(url: str, role: str | None = None, workspace_id: str | None = None) 
     Safe to run twice, and by two at once: the second waits. Raises UnusableDatabase, Unavailable.
     """
     with connect(url) as connection:
-        _set_up(connection)
+        set_up(connection)
         try:
             with connection.transaction():
-                # The row without a name is the lock: one migrates at a time.
-                connection.execute("SELECT 1 FROM migration WHERE name = '' FOR UPDATE")
-                added = _apply(connection, workspace_id or f"wsp_{secrets.token_hex(8)}")
-                if role is not None:
-                    _grant(connection, role)
+                lock_migrations(connection)
+                added = apply_migrations(connection, None, role, workspace_id or f"wsp_{secrets.token_hex(8)}")
         except psycopg.errors.InsufficientPrivilege as error:
             raise UnusableDatabase(f"only the owner migrates: {error.diag.message_primary}") from error
     return added
 
 
-def _set_up(connection: Connection) -> None:
+def set_up(connection: Connection) -> None:
+    """An empty schema of ours, if there is none."""
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise UnusableDatabase(f"the database's encoding is {encoding}; make one with ENCODING 'UTF8'")
@@ -65,14 +63,29 @@ def _set_up(connection: Connection) -> None:
             return
 
 
-def _apply(connection: Connection, workspace_id: str) -> list[str]:
+def lock_migrations(connection: Connection) -> None:
+    """One migrates or restores at a time: the row without a name is the lock."""
+    connection.execute("SELECT 1 FROM migration WHERE name = '' FOR UPDATE")
+
+
+def apply_migrations(
+    connection: Connection, wanted: list[str] | None, role: str | None = None, workspace_id: str | None = None
+) -> list[str]:
+    """Applies what is missing, of the wanted ones if there are any named; the names of what was applied.
+
+    A record is founded when there is none and it gets a workspace's name; then the role gets its rights.
+    """
     added = []
     for file, text in _missing(connection):
+        if wanted is not None and file not in wanted:
+            continue
         connection.execute(text.encode())
         connection.execute("INSERT INTO migration VALUES (%s, %s)", (file, sha256(text.encode()).digest()))
         added.append(file)
-    if connection.execute("SELECT count(*) FROM installation").fetchone() == (0,):
+    if workspace_id is not None and connection.execute("SELECT count(*) FROM installation").fetchone() == (0,):
         _found(connection, workspace_id)
+    if role is not None:
+        _grant(connection, role)
     return added
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Context, Decimal
 from typing import Any
 
 from ...domain.tree import Frontier, pack, unpack
 from .. import ids, sealing
-from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Integration, Job, Part, PeriodHead
+from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Integration, Job, PeriodHead
 
 CUSTOMER = (
     "c.shard_key, c.environment_id, c.shard_key, c.customer_id, c.slot_key, c.unit, c.created_at, c.last_sequence, "
-    "c.total, c.last_recorded_at, c.locked_through, c.locked_root, c.locked_total, c.locked_count"
+    "c.total, c.last_recorded_at, c.locked_through, c.locked_root, c.locked_total, c.locked_count, c.seal"
 )
 CUSTOMER_WIDTH = CUSTOMER.count(",") + 1
 HEAD = (
@@ -36,7 +35,8 @@ CHECKPOINT = (
     "k.invoice_reference, k.previous_checkpoint_id, k.created_at, k.parts"
 )
 LOG = (
-    "l.id, l.environment_id, e.name, l.origin, l.blinding_key, l.size, l.published_size, k.note, k.published_at "
+    "l.id, l.environment_id, e.name, l.origin, l.blinding_key, l.size, l.published_size, k.note, k.published_at, "
+    "l.verifier_key, l.restored_from, l.seal "
     "FROM log l JOIN environment e ON e.id = l.environment_id "
     "LEFT JOIN log_checkpoint k ON k.log_id = l.id AND k.size = l.published_size"
 )
@@ -81,7 +81,7 @@ def api_key_of(row: Any) -> ApiKey:
 
 
 def customer_of(row: Any) -> Customer:
-    values: list[Any] = [*row[:8], units_of(row[8]), *row[9:12], units_of(row[12]), row[13]]
+    values: list[Any] = [*row[:8], units_of(row[8]), *row[9:12], units_of(row[12]), *row[13:]]
     return Customer(*values)
 
 
@@ -108,7 +108,7 @@ def delta_of(row: Any) -> Delta:
 
 
 def checkpoint_of(row: Any) -> Checkpoint:
-    parts = [Part(period, size, bytes.fromhex(root)) for period, size, root in json.loads(row[17])]
+    parts = sealing.parts_of(row[17])
     public = f"chk_{row[0].hex()}{row[2].hex()}"
     values: list[Any] = [*row[3:9], *map(units_of, row[9:12]), *row[12:17], parts]
     return Checkpoint(numbered(row[0], row[1]), public, row[0], *values)
@@ -126,6 +126,7 @@ def new_customer_row(c: Customer, numbers: dict[bytes, int]) -> tuple[Any, ...]:
     return (
         c.shard_key, c.environment_id, c.customer_id, c.slot_key, c.unit, c.created_at, c.last_sequence, c.total,
         c.last_recorded_at, c.locked_through, c.locked_root, c.locked_total, c.locked_count, numbers[c.shard_key],
+        c.seal,
     )  # fmt: skip
 
 

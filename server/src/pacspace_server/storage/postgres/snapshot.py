@@ -27,8 +27,10 @@ from ..records import (
     LogEntry,
     PeriodHead,
     Profile,
+    ReplacedTree,
 )
 from . import statements
+from .columns import column
 from .rows import (
     CHECKPOINT,
     CUSTOMER,
@@ -90,7 +92,7 @@ class PostgresSnapshot:
 
     def _environments(self, where: str, values: Values) -> list[Environment]:
         rows = self._all(
-            "SELECT e.id, e.workspace_id, e.name, e.log_id, l.origin, e.clock_at "
+            "SELECT e.id, e.workspace_id, e.name, e.log_id, l.origin, e.clock_at, l.restored_from "
             f"FROM environment e JOIN log l ON l.id = e.log_id {where}",
             values,
         )
@@ -343,6 +345,17 @@ class PostgresSnapshot:
     def log(self, log_id: int) -> Log:
         return Log(*self._one(f"SELECT {LOG} WHERE l.id = %s", (log_id,)))
 
+    def logs(self, environment_id: int) -> list[Log]:
+        rows = self._all(f"SELECT {LOG} WHERE l.environment_id = %s ORDER BY l.id", (environment_id,))
+        return [Log(*row) for row in rows]
+
+    def replaced_trees(self, customer: Customer, period: str) -> list[ReplacedTree]:
+        rows = self._all(
+            "SELECT shard_key, period, origin, opening, closing, root, seal FROM replaced_tree WHERE shard_key = %s AND period = %s",
+            (customer.id, period),
+        )
+        return [ReplacedTree(*row) for row in rows]
+
     def log_by_origin(self, origin: str) -> Log | None:
         row = self._one(f"SELECT {LOG} WHERE l.origin = %s", (_plain(origin),))
         return Log(*row) if row else None
@@ -368,6 +381,10 @@ class PostgresSnapshot:
             "SELECT hash FROM log_node WHERE log_id = %s AND level = %s AND node_index = %s", (log_id, level, index)
         )
         return row[0] if row else None
+
+    def closed_entries(self, log_id: int, slots: Sequence[bytes]) -> dict[bytes, int]:
+        sql = "SELECT slot, entry_index FROM closed_slot WHERE log_id = %s AND slot = ANY(%s)"
+        return dict(self._all(sql, (log_id, column("bytea", slots)))) if slots else {}
 
     def changed_heads(self, environment_id: int, limit: int) -> list[tuple[Customer, PeriodHead]]:
         return self._with_heads(

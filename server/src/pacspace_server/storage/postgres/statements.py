@@ -36,7 +36,7 @@ NEW_DELTAS = Many(
 )
 NEW_CUSTOMERS = Many(
     "INSERT INTO customer SELECT * FROM {rows}",
-    "bytea bigint text bytea text bigint bigint amount bigint text bytea amount bigint bigint",
+    "bytea bigint text bytea text bigint bigint amount bigint text bytea amount bigint bigint bytea",
 )
 SET_CUSTOMERS = Many(
     "UPDATE customer c SET last_sequence = n.last_sequence, total = n.total, last_recorded_at = n.last_recorded_at, "

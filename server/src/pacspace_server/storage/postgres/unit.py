@@ -117,6 +117,7 @@ class PostgresUnit(UpkeepUnit):
         self._one("SELECT 1 FROM environment WHERE id = %s FOR SHARE", (customer.environment_id,))
         self._check_environment(customer.environment_id)
         customer.id = customer.shard_key
+        customer.seal = sealing.customer_seal(self.secret, customer)
         self._customers[customer.shard_key] = customer
         self._numbers[customer.shard_key] = 0
         return customer

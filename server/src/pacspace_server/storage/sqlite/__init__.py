@@ -1,5 +1,6 @@
 """The embedded engine: one SQLite file, write-ahead log, durable at every commit."""
 
+from .backup import check, restore
 from .database import SqliteStorage
 
-__all__ = ["SqliteStorage"]
+__all__ = ["SqliteStorage", "check", "restore"]

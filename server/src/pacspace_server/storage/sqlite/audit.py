@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..records import Checkpoint, Customer, Key
+from ..records import Checkpoint, Customer, Key, LogEntry
 from .rows import CHECKPOINT, CUSTOMER, checkpoint_of, customer_of
 from .snapshot import SqliteSnapshot
+
+_ROOTS = (
+    ("proof_root: {} rows differ from their checkpoint's root", "proof_root r JOIN checkpoint k ON k.id = r.checkpoint "
+     "WHERE r.root <> k.proof_root AND NOT EXISTS (SELECT 1 FROM replaced_tree t WHERE k.locked = 1 AND t.customer = k.customer "
+     "AND t.period = k.period AND t.root = r.root)"),
+    ("replaced_tree: {} roots lead nowhere", "replaced_tree t WHERE t.root IS NOT NULL AND NOT EXISTS (SELECT 1 FROM proof_root r "
+     "JOIN checkpoint k ON k.id = r.checkpoint WHERE r.root = t.root AND k.locked = 1 AND k.customer = t.customer AND k.period = t.period)"),
+)  # fmt: skip
 
 
 class SqliteAudit(SqliteSnapshot):
@@ -19,6 +27,10 @@ class SqliteAudit(SqliteSnapshot):
 
     def count_deltas(self) -> int:
         return int(self._one("SELECT count(*) FROM delta", ())[0])
+
+    def count_months(self, environment_id: int) -> int:
+        sql = "SELECT count(*) FROM period_head p JOIN customer c ON c.id = p.customer WHERE c.environment_id = ?"
+        return int(self._one(sql, (environment_id,))[0])
 
     def all_customers(self, environment_id: int) -> Iterator[Customer]:
         for row in self._connection.execute(
@@ -39,17 +51,22 @@ class SqliteAudit(SqliteSnapshot):
     def idempotency_rows(self) -> Iterator[tuple[bytes, Key | None, Key | None, bytes, bytes]]:
         yield from self._connection.execute("SELECT key_hash, delta, checkpoint, body_mac, seal FROM idempotency")
 
-    def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str]]:
+    def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str, int, bytes | None]]:
         yield from self._connection.execute(
-            "SELECT size, root, note FROM log_checkpoint WHERE log_id = ? ORDER BY size", (log_id,)
+            "SELECT size, root, note, published_at, seal FROM log_checkpoint WHERE log_id = ? ORDER BY size", (log_id,)
         )
 
-    def log_nodes(self, log_id: int) -> dict[tuple[int, int], bytes]:
-        rows = self._all("SELECT level, node_index, hash FROM log_node WHERE log_id = ?", (log_id,))
-        return {(row[0], row[1]): row[2] for row in rows}
+    def all_log_entries(self, log_id: int) -> Iterator[LogEntry]:
+        rows = self._connection.execute(
+            "SELECT entry_index, entry, leaf_hash, commitments FROM log_entry WHERE log_id = ? ORDER BY entry_index",
+            (log_id,),
+        )
+        return (LogEntry(*row) for row in rows)
 
-    def closed_slots(self, log_id: int) -> dict[bytes, int]:
-        return dict(self._all("SELECT slot, entry_index FROM closed_slot WHERE log_id = ?", (log_id,)))
+    def log_counts(self, log_id: int) -> tuple[int, int]:
+        (nodes,) = self._one("SELECT count(*) FROM log_node WHERE log_id = ?", (log_id,))
+        (slots,) = self._one("SELECT count(*) FROM closed_slot WHERE log_id = ?", (log_id,))
+        return nodes, slots
 
     def stray_rows(self) -> list[str]:
         """Rows whose owner is not there."""
@@ -60,7 +77,8 @@ class SqliteAudit(SqliteSnapshot):
             ("customer", "environment_id", "environment"), ("proof_root", "checkpoint", "checkpoint"),
             ("idempotency", "delta", "delta"), ("idempotency", "checkpoint", "checkpoint"),
             ("log_entry", "log_id", "log"), ("log_node", "log_id", "log"), ("log_checkpoint", "log_id", "log"),
-            ("closed_slot", "log_id", "log"), ("profile", "customer", "customer"), ("job", "environment_id", "environment"),
+            ("closed_slot", "log_id", "log"), ("profile", "customer", "customer"), ("replaced_tree", "customer", "customer"),
+            ("environment", "log_id", "log"), ("log", "environment_id", "environment"), ("job", "environment_id", "environment"),
         ):  # fmt: skip
             count = self._one(
                 f"SELECT count(*) FROM {child} WHERE {column} IS NOT NULL AND {column} NOT IN (SELECT id FROM {parent})",
@@ -68,8 +86,7 @@ class SqliteAudit(SqliteSnapshot):
             )[0]
             if count:
                 strays.append(f"{child}: {count} rows name a {parent} that is not there")
-        roots = self._one(
-            "SELECT count(*) FROM proof_root r JOIN checkpoint k ON k.id = r.checkpoint WHERE r.root <> k.proof_root",
-            (),
-        )[0]
-        return strays + ([f"proof_root: {roots} rows differ from their checkpoint's root"] if roots else [])
+        for problem, source in _ROOTS:
+            count = self._one(f"SELECT count(*) FROM {source}", ())[0]
+            strays += [problem.format(count)] if count else []
+        return strays

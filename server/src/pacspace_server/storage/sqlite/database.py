@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
 
-from ..protocols import Lease, Unit, UnusableDatabase
+from ..backups import Backup, Shown, contents
+from ..protocols import Lease, Renewal, Unit, UnusableDatabase
+from ..records import Environment
 from .audit import SqliteAudit
+from .backup import copy_database
+from .migrating import migrate
+from .renewal import SqliteRenewal
 from .unit import Kept, SqliteUnit
 
 T = TypeVar("T")
@@ -76,7 +78,8 @@ class SqliteStorage:
             migrate(self._writer, workspace_id)
         except apsw.Error as error:
             raise UnusableDatabase(f"{self.path} can't be opened: {error}") from error
-        self.secret: bytes = _value(self._writer, "SELECT secret FROM installation")
+        secret: Any = self._writer.execute("SELECT secret FROM installation").fetchall()[0][0]
+        self.secret: bytes = secret
 
     def _connect(self, cache_kib: int) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), statementcachesize=200)
@@ -138,12 +141,35 @@ class SqliteStorage:
         self.commit(unit)
         return result
 
+    def renew(self, environment: Environment, work: Callable[[Renewal], T]) -> T:
+        with self._write_lock:
+            self._kept.forget()
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(SqliteRenewal(self._writer, self.secret))
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+        return result
+
+    def back_up(self, file: Path, shown: Shown) -> Backup:
+        source = self._connect(_READER_CACHE_KIB)
+        try:
+            source.execute("BEGIN")
+            held = contents(SqliteAudit(source, self.secret))  # reads, so that the snapshot is taken
+            copy_database(source, file, shown)
+        finally:
+            source.close()
+        return held
+
     def scrub(self) -> str | None:
         """Moves the write-ahead log, which still holds what was erased, into the file and empties it."""
         with self._write_lock:
             self._writer.set_busy_timeout(0)
             try:
-                busy = _value(self._writer, "PRAGMA wal_checkpoint(TRUNCATE)")
+                busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][0]
             except apsw.BusyError:
                 busy = True
             finally:
@@ -156,50 +182,3 @@ class SqliteStorage:
     def close(self) -> None:
         for connection in [*self._readers, self._writer]:
             connection.close()
-
-
-def migrate(connection: apsw.Connection, workspace_id: str | None = None) -> None:
-    """Brings the schema up to date, in one transaction; refuses a file that a newer or altered version wrote."""
-    folder = resources.files(__package__).joinpath("migrations")
-    known = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    with connection:
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, checksum BLOB NOT NULL) WITHOUT ROWID"
-        )
-        applied: dict[str, bytes] = dict(_rows(connection, "SELECT name, checksum FROM migration ORDER BY name"))
-        for name in applied.keys() - {file.name for file in known}:
-            raise UnusableDatabase(
-                f"the database has migration {name}, which this version does not know: use a newer one"
-            )
-        for file in known:
-            text = file.read_text("utf-8")
-            checksum = sha256(text.encode()).digest()
-            if file.name not in applied:
-                connection.execute(text)
-                connection.execute("INSERT INTO migration VALUES (?, ?)", (file.name, checksum))
-            elif applied[file.name] != checksum:
-                raise UnusableDatabase(f"migration {file.name} is not the one that made this database")
-        if _value(connection, "SELECT count(*) FROM installation") == 0:
-            _found(connection, workspace_id or f"wsp_{secrets.token_hex(8)}")
-
-
-def _rows(connection: apsw.Connection, sql: str) -> list[Any]:
-    return connection.execute(sql).fetchall()
-
-
-def _value(connection: apsw.Connection, sql: str) -> Any:
-    return _rows(connection, sql)[0][0]
-
-
-def _found(connection: apsw.Connection, workspace_id: str) -> None:
-    """The first rows: an installation secret, a workspace, its two environments and their logs."""
-    connection.execute(
-        "INSERT INTO installation VALUES (1, ?, ?, CAST(unixepoch('subsec') * 1000000 AS INTEGER))",
-        (secrets.token_bytes(32), workspace_id),
-    )
-    for number, name in enumerate(("sandbox", "production"), 1):
-        connection.execute("INSERT INTO environment VALUES (?, ?, ?, ?, NULL)", (number, workspace_id, name, number))
-        connection.execute(
-            "INSERT INTO log (id, environment_id, origin, blinding_key) VALUES (?, ?, ?, ?)",
-            (number, number, f"pacspace.log/{name}/{secrets.token_hex(16)}", secrets.token_bytes(32)),
-        )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ...domain.amounts import amount_text, units
 from ...domain.tree import Frontier, unpack
 from .. import ids
-from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Job, Part, PeriodHead
+from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Job, PeriodHead
+from ..sealing import parts_of
 
 CUSTOMER = (
     "id, environment_id, shard_key, customer_id, slot_key, unit, created_at, last_sequence, total, last_recorded_at, "
-    "locked_through, locked_root, locked_total, locked_count"
+    "locked_through, locked_root, locked_total, locked_count, seal"
 )
 HEAD = (
     "id, customer, period, opening, size, peaks, spine, merged, total, closing, root, frozen, first_recorded_at, "
@@ -31,7 +31,8 @@ CHECKPOINT = (
     "previous_checkpoint_id, created_at, parts"
 )
 LOG = (
-    "l.id, l.environment_id, e.name, l.origin, l.blinding_key, l.size, l.published_size, k.note, k.published_at "
+    "l.id, l.environment_id, e.name, l.origin, l.blinding_key, l.size, l.published_size, k.note, k.published_at, "
+    "l.verifier_key, l.restored_from, l.seal "
     "FROM log l JOIN environment e ON e.id = l.environment_id "
     "LEFT JOIN log_checkpoint k ON k.log_id = l.id AND k.size = l.published_size"
 )
@@ -43,6 +44,7 @@ KEY = (
 
 
 _INT64 = 2**63
+_FLAGS = {0: False, 1: True}  # any other number is none, and would be found by no condition
 
 
 def stored_total(total: int) -> int | str:
@@ -61,7 +63,7 @@ def api_key_of(row: Any) -> ApiKey:
 
 
 def customer_of(row: Any) -> Customer:
-    values: list[Any] = [*row[:8], total_of(row[8]), *row[9:12], total_of(row[12]), row[13]]
+    values: list[Any] = [*row[:8], total_of(row[8]), *row[9:12], total_of(row[12]), *row[13:]]
     return Customer(*values)
 
 
@@ -83,8 +85,8 @@ def delta_of(row: Any) -> Delta:
 
 
 def checkpoint_of(row: Any) -> Checkpoint:
-    parts = [Part(period, size, bytes.fromhex(root)) for period, size, root in json.loads(row[17])]
-    values: list[Any] = [*row[:3], bool(row[3]), *row[4:9], *map(total_of, row[9:12]), *row[12:17], parts]
+    parts = parts_of(row[17])
+    values: list[Any] = [*row[:3], _FLAGS[row[3]], *row[4:9], *map(total_of, row[9:12]), *row[12:17], parts]
     return Checkpoint(*values)
 
 

@@ -27,6 +27,7 @@ from ..records import (
     LogEntry,
     PeriodHead,
     Profile,
+    ReplacedTree,
 )
 from .rows import (
     CHECKPOINT,
@@ -72,7 +73,7 @@ class SqliteSnapshot:
 
     def _environments(self, where: str, values: tuple[Any, ...]) -> list[Environment]:
         rows = self._all(
-            "SELECT e.id, e.workspace_id, e.name, e.log_id, l.origin, e.clock_at "
+            "SELECT e.id, e.workspace_id, e.name, e.log_id, l.origin, e.clock_at, l.restored_from "
             f"FROM environment e JOIN log l ON l.id = e.log_id {where}",
             values,
         )
@@ -300,6 +301,18 @@ class SqliteSnapshot:
     def log(self, log_id: int) -> Log:
         return Log(*self._one(f"SELECT {LOG} WHERE l.id = ?", (log_id,)))
 
+    def logs(self, environment_id: int) -> list[Log]:
+        return [
+            Log(*row) for row in self._all(f"SELECT {LOG} WHERE l.environment_id = ? ORDER BY l.id", (environment_id,))
+        ]
+
+    def replaced_trees(self, customer: Customer, period: str) -> list[ReplacedTree]:
+        rows = self._all(
+            "SELECT customer, period, origin, opening, closing, root, seal FROM replaced_tree WHERE customer = ? AND period = ?",
+            (customer.id, period),
+        )
+        return [ReplacedTree(*row) for row in rows]
+
     def log_by_origin(self, origin: str) -> Log | None:
         row = self._one(f"SELECT {LOG} WHERE l.origin = ?", (origin,))
         return Log(*row) if row else None
@@ -325,6 +338,11 @@ class SqliteSnapshot:
             "SELECT hash FROM log_node WHERE log_id = ? AND level = ? AND node_index = ?", (log_id, level, index)
         )
         return row[0] if row else None
+
+    def closed_entries(self, log_id: int, slots: Sequence[bytes]) -> dict[bytes, int]:
+        sql = "SELECT entry_index FROM closed_slot WHERE log_id = ? AND slot = ?"
+        rows = ((slot, self._one(sql, (log_id, slot))) for slot in slots)
+        return {slot: row[0] for slot, row in rows if row}
 
     def changed_heads(self, environment_id: int, limit: int) -> list[tuple[Customer, PeriodHead]]:
         return self._with_heads(

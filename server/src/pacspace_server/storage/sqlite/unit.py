@@ -37,7 +37,17 @@ _INTEGRATED = (
     "previous_size", "integrated_size", "integrated_root", "integrated_peaks", "integrated_total", "entry_index",
     "batch_index", "batch_size", "seal",
 )  # fmt: skip
-_RECORD_TABLES = ("profile", "idempotency", "proof_root", "checkpoint", "delta", "day_total", "period_head", "customer")
+_RECORD_TABLES = (
+    "profile",
+    "replaced_tree",
+    "idempotency",
+    "proof_root",
+    "checkpoint",
+    "delta",
+    "day_total",
+    "period_head",
+    "customer",
+)
 
 
 class Kept:
@@ -114,12 +124,13 @@ class SqliteUnit(SqliteSnapshot):
         return customer
 
     def add_customer(self, customer: Customer) -> Customer:
+        customer.seal = sealing.customer_seal(self.secret, customer)
         self._connection.execute(
             "INSERT INTO customer (environment_id, shard_key, customer_id, slot_key, unit, created_at, last_sequence, "
-            "total, last_recorded_at, locked_total, locked_count) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0)",
+            "total, last_recorded_at, locked_total, locked_count, seal) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, ?)",
             (
                 customer.environment_id, customer.shard_key, customer.customer_id, customer.slot_key, customer.unit,
-                customer.created_at,
+                customer.created_at, customer.seal,
             ),
         )  # fmt: skip
         customer.id = self._connection.last_insert_rowid()
@@ -391,6 +402,12 @@ class SqliteUnit(SqliteSnapshot):
             "UPDATE environment SET log_id = ? WHERE id = ?", (self._connection.last_insert_rowid(), environment.id)
         )
 
+    def set_verifier_key(self, log: Log, key: str) -> None:
+        log.verifier_key = key
+        self._connection.execute(
+            "UPDATE log SET verifier_key = ?, seal = ? WHERE id = ?", (key, sealing.log_seal(self.secret, log), log.id)
+        )
+
     def empty(self, environment: Environment) -> None:
         self._kept.forget()
         mine = "customer IN (SELECT id FROM customer WHERE environment_id = ?)"
@@ -420,11 +437,6 @@ class SqliteUnit(SqliteSnapshot):
         )
         log.size += len(entries)
         self._connection.execute("UPDATE log SET size = ? WHERE id = ?", (log.size, log.id))
-
-    def closed_entries(self, log_id: int, slots: Sequence[bytes]) -> dict[bytes, int]:
-        sql = "SELECT entry_index FROM closed_slot WHERE log_id = ? AND slot = ?"
-        rows = ((slot, self._one(sql, (log_id, slot))) for slot in slots)
-        return {slot: row[0] for slot, row in rows if row}
 
     def add_closed_slots(self, log_id: int, entries: Mapping[bytes, int]) -> None:
         rows = [(log_id, slot, index) for slot, index in entries.items()]
@@ -460,8 +472,8 @@ class SqliteUnit(SqliteSnapshot):
 
     def publish(self, log_id: int, size: int, root: bytes, note: str, at: int) -> None:
         self._connection.execute(
-            "INSERT INTO log_checkpoint VALUES (?, ?, ?, ?, ?) ON CONFLICT (log_id, size) DO NOTHING",
-            (log_id, size, root, note, at),
+            "INSERT INTO log_checkpoint VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (log_id, size) DO NOTHING",
+            (log_id, size, root, note, at, sealing.log_checkpoint_seal(self.secret, log_id, size, root, note, at)),
         )
         self._connection.execute(
             "UPDATE log SET published_size = ? WHERE id = ? AND published_size <= ?", (size, log_id, size)

@@ -1,0 +1,107 @@
+"""`pacspace new-log`, and `pacspace trust`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from .. import config as settings
+from ..log.signer import Signer
+from ..log.standing import give_keys, refusal
+from ..service.new_log import DamagedLog, Renewed, renew
+from ..service.restored import trust_file
+from ..storage.protocols import Storage
+from ..storage.records import Environment
+from .asking import ask, need_terminal
+from .output import EXIT_NOT_DONE, counted
+from .progress import progress
+from .wiring import AlreadyServed, exclusive, open_storage
+
+if TYPE_CHECKING:
+    from .output import Output
+
+LEASE_WAIT_S = 6.0
+NOTHING = "every log may go on: nothing was changed"
+
+
+def run_new_log(out: Output, values: Mapping[str, settings.Value], environment: str | None, yes: bool) -> int:
+    """Asks, lets each environment go on whose log can't, and says what became of its months."""
+    database = settings.database(values["database"])
+    with exclusive(database):
+        storage = open_storage(database, create=False)
+        try:
+            return _renew_all(out, storage, Signer(settings.signer_folder(values)), environment, yes)
+        except DamagedLog as damaged:
+            out.fail(str(damaged), EXIT_NOT_DONE)
+        finally:
+            storage.close()
+
+
+def _renew_all(out: Output, storage: Storage, signer: Signer, environment: str | None, yes: bool) -> int:
+    reasons = _refused(storage, signer, environment)
+    if not reasons:
+        out.show({"renewed": []}, NOTHING)
+        return 0
+    for _, reason in reasons:
+        out.say(reason)
+    if not yes:
+        need_terminal(out, "going on in a new log")
+        names = " and ".join(found.name for found, _ in reasons)
+        ask(out, f"Freeze this log and go on in a new one ({names})? It can't be undone.", "nothing was changed")
+    renewed = [_renew(out, storage, signer, found) for found, _ in reasons]
+    give_keys(storage, signer)
+    out.show({"renewed": [asdict(one) for one in renewed]}, "\n".join(map(_words, renewed)))
+    return 0
+
+
+def _refused(storage: Storage, signer: Signer, environment: str | None) -> list[tuple[Environment, str]]:
+    """The environments whose logs can't go on, with the reasons."""
+    with storage.snapshot() as snapshot:
+        found = [
+            (each, refusal(snapshot, signer, snapshot.log(each.log_id)))
+            for each in snapshot.environments()
+            if environment in (None, each.name)
+        ]
+    return [(each, reason) for each, reason in found if reason is not None]
+
+
+def _renew(out: Output, storage: Storage, signer: Signer, environment: Environment) -> Renewed:
+    lease = storage.lease(f"integrator/{environment.id}")
+    deadline = time.monotonic() + LEASE_WAIT_S
+    while lease.hold() is None:
+        # A server that was killed keeps it for some seconds.
+        if time.monotonic() > deadline:
+            raise AlreadyServed(f"a server process works on the {environment.name} log: stop all of them first")
+        time.sleep(0.2)
+    with storage.snapshot() as snapshot:
+        total = snapshot.count_months(environment.id)
+    with progress("moving", total, "months", out.as_json) as advance:
+        renewed = renew(storage, signer, environment, advance)
+    lease.release()
+    return renewed
+
+
+def _words(renewed: Renewed) -> str:
+    signed = (
+        "how much was signed is not known" if renewed.signed_size is None else f"{renewed.signed_size:,} were signed"
+    )
+    return (
+        f"{renewed.environment}: goes on in {renewed.origin}, from a backup with "
+        f"{counted(renewed.backup_size, 'published entry', 'published entries')} of {renewed.frozen} ({signed}).\n"
+        f"  {counted(renewed.months_kept, 'locked month')} stayed with their proof roots; "
+        f"{counted(renewed.months_moved, 'month')} went on in new trees, {renewed.locked_anew:,} of them locked under a new "
+        "proof root.\n  Its key, for your customers (`pacspace trust` prints the whole trust file):\n"
+        f"  {renewed.verifier_key}"
+    )
+
+
+def run_trust(out: Output, values: Mapping[str, settings.Value], environment: str) -> None:
+    """Prints the trust file of an environment's record."""
+    storage = open_storage(settings.database(values["database"]), create=False)
+    with storage.snapshot() as snapshot:
+        side = next(each for each in snapshot.environments() if each.name == environment)
+        text = trust_file(snapshot, snapshot.log(side.log_id))
+    storage.close()
+    out.show({"trust": text}, text.rstrip("\n"))

@@ -1,0 +1,41 @@
+"""Where a log stands: whether it goes on from what was signed before, and whose key it has."""
+
+from __future__ import annotations
+
+from ..storage.protocols import Snapshot, Storage
+from ..storage.records import Log
+from . import logtree
+from .signer import KEY_ADVICE, Signer, SigningRefused
+
+
+def refusal(snapshot: Snapshot, signer: Signer, log: Log) -> str | None:
+    """Why nothing is signed for this log, and what to do; None when it may go on."""
+    try:
+        signer.check(log.origin, log.size, lambda size: logtree.root_at(snapshot, log.id, size))
+    except SigningRefused as refused:
+        return str(refused)
+    if log.size and log.verifier_key not in (None, str(signer.verifier_key(log.origin))):
+        return f"the signing key of {log.origin} in {signer.folder} is another one than the log was signed with: {KEY_ADVICE}"
+    return None
+
+
+def give_keys(storage: Storage, signer: Signer) -> None:
+    """A key for each log in use that has signed nothing yet; and the database learns the public half of each key.
+
+    The logs before it are frozen: whoever let the record go on may have ended before doing so.
+    """
+    with storage.snapshot() as snapshot:
+        environments = snapshot.environments()
+        logs = [snapshot.log(environment.log_id) for environment in environments]
+        earlier = [
+            log for environment in environments for log in snapshot.logs(environment.id) if log.id != environment.log_id
+        ]
+    for log in earlier:
+        if not signer.is_frozen(log.origin):
+            signer.freeze(log.origin)
+    for log in logs:
+        if log.size == 0 and signer.last_signed(log.origin) is None:
+            signer.create_key(log.origin)
+        key = str(signer.verifier_key(log.origin)) if signer.has_key(log.origin) else None
+        if key is not None and log.verifier_key != key and (log.verifier_key is None or log.size == 0):
+            storage.write(lambda unit: unit.set_verifier_key(log, key))  # noqa: B023

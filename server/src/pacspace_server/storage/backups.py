@@ -1,0 +1,82 @@
+"""Backups: what every engine's has in common. A file is there whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pacspace_proofs.note import parse_log_checkpoint
+from pacspace_proofs.tree import root_of_leaves
+
+if TYPE_CHECKING:
+    from .protocols import Audit
+
+# Given how much there is to do and what it is counted in; gives what is to be called with each part done.
+Shown = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
+
+
+class UnusableBackup(Exception):
+    """The file can't be restored; the message says why."""
+
+
+@dataclass(frozen=True)
+class BackupLog:
+    """How far a log in use was. `root` is that of its published entries."""
+
+    environment_id: int
+    environment: str
+    origin: str
+    size: int
+    published_size: int
+    root: bytes
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a backup holds."""
+
+    customers: int
+    deltas: int
+    logs: list[BackupLog]
+
+
+def contents(audit: Audit) -> Backup:
+    """What a snapshot holds."""
+    environments = audit.environments()
+    logs = []
+    for log in (audit.log(environment.log_id) for environment in environments):
+        root = parse_log_checkpoint(log.note).root if log.note is not None else root_of_leaves([])
+        logs.append(BackupLog(log.environment_id, log.environment, log.origin, log.size, log.published_size, root))
+    customers = sum(audit.count_customers(environment.id, None) for environment in environments)
+    return Backup(customers, audit.count_deltas(), logs)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A file to write instead, of mode 0600, that takes the place of `path` when it is on disk."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    temporary.touch(mode=0o600)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.rename(path)
+        sync_folder(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes what was renamed in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

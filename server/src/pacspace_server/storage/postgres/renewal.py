@@ -1,0 +1,82 @@
+"""Going on in a new log: what is stored of it. The application's role may not do so: it changes leaves and locks."""
+
+from __future__ import annotations
+
+from ...domain.tree import pack
+from .. import sealing
+from ..records import Checkpoint, Customer, Environment, Log, LogEntry, PeriodHead, ReplacedTree
+from .rows import number_of
+from .snapshot import PostgresSnapshot
+
+
+class PostgresRenewal(PostgresSnapshot):
+    """A write transaction that stores everything at once."""
+
+    def alone(self, environment: Environment) -> None:
+        """Whoever adds a customer, and whoever takes or keeps the integrator's lease, waits for the end."""
+        self._one("SELECT 1 FROM environment WHERE id = %s FOR UPDATE", (environment.id,))
+        self._one("SELECT 1 FROM lease WHERE name = %s FOR UPDATE", (f"integrator/{environment.id}",))
+
+    def add_log(self, environment: Environment, log: Log, first: LogEntry) -> None:
+        (log.id,) = self._one("SELECT coalesce(max(id), 0) + 1 FROM log")
+        self.connection.execute(
+            "INSERT INTO log (id, environment_id, origin, blinding_key, size, verifier_key, restored_from, seal) "
+            "VALUES (%s, %s, %s, %s, 1, %s, %s, %s)",
+            (
+                log.id, environment.id, log.origin, log.blinding_key, log.verifier_key, log.restored_from,
+                sealing.log_seal(self.secret, log),
+            ),
+        )  # fmt: skip
+        self.connection.execute(
+            "INSERT INTO log_entry VALUES (%s, %s, %s, %s, NULL)", (log.id, first.index, first.entry, first.leaf_hash)
+        )
+        self.connection.execute("UPDATE environment SET log_id = %s WHERE id = %s", (log.id, environment.id))
+
+    def replace_tree(self, head: PeriodHead, before: ReplacedTree) -> None:
+        self.connection.execute(
+            "INSERT INTO replaced_tree VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (
+                before.customer, before.period, before.origin, before.opening, before.closing, before.root,
+                sealing.tree_seal(self.secret, before),
+            ),
+        )  # fmt: skip
+        month = head.customer, head.period
+        for closing, leaf in ((False, head.opening), (True, head.closing)):
+            self.connection.execute(
+                "UPDATE leaf SET leaf = %s WHERE shard_key = %s AND period = %s AND closing = %s",
+                (leaf, *month, closing),
+            )
+        frontier = head.frontier
+        self.connection.execute(
+            "UPDATE period_head SET peaks = %s, spine = %s, merged = %s, root = %s WHERE shard_key = %s AND period = %s",
+            (pack(frontier.peaks), pack(frontier.spine), pack(frontier.merged), head.root, *month),
+        )
+        self.connection.execute(
+            "UPDATE integrated_head SET integrated_size = 0, integrated_root = NULL, integrated_peaks = NULL, "
+            "integrated_total = NULL, entry_index = NULL, batch_index = NULL, batch_size = NULL, previous_size = 0, "
+            "seal = NULL WHERE shard_key = %s AND period = %s",
+            month,
+        )
+        self.connection.execute(
+            "INSERT INTO changed_head SELECT %s, %s, %s, environment_id FROM customer WHERE shard_key = %s "
+            "ON CONFLICT (shard_key, period, size) DO NOTHING",
+            (*month, head.size, head.customer),
+        )
+
+    def replace_lock(self, checkpoint: Checkpoint) -> None:
+        number = number_of(checkpoint.id)
+        self.connection.execute(
+            "UPDATE checkpoint SET proof_root = %s, parts = %s, seal = %s WHERE shard_key = %s AND number = %s",
+            (
+                checkpoint.proof_root, sealing.checkpoint_parts(checkpoint),
+                sealing.checkpoint_seal(self.secret, checkpoint), checkpoint.customer, number,
+            ),
+        )  # fmt: skip
+        self.connection.execute(
+            "INSERT INTO proof_root VALUES (%s, %s, %s)", (checkpoint.proof_root, checkpoint.customer, number)
+        )
+
+    def set_locked_root(self, customer: Customer) -> None:
+        self.connection.execute(
+            "UPDATE customer SET locked_root = %s WHERE shard_key = %s", (customer.locked_root, customer.id)
+        )

@@ -1,0 +1,79 @@
+"""Backup and restore of the file, with SQLite's own copying of pages: a backup is an ordinary database."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from ..backups import Shown, UnusableBackup, sync_folder, whole_file
+from ..protocols import UnusableDatabase
+from .migrating import missing_migrations
+
+PAGES = 1_000
+
+
+def copy_database(source: apsw.Connection, file: Path, shown: Shown) -> None:
+    """Copies what the source's read transaction sees: a database that is written to meanwhile does not make it start over."""
+    total: Any = source.execute("PRAGMA page_count").fetchall()[0][0]
+    with whole_file(file) as temporary:
+        target = apsw.Connection(str(temporary))
+        try:
+            with target.backup("main", source, "main") as copying, shown(total, "pages") as advance:
+                while not copying.done:
+                    copying.step(PAGES)
+                    advance(min(PAGES, total))
+            # Complete in one file, wherever it is carried.
+            target.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            target.close()
+
+
+def check(file: Path) -> None:
+    """Raises UnusableBackup unless the file is a sound record of this version or an earlier one."""
+    try:
+        connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            problems = [row[0] for row in connection.execute("PRAGMA quick_check(20)")]
+            if problems != ["ok"]:
+                raise UnusableBackup(f"{file} is damaged: {'; '.join(problems)}")
+            missing_migrations(connection)
+            if not connection.execute("SELECT count(*) FROM installation").fetchall()[0][0]:
+                raise UnusableBackup(f"{file} holds no record")
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        raise UnusableBackup(f"{file} is no record, or is damaged: {error}") from error
+    except UnusableDatabase as error:
+        raise UnusableBackup(f"{file}: {error}") from error
+
+
+def restore(file: Path, path: Path, shown: Shown) -> Path | None:
+    """Puts a checked backup in a database's place. What was there is moved aside, never deleted: where to, or None."""
+    source = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        source.execute("BEGIN").execute("SELECT 1 FROM installation").fetchall()
+        arriving = path.with_name(path.name + ".restoring")
+        copy_database(source, arriving, shown)
+    finally:
+        source.close()
+    aside = _move_aside(path)
+    # A crash here leaves the copy as `.restoring` and the old record aside: restoring again does all of it.
+    arriving.rename(path)
+    sync_folder(path.parent)
+    return aside
+
+
+def _move_aside(path: Path) -> Path | None:
+    if not path.exists():
+        return None
+    aside = path.with_name(f"{path.name}.replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+    for suffix in ("-wal", "-shm", ""):
+        old = path.with_name(path.name + suffix)
+        if old.exists():
+            # The write-ahead log goes first: it belongs to the file that it is named after.
+            old.rename(aside.with_name(aside.name + suffix))
+    sync_folder(path.parent)
+    return aside

@@ -1,0 +1,63 @@
+"""The file's schema: numbered migrations with checksums, and the first rows."""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import sha256
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import apsw
+
+from ..protocols import UnusableDatabase
+
+
+def migrate(connection: apsw.Connection, workspace_id: str | None = None) -> None:
+    """Brings the schema up to date, in one transaction; refuses a file that a newer or altered version wrote."""
+    with connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, checksum BLOB NOT NULL) WITHOUT ROWID"
+        )
+        for name, text in missing_migrations(connection):
+            connection.execute(text)
+            connection.execute("INSERT INTO migration VALUES (?, ?)", (name, sha256(text.encode()).digest()))
+        if connection.execute("SELECT count(*) FROM installation").fetchall()[0][0] == 0:
+            _found(connection, workspace_id or f"wsp_{secrets.token_hex(8)}")
+
+
+def known_migrations() -> list[Traversable]:
+    """This version's migrations, in order."""
+    folder = resources.files(__package__).joinpath("migrations")
+    return sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+
+
+def missing_migrations(connection: apsw.Connection) -> list[tuple[str, str]]:
+    """What a file has yet to become, by name and text; refuses one that a newer or altered version wrote."""
+    known = known_migrations()
+    rows: list[Any] = connection.execute("SELECT name, checksum FROM migration").fetchall()
+    applied: dict[str, bytes] = dict(rows)
+    for name in applied.keys() - {file.name for file in known}:
+        raise UnusableDatabase(f"the database has migration {name}, which this version does not know: use a newer one")
+    missing = []
+    for file in known:
+        text = file.read_text("utf-8")
+        if file.name not in applied:
+            missing.append((file.name, text))
+        elif applied[file.name] != sha256(text.encode()).digest():
+            raise UnusableDatabase(f"migration {file.name} is not the one that made this database")
+    return missing
+
+
+def _found(connection: apsw.Connection, workspace_id: str) -> None:
+    """The first rows: an installation secret, a workspace, its two environments and their logs."""
+    connection.execute(
+        "INSERT INTO installation VALUES (1, ?, ?, CAST(unixepoch('subsec') * 1000000 AS INTEGER))",
+        (secrets.token_bytes(32), workspace_id),
+    )
+    for number, name in enumerate(("sandbox", "production"), 1):
+        connection.execute("INSERT INTO environment VALUES (?, ?, ?, ?, NULL)", (number, workspace_id, name, number))
+        connection.execute(
+            "INSERT INTO log (id, environment_id, origin, blinding_key) VALUES (?, ?, ?, ?)",
+            (number, number, f"pacspace.log/{name}/{secrets.token_hex(16)}", secrets.token_bytes(32)),
+        )

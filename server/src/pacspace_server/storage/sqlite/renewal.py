@@ -1,0 +1,59 @@
+"""Going on in a new log: what is stored of it in the file."""
+
+from __future__ import annotations
+
+from ...domain.tree import pack
+from .. import sealing
+from ..records import Checkpoint, Customer, Environment, Log, LogEntry, PeriodHead, ReplacedTree
+from .snapshot import SqliteSnapshot
+
+
+class SqliteRenewal(SqliteSnapshot):
+    """A write transaction that stores everything at once."""
+
+    def add_log(self, environment: Environment, log: Log, first: LogEntry) -> None:
+        self._connection.execute(
+            "INSERT INTO log (environment_id, origin, blinding_key, size, verifier_key, restored_from) "
+            "VALUES (?, ?, ?, 1, ?, ?)",
+            (environment.id, log.origin, log.blinding_key, log.verifier_key, log.restored_from),
+        )
+        log.id = self._connection.last_insert_rowid()
+        self._connection.execute("UPDATE log SET seal = ? WHERE id = ?", (sealing.log_seal(self.secret, log), log.id))
+        self._connection.execute(
+            "INSERT INTO log_entry VALUES (?, ?, ?, ?, NULL)", (log.id, first.index, first.entry, first.leaf_hash)
+        )
+        self._connection.execute("UPDATE environment SET log_id = ? WHERE id = ?", (log.id, environment.id))
+
+    def replace_tree(self, head: PeriodHead, before: ReplacedTree) -> None:
+        self._connection.execute(
+            "INSERT INTO replaced_tree VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                before.customer, before.period, before.origin, before.opening, before.closing, before.root,
+                sealing.tree_seal(self.secret, before),
+            ),
+        )  # fmt: skip
+        frontier = head.frontier
+        self._connection.execute(
+            "UPDATE period_head SET opening = ?, peaks = ?, spine = ?, merged = ?, closing = ?, root = ?, "
+            "integrated_size = 0, integrated_root = NULL, integrated_peaks = NULL, integrated_total = NULL, "
+            "entry_index = NULL, batch_index = NULL, batch_size = NULL, previous_size = 0, seal = NULL WHERE id = ?",
+            (
+                head.opening, pack(frontier.peaks), pack(frontier.spine), pack(frontier.merged), head.closing, head.root,
+                head.id,
+            ),
+        )  # fmt: skip
+
+    def replace_lock(self, checkpoint: Checkpoint) -> None:
+        self._connection.execute(
+            "UPDATE checkpoint SET proof_root = ?, parts = ?, seal = ? WHERE id = ?",
+            (
+                checkpoint.proof_root, sealing.checkpoint_parts(checkpoint),
+                sealing.checkpoint_seal(self.secret, checkpoint), checkpoint.id,
+            ),
+        )  # fmt: skip
+        self._connection.execute("INSERT INTO proof_root VALUES (?, ?)", (checkpoint.proof_root, checkpoint.id))
+
+    def set_locked_root(self, customer: Customer) -> None:
+        self._connection.execute(
+            "UPDATE customer SET locked_root = ? WHERE id = ?", (customer.locked_root, customer.id)
+        )
