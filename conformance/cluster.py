@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +23,7 @@ USER = "postgres"  # the server refuses to run as root
 class Cluster:
     """A running server with two roles: one owns the databases, the other is what PacSpace connects as."""
 
-    def __init__(self) -> None:
+    def __init__(self, *initdb: str) -> None:
         install()
         self._numbers = itertools.count(1)
         self.folder = Path(tempfile.mkdtemp(prefix="pacspace-postgres-"))
@@ -38,6 +41,7 @@ class Cluster:
             "UTF8",
             "--locale=C.UTF-8",
             "--no-instructions",
+            *initdb,
         )
         with socket.create_server(("127.0.0.1", 0)) as spare:
             self.port = spare.getsockname()[1]
@@ -55,6 +59,21 @@ class Cluster:
 
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
+
+    @property
+    def postmaster(self) -> int:
+        """Its process id."""
+        return int(Path(self.data, "postmaster.pid").read_text().split()[0])
+
+    def kill(self) -> None:
+        """SIGKILL to all its processes: the machine may as well have gone down."""
+        parent = self.postmaster
+        pids = [parent, *map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        while any(_runs(pid) for pid in pids):
+            time.sleep(0.005)
 
     def close(self) -> None:
         self.stop("immediate")
@@ -85,6 +104,13 @@ class Cluster:
             done = subprocess.run(command, stdout=output, stderr=output, timeout=120, cwd="/")
             output.seek(0)
             assert done.returncode == 0, output.read()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def install() -> None:
