@@ -68,7 +68,7 @@ class Cluster:
     def kill(self) -> None:
         """SIGKILL to all its processes: the machine may as well have gone down."""
         parent = self.postmaster
-        pids = [parent, *map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())]
+        pids = [parent, *_children(parent)]
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -95,6 +95,13 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def limit_files(self, size: int | None) -> None:
+        """No file may grow beyond that size by the hand of a backend; None lifts it."""
+        parent, limit = self.postmaster, "unlimited" if size is None else str(size)
+        for pid in [parent, *filter(_serves_application, _children(parent))]:
+            with contextlib.suppress(AssertionError):  # it ended meanwhile
+                self._run("/usr/bin/prlimit", f"--pid={pid}", f"--fsize={limit}:unlimited")
+
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(PROGRAMS / program), *arguments]
         if os.geteuid() == 0:
@@ -104,6 +111,17 @@ class Cluster:
             done = subprocess.run(command, stdout=output, stderr=output, timeout=120, cwd="/")
             output.seek(0)
             assert done.returncode == 0, output.read()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _serves_application(pid: int) -> bool:
+    try:
+        return APPLICATION.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def _runs(pid: int) -> bool:

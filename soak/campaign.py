@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from conformance.cluster import Cluster
+from conformance.server import BROKEN
 
 from .checks import check_record
 from .faults import Fault, faults_of
@@ -100,6 +100,7 @@ class Campaign:
         finally:
             load.stop()
         recover(record)
+        scene.collect()
         looked_at = check_record(record, customers, rng)
         record.rounds += 1
         self._count(fault, scene, looked_at)
@@ -139,11 +140,13 @@ class Campaign:
 
 def recover(record: Record) -> None:
     """Starts what is down; returns when every server says that it can record."""
-    record.start()
 
-    def ready(client: Any) -> bool:
-        return bool(client.get("/readyz").status == 200)
+    def ready() -> bool:
+        record.start()
+        try:
+            return all([client.get("/readyz").status == 200 for client in record.clients])
+        except BROKEN:
+            return False  # one died only now
 
-    for client in record.clients:
-        if not wait_until(lambda c=client: ready(c), READY_S, 0.05):  # type: ignore[misc]
-            raise Violation("start", f"not ready: {client.get('/readyz').body[:300]!r}")
+    if not wait_until(ready, READY_S, 0.05):
+        raise Violation("start", "not ready half a minute after the fault")

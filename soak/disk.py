@@ -83,6 +83,8 @@ class Disk:
         if self._points.trouble == "read-only":
             self._points.note_trouble(step)
             raise apsw.ReadOnlyError("attempt to write a readonly database")
+        if self._points.trouble == "broken":
+            raise apsw.IOError("disk I/O error")
 
     def sync(self, step: str, really: Any) -> None:
         """A sync, or what the armed fault and the disk's trouble make of it."""

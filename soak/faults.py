@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import resource
 import signal
 import time
 from collections.abc import Callable
@@ -54,6 +52,14 @@ def power(moment: str, step: str) -> Callable[[Scene], None]:
             scene.record.cluster.start()
 
     return strike
+
+
+def broken_disk(scene: Scene) -> None:
+    """A sync fails after its bytes were written, nothing can be written any more, and somebody starts the server anew."""
+    struck = scene.arm("wal sync", "fail for good", scene.rng.randint(1, 25), False)
+    scene.pause(0.2, 0.4)
+    for server in struck:
+        server.kill()
 
 
 def kill(scene: Scene) -> None:
@@ -141,33 +147,14 @@ def postgres_disk_full(scene: Scene) -> None:
     log = Path(cluster.folder) / "log"
     before = log.stat().st_size
     scene.load.heavy = True
-    limited = [cluster.postmaster, *application_backends(cluster.postmaster)]
-    limit_files(limited, WAL_SEGMENT)
+    cluster.limit_files(WAL_SEGMENT)
     full = wait_until(lambda: re.search(b"could not (extend|write)", log.read_bytes()[before:]), 8, 0.05)
     time.sleep(0.4)
     scene.load.heavy = False
-    limit_files([cluster.postmaster, *application_backends(cluster.postmaster)], resource.RLIM_INFINITY)
+    cluster.limit_files(None)
     if full:
         scene.hit("extending a table", "disk full")
     scene.pause(0.1, 0.3)
-
-
-def application_backends(postmaster: int) -> list[int]:
-    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    return [int(pid) for pid in children if b"record_application" in commandline(pid)]
-
-
-def commandline(pid: str) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
-def limit_files(pids: list[int], size: int) -> None:
-    for pid in pids:
-        if os.path.exists(f"/proc/{pid}"):
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 def _catalogue() -> list[Fault]:
@@ -180,6 +167,7 @@ def _catalogue() -> list[Fault]:
         ]
     ]  # fmt: skip
     found += [Fault(f"{how} wal sync", at_step(how, "wal sync"), (SQLITE,)) for how in ("die before", "die after", "fail")]
+    found += [Fault("broken disk", broken_disk, (SQLITE,))]
     found += [Fault(f"{how} lease", at_step(how, "lease"), (POSTGRES,)) for how in ("die before", "die after", "fail")]
     found += [
         Fault(f"{how} {step}", at_step(how, step), (POSTGRES,))

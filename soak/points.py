@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import os
 import signal
@@ -85,7 +86,7 @@ class Points:
 
     @property
     def trouble(self) -> str:
-        """What the disk suffers from right now: `full`, `read-only`, `slow` or nothing."""
+        """What the disk suffers from right now: `full`, `read-only`, `broken`, `slow` or nothing."""
         return self._trouble if time.monotonic() < self._trouble_ends_s else ""
 
     def note_trouble(self, step: str) -> None:
@@ -134,6 +135,9 @@ class Points:
                 self.lose_power()
                 die()
             case "fail":
+                refuse()
+            case "fail for good":
+                self._trouble, self._trouble_ends_s = "broken", math.inf
                 refuse()
             case "stop":
                 os.kill(os.getpid(), signal.SIGSTOP)

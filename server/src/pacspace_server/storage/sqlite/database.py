@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from ..protocols import Lease, Unit, UnusableDatabase
+from ..protocols import InDoubt, Lease, Unit, UnusableDatabase
 from .audit import SqliteAudit
 from .unit import Kept, SqliteUnit
 
@@ -115,8 +115,12 @@ class SqliteStorage:
     def commit(self, unit: Unit) -> None:
         try:
             self._writer.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             self.roll_back(unit)
+            if isinstance(error, apsw.IOError):
+                # A sync that failed leaves a whole transaction in the write-ahead log. Another one that is written there
+                # replaces it; a restart before that finds it, and it counts.
+                raise InDoubt("the disk failed during a commit") from error
             raise
         self._write_lock.release()
 
