@@ -14,9 +14,10 @@ from .record import POSTGRES, SQLITE, wait_until
 from .scene import Scene
 
 DAY_S = 86_400
+TAKEN_OVER_S = 10
 WAL_SEGMENT = 1 << 20  # of the campaign's own cluster: no file that must grow is larger
 COMMITS = ("emit", "lock", "fix", "publish")
-ALONE = ("fix", "sign", "sign: sync", "sign: rename", "publish", "lease")  # what one process at a time does
+ALONE = ("prepare", "signing", "fix", "sign", "sign: sync", "sign: rename", "publish", "lease")  # what one process at a time does
 BOTH = (SQLITE, POSTGRES)
 
 
@@ -72,11 +73,16 @@ def stop(step: str) -> Callable[[Scene], None]:
     """The process that integrates is stopped, another one takes over, and then it wakes up in the middle of its step."""
 
     def strike(scene: Scene) -> None:
-        struck = scene.arm(step, "stop", scene.rng.randint(1, 3), True)
+        struck = scene.arm(step, "stop after", scene.rng.randint(1, 3), True)
+        for server in struck:
+            server.stopped = True
+            scene.load.leave(server.client)
         size = scene.record.observer.size
-        wait_until(lambda: scene.record.observer.size > size + 1, 10)
+        taken_over = wait_until(lambda: scene.record.observer.size > size + 1, TAKEN_OVER_S)
+        scene.hit(step, "another one took over" if taken_over else "nobody took over")
         for server in struck:
             server.signal(signal.SIGCONT)
+            server.stopped = False
         scene.pause(0.5, 0.8)
 
     return strike
@@ -179,7 +185,7 @@ def _catalogue() -> list[Fault]:
         for moment, step in [("before", "wal sync"), ("after", "emit"), ("after", "lock")]
     ]
     found += [Fault(f"power after {step}", power("after", step)) for step in ("sign", "sign: rename", "publish")]
-    found += [Fault(f"stop {step}", stop(step), (POSTGRES,)) for step in ("fix", "sign", "publish")]
+    found += [Fault(f"stop {step}", stop(step), (POSTGRES,)) for step in ("prepare", "fix", "signing")]
     found += [Fault("kill", kill), Fault("kill again", kill), Fault("slow disk", slow_disk), Fault("clock", clock)]
     found += [Fault("disk full", trouble("full", 0.5), (SQLITE,)), Fault("disk full", postgres_disk_full, (POSTGRES,))]
     found += [Fault("read-only", trouble("read-only", 0.5)), Fault("older copy", serve_an_older_copy)]

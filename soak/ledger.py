@@ -82,6 +82,8 @@ class Ledger:
                 if NOTHING in reply.error["message"] and self.doubtful.pop(id(request), None):
                     self.denied |= {token_of(item) for item in request.items} - self.acknowledged.keys()
             return False
+        if reply.status == 202:  # the same key is under way; it stays in doubt
+            return False
         if reply.status not in (200, 201):
             raise Violation("reply", f"{reply.status} to {request.items[0]}: {reply.body[:300]!r}")
         self.acknowledge(request, reply.data["results"] if request.batch else [reply.data])

@@ -37,6 +37,7 @@ class Load:
     def __init__(self, clients: list[Client], ledger: Ledger, customers: list[str], seed: str) -> None:
         self.clients, self.ledger, self.customers = clients, ledger, customers
         self._over = threading.Event()
+        self._left: list[Client] = []
         self.heavy = False
         self._failures: list[Exception] = []
         self._run_id = secrets.token_hex(3)
@@ -46,6 +47,10 @@ class Load:
         ]
         for thread in self._threads:
             thread.start()
+
+    def leave(self, client: Client) -> None:
+        """Nothing new is sent there."""
+        self._left = [*self._left, client]
 
     def stop(self) -> None:
         self._over.set()
@@ -61,7 +66,7 @@ class Load:
     def _write(self, rng: random.Random, number: int) -> None:
         names, weights = list(ACTIONS), list(ACTIONS.values())
         while not self._over.is_set() and not self._failures:
-            client = rng.choice(self.clients)
+            client = rng.choice([client for client in self.clients if client not in self._left] or self.clients)
             action = getattr(self, f"_{rng.choices(names, weights)[0]}")
             started = time.monotonic()
             try:

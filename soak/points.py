@@ -139,8 +139,6 @@ class Points:
             case "fail for good":
                 self._trouble, self._trouble_ends_s = "broken", math.inf
                 refuse()
-            case "stop":
-                os.kill(os.getpid(), signal.SIGSTOP)
             case "cut before" | "cut after" | "doubt":
                 mark(how)
 
@@ -153,6 +151,8 @@ class Points:
                 die()
             case "fail after":
                 refuse()
+            case "stop after":
+                os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def die() -> None:

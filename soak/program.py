@@ -39,6 +39,7 @@ def main() -> None:
 
     points.lose_power = lose_power
     wrap_sqlite(points, rng)
+    wrap_integrator(points)
     if "postgres" in os.environ["SOAK_ENGINE"]:
         wrap_postgres(points, rng)
     wrap_clock(points)
@@ -122,6 +123,22 @@ def wrap_postgres(points: Points, rng: random.Random) -> None:
         points, PostgresStorage, lambda: rng.choice(kinds)("made to fail"),
         lambda unit, how: unit.connection.execute(f"SELECT 'soak: {how}'"),
     )  # fmt: skip
+
+
+def wrap_integrator(points: Points) -> None:
+    """Between its durable steps it holds no lock: there it may be stopped for long."""
+    from pacspace_server.log.integrator import Integrator
+
+    def wrap(name: str, step: str) -> None:
+        real = getattr(Integrator, name)
+
+        def method(self: Any, *arguments: Any) -> Any:
+            return points.carry_out(step, lambda: real(self, *arguments), lambda: None)
+
+        setattr(Integrator, name, method)
+
+    wrap("_prepare", "prepare")
+    wrap("_sign", "signing")
 
 
 def wrap_signer(points: Points, rng: random.Random) -> SignerFiles:

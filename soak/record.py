@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class FaultyServer(Server):
         os.mkfifo(folder / ORDERS)
         self._orders = os.open(folder / ORDERS, os.O_RDWR)
         self._hits_read = 0
+        self.stopped = False
 
     def start(self, *options: str) -> Server:
         self.hits()
@@ -104,7 +106,7 @@ class Record:
         ]
         self.start()
         self.origin = self._origin()
-        self.observer = Observer(self.origin, self.clients_alive)
+        self.observer = Observer(self.origin, [partial(self._client_of, server) for server in self.servers])
         self.customers = [f"kept_{n}" for n in range(5)]
         self.rounds = 0
 
@@ -127,8 +129,8 @@ class Record:
     def clients(self) -> list[Client]:
         return [server.client for server in self.servers]
 
-    def clients_alive(self) -> list[Client]:
-        return [server.client for server in self.servers if server.process is not None]
+    def _client_of(self, server: FaultyServer) -> Client | None:
+        return None if server.process is None or server.stopped else server.client
 
     @property
     def alive(self) -> list[FaultyServer]:
