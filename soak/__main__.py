@@ -6,17 +6,11 @@ import argparse
 import json
 import secrets
 import sys
-import tempfile
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
 
-from conformance.cluster import Cluster
-
-from .campaign import Campaign, Result
-from .faults import Fault, faults_of
-
-WAL_SEGMENTS = "--wal-segsize=1"
+from .campaign import Result, play
+from .faults import faults_of
 
 
 def arguments() -> argparse.Namespace:
@@ -55,24 +49,6 @@ def main() -> int:
     return 1 if result.violation or missing else 0
 
 
-def play(engine: str, seed: int, rounds: int, faults: list[Fault], say: object, bug: str | None = None) -> Result:
-    """A run in a temporary folder, which stays where it is when something was found."""
-    cluster = Cluster(WAL_SEGMENTS) if engine == "postgres" else None
-    folder = Path(tempfile.mkdtemp(prefix="pacspace-soak-"))
-    try:
-        result = Campaign(seed, folder, cluster, faults, bug, say).run(rounds)  # type: ignore[arg-type]
-    finally:
-        if cluster is not None:
-            cluster.close()
-    if result.violation and bug is None:
-        print(f"kept: {folder}", file=sys.stderr)
-    else:
-        import shutil
-
-        shutil.rmtree(folder)
-    return result
-
-
 def table(result: Result, missing: list[str], again: str) -> str:
     lines = ["", f"{'fault':24s} {'hit':>5s}  where"]
     for name, hits in sorted(result.hits.items()):
@@ -89,7 +65,7 @@ def table(result: Result, missing: list[str], again: str) -> str:
     if missing:
         lines.append(f"NEVER HIT: {', '.join(missing)}")
     if result.violation:
-        lines += [f"BROKEN in round {result.rounds + 1}: {result.violation}", f"again: {again}"]
+        lines += [f"BROKEN in round {result.rounds + 1}: {result.violation}", f"again: {again}", f"kept: {result.kept}"]
     return "\n".join(lines)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import shutil
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +15,7 @@ from conformance.cluster import Cluster
 from conformance.server import BROKEN
 
 from .checks import check_record
-from .faults import Fault, faults_of
+from .faults import WAL_SEGMENT, Fault
 from .ledger import Violation
 from .load import Load
 from .record import Record, wait_until
@@ -22,6 +24,11 @@ from .scene import Scene
 ROUNDS_PER_RECORD = 15
 FRESH = 4
 READY_S = 30
+Say = Callable[[str], None]
+
+
+def silent(line: str) -> None:
+    """For runs without progress."""
 
 
 @dataclass
@@ -41,6 +48,7 @@ class Result:
     missed: Counter[str] = field(default_factory=Counter)
     violation: str | None = None
     found_by: str | None = None
+    kept: str | None = None  # the folder, with databases and server logs
 
     def never_hit(self, faults: list[Fault]) -> list[str]:
         """Faults that never landed."""
@@ -57,7 +65,7 @@ class Campaign:
         cluster: Cluster | None,
         faults: list[Fault],
         bug: str | None = None,
-        say: Callable[[str], None] = lambda line: None,
+        say: Say = silent,
     ) -> None:
         self.seed, self.folder, self.cluster, self.faults, self.bug, self.say = seed, folder, cluster, faults, bug, say
         self.result = Result("postgres" if cluster else "sqlite", seed)
@@ -150,3 +158,19 @@ def recover(record: Record) -> None:
 
     if not wait_until(ready, READY_S, 0.05):
         raise Violation("start", "not ready half a minute after the fault")
+
+
+def play(engine: str, seed: int, rounds: int, faults: list[Fault], say: Say = silent, bug: str | None = None) -> Result:
+    """A run in a temporary folder, which stays where it is when something was found that nobody planted."""
+    cluster = Cluster(f"--wal-segsize={WAL_SEGMENT >> 20}") if engine == "postgres" else None
+    folder = Path(tempfile.mkdtemp(prefix="pacspace-soak-"))
+    try:
+        result = Campaign(seed, folder, cluster, faults, bug, say).run(rounds)
+    finally:
+        if cluster is not None:
+            cluster.close()
+    if result.violation and bug is None:
+        result.kept = str(folder)
+    else:
+        shutil.rmtree(folder)
+    return result

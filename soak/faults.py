@@ -17,7 +17,16 @@ DAY_S = 86_400
 TAKEN_OVER_S = 10
 WAL_SEGMENT = 1 << 20  # of the campaign's own cluster: no file that must grow is larger
 COMMITS = ("emit", "lock", "fix", "publish")
-ALONE = ("prepare", "signing", "fix", "sign", "sign: sync", "sign: rename", "publish", "lease")  # what one process at a time does
+ALONE = (
+    "prepare",
+    "signing",
+    "fix",
+    "sign",
+    "sign: sync",
+    "sign: rename",
+    "publish",
+    "lease",
+)  # what one process at a time does
 BOTH = (SQLITE, POSTGRES)
 
 
@@ -164,7 +173,9 @@ def postgres_disk_full(scene: Scene) -> None:
 
 
 def _catalogue() -> list[Fault]:
-    found = [Fault(f"{how} {step}", at_step(how, step)) for step in COMMITS for how in ("die before", "die after", "fail")]
+    found = [
+        Fault(f"{how} {step}", at_step(how, step)) for step in COMMITS for how in ("die before", "die after", "fail")
+    ]
     found += [
         Fault(f"{how} {step}", at_step(how, step))
         for how, step in [
@@ -172,7 +183,9 @@ def _catalogue() -> list[Fault]:
             ("die before", "sign: sync"), ("die after", "sign: rename"),
         ]
     ]  # fmt: skip
-    found += [Fault(f"{how} wal sync", at_step(how, "wal sync"), (SQLITE,)) for how in ("die before", "die after", "fail")]
+    found += [
+        Fault(f"{how} wal sync", at_step(how, "wal sync"), (SQLITE,)) for how in ("die before", "die after", "fail")
+    ]
     found += [Fault("broken disk", broken_disk, (SQLITE,))]
     found += [Fault(f"{how} lease", at_step(how, "lease"), (POSTGRES,)) for how in ("die before", "die after", "fail")]
     found += [

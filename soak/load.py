@@ -26,7 +26,10 @@ SCOPE_DAYS = 400
 def scope() -> dict[str, str]:
     """Dates around everything that is recorded."""
     now = datetime.now(UTC)
-    return {"startDate": f"{now - timedelta(days=SCOPE_DAYS):%Y-%m-%d}", "endDate": f"{now + timedelta(days=300):%Y-%m-%d}"}
+    return {
+        "startDate": f"{now - timedelta(days=SCOPE_DAYS):%Y-%m-%d}",
+        "endDate": f"{now + timedelta(days=300):%Y-%m-%d}",
+    }
 
 
 class Load:
@@ -112,7 +115,9 @@ class Load:
         if "referenceId" in item:
             reply = Request([item | {"delta": item["delta"] + 1}], False, None).send(client)
             if reply.status not in (409, 503):
-                raise Violation("reply", f"{reply.status} to another delta under a known reference: {reply.body[:300]!r}")
+                raise Violation(
+                    "reply", f"{reply.status} to another delta under a known reference: {reply.body[:300]!r}"
+                )
 
     def _lock(self, client: Client, rng: random.Random) -> None:
         self.ledger.lock_month(client, rng.choice(self.customers), month_of(past(rng)))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from conformance.logreader import fetch
 from conformance.server import BROKEN, Client
+
 from pacspace_proofs.note import LogCheckpoint, VerifierKey, parse_log_checkpoint, parse_verifier_key, signed_by
 
 from .ledger import Violation
