@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .ledger import Violation
 from .older_copy import serve_an_older_copy
 from .record import POSTGRES, SQLITE, wait_until
-from .scene import Scene
+from .scene import BETWEEN, Scene
 
 DAY_S = 86_400
-TAKEN_OVER_S = 10
+TAKEN_OVER_S = 30
 WAL_SEGMENT = 1 << 20  # of the campaign's own cluster: no file that must grow is larger
 COMMITS = ("emit", "lock", "fix", "publish")
 ALONE = (
@@ -78,20 +79,21 @@ def kill(scene: Scene) -> None:
     scene.pause(0.05, 0.3)
 
 
-def stop(step: str) -> Callable[[Scene], None]:
-    """The process that integrates is stopped, another one takes over, and then it wakes up in the middle of its step."""
+def stop(step: str, moment: str) -> Callable[[Scene], None]:
+    """A process is stopped, others go on without it, and then it wakes up in the middle of its step."""
 
     def strike(scene: Scene) -> None:
-        struck = scene.arm(step, "stop after", scene.rng.randint(1, 3), True)
+        struck = scene.arm(step, f"stop {moment}", scene.rng.randint(1, 3), step in ALONE)
         for server in struck:
             server.stopped = True
             scene.load.leave(server.client)
         size = scene.record.observer.size
-        taken_over = wait_until(lambda: scene.record.observer.size > size + 1, TAKEN_OVER_S)
-        scene.hit(step, "another one took over" if taken_over else "nobody took over")
+        others_go_on = wait_until(lambda: scene.record.observer.size > size + 1, TAKEN_OVER_S)
         for server in struck:
             server.signal(signal.SIGCONT)
             server.stopped = False
+        if struck and not others_go_on:
+            raise Violation("unverified", f"with one process stopped in {step}, the other one verified nothing")
         scene.pause(0.5, 0.8)
 
     return strike
@@ -137,7 +139,7 @@ def kill_postgres(scene: Scene) -> None:
     assert scene.record.cluster is not None
     scene.pause(0.1, 0.8)
     scene.record.cluster.kill()
-    for step in {step for server in scene.record.servers for step in server.steps()}:
+    for step in {step for server in scene.record.servers for step in server.steps()} or {BETWEEN}:
         scene.hit(step, "PostgreSQL killed")
     scene.pause(0.0, 0.5)
     scene.record.cluster.start()
@@ -148,7 +150,7 @@ def away(scene: Scene) -> None:
     """The database can't be reached for a while, and all connections are lost."""
     assert scene.record.wire is not None
     scene.pause(0.1, 0.5)
-    for step in {step for server in scene.record.servers for step in server.steps()} or {"between steps"}:
+    for step in {step for server in scene.record.servers for step in server.steps()} or {BETWEEN}:
         scene.hit(step, "database away")
     scene.record.wire.go_away(1.2)
     time.sleep(1.2)
@@ -198,7 +200,8 @@ def _catalogue() -> list[Fault]:
         for moment, step in [("before", "wal sync"), ("after", "emit"), ("after", "lock")]
     ]
     found += [Fault(f"power after {step}", power("after", step)) for step in ("sign", "sign: rename", "publish")]
-    found += [Fault(f"stop {step}", stop(step), (POSTGRES,)) for step in ("prepare", "fix", "signing")]
+    found += [Fault(f"stop {step}", stop(step, "after"), (POSTGRES,)) for step in ("prepare", "signing")]
+    found += [Fault(f"stop in {step}", stop(step, "before"), (POSTGRES,)) for step in ("emit", "fix")]
     found += [Fault("kill", kill), Fault("kill again", kill), Fault("slow disk", slow_disk), Fault("clock", clock)]
     found += [Fault("disk full", trouble("full", 0.5), (SQLITE,)), Fault("disk full", postgres_disk_full, (POSTGRES,))]
     found += [Fault("read-only", trouble("read-only", 0.5)), Fault("older copy", serve_an_older_copy)]

@@ -139,6 +139,8 @@ class Points:
             case "fail for good":
                 self._trouble, self._trouble_ends_s = "broken", math.inf
                 refuse()
+            case "stop before":
+                os.kill(os.getpid(), signal.SIGSTOP)
             case "cut before" | "cut after" | "doubt":
                 mark(how)
 
