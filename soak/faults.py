@@ -15,7 +15,7 @@ from .record import POSTGRES, SQLITE, wait_until
 from .scene import BETWEEN, Scene
 
 DAY_S = 86_400
-TAKEN_OVER_S = 30
+TAKEN_OVER_S = 45
 WAL_SEGMENT = 1 << 20  # of the campaign's own cluster: no file that must grow is larger
 COMMITS = ("emit", "lock", "fix", "publish")
 ALONE = (
@@ -88,7 +88,7 @@ def stop(step: str, moment: str) -> Callable[[Scene], None]:
             server.stopped = True
             scene.load.leave(server.client)
         size = scene.record.observer.size
-        others_go_on = wait_until(lambda: scene.record.observer.size > size + 1, TAKEN_OVER_S)
+        others_go_on = wait_until(lambda: scene.record.observer.size > size, TAKEN_OVER_S)
         for server in struck:
             server.signal(signal.SIGCONT)
             server.stopped = False

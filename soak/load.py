@@ -69,7 +69,10 @@ class Load:
     def _write(self, rng: random.Random, number: int) -> None:
         names, weights = list(ACTIONS), list(ACTIONS.values())
         while not self._over.is_set() and not self._failures:
-            client = rng.choice([client for client in self.clients if client not in self._left] or self.clients)
+            # Each has a server of its own, so that one that does not answer does not hold up all of them.
+            client = self.clients[number % len(self.clients)]
+            if client in self._left:
+                client = next(other for other in self.clients if other not in self._left)
             action = getattr(self, f"_{rng.choices(names, weights)[0]}")
             started = time.monotonic()
             try:
@@ -99,7 +102,7 @@ class Load:
         self.ledger.send(client, Request([self.item(rng)], False, key))
 
     def _batch(self, client: Client, rng: random.Random) -> None:
-        count = rng.choice([2, 5, 30]) if not self.heavy else 60
+        count = rng.choice([2, 5, 12]) if not self.heavy else 60
         key = secrets.token_hex(8) if rng.random() < 0.5 else None
         self.ledger.send(client, Request([self.item(rng) for _ in range(count)], True, key))
 

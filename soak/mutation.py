@@ -55,17 +55,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make soak-mutants", description=__doc__)
     parser.add_argument("--bug", default="", help="only bugs whose name begins so")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--verbose", action="store_true", help="also what the check said")
     asked = parser.parse_args()
     seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
     print(
         f"make soak-mutants SEED={seed}\n\n{'planted bug':34s} {'engine':9s} {'fault':20s} found in round, by",
         flush=True,
     )
-    found = [try_mutant(mutant, seed) for mutant in MUTANTS if mutant.bug.startswith(asked.bug)]
+    found = [try_mutant(mutant, seed, asked.verbose) for mutant in MUTANTS if mutant.bug.startswith(asked.bug)]
     return 0 if all(found) else 1
 
 
-def try_mutant(mutant: Mutant, seed: int) -> bool:
+def try_mutant(mutant: Mutant, seed: int, verbose: bool) -> bool:
     """Whether it went as it must."""
     started = time.monotonic()
     result = play(mutant.engine, seed, mutant.rounds, faults_of(mutant.engine, mutant.fault), silent, mutant.bug)
@@ -75,6 +76,8 @@ def try_mutant(mutant: Mutant, seed: int) -> bool:
         outcome = f"not in {mutant.rounds}" + ("" if mutant.expected else ": another defence holds")
     seconds = time.monotonic() - started
     print(f"{mutant.bug:34s} {mutant.engine:9s} {mutant.fault:20s} {outcome}  ({seconds:.0f} s)", flush=True)
+    if result.violation and verbose:
+        print(f"    {result.violation[:600]}", flush=True)
     return bool(result.violation) or not mutant.expected
 
 

@@ -106,6 +106,9 @@ class Record:
         ]
         self.start()
         self.origin = self._origin()
+        if bug is not None:  # how the record began is not what the bug is to be found by
+            for server in self.servers:
+                server.restart()
         self.observer = Observer(self.origin, [partial(self._client_of, server) for server in self.servers])
         self.customers = [f"kept_{n}" for n in range(5)]
         self.rounds = 0
@@ -141,8 +144,8 @@ class Record:
         path = self.signer / f"{self.origin.rpartition('/')[2]}.signed"
         try:
             return json.loads(path.read_text())
-        except ValueError as error:
-            raise Violation("last-signed", f"{path.name} can't be read: {path.read_text()!r}") from error
+        except (OSError, ValueError) as error:
+            raise Violation("last-signed", f"{path.name} can't be read: {error}") from error
 
     def fsck(self) -> None:
         done = run_command("fsck", "--database", self.direct, "--signer-dir", str(self.signer), folder=self.folder)
