@@ -44,9 +44,9 @@ MUTANTS = [
     Mutant("head size off", SQLITE, "die after fix"),
     Mutant("published before signed", SQLITE, "die after publish"),
     Mutant("no root comparison", SQLITE, "older copy"),
-    Mutant("no lease guard", POSTGRES, "stop", 9),
-    Mutant("no signer fencing", POSTGRES, "stop", 9, expected=False),
-    Mutant("no fencing at all", POSTGRES, "stop", 9),
+    Mutant("no lease guard", POSTGRES, "stop prepare"),
+    Mutant("no signer fencing", POSTGRES, "stop prepare", expected=False),
+    Mutant("no fencing at all", POSTGRES, "stop prepare"),
 ]
 
 
