@@ -174,41 +174,45 @@ def postgres_disk_full(scene: Scene) -> None:
     scene.pause(0.1, 0.3)
 
 
-def _catalogue() -> list[Fault]:
-    found = [
-        Fault(f"{how} {step}", at_step(how, step)) for step in COMMITS for how in ("die before", "die after", "fail")
-    ]
-    found += [
-        Fault(f"{how} {step}", at_step(how, step))
-        for how, step in [
-            ("die before", "sign"), ("die after", "sign"), ("fail", "sign"), ("fail after", "sign"),
-            ("die before", "sign: sync"), ("die after", "sign: rename"),
-        ]
-    ]  # fmt: skip
-    found += [
-        Fault(f"{how} wal sync", at_step(how, "wal sync"), (SQLITE,)) for how in ("die before", "die after", "fail")
-    ]
-    found += [Fault("broken disk", broken_disk, (SQLITE,))]
-    found += [Fault(f"{how} lease", at_step(how, "lease"), (POSTGRES,)) for how in ("die before", "die after", "fail")]
-    found += [
-        Fault(f"{how} {step}", at_step(how, step), (POSTGRES,))
-        for step in (*COMMITS, "lease") for how in ("cut before", "cut after")
-    ]  # fmt: skip
-    found += [Fault("doubt emit", at_step("doubt", "emit"), (POSTGRES,))]
-    found += [
-        Fault(f"power {moment} {step}", power(moment, step), (SQLITE,))
-        for moment, step in [("before", "wal sync"), ("after", "emit"), ("after", "lock")]
-    ]
-    found += [Fault(f"power after {step}", power("after", step)) for step in ("sign", "sign: rename", "publish")]
-    found += [Fault(f"stop {step}", stop(step, "after"), (POSTGRES,)) for step in ("prepare", "signing")]
-    found += [Fault(f"stop in {step}", stop(step, "before"), (POSTGRES,)) for step in ("emit", "fix")]
-    found += [Fault("kill", kill), Fault("kill again", kill), Fault("slow disk", slow_disk), Fault("clock", clock)]
-    found += [Fault("disk full", trouble("full", 0.5), (SQLITE,)), Fault("disk full", postgres_disk_full, (POSTGRES,))]
-    found += [Fault("read-only", trouble("read-only", 0.5)), Fault("older copy", serve_an_older_copy)]
-    return [*found, Fault("kill PostgreSQL", kill_postgres, (POSTGRES,)), Fault("away", away, (POSTGRES,))]
-
-
-FAULTS = _catalogue()
+DEADLY, CUTS = ("die before", "die after", "fail"), ("cut before", "cut after")
+FILE, SERVER = (SQLITE,), (POSTGRES,)
+# How a step goes wrong, which steps, on which engines.
+AT_STEPS: list[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = [
+    (DEADLY, (*COMMITS, "sign"), BOTH),
+    (("fail after",), ("sign",), BOTH),
+    (("die before",), ("sign: sync",), BOTH),
+    (("die after",), ("sign: rename",), BOTH),
+    (DEADLY, ("wal sync",), FILE),
+    (("die before", "fail"), ("file sync",), FILE),
+    (DEADLY, ("lease",), SERVER),
+    (CUTS, (*COMMITS, "lease"), SERVER),
+    (("doubt",), ("emit",), SERVER),
+]
+POWER: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
+    ("before", ("wal sync", "file sync"), FILE),
+    ("after", ("emit", "lock"), FILE),
+    ("after", ("sign", "sign: rename", "publish"), BOTH),
+]
+OTHERS = [
+    Fault("kill", kill),
+    Fault("kill again", kill),
+    Fault("slow disk", slow_disk),
+    Fault("clock", clock),
+    Fault("read-only", trouble("read-only", 0.5)),
+    Fault("older copy", serve_an_older_copy),
+    Fault("broken disk", broken_disk, FILE),
+    Fault("disk full", trouble("full", 0.5), FILE),
+    Fault("disk full", postgres_disk_full, SERVER),
+    Fault("kill PostgreSQL", kill_postgres, SERVER),
+    Fault("away", away, SERVER),
+    *(Fault(f"stop {step}", stop(step, "after"), SERVER) for step in ("prepare", "signing")),
+    *(Fault(f"stop in {step}", stop(step, "before"), SERVER) for step in ("emit", "fix")),
+]
+FAULTS = [
+    *(Fault(f"{how} {step}", at_step(how, step), engines) for hows, steps, engines in AT_STEPS for step in steps for how in hows),
+    *(Fault(f"power {moment} {step}", power(moment, step), engines) for moment, steps, engines in POWER for step in steps),
+    *OTHERS,
+]  # fmt: skip
 
 
 def faults_of(engine: str, name: str | None = None) -> list[Fault]:

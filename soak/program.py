@@ -20,6 +20,7 @@ from .points import Points
 STEPS = {
     "add_delta": "emit", "add_checkpoint": "lock", "add_log_entries": "fix", "publish": "publish", "move_lease": "lease",
 }  # fmt: skip
+WAL_PAGES = 200  # the log is moved into the file often, so that faults meet that too
 RANK = {step: place for place, step in enumerate(["other", *STEPS.values()])}
 
 
@@ -97,6 +98,14 @@ def wrap_sqlite(points: Points, rng: random.Random) -> None:
     from pacspace_server.storage.sqlite.unit import SqliteUnit
 
     mark_units(SqliteUnit)
+    connect = SqliteStorage._connect
+
+    def connected(self: Any, cache_kib: int) -> Any:
+        connection = connect(self, cache_kib)
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+        return connection
+
+    SqliteStorage._connect = connected  # type: ignore[method-assign]
     errors = [apsw.FullError("database or disk is full"), apsw.BusyError("database is locked")]
     wrap_commit(points, SqliteStorage, lambda: rng.choice(errors))
 
