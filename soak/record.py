@@ -38,7 +38,7 @@ class FaultyServer(Server):
         self.environment |= {"SOAK_BUG": bug} if bug else {}
         os.mkfifo(folder / ORDERS)
         self._orders = os.open(folder / ORDERS, os.O_RDWR)
-        self._hits_read = 0
+        self._hits_read = self._sent = 0
         self.stopped = False
 
     def start(self, *options: str) -> Server:
@@ -59,6 +59,13 @@ class FaultyServer(Server):
 
     def order(self, **order: Any) -> None:
         os.write(self._orders, json.dumps(order).encode() + b"\n")
+        self._sent += 1
+
+    @property
+    def obedient(self) -> bool:
+        """Whether every order so far was carried out; a dead server has none to follow."""
+        path = self.folder / HITS
+        return self.dead or (path.exists() and path.read_text().count('"obeyed"') >= self._sent)
 
     def hits(self) -> list[dict[str, str]]:
         """The strikes since this was asked last."""

@@ -49,6 +49,7 @@ class Scene:
         for server in servers:
             if server not in struck:
                 server.order(do="disarm")
+                wait_until(lambda s=server: s.obedient, 5)  # else it might strike later
         return struck
 
     def _collect(self, server: FaultyServer) -> bool:
