@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -101,15 +102,20 @@ def _no_root_comparison() -> None:
     )
 
 
-def _answer_after(seconds: float) -> None:
-    """A commit is waited for no longer than that."""
+def _answer_after(seconds: float, late_s: float = 0.0) -> None:
+    """A commit is waited for no longer than that, and begins so much later."""
     from pacspace_server.storage.committer import Committer
 
     async def write(self: Any, work: Callable[[Any], Any]) -> Any:
         unit = self._storage.begin()
         result = work(unit)
         unit.flush()
-        commit = self._loop.run_in_executor(self._thread, self._storage.commit, unit)
+
+        def later() -> None:
+            time.sleep(late_s)
+            self._storage.commit(unit)
+
+        commit = self._loop.run_in_executor(self._thread, later)
         await asyncio.wait({commit}, timeout=seconds)
         return result
 
@@ -118,7 +124,7 @@ def _answer_after(seconds: float) -> None:
 
 @bug("answered before the commit")
 def _answered_before() -> None:
-    _answer_after(0)
+    _answer_after(0, 0.05)
 
 
 @bug("answered when the disk is slow")

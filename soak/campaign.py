@@ -101,7 +101,7 @@ class Campaign:
         fault, rng = self.fault(number), random.Random(f"{self.seed}:{number}")
         record = self._record_of(number)
         customers = [*record.customers, *(f"r{number}_{n}" for n in range(FRESH))]
-        load = Load(record.clients, record.ledger, customers, f"{self.seed}:{number}")
+        load = Load(record.servers, record.ledger, customers, f"{self.seed}:{number}")
         scene = Scene(record, load, rng)
         try:
             fault.strike(scene)

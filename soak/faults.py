@@ -86,7 +86,7 @@ def stop(step: str, moment: str) -> Callable[[Scene], None]:
         struck = scene.arm(step, f"stop {moment}", scene.rng.randint(1, 3), step in ALONE)
         for server in struck:
             server.stopped = True
-            scene.load.leave(server.client)
+            scene.load.leave(server)
         size = scene.record.observer.size
         others_go_on = wait_until(lambda: scene.record.observer.size > size, TAKEN_OVER_S)
         for server in struck:

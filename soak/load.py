@@ -7,12 +7,13 @@ import random
 import secrets
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from conformance.history import month_of
-from conformance.server import BROKEN, Client
+from conformance.server import BROKEN, Client, Server
 
 from .ledger import Ledger, Request, Violation
 
@@ -33,14 +34,15 @@ def scope() -> dict[str, str]:
 
 
 class Load:
-    """Writers against some clients until `stop`. Raises the first broken promise then."""
+    """Writers against some servers until `stop`, on connections of their own. Raises the first broken promise then."""
 
     _tokens = itertools.count(1)
 
-    def __init__(self, clients: list[Client], ledger: Ledger, customers: list[str], seed: str) -> None:
-        self.clients, self.ledger, self.customers = clients, ledger, customers
+    def __init__(self, servers: Sequence[Server], ledger: Ledger, customers: list[str], seed: str) -> None:
+        self.clients = [Client(server, server.key) for server in servers]
+        self.ledger, self.customers = ledger, customers
         self._over = threading.Event()
-        self._left: list[Client] = []
+        self._left: list[Server] = []
         self.heavy = False
         self._failures: list[Exception] = []
         self._run_id = secrets.token_hex(3)
@@ -51,9 +53,9 @@ class Load:
         for thread in self._threads:
             thread.start()
 
-    def leave(self, client: Client) -> None:
+    def leave(self, server: Server) -> None:
         """Nothing new is sent there."""
-        self._left = [*self._left, client]
+        self._left = [*self._left, server]
 
     def stop(self) -> None:
         self._over.set()
@@ -71,8 +73,8 @@ class Load:
         while not self._over.is_set() and not self._failures:
             # Each has a server of its own, so that one that does not answer does not hold up all of them.
             client = self.clients[number % len(self.clients)]
-            if client in self._left:
-                client = next(other for other in self.clients if other not in self._left)
+            if client.server in self._left:
+                client = next(other for other in self.clients if other.server not in self._left)
             action = getattr(self, f"_{rng.choices(names, weights)[0]}")
             started = time.monotonic()
             try:
