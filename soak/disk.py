@@ -110,6 +110,10 @@ class DiskFile(apsw.VFSFile):
     def excepthook(self, *_: Any) -> None:
         """SQLite gets the error; nobody else needs it."""
 
+    def xRead(self, amount: int, offset: int) -> bytes:
+        with self._disk.lock:  # nobody reads what a power cut leaves before the process is gone
+            return super().xRead(amount, offset)
+
     def xWrite(self, data: bytes, offset: int) -> None:
         if self._path is None:
             return super().xWrite(data, offset)
