@@ -15,10 +15,10 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-postgres check format serve bench lock vectors docs clean
+.PHONY: help setup demo test test-postgres check format serve bench soak soak-mutants lock vectors docs clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP)  ## make .venv and install the locked packages (the others do this when needed)
 
@@ -49,6 +49,13 @@ serve: $(STAMP)  ## start a server on this machine
 
 bench: $(STAMP)  ## the speed and memory figures
 	@$(PY) bench/run.py
+
+soak: $(STAMP)  ## a campaign of faults on real servers (ENGINE=postgres ROUNDS=200 SEED=... FAULT=kill)
+	@$(PY) -m soak --engine $(or $(ENGINE),sqlite) --rounds $(or $(ROUNDS),200) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(FAULT),--fault "$(FAULT)") $(SOAK_ARGS)
+
+soak-mutants: $(STAMP)  ## bugs planted into the server, each of which the campaign must find (BUG=...)
+	@$(PY) -m soak.mutation $(if $(SEED),--seed $(SEED)) $(if $(BUG),--bug "$(BUG)")
 
 vectors: $(STAMP)  ## write the test vectors anew
 	@$(PY) proofs/vectors/generate.py

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,13 +21,14 @@ OLDEST, NEWEST = 15, 18
 VERSION = int(os.environ.get("POSTGRES", OLDEST))
 DEBIAN = Path(f"/usr/lib/postgresql/{OLDEST}/bin")
 OWNER, APPLICATION = "record_owner", "record_application"
+PORTS = 5
 USER = "postgres"  # the server refuses to run as root
 
 
 class Cluster:
     """A running server with two roles: one owns the databases, the other is what PacSpace connects as."""
 
-    def __init__(self, version: int) -> None:
+    def __init__(self, version: int = VERSION, *initdb: str) -> None:
         install()  # also for the newest: Debian's package makes the user
         self._numbers = itertools.count(1)
         self.folder = Path(tempfile.mkdtemp(prefix="pacspace-postgres-"))
@@ -43,12 +47,22 @@ class Cluster:
             "UTF8",
             "--locale=C.UTF-8",
             "--no-instructions",
+            *initdb,
         )
-        with socket.create_server(("127.0.0.1", 0)) as spare:
-            self.port = spare.getsockname()[1]
-        self.start()
+        self._start_on_spare_port()
         for role in (OWNER, APPLICATION):
             self.sql("postgres", f"CREATE ROLE {role} LOGIN")
+
+    def _start_on_spare_port(self) -> None:
+        """Between finding a port and taking it another process may be quicker."""
+        for attempt in range(PORTS):
+            with socket.create_server(("127.0.0.1", 0)) as spare:
+                self.port = spare.getsockname()[1]
+            try:
+                return self.start()
+            except AssertionError:
+                if attempt == PORTS - 1:
+                    raise
 
     @property
     def data(self) -> str:
@@ -60,6 +74,23 @@ class Cluster:
 
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
+
+    @property
+    def postmaster(self) -> int:
+        """Its process id."""
+        return int(Path(self.data, "postmaster.pid").read_text().split()[0])
+
+    def kill(self) -> None:
+        """SIGKILL to all its processes: the machine may as well have gone down."""
+        parent = self.postmaster
+        pids = [parent, *_children(parent)]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        while any(_runs(pid) for pid in pids):
+            time.sleep(0.005)
+        # What init has not reaped yet would pass for a running server.
+        Path(self.data, "postmaster.pid").unlink()
 
     def close(self) -> None:
         self.stop("immediate")
@@ -89,6 +120,13 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def limit_files(self, size: int | None) -> None:
+        """No file may grow beyond that size by the hand of a backend; None lifts it."""
+        parent, limit = self.postmaster, "unlimited" if size is None else str(size)
+        for pid in [parent, *filter(_serves_application, _children(parent))]:
+            with contextlib.suppress(AssertionError):  # it ended meanwhile
+                self._run("/usr/bin/prlimit", f"--pid={pid}", f"--fsize={limit}:unlimited")
+
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), *arguments]
         if os.geteuid() == 0:
@@ -98,6 +136,24 @@ class Cluster:
             done = subprocess.run(command, stdout=output, stderr=output, timeout=120, cwd="/")
             output.seek(0)
             assert done.returncode == 0, output.read()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _serves_application(pid: int) -> bool:
+    try:
+        return APPLICATION.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def install() -> None:

@@ -202,6 +202,7 @@ class Server:
         self.database = new_postgres(folder) if POSTGRES else f"sqlite:///{folder}/record.db"
         self.url = ""
         self.key: str | None = None
+        self.command, self.environment = COMMAND, dict[str, str]()
         self.process: subprocess.Popen[str] | None = None
         self.clients: dict[str | None, Client] = {}
         self.contract: Contract | None = None
@@ -214,11 +215,12 @@ class Server:
             arguments += ["--workers", str(WORKERS)]
         with self.log_path.open("a") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, *arguments],
+                [*self.command, *arguments],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
                 cwd=self.folder,
+                env=os.environ | self.environment,
                 start_new_session=True,
             )
         document = self._ready()

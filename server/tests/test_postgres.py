@@ -333,6 +333,32 @@ def test_a_database_that_is_gone_and_comes_back(book: Book) -> None:
     assert book.emit("cust", -1).delta.sequence == 2
 
 
+def test_a_writer_that_stops_in_the_middle_is_shut_out(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others get at its customer without it, and when it wakes up it writes all of it again: each is recorded once."""
+    assert "idle_in_transaction_session_timeout = '10s'" in database.WRITE
+    monkeypatch.setattr(database, "WRITE", database.WRITE.replace("10s", "200ms"))
+    book.emit("cust", -1_000_000_000, reference="r0")
+    stopped, awake = PostgresStorage(book.engine.url), threading.Event()  # type: ignore[attr-defined]
+
+    def late(unit: Unit) -> Any:
+        outcome = record_delta(unit, book.command("cust", -2_000_000_000, reference="late"))
+        awake.wait(30)
+        return outcome
+
+    thread = threading.Thread(target=lambda: outcomes.append(stopped.write(late)))
+    outcomes: list[Any] = []
+    thread.start()
+    while not stopped._pool._planned_s:  # until it is in its transaction
+        time.sleep(0.01)
+    time.sleep(0.1)
+    assert book.emit("cust", -3_000_000_000, reference="other").delta.sequence == 2
+    awake.set()
+    thread.join(30)
+    assert outcomes[0].delta.sequence == 3
+    stopped.close()
+    assert fsck(book.storage, book.signer).problems == []
+
+
 def test_a_deadlock_is_tried_again(book: Book) -> None:
     """A unit that the server ends because of a deadlock runs again, and both are recorded."""
     book.emit("a", -1)

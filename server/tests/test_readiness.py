@@ -158,7 +158,7 @@ def test_a_log_that_stands_still_is_not_ready_for_verification(book: Book) -> No
         found = await readiness.checks(True)
         assert found["log"] == f"{origin}: deltas have waited 60 s"
         assert found["integrator"] == "it last looked for new deltas 60 s ago"
-        assert found["signing"] == "refused: this database is older than what was signed"
+        assert found["signing"] == "nothing is signed: this database is older than what was signed"
 
     ask(book, work)
 

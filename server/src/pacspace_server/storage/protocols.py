@@ -47,7 +47,7 @@ class LeaseLost(Exception):
 
 
 class InDoubt(Exception):
-    """The database was lost during a commit and has not come back: what was asked may be recorded or not."""
+    """The database was lost during a commit and has not come back, or its disk failed then: what was asked may be recorded or not."""
 
 
 class Snapshot(Protocol):
@@ -268,7 +268,7 @@ class Storage(Protocol):
         ...
 
     def commit(self, unit: Unit) -> None:
-        """Makes a flushed transaction durable; on any exception nothing was written."""
+        """Makes a flushed transaction durable. InDoubt: it may be written; on any other exception nothing was."""
         ...
 
     def roll_back(self, unit: Unit) -> None: ...

@@ -78,7 +78,7 @@ class Pool:
                     if time.monotonic() - planned_s > REPLAN_S:
                         connection.execute("DISCARD PLANS")
                         planned_s = time.monotonic()
-                    connection.execute(transaction)
+                    connection.execute(transaction, prepare=False)  # it may be two statements
                 except psycopg.OperationalError as error:
                     connection.close()
                     if not kept:

@@ -29,10 +29,11 @@ CONNECTIONS = 16
 PAUSES_S = (0.0, 0.01, 0.05, 0.2, 0.5, 1.0)  # before each attempt
 IN_DOUBT_PAUSES_S = (0.5,) * 20
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-# Serialisation failure, deadlock, lock not had in time, shutdowns, read-only after a failover; and a row that another unit
-# was quicker to add, which the next attempt finds.
-_AGAIN = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25006", "23505"}
+# A process that stops in the middle of a write holds its customers, or the log, for so long and no longer.
+WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = '10s'"
+# Serialisation failure, deadlock, lock not had in time, shutdowns, read-only after a failover, stopped for too long; and a
+# row that another unit was quicker to add, which the next attempt finds.
+_AGAIN = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25006", "25P03", "23505"}
 
 
 # The server or the way to it, not the statement.

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import apsw
 
 from ..backups import Backup, Shown, contents
-from ..protocols import Lease, Renewal, Unit, UnusableDatabase
+from ..protocols import InDoubt, Lease, Renewal, Unit, UnusableDatabase
 from ..records import Environment
 from .audit import SqliteAudit
 from .backup import copy_database
@@ -118,8 +118,12 @@ class SqliteStorage:
     def commit(self, unit: Unit) -> None:
         try:
             self._writer.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             self.roll_back(unit)
+            if isinstance(error, apsw.IOError):
+                # A sync that failed leaves a whole transaction in the write-ahead log. Another one that is written there
+                # replaces it; a restart before that finds it, and it counts.
+                raise InDoubt("the disk failed during a commit") from error
             raise
         self._write_lock.release()
 
