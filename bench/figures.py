@@ -52,8 +52,8 @@ FULL = Sizes(
     grown_deltas=(10, 1_000, 100_000, 1_000_000), grown_customers=(10, 1_000, 10_000, 100_000), grown_seconds=3,
 )  # fmt: skip
 QUICK = Sizes(
-    seconds=3, rounds=1, many=20_000, receipt=5_000, customers=1_000, repeats=100, locks=1,
-    grown_deltas=(10, 1_000, 20_000), grown_customers=(10, 1_000, 2_000), grown_seconds=2,
+    seconds=3, rounds=1, many=20_000, receipt=5_000, customers=2_000, repeats=100, locks=1,
+    grown_deltas=(10, 1_000, 20_000), grown_customers=(10, 1_000), grown_seconds=2,
 )  # fmt: skip
 
 

@@ -117,6 +117,7 @@ def _loads(bench: Bench, each: Worlds, server: Any, **spec: Any) -> Point:
 
 
 def _on_disk(each: Worlds, record: Path) -> Point:
+    """Less what a record takes that has nothing in it."""
     deltas, _ = each.engine.counts(record)
-    size_bytes = each.engine.size_bytes(record)
-    return {"deltas": deltas, "bytes": size_bytes, "bytesPerDelta": round(size_bytes / deltas)}
+    added_bytes = each.engine.size_bytes(record) - each.empty_bytes
+    return {"deltas": deltas, "addedBytes": added_bytes, "bytesPerDelta": round(added_bytes / deltas)}

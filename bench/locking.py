@@ -27,8 +27,8 @@ def checkpoint(bench: Bench) -> list[Row]:
 
 
 def _checkpoint(bench: Bench, each: Worlds) -> Row:
-    sizes, taken = bench.sizes, {"small": {}, "big": {}}  # type: dict[str, Times]
-    disturbed = 0.0
+    sizes, disturbed = bench.sizes, 0.0
+    taken: dict[str, Times] = {"small": {}, "big": {}}
     for number in range(sizes.locks):
         with each.copied(fill_reads, sizes.many) as folder, running(each.engine.serve(folder)) as server:
             connection, disturbance = server.connect(), Disturbance(server, each.engine)

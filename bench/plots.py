@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-WIDTH, LEFT, RIGHT, TOP = 760, 74, 20, 44
+WIDTH, LEFT, RIGHT, TOP = 760, 74, 20, 56
 PLOT_HEIGHT, BAR, LABELS = 240, 30, 250
 COLOURS = ("a", "b", "c")
 STYLE = """
@@ -58,7 +58,7 @@ def lines(title: str, x_title: str, y_title: str, series: Sequence[Line]) -> str
     for tick in ticks:
         y = y_of(tick)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(_text(LEFT - 8, y + 4, number(tick), "end"))
+        parts.append(_text(LEFT - 8, y + 4, f"{tick:,.10g}", "end"))
     for size in sizes:
         parts.append(
             f'<line class="axis" x1="{x_of(size):.1f}" x2="{x_of(size):.1f}" y1="{bottom}" y2="{bottom + 5}"/>'
@@ -94,7 +94,7 @@ def bars(title: str, unit: str, values: Sequence[tuple[str, float, int]]) -> str
     for tick in ticks:
         x = x_of(tick)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{bottom}"/>')
-        parts.append(_text(x, bottom + 16, number(tick), "middle"))
+        parts.append(_text(x, bottom + 16, f"{tick:,.10g}", "middle"))
     for index, (label, value, colour) in enumerate(values):
         y = TOP + BAR * index
         width = x_of(value) - LABELS

@@ -7,9 +7,9 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ import report
 from engines import ENGINES, opened
 from figures import FULL, QUICK, Bench, Row, say
 from machine import file_system, machine
-from serving import HERE, Failed
+from serving import HERE
 from worlds import Worlds
 
 MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
@@ -74,9 +74,9 @@ def measure(bench: Bench, names: list[str]) -> list[Row]:
         started = time.monotonic()
         try:
             found = MEASURES[name](bench)
-        except (Failed, OSError, AssertionError, subprocess.SubprocessError) as failure:
-            say(f"  {failure}")
-            found = [Row(name, name, "", "failed", "", False, [str(failure)])]
+        except Exception as failure:  # the others' figures are not to be lost with it
+            say("".join(traceback.format_exception(failure)))
+            found = [Row(name, name, "", "failed", "", False, [f"{type(failure).__name__}: {failure}"[:500]])]
         rows += found
         say(f"  took {time.monotonic() - started:.0f} s")
     return rows

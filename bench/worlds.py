@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 from engines import Engine
-from serving import Connection, Disturbance, Failed, Server, running
+from serving import PATIENCE_S, Connection, Disturbance, Failed, Server, running
 
 CLOCK = "2026-03-20T12:00:00Z"  # the sandbox's held clock: the same months in every run
 MONTH = "2026-02"
@@ -93,7 +94,7 @@ def _each(send: Callable[[Connection, bytes], int], connection: Connection, bodi
     return sum(send(connection, body) for body in bodies)
 
 
-def settle(server: Server, customer: str, seconds: float = 300) -> None:
+def settle(server: Server, customer: str, seconds: float = PATIENCE_S) -> None:
     """Waits until the log has every delta of the customer."""
     connection, deadline = server.connect(), time.monotonic() + seconds
     path = f"/api/v1/balance/derive/{customer}?startDate={FIRST:%Y-%m-%d}&endDate=2026-04-01"
@@ -180,6 +181,16 @@ class Worlds:
             fill(self.engine, path, *sizes)
             self._made.add(name)
         return path
+
+    @cached_property
+    def empty_bytes(self) -> int:
+        """What a record takes on disk that has nothing in it."""
+        folder = self.fresh("empty")
+        with running(self.engine.serve(folder)):
+            pass
+        size_bytes = self.engine.size_bytes(folder)
+        self.engine.remove(folder)
+        return size_bytes
 
     @contextmanager
     def copied(self, fill: Callable[..., None], *sizes: int) -> Iterator[Path]:
