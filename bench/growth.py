@@ -10,8 +10,8 @@ from typing import Any
 
 from figures import Bench, Row, say
 from reading import WIDE, middle_record, timed
-from recording import until_verified
 from serving import Connection, Disturbance, load, running
+from waiting import until_verified
 from worlds import FIRST, MONTH, Worlds, customer_name, fill_customers, fill_reads
 
 DELTAS_EACH = 10

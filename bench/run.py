@@ -22,6 +22,7 @@ import reading
 import receipts
 import recording
 import report
+import waiting
 from engines import ENGINES, opened
 from figures import FULL, QUICK, Bench, Row, say
 from machine import file_system, machine
@@ -31,8 +32,8 @@ from worlds import Worlds
 MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "emit": recording.emit,
     "batch": recording.batch,
-    "latency": recording.emit_latency,
-    "verified": recording.verified,
+    "latency": waiting.emit_latency,
+    "verified": waiting.verified,
     "memory": reading.memory,
     "derive": reading.derive,
     "checkpoint": locking.checkpoint,
