@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from figures import Bench, Row, say
+from locking import lock
 from reading import WIDE, middle_record, timed
 from serving import Connection, Disturbance, load, running
 from waiting import until_verified
@@ -21,19 +23,17 @@ Point = dict[str, Any]
 SERIES = {"deltas": "deltas of one customer", "customers": f"customers with {DELTAS_EACH} deltas each"}
 
 
-def growth(bench: Bench) -> list[Row]:
+def growth(bench: Bench, each: Worlds) -> Iterator[Row]:
     """A record of each size, small to large: recording, deriving, locking, and what it takes on disk."""
-    rows = []
-    for each in bench.worlds:
-        for series, sizes in (("deltas", bench.sizes.grown_deltas), ("customers", bench.sizes.grown_customers)):
-            for size in sizes:
-                point = MEASURES[series](bench, each, size)
-                say(f"  {each.engine.name}, {size:,} {SERIES[series]}: " + json.dumps(point))
-                figure = f"{point['emitsPerSecond']:,.0f} emits/s"
-                what = f"a record of {size:,} {SERIES[series]}"
-                values = {"series": series, "size": size} | point
-                rows.append(Row("growth", what, each.engine.name, figure, values=values, disturbed=point.pop("others")))
-    return rows
+    for series, sizes in (("deltas", bench.sizes.grown_deltas), ("customers", bench.sizes.grown_customers)):
+        for size in sizes:
+            point = MEASURES[series](bench, each, size)
+            disturbed = point.pop("others")
+            say(f"  {each.engine.name}, {size:,} {SERIES[series]}: " + json.dumps(point))
+            figure = f"{point['emitsPerSecond']:,.0f} emits/s"
+            what = f"a record of {size:,} {SERIES[series]}"
+            values = {"series": series, "size": size} | point
+            yield Row("growth", what, each.engine.name, figure, values=values, disturbed=disturbed)
 
 
 def _of_one_customer(bench: Bench, each: Worlds, size: int) -> Point:
@@ -96,13 +96,14 @@ def _verified(connection: Connection, names: list[str]) -> float:
 
 
 def _locks(connection: Connection, months: list[tuple[str, str]]) -> float:
-    requests = [
-        connection.request(
-            "POST", "/api/v1/balance/checkpoint", json.dumps({"customerId": name, "period": month}).encode()
-        )
-        for name, month in months
-    ]
-    return _median_ms(timed(connection, request) for request in requests)
+    """Of customers and months, with the wait for the log."""
+
+    def one(name: str, month: str) -> float:
+        started = time.perf_counter()
+        lock(connection, name, month)
+        return time.perf_counter() - started
+
+    return _median_ms(one(name, month) for name, month in months)
 
 
 def _loads(bench: Bench, each: Worlds, server: Any, **spec: Any) -> Point:

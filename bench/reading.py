@@ -19,12 +19,8 @@ RATIO_BAR, P99_BAR_MS = 1.5, 10
 IDLE_BAR_MB, GROWTH_BAR_MB = 120, 60
 
 
-def memory(bench: Bench) -> list[Row]:
+def memory(bench: Bench, made: Worlds) -> list[Row]:
     """Of a server that has nothing to do, and after many deltas came in over HTTP; with its child, without PostgreSQL."""
-    return [row for each in bench.worlds for row in _memory(bench, each)]
-
-
-def _memory(bench: Bench, made: Worlds) -> list[Row]:
     folder, engine = made.made(fill_reads, bench.sizes.many), made.engine.name
     measured = worlds.Memory(**json.loads((folder / "memory.json").read_text()))
     idle, after = measured.idle, measured.after
@@ -44,20 +40,16 @@ def _memory(bench: Bench, made: Worlds) -> list[Row]:
     ]  # fmt: skip
 
 
-def derive(bench: Bench) -> list[Row]:
+def derive(bench: Bench, each: Worlds) -> list[Row]:
     """Every kind of scope, for a customer with ten deltas and one with many, in turns on one connection."""
     rows = []
-    for each in bench.worlds:
-        with (
-            each.copied(fill_reads, bench.sizes.many) as folder,
-            running(each.engine.serve(folder)) as server,
-        ):
-            connection = server.connect()
-            for kind, (where, month, window) in KINDS.items():
-                for name, queries in scopes(connection, kind, month, window).items():
-                    row = _derive(bench, each, server, connection, kind, queries)
-                    row.what = f"derive {name}: 10 and {bench.sizes.many:,} deltas {where}"
-                    rows.append(row)
+    with each.copied(fill_reads, bench.sizes.many) as folder, running(each.engine.serve(folder)) as server:
+        connection = server.connect()
+        for kind, (where, month, window) in KINDS.items():
+            for name, queries in scopes(connection, kind, month, window).items():
+                row = _derive(bench, each, server, connection, kind, queries)
+                row.what = f"derive {name}: 10 and {bench.sizes.many:,} deltas {where}"
+                rows.append(row)
     return rows
 
 

@@ -10,9 +10,10 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,13 @@ from machine import file_system, machine
 from serving import HERE
 from worlds import Worlds
 
-MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
+# Of all engines in turns, or of none.
+TOGETHER: dict[str, Callable[[Bench], list[Row]]] = {
     "emit": recording.emit,
     "batch": recording.batch,
+    "import": receipts.import_time,
+}
+OF_EACH: dict[str, Callable[[Bench, Worlds], Iterable[Row]]] = {
     "latency": waiting.emit_latency,
     "verified": waiting.verified,
     "memory": reading.memory,
@@ -39,9 +44,9 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "checkpoint": locking.checkpoint,
     "locking": locking.locking,
     "receipt": receipts.receipt,  # and offline verification of it
-    "import": receipts.import_time,
     "growth": growth.growth,
 }
+MEASURES = [*TOGETHER, *OF_EACH]
 
 
 def arguments() -> argparse.Namespace:
@@ -71,16 +76,23 @@ def set_priority(nice: int) -> None:
 def measure(bench: Bench, names: list[str]) -> list[Row]:
     rows: list[Row] = []
     for name in names:
-        say(f"{name}: {(MEASURES[name].__doc__ or '').strip()}")
-        started = time.monotonic()
-        try:
-            found = MEASURES[name](bench)
-        except Exception as failure:  # the others' figures are not to be lost with it
-            say("".join(traceback.format_exception(failure)))
-            found = [Row(name, name, "", "failed", "", False, [f"{type(failure).__name__}: {failure}"[:500]])]
-        rows += found
-        say(f"  took {time.monotonic() - started:.0f} s")
+        for worlds in bench.worlds if name in OF_EACH else [None]:
+            engine = worlds.engine.name if worlds else ""
+            work = partial(OF_EACH[name], bench, worlds) if worlds else partial(TOGETHER[name], bench)
+            say(f"{name} {engine}: {(work.func.__doc__ or '').strip()}")
+            rows += attempt(name, engine, work)
     return rows
+
+
+def attempt(name: str, engine: str, work: Callable[[], Iterable[Row]]) -> Iterator[Row]:
+    """Its rows; one that says so if it fails, because the figures of an hour are not to be lost with it."""
+    started = time.monotonic()
+    try:
+        yield from work()
+    except Exception as failure:
+        say("".join(traceback.format_exception(failure)))
+        yield Row(name, f"failed: {name}", engine, "failed", "", False, [f"{type(failure).__name__}: {failure}"[:500]])
+    say(f"  took {time.monotonic() - started:.0f} s")
 
 
 def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -92,7 +104,7 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     with opened(names) as engines:
         about = machine(folder, "postgres" in names)
         bench = Bench(QUICK if given.quick else FULL, [Worlds(e, folder / e.file_name) for e in engines], folder)
-        rows = measure(bench, given.only or list(MEASURES))
+        rows = measure(bench, given.only or MEASURES)
     return {
         "form": "quick" if given.quick else "full",
         "date": datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%d %H:%M UTC"),
