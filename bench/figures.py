@@ -82,6 +82,8 @@ def times(values: Iterable[float]) -> dict[str, float]:
 
 def latency(result: dict[str, Any]) -> str:
     found = result["latencyMs"]
+    if not found:
+        return "no reply in the time"
     return f"p50 {found['p50']:.1f}, p90 {found['p90']:.1f}, p99 {found['p99']:.1f}, max {found['max']:.1f} ms"
 
 
