@@ -15,10 +15,10 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-postgres check format serve bench soak soak-mutants lock vectors docs clean
+.PHONY: help setup demo test test-postgres check format serve bench bench-report soak soak-mutants lock vectors docs clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP)  ## make .venv and install the locked packages (the others do this when needed)
 
@@ -47,8 +47,12 @@ format: $(STAMP)  ## put the code into its one format, fix what can be fixed
 serve: $(STAMP)  ## start a server on this machine
 	@$(VENV)/bin/pacspace serve
 
-bench: $(STAMP)  ## the speed and memory figures
-	@$(PY) bench/run.py
+BENCH_ARGS ?= --json bench/figures.json
+bench: $(STAMP)  ## the speed and memory figures of both engines (BENCH_ARGS=--quick for a short form)
+	@$(PY) bench/run.py $(BENCH_ARGS)
+
+bench-report: $(STAMP)  ## write docs/benchmark.md and its plots anew from bench/figures.json
+	@$(PY) bench/report.py bench/figures.json docs
 
 soak: $(STAMP)  ## a campaign of faults on real servers (ENGINE=postgres ROUNDS=200 SEED=... FAULT=kill)
 	@$(PY) -m soak --engine $(or $(ENGINE),sqlite) --rounds $(or $(ROUNDS),200) $(if $(SEED),--seed $(SEED)) \

@@ -1,4 +1,4 @@
-"""Where the server's time goes: `hotspots.py [--batch N] [--gil]` samples it with py-spy while the generator runs.
+"""Where the server's time goes: `hotspots.py [--engine postgres] [--batch N] [--gil]` samples it with py-spy while the generator runs.
 
 Prints, per thread, the functions with the most time of their own and the most time in all. With --gil only samples that
 hold the interpreter lock count: what keeps the other threads waiting. Needs py-spy (https://github.com/benfred/py-spy).
@@ -15,7 +15,8 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from serving import HERE, Server, finish_load, running, start_load
+from engines import ENGINES, opened
+from serving import HERE, finish_load, running, start_load
 
 RATE = 250
 ALWAYS = 0.95  # a function on the stack so often says nothing
@@ -57,6 +58,7 @@ def report(folded: Path, seconds: int, top: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engine", choices=ENGINES, default="sqlite")
     parser.add_argument("--batch", type=int, default=0, help="deltas per request; 0 for single emits")
     parser.add_argument("--connections", type=int, default=0, help="default 64, or 4 for batches")
     parser.add_argument("--seconds", type=int, default=6)
@@ -71,7 +73,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="hotspots-", dir=base))
     connections = given.connections or (4 if given.batch else 64)
     try:
-        with running(Server(folder)) as server:
+        with opened([given.engine]) as (engine,), running(engine.serve(folder)) as server:
             child = start_load(
                 server, server.key, connections=connections, batch=given.batch, warmup=2, seconds=given.seconds + 3
             )

@@ -38,14 +38,15 @@ class Spec:
     think: float = 0.0  # closed loop: pause after each reply
     batch: int = 0  # deltas per request; 0 sends single emits
     customers: int = 1_000
+    customer: str = "customer-{:06d}"  # their names, by number
     start: int = 0  # number of the first request
     seed: int = 1
 
 
-def delta_json(customer: int, amount: int, position: int = 0) -> str:
+def delta_json(customer: str, amount: int, position: int = 0) -> str:
     """One delta of about 180 bytes."""
     return (
-        f'{{"customerId":"customer-{customer:06d}","delta":-{amount}.25,"reason":"api_calls",'
+        f'{{"customerId":"{customer}","delta":-{amount}.25,"reason":"api_calls",'
         f'"referenceId":"run-{NUMBER.decode()}-{position:04d}",'
         f'"metadata":{{"region":"eu-west-1","model":"large","tokens":{amount * 17}}}}}'
     )
@@ -53,13 +54,15 @@ def delta_json(customer: int, amount: int, position: int = 0) -> str:
 
 def templates(spec: Spec) -> list[bytes]:
     """Whole requests, taken in turn, with a place for the request's number."""
+    names = [spec.customer.format(number) for number in range(spec.customers)]
     if spec.batch:
         path, bodies = "/api/v1/balance/delta/batch", []
-        for first in range(0, spec.customers, max(1, spec.customers // 16)):
-            deltas = (delta_json((first + i) % spec.customers, 1 + i % 97, i) for i in range(spec.batch))
+        step = max(1, min(spec.batch, spec.customers // 16))  # every customer is in some batch
+        for first in range(0, spec.customers, step):
+            deltas = (delta_json(names[(first + i) % spec.customers], 1 + i % 97, i) for i in range(spec.batch))
             bodies.append('{"deltas":[' + ",".join(deltas) + "]}")
     else:
-        path, bodies = "/api/v1/balance/delta", [delta_json(i, 1 + i % 97) for i in range(spec.customers)]
+        path, bodies = "/api/v1/balance/delta", [delta_json(name, 1 + i % 97) for i, name in enumerate(names)]
     return [
         f"POST {path} HTTP/1.1\r\nhost: {spec.host}\r\nx-api-key: {spec.key}\r\ncontent-type: application/json\r\n"
         f"content-length: {len(body)}\r\n\r\n{body}".encode()

@@ -1,4 +1,4 @@
-"""The benchmark: every bar on speed and memory that concerns SQLite, as one table. See README.md."""
+"""The benchmark: every bar on speed and memory, on both engines, as one table. See README.md."""
 
 from __future__ import annotations
 
@@ -6,82 +6,47 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import shutil
-import statistics
 import tempfile
 import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from importlib.metadata import version
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from measures import FULL, MEASURES, QUICK, Bench, Row, say
-from serving import HERE, Failed
+import growth
+import locking
+import reading
+import receipts
+import recording
+import report
+import waiting
+from engines import ENGINES, opened
+from figures import FULL, QUICK, Bench, Row, say
+from machine import file_system, machine
+from serving import HERE
 from worlds import Worlds
 
-NOTICEABLE = 0.1
-
-
-def machine(folder: Path) -> dict[str, Any]:
-    """What the figures were taken on."""
-    import apsw
-
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    packages = ("apsw", "uvicorn", "uvloop", "httptools", "msgspec", "cryptography", "starlette")
-    return {
-        "cpu": model, "cores": os.cpu_count(), "memoryGiB": round(memory, 1), "system": platform.platform(),
-        "python": platform.python_version(), "sqlite": apsw.sqlite_lib_version(), "fileSystem": file_system(folder),
-        "syncMs": sync_ms(folder), "loadBefore": os.getloadavg()[0], **{name: version(name) for name in packages},
-    }  # fmt: skip
-
-
-def file_system(folder: Path) -> str:
-    """The type of the file system that a folder is on."""
-    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
-    at = str(folder.resolve())
-    fits = [m for m in mounts if at == m[1] or at.startswith(m[1].rstrip("/") + "/")]
-    return max(fits, key=lambda m: len(m[1]))[2] if fits else "unknown"
-
-
-def sync_ms(folder: Path) -> float:
-    """Median of one durable 4 KiB write."""
-    taken = []
-    with tempfile.TemporaryFile(dir=folder) as file:
-        for _ in range(100):
-            file.write(b"x" * 4096)
-            file.flush()
-            started = time.perf_counter()
-            os.fdatasync(file.fileno())
-            taken.append(time.perf_counter() - started)
-    return round(statistics.median(taken) * 1000, 3)
-
-
-def table(rows: list[Row], notes: bool) -> str:
-    """The rows as text; notes under each."""
-    head = ("what", "figure", "bar", "met")
-    cells = [(r.what, r.figure, r.bar, {True: "yes", False: "NO", None: ""}[r.met]) for r in rows]
-    widths = [max(len(line[column]) for line in [head, *cells]) for column in range(4)]
-
-    def line(values: tuple[str, ...]) -> str:
-        return "  ".join(value.ljust(width) for value, width in zip(values, widths, strict=True)).rstrip()
-
-    lines = [line(head), line(tuple("-" * width for width in widths))]
-    for row, values in zip(rows, cells, strict=True):
-        lines.append(line(values))
-        if notes:
-            lines += [f"    {note}" for note in row.notes]
-        if row.disturbed > NOTICEABLE:
-            lines.append(f"    disturbed: other processes used {row.disturbed:.0%} of the machine meanwhile")
-    return "\n".join(lines)
+# Of all engines in turns, or of none.
+TOGETHER: dict[str, Callable[[Bench], list[Row]]] = {
+    "emit": recording.emit,
+    "batch": recording.batch,
+    "import": receipts.import_time,
+}
+OF_EACH: dict[str, Callable[[Bench, Worlds], Iterable[Row]]] = {
+    "latency": waiting.emit_latency,
+    "verified": waiting.verified,
+    "memory": reading.memory,
+    "derive": reading.derive,
+    "checkpoint": locking.checkpoint,
+    "locking": locking.locking,
+    "receipt": receipts.receipt,  # and offline verification of it
+    "growth": growth.growth,
+}
+MEASURES = [*TOGETHER, *OF_EACH]
 
 
 def arguments() -> argparse.Namespace:
@@ -89,15 +54,12 @@ def arguments() -> argparse.Namespace:
         description="Measures the server against its bars. Reports; the exit status is 0 whatever the figures are.",
         epilog=f"measurements: {', '.join(MEASURES)}",
     )
-    parser.add_argument("--quick", action="store_true", help="smaller and shorter: about four minutes")
+    parser.add_argument("--quick", action="store_true", help="smaller and shorter: a few minutes")
     parser.add_argument("--only", action="append", choices=MEASURES, metavar="NAME", help="one measurement; repeatable")
+    parser.add_argument("--engine", action="append", choices=ENGINES, help="one engine; default: both")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure to a file")
     parser.add_argument("--folder", type=Path, default=HERE / ".bench", help="where databases are made; a real disk")
-    parser.add_argument(
-        "--reuse", action="store_true", help="keep the filled databases and take those of an earlier run"
-    )
     parser.add_argument("--nice", type=int, default=0, help="scheduling priority of all that is measured, such as -10")
-    parser.add_argument("--no-notes", action="store_true", help="the table only")
     return parser.parse_args()
 
 
@@ -114,16 +76,42 @@ def set_priority(nice: int) -> None:
 def measure(bench: Bench, names: list[str]) -> list[Row]:
     rows: list[Row] = []
     for name in names:
-        say(f"{name}: {(MEASURES[name].__doc__ or '').strip()}")
-        started = time.monotonic()
-        try:
-            found = MEASURES[name](bench)
-        except Failed as failure:
-            say(f"  {failure}")
-            found = [Row(name, name, "failed", "", False, [str(failure)])]
-        rows += found
-        say(f"  took {time.monotonic() - started:.0f} s: {'; '.join(row.figure for row in found)}")
+        for worlds in bench.worlds if name in OF_EACH else [None]:
+            engine = worlds.engine.name if worlds else ""
+            work = partial(OF_EACH[name], bench, worlds) if worlds else partial(TOGETHER[name], bench)
+            say(f"{name} {engine}: {(work.func.__doc__ or '').strip()}")
+            rows += attempt(name, engine, work)
     return rows
+
+
+def attempt(name: str, engine: str, work: Callable[[], Iterable[Row]]) -> Iterator[Row]:
+    """Its rows; one that says so if it fails, because the figures of an hour are not to be lost with it."""
+    started = time.monotonic()
+    try:
+        yield from work()
+    except Exception as failure:
+        say("".join(traceback.format_exception(failure)))
+        yield Row(name, f"failed: {name}", engine, "failed", "", False, [f"{type(failure).__name__}: {failure}"[:500]])
+    say(f"  took {time.monotonic() - started:.0f} s")
+
+
+def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """The whole document: machine, date, rows."""
+    for place in (folder, Path(tempfile.gettempdir())):
+        if file_system(place) == "tmpfs":
+            say(f"warning: {place} is in memory, so commits cost nothing; give --folder (or TMPDIR) on a disk")
+    names, started = given.engine or list(ENGINES), time.time()
+    with opened(names) as engines:
+        about = machine(folder, "postgres" in names)
+        bench = Bench(QUICK if given.quick else FULL, [Worlds(e, folder / e.file_name) for e in engines], folder)
+        rows = measure(bench, given.only or MEASURES)
+    return {
+        "form": "quick" if given.quick else "full",
+        "date": datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "minutes": round((time.time() - started) / 60, 1),
+        "machine": about,
+        "rows": [asdict(row) for row in rows],
+    }
 
 
 def main() -> None:
@@ -133,20 +121,12 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=given.folder.resolve()))
     try:
-        about = machine(folder)
-        if about["fileSystem"] == "tmpfs":
-            say("warning: the folder is in memory, so commits cost nothing; give --folder on a disk")
-        rows = measure(Bench(QUICK if given.quick else FULL, Worlds(folder, given.reuse)), given.only or list(MEASURES))
+        document = run(given, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(
-        f"{'quick' if given.quick else 'full'} form; " + ", ".join(f"{name} {value}" for name, value in about.items())
-    )
-    print()
-    print(table(rows, not given.no_notes))
     if given.json:
-        document = {"form": "quick" if given.quick else "full", "machine": about, "rows": [asdict(row) for row in rows]}
-        given.json.write_text(json.dumps(document, indent=2))
+        given.json.write_text(json.dumps(document, indent=1) + "\n")
+    print(report.text(document))
 
 
 if __name__ == "__main__":

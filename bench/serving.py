@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 HERE = Path(__file__).parent
@@ -21,6 +23,39 @@ PATIENCE_S = 900
 
 class Failed(Exception):
     """A measurement could not be made; the message says why."""
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat after the name."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def tree(root: int) -> list[int]:
+    """A process, its children, and theirs."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):  # it has just ended
+                children.setdefault(int(_stat(int(entry.name))[1]), []).append(int(entry.name))
+    found = [root]
+    for pid in found:  # grows while it is read
+        found += children.get(pid, [])
+    return found
+
+
+def cpu_seconds(root: int) -> float:
+    """User and system time of a process and its children, those that have ended included."""
+    ticks = 0
+    for pid in tree(root):
+        with suppress(OSError):
+            ticks += sum(map(int, _stat(pid)[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _memory(pid: int) -> dict[str, float]:
+    names = {"VmRSS": "now", "VmHWM": "peak", "RssAnon": "anonymous"}
+    fields = (line.partition(":") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {names[name]: int(rest.split()[0]) / 1024 for name, _, rest in fields if name in names}
 
 
 class Process:
@@ -60,22 +95,19 @@ class Process:
             raise Failed(f"the process did not end within {STOP_S} s of SIGTERM") from error
 
     def memory(self) -> dict[str, float]:
-        """Resident memory in MB: now, at most since `forget_peak`, and the part that is not file pages."""
-        names = {"VmRSS": "now", "VmHWM": "peak", "RssAnon": "anonymous"}
-        found = {}
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            name, _, rest = line.partition(":")
-            if name in names:
-                found[names[name]] = int(rest.split()[0]) / 1024
-        return found
+        """Resident memory in MB of the process and all its children: now, at most since `forget_peak` (each one's own
+        peak, added up), the part that is not file pages, and the children's part of now."""
+        of_each = [_memory(pid) for pid in tree(self.pid)]
+        total = {name: sum(each[name] for each in of_each) for name in of_each[0]}
+        return total | {"children": total["now"] - of_each[0]["now"]}
 
     def forget_peak(self) -> None:
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+        for pid in tree(self.pid):
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def cpu_seconds(self) -> float:
-        """User and system time so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """User and system time so far, of the process and all its children."""
+        return cpu_seconds(self.pid)
 
 
 class Connection:
@@ -124,14 +156,32 @@ class Connection:
         self._socket.close()
 
 
-class Server(Process):
-    """A server on a database in a folder; the key of its first start is kept beside the database."""
+def fetch(port: int, checkpoint: str, file: Path | None, kind: str = "full") -> tuple[int, bool, float]:
+    """Reads a receipt piece by piece. Its size, whether it came chunked, and seconds to the first byte."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    started = time.perf_counter()
+    connection.request("GET", f"/receipts/{checkpoint}.json?kind={kind}")
+    reply = connection.getresponse()
+    if reply.status != 200:
+        raise Failed(f"the receipt was answered {reply.status}: {reply.read(500)!r}")
+    size, first, parts = 0, 0.0, []
+    while part := reply.read(1 << 16):
+        first = first or time.perf_counter() - started
+        size += len(part)
+        parts.append(part)
+    if file is not None:
+        file.write_bytes(b"".join(parts))
+    chunked = reply.getheader("content-length") is None
+    connection.close()
+    return size, chunked, first
 
-    def __init__(self, folder: Path, clock: str | None = None) -> None:
-        self.database = folder / "record.db"
-        arguments = ["-c", SERVE, "--json", "serve", "--port", "0", "--database", f"sqlite:///{self.database}"]
+
+class Server(Process):
+    """A server on the record in a folder; the key of its first start is kept beside it."""
+
+    def __init__(self, folder: Path, options: list[str], program: str = SERVE) -> None:
+        super().__init__(["-c", program, "--json", "serve", "--port", "0", *options], folder)
         key_file = folder / "key.txt"
-        super().__init__(arguments + (["--sandbox-clock", clock] if clock else []), folder)
         if self.document["fullKey"]:
             key_file.write_text(self.document["fullKey"])
         self.key = key_file.read_text()
@@ -165,18 +215,24 @@ def finish_load(child: subprocess.Popen[bytes]) -> dict[str, Any]:
     return result
 
 
+class Measured(Protocol):
+    """Something whose processor time is not a disturbance."""
+
+    def cpu_seconds(self) -> float: ...
+
+
 class Disturbance:
     """How much of the machine other processes used while something was measured."""
 
-    def __init__(self, *processes: Process) -> None:
-        self._processes = processes
+    def __init__(self, *measured: Measured) -> None:
+        self._measured = measured
         self._before = self._read()
 
     def _read(self) -> tuple[float, float, float]:
         numbers = [int(text) for text in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
         per_second = os.sysconf("SC_CLK_TCK")
         busy = (sum(numbers) - numbers[3] - numbers[4]) / per_second
-        own = sum(process.cpu_seconds() for process in self._processes) + sum(os.times()[:4])
+        own = sum(each.cpu_seconds() for each in self._measured) + sum(os.times()[:4])
         return sum(numbers) / per_second, busy, own
 
     def share(self) -> float:
@@ -185,9 +241,11 @@ class Disturbance:
         return max(0.0, (busy - own) / total) if total else 0.0
 
 
-def load(process: Process, key: str, **spec: Any) -> dict[str, Any]:
-    """Runs the generator to its end. Adds how busy the process was (1.0 is one core), and the others."""
-    before, disturbance = process.cpu_seconds(), Disturbance(process)
+def load(process: Process, key: str, database: Measured | None = None, **spec: Any) -> dict[str, Any]:
+    """Runs the generator to its end. Adds how busy the process and its database server were (1.0 is one core), and the others."""
+    parts = {"processBusy": process} | ({"databaseBusy": database} if database is not None else {})
+    before, disturbance = {name: part.cpu_seconds() for name, part in parts.items()}, Disturbance(*parts.values())
     result = finish_load(start_load(process, key, **spec))
     total = spec.get("seconds", 5.0) + spec.get("warmup", 1.0)
-    return result | {"processBusy": (process.cpu_seconds() - before) / total, "others": disturbance.share()}
+    busy = {name: (part.cpu_seconds() - before[name]) / total for name, part in parts.items()}
+    return result | busy | {"others": disturbance.share()}

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from serving import Connection, Failed, Server, running
+from engines import Engine
+from serving import PATIENCE_S, Connection, Disturbance, Failed, Server, running
 
 CLOCK = "2026-03-20T12:00:00Z"  # the sandbox's held clock: the same months in every run
 MONTH = "2026-02"
@@ -93,7 +94,7 @@ def _each(send: Callable[[Connection, bytes], int], connection: Connection, bodi
     return sum(send(connection, body) for body in bodies)
 
 
-def settle(server: Server, customer: str, seconds: float = 300) -> None:
+def settle(server: Server, customer: str, seconds: float = PATIENCE_S) -> None:
     """Waits until the log has every delta of the customer."""
     connection, deadline = server.connect(), time.monotonic() + seconds
     path = f"/api/v1/balance/derive/{customer}?startDate={FIRST:%Y-%m-%d}&endDate=2026-04-01"
@@ -112,20 +113,22 @@ class Memory:
     idle: dict[str, float]
     after: dict[str, float]
     deltas_per_second: float
+    others: float  # how disturbed the filling was
 
 
-def fill_reads(folder: Path, count: int) -> Memory:
+def fill_reads(engine: Engine, folder: Path, count: int) -> None:
     """Customers with `count` deltas and with ten, in one month and over 24. The first `count` are the memory test."""
-    with running(Server(folder, CLOCK)) as server:
-        connection = server.connect()
-        connection.ask("GET", "/api/v1/balance/limits")
-        connection.close()
+    with running(engine.serve(folder, "--sandbox-clock", CLOCK)) as server:
+        first: list[Item] = [*in_month("first", 1)]  # with it in the log all of the server's processes are there
+        feed(server, first, 1, "first delta")
+        settle(server, "first")
         time.sleep(1)
-        idle = server.memory()
+        idle, disturbance = server.memory(), Disturbance(server, engine)
         rate = feed(server, in_month("big-month", count), count, "one month")
         settle(server, "big-month")
         time.sleep(1)
         after = server.memory()
+        memory = Memory(count, idle, after, rate, disturbance.share())
         feed(server, in_months("big-spread", count), count, "24 months")
         few: list[Item] = [*in_month("small-month", FEW), *in_months("small-spread", FEW)]
         for number in range(SMALL_CUSTOMERS):
@@ -133,55 +136,66 @@ def fill_reads(folder: Path, count: int) -> Memory:
         feed(server, few, len(few), "small customers")
         for customer in ("big-spread", "small-spread", f"small-{SMALL_CUSTOMERS - 1:03d}"):
             settle(server, customer)
-    memory = Memory(count, idle, after, rate)
     (folder / "memory.json").write_text(json.dumps(vars(memory)))
-    return memory
 
 
-def fill_receipt(folder: Path, count: int) -> None:
-    """One customer with `count` deltas in a month and one with 1,000, both locked."""
-    with running(Server(folder, CLOCK)) as server:
+def fill_receipt(engine: Engine, folder: Path, count: int) -> None:
+    """One customer with `count` deltas in a month and one with 1,000."""
+    with running(engine.serve(folder, "--sandbox-clock", CLOCK)) as server:
         for customer, deltas in (("long", count), ("short", 1_000)):
             feed(server, in_month(customer, deltas), deltas, f"receipt of {deltas:,}")
             settle(server, customer)
 
 
-def fill_locking(folder: Path, customers: int, deltas: int) -> None:
+def fill_customers(engine: Engine, folder: Path, customers: int, deltas: int) -> None:
     """Many customers with a few deltas each, interleaved as they would arrive."""
-    rounds = [in_month(f"bulk-{number:05d}", deltas) for number in range(customers)]
+    rounds = [in_month(customer_name(number), deltas) for number in range(customers)]
     items = (next(source) for _ in range(deltas) for source in rounds)
-    with running(Server(folder, CLOCK)) as server:
+    with running(engine.serve(folder, "--sandbox-clock", CLOCK)) as server:
         feed(server, items, customers * deltas, f"{customers:,} customers")
-        settle(server, f"bulk-{customers - 1:05d}")
+        settle(server, customer_name(customers - 1))
+
+
+def customer_name(number: int) -> str:
+    """As the load generator's."""
+    return f"customer-{number:06d}"
 
 
 class Worlds:
-    """Makes each database once; hands out copies, so that a measurement can change its own."""
+    """Makes each of an engine's records once; hands out copies, so that a measurement can change its own."""
 
-    def __init__(self, folder: Path, reuse: bool) -> None:
-        self.folder, self._reuse, self._copies = folder, reuse, 0
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.engine, self._folder, self._copies = engine, folder, 0
         self._made: set[str] = set()
 
     def fresh(self, name: str) -> Path:
-        """A new empty folder."""
+        """A folder that is not there yet."""
         self._copies += 1
-        path = self.folder / f"{name}-{self._copies}"
-        path.mkdir(parents=True)
+        return self._folder / f"{name}-{self._copies}"
+
+    def made(self, fill: Callable[..., None], *sizes: int) -> Path:
+        """The filled record. Not to be changed."""
+        name = "-".join((fill.__name__, *map(str, sizes)))
+        path = self._folder / name
+        if name not in self._made:
+            fill(self.engine, path, *sizes)
+            self._made.add(name)
         return path
 
-    def made(self, name: str, fill: Callable[[Path], Any]) -> Path:
-        """The filled database; with reuse one of an earlier run. Not to be changed."""
-        path = (self.folder.parent if self._reuse else self.folder) / f"world-{name}"
-        ready = path / "ready"
-        if name not in self._made and not (self._reuse and ready.exists()):
-            shutil.rmtree(path, ignore_errors=True)
-            fill(path)
-            ready.touch()
-        self._made.add(name)
-        return path
+    @cached_property
+    def empty_bytes(self) -> int:
+        """What a record takes on disk that has nothing in it."""
+        folder = self.fresh("empty")
+        with running(self.engine.serve(folder)):
+            pass
+        size_bytes = self.engine.size_bytes(folder)
+        self.engine.remove(folder)
+        return size_bytes
 
-    def copy(self, world: Path) -> Path:
+    @contextmanager
+    def copied(self, fill: Callable[..., None], *sizes: int) -> Iterator[Path]:
+        """A copy of it, to be changed at will."""
         target = self.fresh("copy")
-        target.rmdir()
-        shutil.copytree(world, target)
-        return target
+        self.engine.copy(self.made(fill, *sizes), target)
+        yield target
+        self.engine.remove(target)

@@ -105,7 +105,7 @@ class Cluster:
     def url(self, database: str, role: str = APPLICATION) -> str:
         return f"postgresql://{role}@127.0.0.1:{self.port}/{database}"
 
-    def sql(self, database: str, text: str) -> str:
+    def sql(self, database: str, text: str, timeout_s: float = 60) -> str:
         """What psql prints, as a superuser: how tests tamper."""
         command = [
             str(self._programs / "psql"),
@@ -116,7 +116,7 @@ class Cluster:
             "-c",
             text,
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

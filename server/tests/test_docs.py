@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pacspace_server
 
@@ -18,6 +20,31 @@ def test_the_reference_is_what_the_code_says() -> None:
     import make_reference as page
 
     assert page.PAGE.read_text("utf-8") == page.reference(), "run `make docs`"
+
+
+def test_the_benchmark_page_is_what_the_figures_say(tmp_path: Path) -> None:
+    """docs/benchmark.md and its plots are, byte for byte, what `make bench-report` makes of bench/figures.json."""
+    made, committed = tmp_path / "docs", ROOT / "docs"
+    program, figures = ROOT / "bench/report.py", ROOT / "bench/figures.json"
+    subprocess.run([sys.executable, program, figures, made], check=True)
+
+    def images(folder: Path) -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in (folder / "images/benchmark").iterdir()}
+
+    assert (made / "benchmark.md").read_bytes() == (committed / "benchmark.md").read_bytes(), "run `make bench-report`"
+    assert images(made) == images(committed), "run `make bench-report`"
+
+
+def test_plots_are_sound_and_safe() -> None:
+    """Each plot of the benchmark is well-formed SVG with a title, for dark and for light pages, without a script or an address."""
+    plots = list((ROOT / "docs/images/benchmark").glob("*.svg"))
+    assert len(plots) > 10
+    for plot in plots:
+        text = plot.read_text("utf-8")
+        parsed = ElementTree.fromstring(text)
+        assert parsed.findtext("{http://www.w3.org/2000/svg}title")
+        assert "prefers-color-scheme: dark" in text
+        assert "<script" not in text and "href" not in text and text.count("http") == 1  # the name of the format
 
 
 def documented() -> dict[tuple[str, str], set[tuple[str, str]]]:
