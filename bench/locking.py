@@ -88,7 +88,7 @@ class _RollBack(Exception):
 def _locks_rolled_back(engine: Engine, folder: Path, customer_id: str, repeats: int = 20) -> float:
     """Seconds of the locking transaction without its commit: median of some that were rolled back."""
     from pacspace_server import config
-    from pacspace_server.cli.wiring import open_storage
+    from pacspace_server.cli.engines import open_storage
     from pacspace_server.storage import ids
     from pacspace_server.storage.commands import Locked, LockPeriod
     from pacspace_server.storage.locking import lock_period

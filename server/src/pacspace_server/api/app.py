@@ -60,6 +60,7 @@ class Api:
         self.context = context
         self.stopping = False  # each connection's next reply is its last
         self._callers: dict[str, tuple[float, Caller]] = {}
+        self._looks: dict[str, asyncio.Future[Caller]] = {}
         public.document = partial(document, context.public_url)
         handlers = {(route.method, route.path): self._handler(route, public) for route in ROUTES}
         handlers |= pages
@@ -159,14 +160,22 @@ class Api:
 
     async def _caller(self, full_key: str | None) -> Caller:
         """Who asks. A recognised key is remembered for a second, so a revoked one stops within a second."""
-        now = time.monotonic()
-        known = self._callers.get(full_key or "")
-        if known is not None and now < known[0]:
+        key = full_key or ""
+        known = self._callers.get(key)
+        if known is not None and time.monotonic() < known[0]:
             return known[1]
-        caller = await self.context.look(lambda snapshot: authenticate(snapshot, full_key))
+        # One look for all who ask at the same instant.
+        if key not in self._looks:
+            self._looks[key] = asyncio.ensure_future(self._look_caller(key))
+            self._looks[key].add_done_callback(lambda _: self._looks.pop(key))
+        return await asyncio.shield(self._looks[key])
+
+    async def _look_caller(self, key: str) -> Caller:
+        now = time.monotonic()
+        caller = await self.context.look(lambda snapshot: authenticate(snapshot, key))
         if len(self._callers) >= KEY_CACHE_ENTRIES:
             self._callers.clear()
-        self._callers[full_key or ""] = now + KEY_CACHE_S, caller
+        self._callers[key] = now + KEY_CACHE_S, caller
         return caller
 
 

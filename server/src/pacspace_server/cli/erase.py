@@ -12,9 +12,9 @@ from ..storage import ids
 from ..storage.protocols import Storage
 from ..storage.records import Customer
 from .asking import ask, need_terminal
+from .engines import open_storage
 from .output import EXIT_NO, counted
 from .progress import progress
-from .wiring import open_storage
 
 if TYPE_CHECKING:
     from .output import Output

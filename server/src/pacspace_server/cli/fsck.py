@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from .. import config as settings
 from ..log.signer import Signer
 from ..service.fsck import fsck
+from .engines import open_storage
 from .output import counted
 from .progress import progress
-from .wiring import open_storage
 
 if TYPE_CHECKING:
     from .output import Output

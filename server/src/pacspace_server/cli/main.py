@@ -68,7 +68,7 @@ def migrate(out: Output, /, role: str | None, database: str | None) -> None:
 
     With --role, that role may read everything and add to the record, but not change or remove what is in it.
     """
-    from .wiring import migrate_postgres
+    from .engines import migrate_postgres
 
     where = settings.database(settings.load({"database": database})["database"])
     if where.path is not None:
@@ -105,7 +105,7 @@ def keys_create(out: Output, side: str, name: str, scopes: str, database: str | 
     """Make a key. The full key is shown once and kept only as a hash."""
     from ..service.context import SCOPES
     from ..service.keys import create_key
-    from .wiring import open_storage
+    from .engines import open_storage
 
     wanted = tuple(scopes.split(","))
     if not set(wanted) <= set(SCOPES):
@@ -125,7 +125,7 @@ def keys_create(out: Output, side: str, name: str, scopes: str, database: str | 
 @click.pass_obj
 def keys_list(out: Output, database: str | None) -> None:
     """List the keys, without their secrets."""
-    from .wiring import open_storage
+    from .engines import open_storage
 
     storage = open_storage(settings.database(settings.load({"database": database})["database"]), create=False)
     with storage.snapshot() as snapshot:
@@ -153,7 +153,7 @@ def keys_revoke(out: Output, key_id: str, database: str | None) -> None:
     """Revoke a key: it stops within a second, for ever."""
     import time
 
-    from .wiring import open_storage
+    from .engines import open_storage
 
     storage = open_storage(settings.database(settings.load({"database": database})["database"]), create=False)
     done = storage.write(lambda unit: unit.revoke_api_key(key_id, time.time_ns() // 1000))

@@ -107,8 +107,8 @@ def serve() -> None:
 
 def _answer(connection: Connection) -> None:
     from ..log.rehashing import prepare
+    from .engines import open_storage
     from .loglines import configure_logging
-    from .wiring import open_storage
 
     configure_logging("info")
     database = connection.recv()

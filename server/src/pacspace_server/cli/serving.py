@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .. import config as settings
 from ..service.keys import create_key
-from . import wiring
+from . import engines, wiring
 from .loglines import configure_logging
 from .output import EXIT_WRONG_USE
 from .siblings import Siblings
@@ -73,9 +73,9 @@ def serve(
             "--migrate is for PostgreSQL: a SQLite file is brought up to date whenever it is opened", EXIT_WRONG_USE
         )
     if migrate:
-        wiring.migrate_postgres(config.database)
+        engines.migrate_postgres(config.database)
     with wiring.exclusive(config.database):
-        storage = wiring.open_storage(config.database)
+        storage = engines.open_storage(config.database)
         if sandbox_clock is not None:
             wiring.set_start_clock(storage, sandbox_clock)
         with storage.snapshot() as snapshot:
@@ -96,7 +96,7 @@ def serve(
             with tempfile.TemporaryDirectory(prefix="pacspace-") as folder:
 
                 def work(number: int, told: Callable[[], None]) -> None:
-                    own = wiring.open_storage(config.database)
+                    own = engines.open_storage(config.database)
                     wiring.run_server(config, own, listener, url, told, Siblings(Path(folder), number, workers))
                     own.close()
 

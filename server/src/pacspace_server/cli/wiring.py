@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -31,11 +30,10 @@ from ..service.erase import keep_retention
 from ..service.errors import ServiceError
 from ..service.jobs import Jobs
 from ..service.sandbox import move_clock
-from ..storage import sqlite
-from ..storage.backups import Shown, UnusableBackup
 from ..storage.committer import Committer
-from ..storage.protocols import Storage, Unit, UnusableDatabase
+from ..storage.protocols import Storage, Unit
 from ..web.pages import Pages
+from .engines import need_folder
 from .http_server import BACKLOG, HttpServer, http_config
 from .output import WrongUse
 from .rehasher import Rehasher
@@ -43,7 +41,6 @@ from .siblings import Siblings
 
 logger = structlog.get_logger("pacspace.serve")
 SWITCH_S = 0.0001
-SQLITE_MAGIC = b"SQLite format 3\0"
 
 
 @dataclass
@@ -57,68 +54,6 @@ class ServerConfig:
     public_url: str | None = None
     sandbox_clock: int | None = None
     retention_days: int | None = None
-
-
-def open_storage(database: settings.Database, create: bool = True) -> Storage:
-    """`create` is for a file: a PostgreSQL record is made by `migrate`."""
-    if database.path is not None:
-        _need_folder(database.path)
-        return sqlite.SqliteStorage(database.path, create)
-    with _psycopg():
-        from ..storage.postgres import PostgresStorage
-    return PostgresStorage(database.url)
-
-
-def migrate_postgres(database: settings.Database, role: str | None = None) -> list[str]:
-    """Brings a PostgreSQL database up to date; the migrations that were applied."""
-    with _psycopg():
-        from ..storage.postgres import migrate
-    return migrate(database.url, role)
-
-
-def check_backup(file: Path, database: settings.Database) -> Any:
-    """Reads a backup of the database's engine whole; what its engine's restore needs. Raises UnusableBackup."""
-    with file.open("rb") as opened:
-        is_sqlite = opened.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
-    if is_sqlite != (database.path is not None):
-        kind = "SQLite" if is_sqlite else "PostgreSQL"
-        raise UnusableBackup(f"{file} would be a backup of a {kind} record; {database} is another kind of database")
-    if is_sqlite:
-        return sqlite.check(file)
-    with _psycopg():
-        from ..storage import postgres
-    return postgres.check(file)
-
-
-def restore_postgres(
-    file: Path, manifest: Any, database: settings.Database, role: str | None, signer: Signer, shown: Shown
-) -> None:
-    """The record in an empty database; its leases go on above the fencing numbers that were signed with."""
-    with _psycopg():
-        from ..storage import postgres
-    signed = {log.environment_id: signer.last_signed(log.origin) for log in postgres.logs_of(manifest)}
-    fencing = {environment: last.fencing for environment, last in signed.items() if last is not None}
-    postgres.restore(file, manifest, database.url, role, fencing, shown)
-
-
-def restore_sqlite(file: Path, path: Path, shown: Shown) -> Path | None:
-    """The record in its place; what was there is moved aside: where to."""
-    return sqlite.restore(file, path, shown)
-
-
-@contextmanager
-def _psycopg() -> Iterator[None]:
-    """The driver comes with an extra, so that a small installation does without."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise UnusableDatabase("PostgreSQL needs psycopg: pip install 'pacspace-server[postgres]'") from error
-
-
-def _need_folder(database: Path) -> None:
-    """A mistyped path must not become a new, empty record somewhere."""
-    if not database.parent.is_dir():
-        raise UnusableDatabase(f"the folder {database.parent} does not exist: make it, or name another --database")
 
 
 def open_signer(storage: Storage, folder: Path) -> Signer:
@@ -138,7 +73,7 @@ def exclusive(database: settings.Database) -> Iterator[None]:
     if database.path is None:
         yield
         return
-    _need_folder(database.path)
+    need_folder(database.path)
     lock = database.path.with_name(database.path.name + ".lock")
     with lock.open("w") as file:
         try:

@@ -31,7 +31,7 @@ from .signer import Signer, SigningRefused
 from .standing import refusal
 from .watching import Watched
 
-PAUSE_S = 0.05
+PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
 RETRY_S = 1.0
 LOOK_S = 0.1  # for what other processes wrote
 COUNT_S = 1.0  # what waits
@@ -131,8 +131,8 @@ class Integrator:
             except Exception:
                 logger.exception("integration failed; the next run repeats it")
                 time.sleep(RETRY_S)
-            # At most half of the time, so that recording never waits long for the log.
-            time.sleep(max(PAUSE_S, time.monotonic() - started))
+            # At most half of the time, so that recording never waits long for the log; but after a long run, soon again.
+            time.sleep(min(max(PAUSE_S, time.monotonic() - started), LONGEST_PAUSE_S))
 
     def _look(self) -> list[Environment]:
         """The environments; tells of what other processes have published."""
