@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,7 @@ def main() -> None:
     signer_files = wrap_signer(points, rng)
 
     def lose_power() -> None:
+        end_children()
         disk.lose()
         signer_files.lose()
 
@@ -49,6 +51,14 @@ def main() -> None:
 
     pacspace()
     del vfs
+
+
+def end_children() -> None:
+    """Power is cut to them too: one that lived on would keep SQLite's index of a log that is not there any more."""
+    for children in Path("/proc/self/task").glob("*/children"):
+        for pid in map(int, children.read_text().split()):
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 def wrap_clock(points: Points) -> None:
