@@ -294,7 +294,7 @@ def receipt(model: Model, customer: str, scope: Scope, c: Checkpoint | None) -> 
         "deltas": [delta(d) for d in deltas], "asOf": as_of(model, customer) | {"newer": 0},
         "verification": {
             **proof, "verifierKey": model.once("key"), "logOrigin": model.once("origin"), "logSize": ANY, "inLog": ANY,
-            "itemHashes": [d.content_hash for d in deltas],
+            "restored": None, "itemHashes": [d.content_hash for d in deltas],
         },
     }  # fmt: skip
 

@@ -107,8 +107,8 @@ class Api:
             return failure(unavailable(message, DISK_RETRY_S))
         except Unavailable as error:
             return failure(unavailable(f"the database can't be asked right now: {error}", DISK_RETRY_S))
-        except InDoubt:
-            return failure(unavailable(f"the database was lost while it committed, {IN_DOUBT}", DISK_RETRY_S))
+        except InDoubt as error:
+            return failure(unavailable(f"{error}, {IN_DOUBT}", DISK_RETRY_S))
         except asyncio.CancelledError:
             return failure(unavailable(f"the server stopped before this was done, {IN_DOUBT}", DISK_RETRY_S))
         except Exception:

@@ -116,8 +116,6 @@ def _end(error: Exception) -> None:
     if isinstance(error, Unavailable):
         fail(f"the database: {error}", EXIT_NOT_DONE)
     if isinstance(error, InDoubt):
-        fail(
-            "the database was lost while it committed: look whether this was done before you do it again", EXIT_NOT_DONE
-        )
+        fail(f"{error}: look whether this was done before you do it again", EXIT_NOT_DONE)
     if isinstance(error, UnusableDatabase | UnusableBackup | AlreadyServed | OSError | verify_command.NotDone):
         fail(str(error), EXIT_NOT_DONE)

@@ -55,10 +55,8 @@ class Readiness:
             logs = await asyncio.wait_for(self._context.committer.run(_touch), ANSWER_S)
         except TimeoutError:
             return f"the database did not take a write within {ANSWER_S:.0f} s"
-        except (NotWritten, Unavailable) as error:
+        except (NotWritten, Unavailable, InDoubt) as error:
             return f"the database does not take a write: {error}"
-        except InDoubt:
-            return "the database was lost while it committed"
         finally:
             self._probed_s = time.monotonic()
         self.logs = {log.origin: log.published_size for log in logs}

@@ -112,7 +112,7 @@ class PostgresStorage:
                 if not _passes(error):
                     raise
                 problem = error
-        raise InDoubt if doubts else _unavailable(problem)
+        raise InDoubt("the database was lost while it committed") if doubts else _unavailable(problem)
 
     def _attempt(self, work: Callable[[Unit], T], doubts: list[tuple[PostgresUnit, T]]) -> T:
         unit = self.begin()

@@ -123,7 +123,7 @@ class SqliteStorage:
             if isinstance(error, apsw.IOError):
                 # A sync that failed leaves a whole transaction in the write-ahead log. Another one that is written there
                 # replaces it; a restart before that finds it, and it counts.
-                raise InDoubt("the disk failed during a commit") from error
+                raise InDoubt("the disk failed while it committed") from error
             raise
         self._write_lock.release()
 
