@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -56,9 +57,10 @@ def main() -> None:
 def end_children() -> None:
     """Power is cut to them too: one that lived on would keep SQLite's index of a log that is not there any more."""
     for children in Path("/proc/self/task").glob("*/children"):
-        for pid in map(int, children.read_text().split()):
-            os.kill(pid, signal.SIGKILL)
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(OSError):  # a thread or a child that has just ended
+            for pid in map(int, children.read_text().split()):
+                os.kill(pid, signal.SIGKILL)
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 def wrap_clock(points: Points) -> None:

@@ -15,7 +15,7 @@ from pacspace_server.service.fsck import fsck
 from pacspace_server.storage.commands import LockPeriod, Outcome, Recorded, Refusal
 from pacspace_server.storage.committer import MAX_WAITING, Committer, NotWritten, Overloaded
 from pacspace_server.storage.locking import lock_period
-from pacspace_server.storage.protocols import Storage, Unit
+from pacspace_server.storage.protocols import InDoubt, Storage, Unit
 from pacspace_server.storage.sqlite import SqliteStorage
 
 
@@ -49,6 +49,22 @@ def test_a_failing_disk_fails_only_the_request_it_could_not_take(book: Book) -> 
     findings = fsck(storage, book.signer)
     assert findings.problems == []
     assert findings.deltas == 20
+
+
+def test_what_a_mistake_may_have_left_recorded_is_not_done_again(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When something else than the database fails after a commit, nobody's delta is recorded twice: it is in doubt."""
+    real = book.storage.commit
+
+    def commit(unit: Unit) -> None:
+        real(unit)
+        raise RuntimeError("after the commit")
+
+    monkeypatch.setattr(book.storage, "commit", commit)
+    answers = asyncio.run(apply_all(book.storage, [[book.command(f"cust_{i}", -1)] for i in range(3)]))
+    assert [type(answer) for answer in answers] == [InDoubt] * 3
+    monkeypatch.undo()
+    findings = fsck(book.storage, book.signer)
+    assert (findings.problems, findings.deltas) == ([], 3)
 
 
 @BOTH

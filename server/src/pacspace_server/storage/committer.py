@@ -61,6 +61,7 @@ class Committer:
 
     def __init__(self, storage: Storage, on_commit: Callable[[], None] = lambda: None) -> None:
         self._storage, self._on_commit = storage, on_commit
+        self._refusals: tuple[type[Exception], ...] = (Unavailable, InDoubt, *storage.errors)  # the database's own
         self._waiting: deque[_Group | _Job] = deque()
         self._count = 0
         self._pump: asyncio.Task[None] | None = None
@@ -157,7 +158,14 @@ class Committer:
         except BaseException:
             self._storage.roll_back(unit)
             raise
-        await self._loop.run_in_executor(self._thread, self._storage.commit, unit)
+        try:
+            await self._loop.run_in_executor(self._thread, self._storage.commit, unit)
+        except self._refusals:
+            raise
+        except Exception as error:
+            # Not the database's refusal: it may be written, so nobody may do it again unasked.
+            logger.exception("a commit ended in a mistake")
+            raise InDoubt("the server made a mistake while it committed") from error
         return result
 
     async def _on_thread(self, work: Callable[[Unit], T]) -> T:
