@@ -177,7 +177,9 @@ def test_a_second_restore_and_the_signing_folder_lost(start_server: START, tmp_p
     keys.mkdir()
     code, told = restore(server, second)
     assert code == 1 and "is missing" in told["logs"][0]["problem"], told
-    (renewed,) = new_log(server, "--yes", "--env", "test")
+    renewed = {one["environment"]: one for one in new_log(server, "--yes")}
+    assert renewed.keys() == {"sandbox", "production"}  # the key of the other one is lost too
+    renewed = renewed["sandbox"]
     assert renewed["signed_size"] is None and (renewed["months_kept"], renewed["months_moved"]) == (2, 1)
     start(server)
     march = server.client.checkpoint("anna", period="2026-03").data
@@ -264,6 +266,21 @@ def test_a_lock_that_only_the_backup_knew(start_server: START) -> None:
     assert now["proofRoot"] in verdict["message"] and now["checkpointId"] == january["checkpointId"]
     assert settled(server.public, now["proofRoot"], "both")["verified"] is True
     assert server.public.get(f"/verify/{january['proofRoot']}").status == 200
+    fsck(server)
+
+
+def test_a_signing_folder_from_a_copy_is_given_up_by_hand(start_server: START, tmp_path: Path) -> None:
+    """Database and signing folder both came back from copies that fit: nothing shows it, so the operator says so, and
+    the record goes on under a new key that names the old log."""
+    server, _, _ = billed(start_server)
+    origin = server.client.get("/readyz").data["logs"]
+    server.stop()
+    assert new_log(server) == []
+    told = new_log(server, "--lost-signing-folder", "--yes")
+    assert [one["environment"] for one in told] == ["sandbox"]
+    start(server)
+    after = server.client.get("/readyz").data["logs"]
+    assert set(after) != set(origin)
     fsck(server)
 
 

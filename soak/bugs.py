@@ -187,6 +187,7 @@ def _clock_goes_back() -> None:
 def _taken_for_success(kind: str) -> None:
     import apsw
 
+    from pacspace_server.storage.protocols import InDoubt
     from pacspace_server.storage.sqlite.database import SqliteStorage
 
     real, error = SqliteStorage.commit, getattr(apsw, kind)
@@ -194,8 +195,9 @@ def _taken_for_success(kind: str) -> None:
     def commit(self: Any, unit: Any) -> None:
         try:
             real(self, unit)
-        except error:
-            return
+        except InDoubt as doubt:
+            if not isinstance(doubt.__cause__, error):
+                raise
 
     SqliteStorage.commit = commit  # type: ignore[method-assign]
 

@@ -72,6 +72,7 @@ class Ledger:
     def send(self, client: Client, request: Request) -> bool:
         """Sends a request and notes what came of it; whether it was acknowledged."""
         with self.lock:
+            before = id(request) in self.doubtful  # an earlier try of it may be recorded, whatever this one is told
             self.doubtful[id(request)] = request
         try:
             reply = request.send(client)
@@ -79,7 +80,7 @@ class Ledger:
             return False
         if reply.status == 503:
             with self.lock:
-                if NOTHING in reply.error["message"] and self.doubtful.pop(id(request), None):
+                if NOTHING in reply.error["message"] and not before and self.doubtful.pop(id(request), None):
                     self.denied |= {token_of(item) for item in request.items} - self.acknowledged.keys()
             return False
         if reply.status == 202:  # the same key is under way; it stays in doubt

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +17,9 @@ from engines import BOTH
 from pacspace_proofs.canonical import parse_canonical
 from pacspace_proofs.trust import parse_trust
 from pacspace_proofs.verify import verify_receipts
-from pacspace_server.log.signer import SigningRefused
-from pacspace_server.log.standing import refusal
+from pacspace_server.log.signer import Signer, SigningRefused
+from pacspace_server.log.standing import give_keys, refusal
+from pacspace_server.service import new_log
 from pacspace_server.service.bundle import bundle
 from pacspace_server.service.fsck import fsck
 from pacspace_server.service.new_log import DamagedLog, Renewed, renew
@@ -24,6 +27,7 @@ from pacspace_server.service.restored import trust_file
 from pacspace_server.service.verify import recompute
 from pacspace_server.storage.protocols import UnusableDatabase
 from pacspace_server.storage.records import Checkpoint, Customer, Part
+from pacspace_server.storage.sqlite import SqliteStorage, migrating, sole_process
 
 
 class Restored:
@@ -323,3 +327,75 @@ def test_only_the_owner_lets_a_record_go_on(restored: Restored) -> None:
     with pytest.raises(UnusableDatabase, match="owner"):
         renew(book.storage, book.signer, environment)
     assert origin_of(book) == old and not book.signer.is_frozen(old)
+
+
+@BOTH
+def test_an_old_copy_of_the_signing_folder_signs_nothing(story: Book, tmp_path: Path) -> None:
+    """A folder that knows of less than was published would sign a second story: it is refused until the folder is given up."""
+    old = tmp_path / "old"
+    shutil.copytree(story.folder / "signer", old)
+    story.emit("cust_b", -1_000_000_000)
+    story.integrate()
+    signer = Signer(old)
+    with story.storage.snapshot() as snapshot:
+        log = snapshot.log(snapshot.environment(SANDBOX).log_id)
+        assert refusal(snapshot, story.signer, log) is None
+        assert "is an old copy" in (refusal(snapshot, signer, log) or "")
+    for record in old.glob("*.signed"):
+        record.unlink()
+    with story.storage.snapshot() as snapshot:
+        assert "is an old copy" in (refusal(snapshot, signer, log) or "")
+
+
+@BOTH
+def test_a_key_that_was_told_never_changes(book: Book, tmp_path: Path) -> None:
+    """A server that is started once with another signing folder changes no verifier key, not even of a log that signed nothing."""
+    give_keys(book.storage, book.signer)
+    with book.storage.snapshot() as snapshot:
+        before = [log.verifier_key for log in map(snapshot.log, (1, 2))]
+    stray = Signer(tmp_path / "stray")
+    give_keys(book.storage, stray)
+    with book.storage.snapshot() as snapshot:
+        logs = [snapshot.log(number) for number in (1, 2)]
+        assert [log.verifier_key for log in logs] == before and None not in before
+        for log in logs:
+            assert refusal(snapshot, book.signer, log) is None
+            assert "is missing in" in (refusal(snapshot, stray, log) or "")
+
+
+@BOTH
+def test_nobody_writes_beside_a_new_log(restored: Restored) -> None:
+    """A delta that comes while a record is moved is recorded after it, in the new log, and the record is sound."""
+    book = restored.book
+    late = threading.Thread(target=lambda: book.emit("cust_b", -3_000_000_000))
+    real, started = new_log._Months.move, []
+
+    def move(self: Any, customer: Customer) -> None:
+        real(self, customer)
+        if customer.customer_id == "cust_b":
+            late.start()
+            started.append(late)
+            time.sleep(0.3)  # it waits, or it is written under our feet
+
+    new_log._Months.move = move  # type: ignore[method-assign]
+    try:
+        restored.renew()
+    finally:
+        new_log._Months.move = real  # type: ignore[method-assign]
+    started[0].join()
+    book.integrate()
+    assert fsck(book.storage, book.signer).problems == []
+    with book.storage.snapshot() as snapshot:
+        assert months(book, "cust_b")["2026-03"].origin == snapshot.environment(SANDBOX).origin
+
+
+def test_a_newer_version_leaves_a_served_file_alone(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command of a newer version does not change the schema under a running server; when that has ended, it does."""
+    known = migrating.known_migrations()
+    newer = book.folder / "9999_newer.sql"
+    newer.write_text("CREATE TABLE newer (id INTEGER PRIMARY KEY);")
+    monkeypatch.setattr(migrating, "known_migrations", lambda: [*known, newer])
+    with sole_process(book.path), pytest.raises(UnusableDatabase, match="an earlier version serves"):
+        SqliteStorage(book.path, create=False)
+    SqliteStorage(book.path, create=False).close()
+    assert book.engine.sql("SELECT count(*) FROM newer") == [(0,)]

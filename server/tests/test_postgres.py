@@ -399,7 +399,7 @@ def test_one_process_holds_a_lease(book: Book, monkeypatch: pytest.MonkeyPatch) 
         assert second.hold() is None
         time.sleep(0.1)
         assert first.hold() == 1
-    late = first.guard(lambda unit: "written")
+    late = first.guard(lambda unit: "written", first.hold())
     assert book.storage.write(late) == "written"
     while second.hold() is None:
         time.sleep(0.05)
@@ -409,6 +409,8 @@ def test_one_process_holds_a_lease(book: Book, monkeypatch: pytest.MonkeyPatch) 
     assert first.hold() is None
     second.release()
     assert first.hold() == 3
+    with pytest.raises(LeaseLost):
+        book.storage.write(late)  # lost and had again: what the work goes by may be old
 
 
 def test_an_integrator_that_wakes_up_late_changes_nothing(

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 from book import SANDBOX, Book
 
+from pacspace_server.cli import rehasher as rehashing
 from pacspace_server.cli.rehasher import Rehasher
 from pacspace_server.config import Database
 from pacspace_server.log.integrator import Integrator
@@ -48,7 +49,9 @@ def test_another_process_prepares_the_same(book: Book, rehasher: Rehasher) -> No
     assert rehasher.prepare(SANDBOX + 1, lambda: None) is None
 
 
-def test_the_log_goes_on_when_the_process_was_killed(book: Book, rehasher: Rehasher) -> None:
+def test_the_log_goes_on_when_the_process_was_killed(
+    book: Book, rehasher: Rehasher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A killed child costs nothing: the run is done here, another child is started, and nothing is missing in the log."""
     integrator = Integrator(book.storage, book.signer, book.storage.write, lambda: None, rehasher.prepare)
     with book.storage.snapshot() as snapshot:
@@ -59,6 +62,7 @@ def test_the_log_goes_on_when_the_process_was_killed(book: Book, rehasher: Rehas
     assert child is not None
     child.kill()
     child.wait()
+    monkeypatch.setattr(rehashing, "PAUSE_S", 0.0)
     rehasher._here = partial(prepare, book.storage)
     for _ in range(2):
         book.emit("cust", -1_000_000_000)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from .output import Output
 
 
+SIDES = ("", "-wal", "-shm", ".lock")
+
+
 def _shown(doing: str, out: Output) -> Shown:
     return lambda total, things: progress(doing, total, things, out.as_json)
 
@@ -31,7 +34,9 @@ def run_backup(out: Output, values: Mapping[str, settings.Value], file: Path, fo
         out.fail(f"{file} is there already: name another file, or --force to replace it", EXIT_WRONG_USE)
     if not file.absolute().parent.is_dir():
         out.fail(f"the folder {file.absolute().parent} does not exist", EXIT_WRONG_USE)
-    storage = open_storage(settings.database(values["database"]), create=False)
+    database, signer = settings.database(values["database"]), settings.signer_folder(values)
+    _refuse_the_record(out, file, database.path, signer)
+    storage = open_storage(database, create=False)
     try:
         held = storage.back_up(file, _shown("backing up", out))
     finally:
@@ -45,8 +50,16 @@ def run_backup(out: Output, values: Mapping[str, settings.Value], file: Path, fo
     out.show(
         told,
         f"{file}: {counted(held.customers, 'customer')}, {counted(held.deltas, 'delta')}, {counted(size, 'byte')}\n"
-        f"The signing keys are not in it: keep a copy of {settings.signer_folder(values)} apart from it",
+        f"The signing keys are not in it: keep a copy of {signer} apart from it",
     )
+
+
+def _refuse_the_record(out: Output, file: Path, database: Path | None, signer: Path) -> None:
+    """A backup never takes the place of what it is a backup of, whatever --force says."""
+    target = file.absolute().resolve()
+    own = [] if database is None else [database.resolve().with_name(database.name + end) for end in SIDES]
+    if target in own or signer.resolve() in target.parents:
+        out.fail(f"{file} belongs to the record itself: name another file", EXIT_WRONG_USE)
 
 
 def run_restore(
@@ -67,7 +80,7 @@ def run_restore(
             aside = restore_sqlite(file, database.path, _shown("restoring", out))
         else:
             restore_postgres(file, checked, database, role, signer, _shown("restoring", out))
-        storage = open_storage(database, create=False)
+        storage = open_storage(database, create=False, alone=True)
         try:
             logs = _standing(storage, signer)
         finally:

@@ -102,6 +102,8 @@ class Main(Group):
 
 def _end(error: Exception) -> None:
     """Ends the command if the error is one that people can do something about."""
+    import apsw
+
     from ..service.errors import ServiceError
     from ..storage.backups import UnusableBackup
     from ..storage.protocols import InDoubt, Unavailable, UnusableDatabase
@@ -115,6 +117,8 @@ def _end(error: Exception) -> None:
         fail(message, EXIT_WRONG_USE if error.status == 400 else EXIT_NOT_DONE, details)
     if isinstance(error, Unavailable):
         fail(f"the database: {error}", EXIT_NOT_DONE)
+    if isinstance(error, apsw.Error):
+        fail(f"the database file: {error}; if it is damaged, restore a backup", EXIT_NOT_DONE)
     if isinstance(error, InDoubt):
         fail(f"{error}: look whether this was done before you do it again", EXIT_NOT_DONE)
     if isinstance(error, UnusableDatabase | UnusableBackup | AlreadyServed | OSError | verify_command.NotDone):

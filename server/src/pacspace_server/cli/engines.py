@@ -10,19 +10,29 @@ from typing import TYPE_CHECKING, Any
 from ..storage import sqlite
 from ..storage.backups import Shown, UnusableBackup
 from ..storage.protocols import Storage, UnusableDatabase
+from ..storage.sqlite import sole_process
 
 if TYPE_CHECKING:
     from ..config import Database
     from ..log.signer import Signer
 
+__all__ = [
+    "check_backup",
+    "migrate_postgres",
+    "need_folder",
+    "open_storage",
+    "restore_postgres",
+    "restore_sqlite",
+    "sole_process",
+]
 SQLITE_MAGIC = b"SQLite format 3\0"
 
 
-def open_storage(database: Database, create: bool = True) -> Storage:
-    """`create` is for a file: a PostgreSQL record is made by `migrate`."""
+def open_storage(database: Database, create: bool = True, alone: bool = False) -> Storage:
+    """`create` is for a file: a PostgreSQL record is made by `migrate`. `alone`: the caller keeps others from serving it."""
     if database.path is not None:
         need_folder(database.path)
-        return sqlite.SqliteStorage(database.path, create)
+        return sqlite.SqliteStorage(database.path, create, alone=alone)
     with _psycopg():
         from ..storage.postgres import PostgresStorage
     return PostgresStorage(database.url)

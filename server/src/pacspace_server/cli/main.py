@@ -216,19 +216,28 @@ def restore(out: Output, /, file: Path, replace: bool, yes: bool, role: str | No
 
 @main.command("new-log", epilog=examples("pacspace new-log --database sqlite:///./pacspace.db"))
 @click.option("--env", "side", type=click.Choice(list(ENVIRONMENTS)), help="Only the sandbox, or only production.")
+@click.option(
+    "--lost-signing-folder",
+    is_flag=True,
+    help="The folder of signing keys is lost, or came back from a copy: every log is frozen.",
+)
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @DATABASE
 @SIGNER
 @click.pass_obj
-def new_log(out: Output, /, side: str | None, yes: bool, **flags: str | None) -> None:
+def new_log(out: Output, /, side: str | None, lost_signing_folder: bool, yes: bool, **flags: str | None) -> None:
     """Let a restored record go on where its log can't: freeze that log, begin a new one with a new key.
 
     Locked months that the backup had published stay in the old log with their proof roots. Every other month goes on in the
     new log, with the same deltas. Stop the server first; on PostgreSQL connect as the owner of the database.
+
+    A copy of the signing folder does not know what was signed after it was made: with one, nothing shows that a log can't go on.
+    Then say --lost-signing-folder.
     """
     from .new_log import run_new_log
 
-    sys.exit(run_new_log(out, settings.load(flags), ENVIRONMENTS[side] if side else None, yes))
+    only = ENVIRONMENTS[side] if side else None
+    sys.exit(run_new_log(out, settings.load(flags), only, lost_signing_folder, yes))
 
 
 @main.command(epilog=examples("pacspace trust --env live > trust.txt"))

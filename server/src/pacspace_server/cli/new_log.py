@@ -25,23 +25,26 @@ if TYPE_CHECKING:
 
 LEASE_WAIT_S = 6.0
 NOTHING = "every log may go on: nothing was changed"
+LOST = "{}: its signing folder is lost, so how much was signed is not known"
 
 
-def run_new_log(out: Output, values: Mapping[str, settings.Value], environment: str | None, yes: bool) -> int:
+def run_new_log(
+    out: Output, values: Mapping[str, settings.Value], environment: str | None, lost: bool, yes: bool
+) -> int:
     """Asks, lets each environment go on whose log can't, and says what became of its months."""
     database = settings.database(values["database"])
     with exclusive(database):
-        storage = open_storage(database, create=False)
+        storage = open_storage(database, create=False, alone=True)
         try:
-            return _renew_all(out, storage, Signer(settings.signer_folder(values)), environment, yes)
+            return _renew_all(out, storage, Signer(settings.signer_folder(values)), environment, lost, yes)
         except DamagedLog as damaged:
             out.fail(str(damaged), EXIT_NOT_DONE)
         finally:
             storage.close()
 
 
-def _renew_all(out: Output, storage: Storage, signer: Signer, environment: str | None, yes: bool) -> int:
-    reasons = _refused(storage, signer, environment)
+def _renew_all(out: Output, storage: Storage, signer: Signer, environment: str | None, lost: bool, yes: bool) -> int:
+    reasons = _refused(storage, signer, environment, lost)
     if not reasons:
         out.show({"renewed": []}, NOTHING)
         return 0
@@ -51,24 +54,25 @@ def _renew_all(out: Output, storage: Storage, signer: Signer, environment: str |
         need_terminal(out, "going on in a new log")
         names = " and ".join(found.name for found, _ in reasons)
         ask(out, f"Freeze this log and go on in a new one ({names})? It can't be undone.", "nothing was changed")
-    renewed = [_renew(out, storage, signer, found) for found, _ in reasons]
+    renewed = [_renew(out, storage, signer, found, lost) for found, _ in reasons]
     give_keys(storage, signer)
     out.show({"renewed": [asdict(one) for one in renewed]}, "\n".join(map(_words, renewed)))
     return 0
 
 
-def _refused(storage: Storage, signer: Signer, environment: str | None) -> list[tuple[Environment, str]]:
-    """The environments whose logs can't go on, with the reasons."""
+def _refused(storage: Storage, signer: Signer, environment: str | None, lost: bool) -> list[tuple[Environment, str]]:
+    """The environments whose logs can't go on, with the reasons. Without its signing folder none can that was ever signed."""
     with storage.snapshot() as snapshot:
         found = [
-            (each, refusal(snapshot, signer, snapshot.log(each.log_id)))
+            (each, refusal(snapshot, signer, log) or (LOST.format(log.origin) if lost and log.published_size else None))
             for each in snapshot.environments()
             if environment in (None, each.name)
+            for log in [snapshot.log(each.log_id)]
         ]
     return [(each, reason) for each, reason in found if reason is not None]
 
 
-def _renew(out: Output, storage: Storage, signer: Signer, environment: Environment) -> Renewed:
+def _renew(out: Output, storage: Storage, signer: Signer, environment: Environment, lost: bool) -> Renewed:
     lease = storage.lease(f"integrator/{environment.id}")
     deadline = time.monotonic() + LEASE_WAIT_S
     while lease.hold() is None:
@@ -79,7 +83,7 @@ def _renew(out: Output, storage: Storage, signer: Signer, environment: Environme
     with storage.snapshot() as snapshot:
         total = snapshot.count_months(environment.id)
     with progress("moving", total, "months", out.as_json) as advance:
-        renewed = renew(storage, signer, environment, advance)
+        renewed = renew(storage, signer, environment, lost, advance)
     lease.release()
     return renewed
 

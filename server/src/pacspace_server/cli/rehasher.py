@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ..log.rehashing import Beat, Prepare, Prepared
 
 logger = structlog.get_logger("pacspace.rehasher")
-BEAT_S = 0.5
+BEAT_S, PAUSE_S = 0.5, 5.0
 _CHILD = "from pacspace_server.cli.rehasher import serve; serve()"
 
 
@@ -42,7 +43,7 @@ class Rehasher:
         self._database, self._here = database, here
         self._child: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
-        self._ready = False
+        self._ready, self._not_before_s = False, 0.0
 
     def prepare(self, environment_id: int, beat: Beat) -> Prepared | None:
         """As `log.rehashing.prepare`."""
@@ -51,6 +52,7 @@ class Rehasher:
         except (EOFError, OSError):
             logger.warning("the process that re-hashes has ended; another is started")
             self.close()
+            self._not_before_s = time.monotonic() + PAUSE_S
             return self._here(environment_id, beat)
         except BaseException:
             self.close()  # its answer would be taken for that of the next question
@@ -60,6 +62,8 @@ class Rehasher:
         return result
 
     def _ask(self, environment_id: int, beat: Beat) -> Prepared | Exception | None:
+        if time.monotonic() < self._not_before_s:
+            return self._here(environment_id, beat)
         connection = self._connection or self._start()
         if not self._ready:
             if not connection.poll():
@@ -75,7 +79,7 @@ class Rehasher:
         ours, theirs = socket.socketpair()
         with theirs:
             # The connection is the only argument: passwords in a URL are no business of a process list.
-            command = [sys.executable, "-c", _CHILD, str(theirs.fileno())]
+            command = [sys.executable, "-P", "-c", _CHILD, str(theirs.fileno())]
             # A process group of its own: Ctrl-C is for the parent, also while this one is starting.
             self._child = subprocess.Popen(  # noqa: S603  # our own
                 command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], process_group=0

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import gc
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,7 +32,7 @@ from ..service.sandbox import move_clock
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit
 from ..web.pages import Pages
-from .engines import need_folder
+from .engines import need_folder, sole_process
 from .http_server import BACKLOG, HttpServer, http_config
 from .output import WrongUse
 from .rehasher import Rehasher
@@ -74,11 +73,10 @@ def exclusive(database: settings.Database) -> Iterator[None]:
         yield
         return
     need_folder(database.path)
-    lock = database.path.with_name(database.path.name + ".lock")
-    with lock.open("w") as file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            stack.enter_context(sole_process(database.path))
+        except BlockingIOError as error:
             message = f"another process serves {database}; SQLite takes one server process: stop it, or name another --database"
             raise AlreadyServed(message) from error
         yield

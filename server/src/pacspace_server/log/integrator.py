@@ -184,7 +184,7 @@ class Integrator:
             return False
         for damage in prepared.damaged:
             logger.error("record damaged", customer=damage.customer_id, period=damage.period, problem=damage.problem)
-        fixed = self._write(lease.guard(lambda unit: _fix_entries(unit, prepared)))
+        fixed = self._write(lease.guard(lambda unit: _fix_entries(unit, prepared), fencing))
         # Crash here: entries are fixed but not signed. The next run finds size > published_size and signs them.
         if fixed is None:
             return False
@@ -204,7 +204,7 @@ class Integrator:
             if unit.log_by_origin(log.origin) is not None:
                 unit.publish(log.id, log.size, root, note, at)
 
-        self._write(lease.guard(publish))
+        self._write(lease.guard(publish, fencing))
         # Crash here: published; the heads' verified sizes follow from the published size, so nothing is left to do.
         seconds = time.perf_counter() - started
         self.seconds.observe(seconds)

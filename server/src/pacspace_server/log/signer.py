@@ -21,6 +21,10 @@ from pacspace_proofs.note import ED25519, SIGNATURE_PREFIX, VerifierKey, checkpo
 
 GO_ON = "stop the server and let the record go on in a new log: `pacspace new-log`"
 KEY_ADVICE = f"give PACSPACE_SIGNER_DIR the folder that this database was used with, or {GO_ON}"
+FOLDER_ADVICE = (
+    "What was signed after that is not known, so nothing is signed: use the folder that this database was used with. If it is "
+    "lost, stop the server and let the record go on in a new log: `pacspace new-log --lost-signing-folder`"
+)
 ADVICE = (
     "This database is older than what was signed with its key: restore a newer copy, or "
     f"{GO_ON}. Until then it records and answers, and signs nothing"

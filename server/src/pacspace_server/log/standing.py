@@ -5,16 +5,24 @@ from __future__ import annotations
 from ..storage.protocols import Snapshot, Storage
 from ..storage.records import Log
 from . import logtree
-from .signer import KEY_ADVICE, Signer, SigningRefused
+from .signer import FOLDER_ADVICE, KEY_ADVICE, Signer, SigningRefused
 
 
 def refusal(snapshot: Snapshot, signer: Signer, log: Log) -> str | None:
     """Why nothing is signed for this log, and what to do; None when it may go on."""
     try:
-        signer.check(log.origin, log.size, lambda size: logtree.root_at(snapshot, log.id, size))
+        last = signer.check(log.origin, log.size, lambda size: logtree.root_at(snapshot, log.id, size))
     except SigningRefused as refused:
         return str(refused)
-    if log.size and log.verifier_key not in (None, str(signer.verifier_key(log.origin))):
+    if log.published_size > (signed := last.size if last else 0):
+        # The last-signed record moves before anything is published, so this folder is an older one.
+        return (
+            f"{signer.folder} is an old copy: {log.origin} was published up to entry {log.published_size}, there it was signed "
+            f"up to {signed}. {FOLDER_ADVICE}"
+        )
+    if log.verifier_key is not None and not signer.has_key(log.origin):
+        return f"the signing key of {log.origin} is missing in {signer.folder}: {KEY_ADVICE}"
+    if log.verifier_key is not None and log.verifier_key != str(signer.verifier_key(log.origin)):
         return f"the signing key of {log.origin} in {signer.folder} is another one than the log was signed with: {KEY_ADVICE}"
     return None
 
@@ -34,8 +42,10 @@ def give_keys(storage: Storage, signer: Signer) -> None:
         if not signer.is_frozen(log.origin):
             signer.freeze(log.origin)
     for log in logs:
+        if log.verifier_key is not None:
+            continue  # a key that somebody may have been told never changes
         if log.size == 0 and signer.last_signed(log.origin) is None:
             signer.create_key(log.origin)
-        key = str(signer.verifier_key(log.origin)) if signer.has_key(log.origin) else None
-        if key is not None and log.verifier_key != key and (log.verifier_key is None or log.size == 0):
+        if signer.has_key(log.origin):
+            key = str(signer.verifier_key(log.origin))
             storage.write(lambda unit: unit.set_verifier_key(log, key))  # noqa: B023

@@ -79,8 +79,10 @@ async def _erase_older(context: Context, lease: Lease, environment: Environment,
     removed = 0
     cursor: bytes | None = b""
     while cursor is not None:
-        await asyncio.to_thread(lease.hold)
-        count, cursor = await context.committer.run(lease.guard(partial(_erase_part, environment, days, cursor)))
+        fencing = await asyncio.to_thread(lease.hold)
+        count, cursor = await context.committer.run(
+            lease.guard(partial(_erase_part, environment, days, cursor), fencing)
+        )
         removed += count
     if removed:
         logger.info("erased contexts older than the retention setting", environment=environment.name, deltas=removed)

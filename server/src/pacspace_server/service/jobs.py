@@ -86,15 +86,15 @@ class Jobs:
         kept: list[Locked] = []
         while not self._stopping:
             try:
-                held = await asyncio.to_thread(lease.hold) is not None
+                held = await asyncio.to_thread(lease.hold)
                 found = await asyncio.to_thread(self._next, job_id)
             except outages:
                 await asyncio.sleep(OUTAGE_S)
                 continue
-            (self.held.add if held else self.held.discard)(job_id)
+            (self.held.discard if held is None else self.held.add)(job_id)
             if found is None:
                 break
-            if not held:
+            if held is None:
                 await asyncio.sleep(LOOK_S)
                 continue
             job, chunk = found
@@ -104,7 +104,7 @@ class Jobs:
             outcomes = await self._lock_all(job, chunk)
             # Crash here: the chunk is locked again from the same place, which changes nothing.
             try:
-                await self._write(lease.guard(partial(_advance, job_id=job_id, chunk=chunk, outcomes=outcomes)))
+                await self._write(lease.guard(partial(_advance, job_id=job_id, chunk=chunk, outcomes=outcomes), held))
             except (LeaseLost, InDoubt):
                 continue  # the job's row says how far it is
             if job.total <= AT_ONCE:

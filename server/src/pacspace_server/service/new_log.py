@@ -47,23 +47,32 @@ class Renewed:
 
 
 def renew(
-    storage: Storage, signer: Signer, environment: Environment, advance: Advance = lambda months: None
+    storage: Storage,
+    signer: Signer,
+    environment: Environment,
+    lost: bool = False,
+    advance: Advance = lambda months: None,
 ) -> Renewed:
     """Lets an environment's record go on in a new log. `advance` hears of months done.
+
+    `lost`: the signing folder is not the one that signed last, so its last-signed record says nothing.
 
     The server must be stopped. Raises DamagedLog; nothing was changed then.
     """
     origin = f"pacspace.log/{environment.name}/{secrets.token_hex(16)}"
     signer.create_key(origin)
     # A crash here leaves a key that nobody uses.
-    renewed = storage.renew(environment, lambda unit: _renew(unit, environment, origin, signer, advance))
+    renewed = storage.renew(environment, lambda unit: _renew(unit, environment, origin, signer, lost, advance))
     # A crash here leaves the old log unfrozen: the next start of a server freezes it.
     signer.freeze(environment.origin)
     return renewed
 
 
-def _renew(unit: Renewal, environment: Environment, origin: str, signer: Signer, advance: Advance) -> Renewed:
-    before, signed = unit.log(environment.log_id), signer.last_signed(environment.origin)
+def _renew(
+    unit: Renewal, environment: Environment, origin: str, signer: Signer, lost: bool, advance: Advance
+) -> Renewed:
+    before = unit.log(environment.log_id)
+    signed = None if lost else signer.last_signed(environment.origin)
     key = str(signer.verifier_key(origin))
     log, entry = _new_log(unit, before, signed, origin, key)
     done = Renewed(environment.name, before.origin, before.published_size, signed.size if signed else None, origin, key)
@@ -103,6 +112,7 @@ class _Months:
     def move(self, customer: Customer) -> None:
         """In order: once a locked month has a new root, the next one names it."""
         root, anew = None, False
+        self._unit.hold(customer)
         heads = self._unit.heads(customer, "", "~")
         for head in heads:
             if not anew and _is_provable(self._unit, head):

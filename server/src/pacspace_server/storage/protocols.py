@@ -228,6 +228,10 @@ class Renewal(Snapshot, Protocol):
     Everything is stored at once, so that any number of customers may pass.
     """
 
+    def hold(self, customer: Customer) -> None:
+        """From now on nobody else writes to the customer: whoever wants to waits, and then finds the new log."""
+        ...
+
     def add_log(self, environment: Environment, log: Log, first: LogEntry) -> None:
         """A log with its first entry; the environment goes on in it."""
         ...
@@ -250,8 +254,9 @@ class Lease(Protocol):
         """Takes the lease, or keeps it; its fencing number, which grows with each holder, or None: another one has it."""
         ...
 
-    def guard(self, work: Callable[[Unit], T]) -> Callable[[Unit], T]:
-        """The work, refused with LeaseLost inside its own transaction when another process has taken the lease over."""
+    def guard(self, work: Callable[[Unit], T], fencing: int | None) -> Callable[[Unit], T]:
+        """The work, refused with LeaseLost inside its own transaction unless the lease is still the one that was held under
+        this fencing number: lost and had again since is lost, because what the work goes by may be old."""
         ...
 
     def release(self) -> None:

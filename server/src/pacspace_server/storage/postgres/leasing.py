@@ -61,9 +61,7 @@ class PostgresLease:
         self._fencing = next_fencing if moved else None
         self._seen, self._at_s = (next_fencing, beat + 1), started
 
-    def guard(self, work: Callable[[Unit], T]) -> Callable[[Unit], T]:
-        fencing = self._fencing
-
+    def guard(self, work: Callable[[Unit], T], fencing: int | None) -> Callable[[Unit], T]:
         def guarded(unit: Unit) -> T:
             if self._unit(unit).lease_for_share(self._name) != (self._holder, fencing):
                 raise LeaseLost(f"the lease {self._name} is another process's now")

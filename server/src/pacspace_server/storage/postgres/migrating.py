@@ -10,11 +10,14 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 import psycopg
+import structlog
 from psycopg import sql
 
 from ..protocols import UnusableDatabase
 from .connecting import SCHEMA, Connection, connect
 
+ATTEMPTS, PAUSE_S = 60, 1.0
+logger = structlog.get_logger("pacspace.postgres")
 MIGRATE = "`pacspace migrate --database postgresql://OWNER@...` (or `serve --migrate`, as the owner) makes it so"
 _SETUP = f"""
 CREATE SCHEMA IF NOT EXISTS {SCHEMA};
@@ -36,13 +39,19 @@ def migrate(url: str, role: str | None = None, workspace_id: str | None = None) 
     """
     with connect(url) as connection:
         set_up(connection)
-        try:
-            with connection.transaction():
-                lock_migrations(connection)
-                added = apply_migrations(connection, None, role, workspace_id or f"wsp_{secrets.token_hex(8)}")
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise UnusableDatabase(f"only the owner migrates: {error.diag.message_primary}") from error
-    return added
+        for _ in range(ATTEMPTS):
+            try:
+                with connection.transaction():
+                    lock_migrations(connection)
+                    # A change of a table that waits for a long reader would make every writer wait behind it.
+                    connection.execute("SET LOCAL lock_timeout = '2s'")
+                    return apply_migrations(connection, None, role, workspace_id or f"wsp_{secrets.token_hex(8)}")
+            except psycopg.errors.InsufficientPrivilege as error:
+                raise UnusableDatabase(f"only the owner migrates: {error.diag.message_primary}") from error
+            except psycopg.errors.LockNotAvailable:
+                logger.warning("a table is in use by a long reader, a backup or fsck perhaps; tried again")
+                time.sleep(PAUSE_S)
+    raise UnusableDatabase("tables are in use by long readers, a backup or fsck perhaps: migrate when they are done")
 
 
 def set_up(connection: Connection) -> None:

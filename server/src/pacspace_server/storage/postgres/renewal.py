@@ -17,6 +17,9 @@ class PostgresRenewal(PostgresSnapshot):
         self._one("SELECT 1 FROM environment WHERE id = %s FOR UPDATE", (environment.id,))
         self._one("SELECT 1 FROM lease WHERE name = %s FOR UPDATE", (f"integrator/{environment.id}",))
 
+    def hold(self, customer: Customer) -> None:
+        self._one("SELECT 1 FROM customer WHERE shard_key = %s FOR UPDATE", (customer.shard_key,))
+
     def add_log(self, environment: Environment, log: Log, first: LogEntry) -> None:
         (log.id,) = self._one("SELECT coalesce(max(id), 0) + 1 FROM log")
         self.connection.execute(

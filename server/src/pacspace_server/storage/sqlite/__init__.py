@@ -1,6 +1,6 @@
 """The embedded engine: one SQLite file, write-ahead log, durable at every commit."""
 
 from .backup import check, restore
-from .database import SqliteStorage
+from .database import SqliteStorage, sole_process
 
-__all__ = ["SqliteStorage", "check", "restore"]
+__all__ = ["SqliteStorage", "check", "restore", "sole_process"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,20 @@ def restore(file: Path, path: Path, shown: Shown) -> Path | None:
     return aside
 
 
+def _write_back(path: Path) -> None:
+    """What is in the write-ahead log belongs to the record: into the file with it, so that one rename moves all."""
+    with contextlib.suppress(apsw.Error):  # a file that is no database any more is moved as it is
+        connection = apsw.Connection(str(path))
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        connection.close()
+
+
 def _move_aside(path: Path) -> Path | None:
-    if not path.exists():
+    """The file, and whatever lies beside it: a write-ahead log that stayed would be replayed into the next one."""
+    if not any(path.with_name(path.name + suffix).exists() for suffix in ("", "-wal", "-shm")):
         return None
+    if path.exists():
+        _write_back(path)
     aside = path.with_name(f"{path.name}.replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
     for suffix in ("-wal", "-shm", ""):
         old = path.with_name(path.name + suffix)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from ..protocols import InDoubt, Lease, Renewal, Unit, UnusableDatabase
 from ..records import Environment
 from .audit import SqliteAudit
 from .backup import copy_database
-from .migrating import migrate
+from .migrating import is_behind, migrate
 from .renewal import SqliteRenewal
 from .unit import Kept, SqliteUnit
 
@@ -25,6 +26,7 @@ T = TypeVar("T")
 _FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 _WRITER_CACHE_KIB, _READER_CACHE_KIB = 32 * 1024, 4 * 1024
 _WAL_PAGES = 4000
+_IN_DOUBT = (apsw.IOError, apsw.FullError, apsw.ReadOnlyError)
 _BUSY_MS = 10_000
 
 
@@ -43,13 +45,21 @@ def check_library() -> None:
         raise UnusableDatabase(f"SQLite {text} can corrupt a write-ahead log; 3.51.3 or newer is needed (package apsw)")
 
 
+@contextmanager
+def sole_process(path: Path) -> Iterator[None]:
+    """One process at a time serves a file, or changes more of it than a server may. Raises BlockingIOError."""
+    with path.with_name(path.name + ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
 class SoleServer:
     """The lease of everything: one server process per file."""
 
     def hold(self) -> int | None:
         return 0
 
-    def guard(self, work: Callable[[Unit], T]) -> Callable[[Unit], T]:
+    def guard(self, work: Callable[[Unit], T], fencing: int | None) -> Callable[[Unit], T]:
         return work
 
     def release(self) -> None:
@@ -62,11 +72,16 @@ class SqliteStorage:
     remote = False
     errors: tuple[type[Exception], ...] = (apsw.Error, OSError)
 
-    def __init__(self, path: str | Path, create: bool = True, workspace_id: str | None = None) -> None:
+    def __init__(
+        self, path: str | Path, create: bool = True, workspace_id: str | None = None, alone: bool = False
+    ) -> None:
+        """`alone`: the caller has `sole_process`. Whoever creates has it too. Raises UnusableDatabase."""
         check_library()
         self.path = Path(path)
         if not create and not self.path.exists():
             raise UnusableDatabase(f"{self.path} does not exist; `pacspace serve` creates it")
+        if not create and self.path.stat().st_size == 0:
+            raise UnusableDatabase(f"{self.path} is empty: there is no record in it")
         self._write_lock = threading.Lock()
         self._kept = Kept()
         self._readers: list[apsw.Connection] = []
@@ -75,11 +90,23 @@ class SqliteStorage:
         try:
             self._writer = self._connect(_WRITER_CACHE_KIB)
             self._writer.execute("PRAGMA journal_mode = WAL")
-            migrate(self._writer, workspace_id)
+            with nullcontext() if create or alone or not is_behind(self._writer) else self._sole_process():
+                migrate(self._writer, workspace_id)
         except apsw.Error as error:
             raise UnusableDatabase(f"{self.path} can't be opened: {error}") from error
         secret: Any = self._writer.execute("SELECT secret FROM installation").fetchall()[0][0]
         self.secret: bytes = secret
+
+    @contextmanager
+    def _sole_process(self) -> Iterator[None]:
+        try:
+            with sole_process(self.path):
+                yield
+        except BlockingIOError as error:
+            raise UnusableDatabase(
+                f"a server of an earlier version serves {self.path}, which this version would bring up to date: stop it first, or "
+                "use its own version's command"
+            ) from error
 
     def _connect(self, cache_kib: int) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), statementcachesize=200)
@@ -120,10 +147,10 @@ class SqliteStorage:
             self._writer.execute("COMMIT")
         except BaseException as error:
             self.roll_back(unit)
-            if isinstance(error, apsw.IOError):
-                # A sync that failed leaves a whole transaction in the write-ahead log. Another one that is written there
-                # replaces it; a restart before that finds it, and it counts.
-                raise InDoubt("the disk failed while it committed") from error
+            if isinstance(error, _IN_DOUBT):
+                # A failed sync, or a failed write after the commit's own frame, leaves a whole transaction in the write-ahead
+                # log. Another one that is written there replaces it; a restart before that finds it, and it counts.
+                raise InDoubt(f"the disk failed while it committed ({error})") from error
             raise
         self._write_lock.release()
 

@@ -26,6 +26,12 @@ def migrate(connection: apsw.Connection, workspace_id: str | None = None) -> Non
             _found(connection, workspace_id or f"wsp_{secrets.token_hex(8)}")
 
 
+def is_behind(connection: apsw.Connection) -> bool:
+    """Whether an earlier version made the record, or nobody did yet."""
+    tables = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migration'").fetchall()
+    return not tables or bool(missing_migrations(connection))
+
+
 def known_migrations() -> list[Traversable]:
     """This version's migrations, in order."""
     folder = resources.files(__package__).joinpath("migrations")
