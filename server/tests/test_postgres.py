@@ -333,7 +333,10 @@ def test_a_database_that_is_gone_and_comes_back(book: Book) -> None:
     assert book.emit("cust", -1).delta.sequence == 2
 
 
-def test_a_writer_that_stops_in_the_middle_is_shut_out(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("moment", ["after it read", "after it recorded"])
+def test_a_writer_that_stops_in_the_middle_is_shut_out(
+    book: Book, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
     """Others get at its customer without it, and when it wakes up it writes all of it again: each is recorded once."""
     assert "idle_in_transaction_session_timeout = '10s'" in database.WRITE
     monkeypatch.setattr(database, "WRITE", database.WRITE.replace("10s", "200ms"))
@@ -341,7 +344,11 @@ def test_a_writer_that_stops_in_the_middle_is_shut_out(book: Book, monkeypatch: 
     stopped, awake = PostgresStorage(book.engine.url), threading.Event()  # type: ignore[attr-defined]
 
     def late(unit: Unit) -> Any:
-        outcome = record_delta(unit, book.command("cust", -2_000_000_000, reference="late"))
+        command = book.command("cust", -2_000_000_000, reference="late")
+        if moment == "after it read":
+            unit.expect([command])
+            awake.wait(30)
+        outcome = record_delta(unit, command)
         awake.wait(30)
         return outcome
 

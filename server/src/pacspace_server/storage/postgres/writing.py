@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import psycopg
@@ -22,9 +23,18 @@ class PostgresWriter(PostgresSnapshot):
         # changes nothing.
         self.was_written: Callable[[Self], bool] | None = None
 
+    @contextmanager
+    def _one_round_trip(self) -> Iterator[None]:
+        """Statements sent together. A pipeline ends with a request to flush, and that stops the server's clock for
+        transactions that stand still, until the next statement: so there is one. Without it a process that is stopped here
+        would hold its customers for as long as it is."""
+        with self.connection.pipeline():
+            yield
+        self.connection.execute("SELECT", prepare=False)
+
     def _found(self, *asked: tuple[Many, Rows]) -> list[list[Any]]:
         """What several statements find for many rows, in one round trip."""
-        with self.connection.pipeline():
+        with self._one_round_trip():
             cursors = [
                 self.connection.execute(many.sql, many.values(rows), binary=True) if rows else None
                 for many, rows in asked
@@ -35,7 +45,7 @@ class PostgresWriter(PostgresSnapshot):
         """Stores many rows with each of several statements, in one round trip."""
         asked = tuple((many, rows) for many, rows in asked if rows)
         if asked:
-            with self.connection.pipeline():
+            with self._one_round_trip():
                 for many, rows in asked:
                     self.connection.execute(many.sql, many.values(rows))
 
