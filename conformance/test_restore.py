@@ -293,6 +293,10 @@ def test_what_backup_and_restore_refuse(start_server: START, tmp_path: Path) -> 
     assert again.returncode == 2 and "--force" in again.stderr
     assert server.run("backup", str(file), "--force").returncode == 0
     assert server.run("backup", str(tmp_path / "nowhere" / "x")).returncode == 2
+    of_the_record = [] if POSTGRES else ["record.db", "record.db-wal"]
+    for name in [*of_the_record, str(signer_of(server) / "x.backup")]:
+        own = server.run("backup", name, "--force", "--signer-dir", str(signer_of(server)))
+        assert own.returncode == 2 and "belongs to the record" in own.stderr, name
     there = run_command("restore", str(file), "--database", as_owner(server), folder=server.folder)
     served = run_command(
         "restore", str(file), "--replace", "--yes", "--database", as_owner(server), folder=server.folder
@@ -311,6 +315,15 @@ def test_what_backup_and_restore_refuse(start_server: START, tmp_path: Path) -> 
         assert there.returncode == 3 and "CREATE DATABASE" in there.stderr
         other = run_command("restore", str(file), "--database", "sqlite:///x.db", folder=server.folder)
     assert other.returncode == 3 and "another kind of database" in other.stderr
+    if not POSTGRES:
+        (tmp_path / "empty.db").touch()
+        empty = run_command("fsck", "--database", f"sqlite:///{tmp_path}/empty.db", folder=tmp_path)
+        assert empty.returncode == 3 and "there is no record in it" in empty.stderr
+        torn = bytearray((server.folder / "record.db").read_bytes())
+        torn[4096 * 3 : 4096 * 3 + 100] = b"x" * 100
+        (tmp_path / "torn.db").write_bytes(torn)
+        damage = run_command("fsck", "--database", f"sqlite:///{tmp_path}/torn.db", folder=tmp_path)
+        assert damage.returncode in (1, 3) and "Traceback" not in damage.stderr, damage.stderr
     damaged = tmp_path / "damaged.backup"
     damaged.write_bytes(file.read_bytes()[:-500])
     done = run_command("restore", str(damaged), "--database", "sqlite:///x.db", folder=tmp_path)
