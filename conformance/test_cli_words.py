@@ -127,7 +127,7 @@ def test_a_start_clock_that_is_too_early_is_told(start_server: Callable[..., Ser
     assert server.client.emit("c", -1).data["period"] == "2026-01"
 
 
-@pytest.mark.skipif(POSTGRES, reason="where signing keys are by default depends on the database's name there")
+@pytest.mark.skipif(POSTGRES, reason="a PostgreSQL record is restored into a new database, as its owner")
 def test_what_only_reads_makes_no_signing_folder(server: Server, tmp_path: Path) -> None:
     """fsck, backup and restore leave a signing folder that is not there as it is, and fsck's JSON has names as all JSON here."""
     missing = ["--signer-dir", str(tmp_path / "missing")]
