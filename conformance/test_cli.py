@@ -32,6 +32,10 @@ def test_keys_are_made_listed_and_revoked(start_server: Callable[..., Server]) -
     assert made["fullKey"].partition(".")[2] not in listed.stdout
     (row,) = [key for key in decode(listed.stdout) if key["id"] == made["id"]]
     assert (row["name"], row["environment"], row["active"]) == ("billing", "production", True)
+    lines = server.run("keys", "list").stdout.splitlines()
+    assert (
+        len({line.index(word) for line, word in zip(lines, ["scopes", "read,write", "read,write"], strict=True)}) == 1
+    )
     assert server.run("keys", "revoke", made["id"]).returncode == 0
     time.sleep(1.2)
     assert client.emit("c", -1).error["code"] == "INVALID_API_KEY"

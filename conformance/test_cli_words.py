@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .server import POSTGRES, Server, run_command
+from .server import POSTGRES, Server, decode, run_command
 from .vendor import Vendor
 
 
@@ -61,6 +61,47 @@ def test_a_database_is_a_url(tmp_path: Path) -> None:
     assert done.returncode == 2 and f"; write sqlite:///{tmp_path}/y.db" in done.stderr and not list(tmp_path.iterdir())
 
 
+def test_a_port_that_is_taken_is_told_before_there_is_a_record(tmp_path: Path) -> None:
+    """A first start on a busy port ends with 3, says which settings name another one, and makes no record and no key."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = run_command("serve", "--port", str(port), "--database", f"sqlite:///{tmp_path}/x.db", folder=tmp_path)
+    assert done.returncode == 3 and not done.stdout
+    assert done.stderr.splitlines()[-1] == (
+        f"pacspace: port {port} is taken: name another with --port or PACSPACE_PORT; is another pacspace running?"
+    )
+    assert {file.name for file in tmp_path.iterdir()} <= {"x.db.lock"}
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [("postgresql://me:pa@ss@db/x", "write @ as %40 and / as %2F in a password"),
+     ("postgresql://me:pa/ss@db/x", "write @ as %40 and / as %2F in a password"),
+     ("mysql://me:pa@ss/x@db/x", "is neither sqlite:///PATH nor postgresql://USER@HOST/NAME\n"),
+     ("postgres:me:pa/ss@db/x", "is neither sqlite:///PATH nor postgresql://USER@HOST/NAME\n"),
+     ("me:pass@db", "is neither sqlite:///PATH nor postgresql://USER@HOST/NAME\n")],
+)  # fmt: skip
+def test_a_database_url_that_can_t_be_read_shows_no_password(tmp_path: Path, url: str, said: str) -> None:
+    """A URL whose password holds @ or /, or that is no URL of ours, ends with 2 in words that hold no part of the password."""
+    done = run_command("fsck", "--database", url, folder=tmp_path)
+    assert done.returncode == 2 and said in done.stderr and ":***@db" in done.stderr
+    assert "pa" not in done.stderr.replace("pacspace", "").replace("password", "").replace("PATH", "")
+    shown = run_command("config", folder=tmp_path, environment={"PACSPACE_DATABASE": url})
+    assert ":***@db" in shown.stdout and not {"pa@ss", "pa/ss", ":pass"} & set(shown.stdout.split())
+
+
+@pytest.mark.skipif(not POSTGRES, reason="a SQLite file has no password")
+def test_a_database_that_can_t_be_reached_says_why(tmp_path: Path) -> None:
+    """The last line of a command has the reason that the database's client gives."""
+    with socket.socket() as bound:  # it does not listen
+        bound.bind(("127.0.0.1", 0))
+        url = f"postgresql://me:secret@127.0.0.1:{bound.getsockname()[1]}/x"
+        done = run_command("fsck", "--database", url, folder=tmp_path)
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 3 and last.startswith("pacspace: the database: it can't be reached: ")
+    assert "refused" in last and "secret" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "words", [["serve", "--port", "0"], ["keys", "create", "--env", "test"], ["fsck"]], ids=" ".join
 )
@@ -84,6 +125,18 @@ def test_a_start_clock_that_is_too_early_is_told(start_server: Callable[..., Ser
     Vendor(server, server.folder).text("clock", "reset", "--yes")
     server.restart("--sandbox-clock", "2026-01-01T00:00:00Z")
     assert server.client.emit("c", -1).data["period"] == "2026-01"
+
+
+@pytest.mark.skipif(POSTGRES, reason="a PostgreSQL record is restored into a new database, as its owner")
+def test_what_only_reads_makes_no_signing_folder(server: Server, tmp_path: Path) -> None:
+    """fsck, backup and restore leave a signing folder that is not there as it is, and fsck's JSON has names as all JSON here."""
+    missing = ["--signer-dir", str(tmp_path / "missing")]
+    told = server.run("--json", "fsck", *missing)
+    assert {"clean", "problems", "logEntries", "logCheckpoints"} <= decode(told.stdout).keys()
+    assert server.run("backup", str(tmp_path / "file"), *missing).returncode == 0
+    restored = ["--database", f"sqlite:///{tmp_path}/restored.db"]
+    assert run_command("restore", str(tmp_path / "file"), *restored, *missing, folder=tmp_path).returncode in (0, 1)
+    assert (tmp_path / "restored.db").exists() and not (tmp_path / "missing").exists()
 
 
 # ---------------------------------------------------------------- clock

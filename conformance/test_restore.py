@@ -122,8 +122,8 @@ def test_a_restored_record_goes_on_in_a_new_log(start_server: START, tmp_path: P
     assert server.stop() == 0
 
     (renewed,) = new_log(server, "--yes")
-    assert (renewed["months_kept"], renewed["months_moved"], renewed["locked_anew"]) == (1, 1, 0)
-    assert renewed["signed_size"] == sandbox["signedSize"] and renewed["frozen"] == sandbox["origin"]
+    assert (renewed["monthsKept"], renewed["monthsMoved"], renewed["lockedAnew"]) == (1, 1, 0)
+    assert renewed["signedSize"] == sandbox["signedSize"] and renewed["frozen"] == sandbox["origin"]
     assert new_log(server, "--yes") == [], "nothing is left to do"
     start(server)
     client = server.client
@@ -133,21 +133,37 @@ def test_a_restored_record_goes_on_in_a_new_log(start_server: START, tmp_path: P
     assert origin_of(after) == renewed["origin"] != origin_of(files[0])
     receipt = client.receipt("anna", period="2026-02").data["verification"]
     assert receipt["restored"] == {
-        "origin": renewed["frozen"], "backupSize": renewed["backup_size"], "signedSize": renewed["signed_size"],
+        "origin": renewed["frozen"], "backupSize": renewed["backupSize"], "signedSize": renewed["signedSize"],
     }  # fmt: skip
-    assert receipt["logOrigin"] == renewed["origin"] and receipt["verifierKey"] == renewed["verifier_key"]
+    assert receipt["logOrigin"] == renewed["origin"] and receipt["verifierKey"] == renewed["verifierKey"]
     page = server.public.get(f"/verify/{january['proofRoot']}").body.decode()
-    assert "restored from a backup" in page and renewed["frozen"][-8:] in page
+    assert "This log is frozen: the record was restored from a backup" in page and renewed["frozen"][-8:] in page
+    sizes = renewed["signedSize"], renewed["backupSize"]
+    newer = " ".join(server.public.get(f"/verify/{february['proofRoot']}").body.decode().split())
+    assert (
+        f"had been signed up to {sizes[0]} entries; the backup had {sizes[1]} of them" in newer
+        and "frozen" not in newer
+    )
+    gone = f"after the backup from which this record was restored ({sizes[1]} of {sizes[0]} entries)"
+    assert gone in server.public.verify(lost_lock["proofRoot"]).error["message"]
+    assert gone in server.public.get(f"/verify/{lost_lock['proofRoot']}").body.decode()
+    told = run_command(
+        "receipt", "anna", "--period", "2026-02", folder=tmp_path,
+        environment={"PACSPACE_BASE_URL": server.url, "PACSPACE_API_KEY": server.key or ""},
+    ).stdout  # fmt: skip
+    assert f"a backup that had {sizes[1]} of {sizes[0]} entries of {renewed['frozen']}" in told
     for root in (january["proofRoot"], february["proofRoot"]):
         assert settled(server.public, root, "both")["verified"] is True
     log = server.public.get(f"/log/{renewed['frozen'].rpartition('/')[2]}/checkpoint")
-    assert log.status == 200 and log.body.decode().splitlines()[1] == str(renewed["backup_size"])
+    assert log.status == 200 and log.body.decode().splitlines()[1] == str(renewed["backupSize"])
 
     trust = trust_of(server, tmp_path)
     saved = [save(tmp_path, f"{number}.json", data) for number, data in enumerate([*files, after])]
     options = ("--trust", str(trust), "--allow-provisional")
     code, report = verify_alone(tmp_path, saved, *options)
     assert code == 0, report
+    shown = run_command("verify", *map(str, saved), *options, folder=tmp_path).stdout
+    assert shown.count(f"restoredFrom     a backup with {sizes[1]} entries of {renewed['frozen']}") == 1
     code, report = verify_alone(tmp_path, [*saved, save(tmp_path, "lost.json", lost)], *options)
     assert code == 1 and "LOST_IN_RESTORE" in str(report)
     fsck(server)
@@ -180,7 +196,7 @@ def test_a_second_restore_and_the_signing_folder_lost(start_server: START, tmp_p
     renewed = {one["environment"]: one for one in new_log(server, "--yes")}
     assert renewed.keys() == {"sandbox", "production"}  # the key of the other one is lost too
     renewed = renewed["sandbox"]
-    assert renewed["signed_size"] is None and (renewed["months_kept"], renewed["months_moved"]) == (2, 1)
+    assert renewed["signedSize"] is None and (renewed["monthsKept"], renewed["monthsMoved"]) == (2, 1)
     start(server)
     march = server.client.checkpoint("anna", period="2026-03").data
     files.append(server.client.bundle(march["checkpointId"]))
@@ -257,7 +273,7 @@ def test_a_lock_that_only_the_backup_knew(start_server: START) -> None:
             connection.execute(text.format(""))
             connection.close()
     (renewed,) = new_log(server, "--yes")
-    assert (renewed["months_kept"], renewed["months_moved"], renewed["locked_anew"]) == (0, 2, 1)
+    assert (renewed["monthsKept"], renewed["monthsMoved"], renewed["lockedAnew"]) == (0, 2, 1)
     start(server)
     verdict = server.public.verify(january["proofRoot"]).data
     assert verdict["verified"] is False and "restored from a backup" in verdict["message"]

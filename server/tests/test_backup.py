@@ -16,6 +16,8 @@ from book import SANDBOX, Book
 from cluster import APPLICATION, shared_cluster
 from engines import BOTH, Engine, PostgresEngine, SqliteEngine
 
+from pacspace_server.cli.engines import check_backup
+from pacspace_server.config import Database
 from pacspace_server.service.fsck import fsck
 from pacspace_server.storage import postgres, sqlite
 from pacspace_server.storage.backups import UnusableBackup
@@ -186,6 +188,28 @@ def test_a_torn_sqlite_backup_is_refused(story: Book, tmp_path: Path) -> None:
             sqlite.check(file)
 
 
+def test_what_is_no_backup_is_told_so(tmp_path: Path) -> None:
+    """An empty or foreign file is no backup of any engine; a backup of the other engine is one."""
+    file, sqlite_record, postgres_record = (
+        tmp_path / "file",
+        Database("", tmp_path / "x.db"),
+        Database("postgresql:///x", None),
+    )
+    for data in (b"", b"nothing", b"SQLite format 2"):
+        file.write_bytes(data)
+        for record in (sqlite_record, postgres_record):
+            with pytest.raises(
+                UnusableBackup, match="is no backup: neither a SQLite record nor an archive of a PostgreSQL one"
+            ):
+                check_backup(file, record)
+    file.write_bytes(b"PK\3\4")
+    with pytest.raises(UnusableBackup, match=r"is a backup of a PostgreSQL record; .* is another kind"):
+        check_backup(file, sqlite_record)
+    file.write_bytes(b"SQLite format 3\0")
+    with pytest.raises(UnusableBackup, match=r"is a backup of a SQLite record; .* is another kind"):
+        check_backup(file, postgres_record)
+
+
 @BOTH
 def test_a_newer_schema_is_refused(story: Book, tmp_path: Path) -> None:
     """A backup of a later version is refused in words."""
@@ -252,7 +276,7 @@ def test_a_postgresql_record_is_never_overwritten(story: Book, tmp_path: Path) -
     with pytest.raises(UnusableDatabase, match="CREATE DATABASE"):
         postgres.restore(file, manifest, story.engine.owner_url, APPLICATION, {}, unseen)
     empty = PostgresEngine(story.engine.cluster, story.engine.cluster.new_database())
-    with pytest.raises(UnusableDatabase, match="owner"):
+    with pytest.raises(UnusableDatabase, match="only the owner restores"):
         postgres.restore(file, manifest, empty.url, None, {}, unseen)
 
 

@@ -11,7 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from book import SANDBOX, Book
+
+from pacspace_server.cli.serving import _named
+from pacspace_server.config import Value
 
 PACSPACE = [sys.executable, "-m", "pacspace_server", "--json"]
 
@@ -65,3 +69,13 @@ def test_close_month_lists_who_could_not_be_locked(book: Book, tmp_path: Path) -
     )
     assert [one["customerId"] for one in json.loads(told.stdout)["failed"]] == ["c2"]
     assert locked == ["2026-01", None, "2026-01"]
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [("postgresql://me@db/record", " --database postgresql://me@db/record"), ("postgresql://me:secret@db/record", ""),
+     ("postgresql://me@db/record?password=secret", "")],
+)  # fmt: skip
+def test_a_command_to_copy_has_no_password_and_none_that_is_masked(url: str, named: str) -> None:
+    """`serve` names the database in the command that makes a key only where that command would work as it is written."""
+    assert _named(Value(url, "flag")) == named

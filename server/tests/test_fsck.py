@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -152,3 +153,12 @@ def test_a_changed_row_is_not_verified(story: Book) -> None:
             engine.sql(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (leaf, changed(leaf)))
     assert unseen == []
     assert all(step.ok for step in recompute(context, checkpoint, "both"))
+
+
+def test_a_day_s_total_is_told_in_words(story: Book) -> None:
+    """What differs in a day's total is its amount, its number of deltas and which ones, not how a program writes it."""
+    story.engine.sql("UPDATE day_total SET count = count + 1")
+    problems = [problem for problem in fsck(story.storage, story.signer).problems if "day total" in problem]
+    told = r"customer \S+, day total of [0-9-]+: recomputed (\S+ in )(\d+) of the deltas (\d+ to \d+), stored \1(\d+) of the deltas \3"
+    found = [re.fullmatch(told, problem) for problem in problems]
+    assert found and all(match and int(match[4]) == int(match[2]) + 1 for match in found), problems

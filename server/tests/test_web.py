@@ -300,7 +300,7 @@ def test_an_unknown_root_says_what_happened_and_what_to_do(site: Site) -> None:
     answer = site.get("/verify/0x" + "ab" * 32)
     shown = text_of(answer.body)
     assert answer.status == 404
-    assert "This server never handed out that proof" in shown
+    assert "This server doesn’t have that proof" in shown
     assert "0x" + "ab" * 32 in shown
     assert "Why" in shown
     assert "What to do" in shown

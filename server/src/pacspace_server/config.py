@@ -99,18 +99,34 @@ def database(value: Value) -> Database:
     if value.text.startswith("sqlite:///") and value.text != "sqlite:///":
         return Database(value.text, Path(value.text.removeprefix("sqlite:///")))
     if value.text.startswith(("postgresql://", "postgres://")):
-        return Database(value.text, None)
+        return _postgres(value)
     shown = without_password(value.text)
-    hint = f"; write sqlite:///{value.text}" if value.text and "://" not in value.text else ""
+    is_path = (
+        value.text and not value.text.startswith("postgres") and not any(part in value.text for part in ("://", "@"))
+    )
+    hint = f"; write sqlite:///{value.text}" if is_path else ""
     raise ConfigError(
         f"database ({value.source}): {shown!r} is neither sqlite:///PATH nor postgresql://USER@HOST/NAME{hint}"
     )
 
 
+def _postgres(value: Value) -> Database:
+    """libpq would take a part of a password that is not encoded for a host, a port or a name, and show it."""
+    credentials = value.text.partition("://")[2].rpartition("@")[0]
+    if "@" in credentials or "/" in credentials:
+        raise ConfigError(
+            f"database ({value.source}): {without_password(value.text)!r} can't be read: write @ as %40 and / as %2F in a password"
+        )
+    return Database(value.text, None)
+
+
 def without_password(url: str) -> str:
-    """A URL as it may be shown: with *** for a password, wherever it stands."""
-    url = re.sub(r"(?<=://)([^/@]*?):[^/]*@", r"\1:***@", url)
-    return re.sub(r"(?<=[?&]password=)[^&]*", "***", url)
+    """A URL as it may be shown: with *** for a password, wherever it stands.
+
+    The password of one that is not encoded ends at the last @. What has no scheme may be a URL that was mistyped.
+    """
+    url = re.sub(r"(://(?!/)[^:]*|^(?!.*://)[^:]*):.*@", r"\1:***@", url, flags=re.DOTALL)
+    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", url)
 
 
 def signer_folder(values: Mapping[str, Value]) -> Path:

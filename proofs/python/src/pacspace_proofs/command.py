@@ -144,6 +144,8 @@ def _fact_lines(facts: dict[str, Any]) -> Iterator[str]:
             for group in value:
                 label = "(reason withheld)" if group["reason"] is None else printable(group["reason"])
                 yield f"  {'subtotal':<16} {group['total']} in {group['count']}: {label}"
+        elif name == "restoredFrom":
+            yield f"  {name:<16} a backup with {value['size']} entries of {printable(value['origin'])}"
         elif value not in (None, []):
             yield f"  {name:<16} {f'{len(value)} lines' if isinstance(value, list) else printable(str(value))}"
 

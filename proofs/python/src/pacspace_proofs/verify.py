@@ -161,6 +161,8 @@ def _facts(receipt: Receipt) -> dict[str, Any]:
         "slotFingerprint": slot_fingerprint(bytes.fromhex(opening["slotKey"])),
         "logIndex": int(receipt.value["log"]["index"]), "logSize": receipt.checkpoint.size,
     }  # fmt: skip
+    if restored := opening.get("restoredFrom"):
+        facts["restoredFrom"] = restored
     not_proven = ["all instants are the vendor's word", "that the meter was right"]
     if receipt.closed:
         names = ("broughtForward", "carriedForward", "lastSequence", "countToDate", "checkpointId", "closedAt")

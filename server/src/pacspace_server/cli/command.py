@@ -116,7 +116,7 @@ def _end(error: Exception) -> None:
         message = "the server does not take this:" if details else error.message
         fail(message, EXIT_WRONG_USE if error.status == 400 else EXIT_NOT_DONE, details)
     if isinstance(error, Unavailable):
-        fail(f"the database: {error}", EXIT_NOT_DONE)
+        fail(f"the database: {error}{f': {error.reason}' if error.reason else ''}", EXIT_NOT_DONE)
     if isinstance(error, apsw.Error):
         fail(f"the database file: {error}; if it is damaged, restore a backup", EXIT_NOT_DONE)
     if isinstance(error, InDoubt):

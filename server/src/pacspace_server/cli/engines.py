@@ -25,7 +25,7 @@ __all__ = [
     "restore_sqlite",
     "sole_process",
 ]
-SQLITE_MAGIC = b"SQLite format 3\0"
+SQLITE_MAGIC, ZIP_MAGIC = b"SQLite format 3\0", b"PK"
 
 
 def open_storage(database: Database, create: bool = True, alone: bool = False) -> Storage:
@@ -48,10 +48,13 @@ def migrate_postgres(database: Database, role: str | None = None) -> list[str]:
 def check_backup(file: Path, database: Database) -> Any:
     """Reads a backup of the database's engine whole; what its engine's restore needs. Raises UnusableBackup."""
     with file.open("rb") as opened:
-        is_sqlite = opened.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+        head = opened.read(len(SQLITE_MAGIC))
+    is_sqlite = head == SQLITE_MAGIC
+    if not is_sqlite and not head.startswith(ZIP_MAGIC):
+        raise UnusableBackup(f"{file} is no backup: neither a SQLite record nor an archive of a PostgreSQL one")
     if is_sqlite != (database.path is not None):
         kind = "SQLite" if is_sqlite else "PostgreSQL"
-        raise UnusableBackup(f"{file} would be a backup of a {kind} record; {database} is another kind of database")
+        raise UnusableBackup(f"{file} is a backup of a {kind} record; {database} is another kind of database")
     if is_sqlite:
         return sqlite.check(file)
     with _psycopg():
@@ -81,7 +84,7 @@ def _psycopg() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise UnusableDatabase("PostgreSQL needs psycopg: pip install 'pacspace-server[postgres]'") from error
+        raise UnusableDatabase("PostgreSQL needs psycopg: install pacspace-server with its extra [postgres]") from error
 
 
 def need_folder(database: Path) -> None:

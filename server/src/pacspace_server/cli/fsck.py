@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from .. import config as settings
 from ..log.signer import Signer
 from ..service.fsck import fsck
 from .engines import open_storage
-from .output import counted
+from .output import counted, in_json
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -38,5 +37,5 @@ def run_fsck(out: Output, values: Mapping[str, settings.Value]) -> int:
         lines.append(f"... and {len(findings.problems) - SHOWN} more; --json lists all")
     verdict = counted(len(findings.problems), "difference") if findings.problems else "clean"
     lines.append(f"{verdict}: {seen}")
-    out.show({"clean": not findings.problems, **asdict(findings)}, "\n".join(lines))
+    out.show({"clean": not findings.problems, **in_json(findings)}, "\n".join(lines))
     return 1 if findings.problems else 0

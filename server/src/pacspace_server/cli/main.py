@@ -139,10 +139,11 @@ def keys_list(out: Output, database: str | None) -> None:
         for k in rows
     ]  # fmt: skip
     lines = [
-        f"{v['id']}  {v['environment']:<10}  {'active ' if v['active'] else 'revoked'}  {','.join(v['scopes'])}  {v['name']}"
+        [v["id"], v["environment"], "active" if v["active"] else "revoked", ",".join(v["scopes"]), v["name"]]
         for v in value
     ]
-    out.show(value, "\n".join(lines) or "no keys yet: pacspace keys create --env test")
+    shown = table(["id", "environment", "state", "scopes", "name"], lines)
+    out.show(value, shown if lines else "no keys yet: pacspace keys create --env test")
 
 
 @keys.command("revoke", epilog=examples("pacspace keys revoke key_1a2b3c"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from .. import config as settings
@@ -16,7 +15,7 @@ from ..storage.protocols import Storage
 from ..storage.records import Environment
 from .asking import ask, need_terminal
 from .engines import open_storage
-from .output import EXIT_NOT_DONE, counted
+from .output import EXIT_NOT_DONE, counted, in_json
 from .progress import progress
 from .wiring import AlreadyServed, exclusive
 
@@ -56,7 +55,7 @@ def _renew_all(out: Output, storage: Storage, signer: Signer, environment: str |
         ask(out, f"Freeze this log and go on in a new one ({names})? It can't be undone.", "nothing was changed")
     renewed = [_renew(out, storage, signer, found, lost) for found, _ in reasons]
     give_keys(storage, signer)
-    out.show({"renewed": [asdict(one) for one in renewed]}, "\n".join(map(_words, renewed)))
+    out.show({"renewed": [in_json(one) for one in renewed]}, "\n".join(map(_words, renewed)))
     return 0
 
 

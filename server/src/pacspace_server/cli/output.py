@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -38,6 +39,16 @@ def fail(message: str, code: int, details: Sequence[str] = ()) -> NoReturn:
     """A message on stderr, with what it is made of line by line, and the exit status."""
     click.echo("\n".join([f"pacspace: {message}", *(f"  {line}" for line in details)]), err=True)
     sys.exit(code)
+
+
+def in_json(value: Any) -> dict[str, Any]:
+    """A dataclass as JSON documents have it: its names in camelCase."""
+    return {_camel(name): item for name, item in asdict(value).items()}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
 
 
 def json_text(value: Any, indent: int | None = None) -> str:

@@ -72,6 +72,7 @@ def _summary(told: Any) -> str:
         ("access code", told["accessHint"]),
         ("receipt file", told["bundleUrl"]),
         ("key fingerprint", told["keyFingerprint"]),
+        ("restored", _restored(told["verification"]["restored"])),
     ]
     parts = ["*** SANDBOX: a test, not a bill ***\n"] if sandbox else []
     parts.append(f"Receipt of {told['customerId']}, {span}\n{fields(lines)}")
@@ -81,6 +82,16 @@ def _summary(told: Any) -> str:
         parts += _more(told["subtotals"])
     parts += _late(told["lateLines"]) + _corrections(told["corrections"])
     return "\n".join(parts)
+
+
+def _restored(restored: Any) -> str | None:
+    """That the record went on from a backup, and how much of the log before it that had."""
+    if restored is None:
+        return None
+    signed = "" if restored["signedSize"] is None else f" of {restored['signedSize']:,}"
+    return (
+        f"the record goes on from a backup that had {restored['backupSize']:,}{signed} entries of {restored['origin']}"
+    )
 
 
 def _late(lines: list[Any]) -> list[str]:

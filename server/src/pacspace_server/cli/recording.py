@@ -117,6 +117,9 @@ def _wait(out: Output, client: Client, record_id: str) -> Any:
         if seen["status"] in ("VERIFIED", "FAILED"):
             return seen
         if time.monotonic() > until:
-            out.fail(f"{record_id} is recorded but not verified after {WAIT_S:.0f} s: {seen['status']}", EXIT_NOT_DONE)
+            out.fail(
+                f"{record_id} is recorded but not verified after {WAIT_S:.0f} s: {seen['status']}; `/readyz?for=verify` says why",
+                EXIT_NOT_DONE,
+            )
         time.sleep(poll_s)
         poll_s = min(poll_s * 2, LONGEST_POLL_S)

@@ -55,8 +55,9 @@ def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | Non
 
 
 def _named(database: settings.Value) -> str:
-    """The option that another command needs to find the same database."""
-    return f" --database {shlex.quote(settings.without_password(database.text))}" if database.source == "flag" else ""
+    """The option that another command needs to find the same database; nothing when a password is in it."""
+    is_shown = database.source == "flag" and settings.without_password(database.text) == database.text
+    return f" --database {shlex.quote(database.text)}" if is_shown else ""
 
 
 def serve(
@@ -72,36 +73,35 @@ def serve(
         out.fail(
             "--migrate is for PostgreSQL: a SQLite file is brought up to date whenever it is opened", EXIT_WRONG_USE
         )
-    if migrate:
-        engines.migrate_postgres(config.database)
-    with wiring.exclusive(config.database):
+    with wiring.exclusive(config.database), wiring.listening(config) as (listener, url):
+        if migrate:
+            engines.migrate_postgres(config.database)
         storage = engines.open_storage(config.database)
         if sandbox_clock is not None:
             wiring.set_start_clock(storage, sandbox_clock)
         with storage.snapshot() as snapshot:
             first = not snapshot.api_keys()
         key = create_key(storage, "sandbox", "first key", ("read", "write"))[1] if first else None
-        with wiring.listening(config) as (listener, url):
 
-            def ready() -> None:
-                _tell(out, config, url, key, _named(values["database"]))
+        def ready() -> None:
+            _tell(out, config, url, key, _named(values["database"]))
 
-            if workers == 1:
-                wiring.run_server(config, storage, listener, url, ready)
-                storage.close()
-                return 0
-            wiring.open_signer(storage, config.signer_folder)
-            storage.close()  # connections don't survive a fork
+        if workers == 1:
+            wiring.run_server(config, storage, listener, url, ready)
+            storage.close()
+            return 0
+        wiring.open_signer(storage, config.signer_folder)
+        storage.close()  # connections don't survive a fork
 
-            with tempfile.TemporaryDirectory(prefix="pacspace-") as folder:
+        with tempfile.TemporaryDirectory(prefix="pacspace-") as folder:
 
-                def work(number: int, told: Callable[[], None]) -> None:
-                    own = engines.open_storage(config.database)
-                    wiring.run_server(config, own, listener, url, told, Siblings(Path(folder), number, workers))
-                    own.close()
+            def work(number: int, told: Callable[[], None]) -> None:
+                own = engines.open_storage(config.database)
+                wiring.run_server(config, own, listener, url, told, Siblings(Path(folder), number, workers))
+                own.close()
 
-                # The workers have the address; the parent must not keep it open when they let go of it.
-                return run_workers(workers, work, listener.close, ready)
+            # The workers have the address; the parent must not keep it open when they let go of it.
+            return run_workers(workers, work, listener.close, ready)
 
 
 def _tell(out: Output, config: wiring.ServerConfig, url: str, key: str | None, named: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import socket
 import sys
@@ -33,7 +34,7 @@ from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit
 from ..web.pages import Pages
 from .engines import need_folder, sole_process
-from .http_server import BACKLOG, HttpServer, http_config
+from .http_server import HttpServer, http_config
 from .output import WrongUse
 from .rehasher import Rehasher
 from .siblings import Siblings
@@ -63,7 +64,7 @@ def open_signer(storage: Storage, folder: Path) -> Signer:
 
 
 class AlreadyServed(Exception):
-    """Another process serves this database."""
+    """Another process serves this database, or has this port."""
 
 
 @contextmanager
@@ -101,8 +102,17 @@ def set_start_clock(storage: Storage, at: int) -> None:
 
 @contextmanager
 def listening(config: ServerConfig) -> Iterator[tuple[socket.socket, str]]:
-    """The socket that is served, and its URL."""
-    with socket.create_server((config.host, config.port), backlog=BACKLOG) as listener:
+    """The socket that will be served, and its URL. It has its port and takes nobody in before the server starts."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((config.host, config.port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise AlreadyServed(
+                f"port {config.port} is taken: name another with --port or PACSPACE_PORT; is another pacspace running?"
+            ) from error
         host, port = listener.getsockname()[:2]
         yield listener, f"http://{f'[{host}]' if ':' in host else host}:{port}"
 

@@ -45,11 +45,10 @@ class LastSigned:
 
 
 class Signer:
-    """Keys and last-signed records of all logs of one server, in one folder of mode 0700."""
+    """Keys and last-signed records of all logs of one server, in one folder of mode 0700, made by the first key."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._keys: dict[str, Ed25519PrivateKey] = {}
 
     def _path(self, origin: str, suffix: str) -> Path:
@@ -140,6 +139,7 @@ class Signer:
 
     @contextmanager
     def _locked(self, origin: str) -> Iterator[None]:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._path(origin, "lock"), os.O_WRONLY | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+T = TypeVar("T")
 # A damaged row may not even be readable as what it was.
 UNREADABLE = (ValueError, TypeError, LookupError, OverflowError)
 
@@ -20,9 +22,10 @@ class Findings:
     log_entries: int = 0
     log_checkpoints: int = 0
 
-    def same(self, where: str, found: object, stored: object) -> None:
+    def same(self, where: str, found: T, stored: T, spell: Callable[[T], object] = lambda value: value) -> None:
+        """A difference, if there is one; `spell` gives what is shown of a value."""
         if found != stored:
-            self.add(where, f"recomputed {shown(found)}, stored {shown(stored)}")
+            self.add(where, f"recomputed {shown(spell(found))}, stored {shown(spell(stored))}")
 
     def add(self, where: str, problem: str) -> None:
         self.problems.append(f"{where}: {problem}")

@@ -155,7 +155,10 @@ class _Checker:
         stored_days = {day.day: day for day in self.audit.days(customer, -(2**40), 2**40)}
         for day in sorted(days.keys() | stored_days.keys()):
             same(
-                f"{where}, day total of {instant_text(day * 86_400_000_000)[:10]}", days.get(day), stored_days.get(day)
+                f"{where}, day total of {instant_text(day * 86_400_000_000)[:10]}",
+                days.get(day),
+                stored_days.get(day),
+                _day_text,
             )
         self._chain(customer, sorted(months.values(), key=lambda month: month.head.period), last)
         by_period = {month.head.period: month for month in months.values()}
@@ -334,3 +337,9 @@ def _add_to_day(days: dict[int, DayTotal], customer: Customer, delta: Delta) -> 
     day.count += 1
     day.first_sequence = day.first_sequence or delta.sequence
     day.last_sequence = delta.sequence
+
+
+def _day_text(day: DayTotal | None) -> str:
+    if day is None:
+        return "nothing"
+    return f"{amount_text(day.total)} in {day.count} of the deltas {day.first_sequence} to {day.last_sequence}"

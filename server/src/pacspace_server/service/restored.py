@@ -24,6 +24,21 @@ def restored_view(snapshot: Snapshot, log: Log) -> dict[str, Any] | None:
     }
 
 
+def lost_words(snapshot: Snapshot) -> str | None:
+    """What may have become of a proof that is not there, on a record that was restored; None on any other."""
+    logs = [snapshot.log(environment.log_id) for environment in snapshot.environments()]
+    parts = [
+        f"{view['backupSize']:,} entries"
+        if view["signedSize"] is None
+        else f"{view['backupSize']:,} of {view['signedSize']:,} entries"
+        for view in (restored_view(snapshot, log) for log in logs)
+        if view is not None
+    ]
+    if not parts:
+        return None
+    return f"it was locked after the backup from which this record was restored ({', '.join(parts)})"
+
+
 def restored_entry(snapshot: Snapshot, log: Log) -> dict[str, str]:
     """The first entry of a log that goes on from another one."""
     (first,) = snapshot.log_entries(log.id, 0, 1)

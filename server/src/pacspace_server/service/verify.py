@@ -28,7 +28,7 @@ from .errors import ServiceError
 from .lookup import find_checkpoint, find_delta, log_in_use, log_of, verifier_key
 from .receipt import links_of
 from .record import record_view
-from .restored import restored_view
+from .restored import lost_words, restored_view
 
 SOURCES = ("db", "chain", "both")
 CACHE_S = 60.0
@@ -268,7 +268,8 @@ def _find(context: Context, snapshot: Snapshot, text: str) -> Checkpoint | dict[
         return checkpoint
     found = find_delta(snapshot, text) if text.startswith("0x") else None
     if found is None:
-        message = "this proof root was never handed out by this server"
+        lost = lost_words(snapshot)
+        message = f"this proof root was never handed out by this server{f', or {lost}' if lost else ''}"
         raise ServiceError(404, "PROOF_NOT_FOUND", message, verified=False)
     return _delta_verdict(context, snapshot, text, record_view(snapshot, *found), found[1].leaf_hash)
 

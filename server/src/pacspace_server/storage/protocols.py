@@ -39,7 +39,14 @@ class UnusableDatabase(Exception):
 
 
 class Unavailable(Exception):
-    """The database can't be reached, or does not answer in time; the message says how. Nothing was written."""
+    """The database can't be reached, or does not answer in time; the message says how. Nothing was written.
+
+    `reason` is what the engine says of it: for whoever runs the server, not for whoever asks it.
+    """
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class LeaseLost(Exception):

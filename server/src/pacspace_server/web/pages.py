@@ -13,6 +13,7 @@ from pacspace_proofs.command import printable
 
 from ..service.context import Context
 from ..service.errors import ServiceError, unavailable
+from ..service.restored import lost_words
 from ..service.verify import Verifier
 from ..storage import ids
 from ..storage.protocols import Snapshot, Unavailable
@@ -115,7 +116,7 @@ class Pages:
     async def _receipt(self, call: Call) -> Page:
         receipt_id = call.path("receipt_id").rstrip("/")
         if ids.CHECKPOINT_ID.fullmatch(receipt_id) is None:
-            return self._unknown(receipt_id)
+            return await self._unknown(receipt_id)
         return await self._proof(call, receipt_id)
 
     async def _proof(self, call: Call, text: str) -> Page:
@@ -126,12 +127,12 @@ class Pages:
         except ServiceError as error:
             if error.code != "PROOF_NOT_FOUND":
                 raise
-            return self._unknown(text)
+            return await self._unknown(text)
         return self._render.page("delta.html" if isinstance(view, proof.DeltaView) else "proof.html", view=view)
 
-    def _unknown(self, text: str) -> Page:
+    async def _unknown(self, text: str) -> Page:
         shown = printable(text[:SHOWN_CHARS]) + ("\u2026" if len(text) > SHOWN_CHARS else "")
-        return self._render.page("unknown.html", 404, asked=shown)
+        return self._render.page("unknown.html", 404, asked=shown, lost=await self.context.look(lost_words))
 
     async def _static(self, call: Call) -> Page:
         found = self._render.asset(call.path("name"))

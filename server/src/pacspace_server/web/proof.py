@@ -79,6 +79,7 @@ class ProofView:
     checked: Moment
     commands: list[str]
     restored: dict[str, Any] | None
+    frozen: bool
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,7 @@ def _proof(
         # Only a state that the log shows now has a file to check.
         commands=commands(context.public_url, checkpoint, log.verifier_key) if state in (LOCKED, OPEN, DIFFERS) else [],
         restored=verdict["verification"]["restored"],
+        frozen=log.origin != log_in_use(snapshot, customer).origin,
     )
 
 

@@ -149,7 +149,7 @@ def restore(
     Raises UnusableDatabase, Unavailable; nothing was restored then.
     """
     with connect(url) as connection:
-        set_up(connection)
+        set_up(connection, "restores")
         try:
             with connection.transaction():
                 lock_migrations(connection)

@@ -50,8 +50,9 @@ def connect(url: str) -> Connection:
             "name or password percent-encoded"
         ) from error
     except psycopg.OperationalError as error:
-        logger.warning("no connection to the database", problem=said(error))
-        raise Unavailable("it can't be reached") from error
+        reason = " ".join(said(error).split())
+        logger.warning("no connection to the database", problem=reason)
+        raise Unavailable("it can't be reached", reason) from error
     return connection
 
 

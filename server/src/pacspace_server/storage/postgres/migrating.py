@@ -54,8 +54,8 @@ def migrate(url: str, role: str | None = None, workspace_id: str | None = None) 
     raise UnusableDatabase("tables are in use by long readers, a backup or fsck perhaps: migrate when they are done")
 
 
-def set_up(connection: Connection) -> None:
-    """An empty schema of ours, if there is none."""
+def set_up(connection: Connection, doing: str = "migrates") -> None:
+    """An empty schema of ours, if there is none. `doing` is what only the owner does."""
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise UnusableDatabase(f"the database's encoding is {encoding}; make one with ENCODING 'UTF8'")
@@ -64,7 +64,7 @@ def set_up(connection: Connection) -> None:
         try:
             connection.execute(_SETUP)
         except psycopg.errors.InsufficientPrivilege as error:
-            raise UnusableDatabase(f"only the owner migrates: {error.diag.message_primary}") from error
+            raise UnusableDatabase(f"only the owner {doing}: {error.diag.message_primary}") from error
         except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateSchema):
             if attempt == 2:
                 raise  # somebody else creates it at the same instant
