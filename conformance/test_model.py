@@ -174,8 +174,11 @@ class Machine(BothSides):
     def lock_everybody(self, who: int, pick: int) -> None:
         customer = self.who(who)
         period = one(self.months(customer), pick)
-        ask = lambda found: expected.job(period, [self.locked(c, period, None) for c in found])  # noqa: E731
-        self.agree(self.client.checkpoint(period=period), 201, lambda: self.of_everybody(period, ask))
+
+        def job(found: Any) -> Any:
+            return expected.job(period, [self.locked(c, period, None) for c in found])
+
+        self.agree(self.client.checkpoint(period=period), 201, lambda: self.of_everybody(period, job))
 
     @rule(who=picks, pick=picks, alone=st.booleans())
     def preview(self, who: int, pick: int, alone: bool) -> None:
@@ -276,8 +279,11 @@ class Machine(BothSides):
     def timeline(self, customer: str, page: dict[str, int]) -> None:
         reply = self.client.get(f"{BALANCE}/customers/{customer}/timeline", **page)
         limit, offset = page.get("limit", 100), page.get("offset", 0)
-        ask = lambda: self.model.known(customer) and expected.timeline(self.model, customer, limit, offset)  # noqa: E731
-        self.agree(reply, 200, ask)
+        self.agree(
+            reply,
+            200,
+            lambda: self.model.known(customer) and expected.timeline(self.model, customer, limit, offset),
+        )
 
     def gaps(self, customer: str, first: int | None, more: int | None) -> None:
         until = None if more is None else (first or 1) + more

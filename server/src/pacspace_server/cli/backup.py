@@ -12,10 +12,9 @@ from ..log.standing import refusal
 from ..storage.backups import Shown
 from ..storage.protocols import Storage
 from .asking import ask, need_terminal
-from .engines import check_backup, open_storage, restore_postgres, restore_sqlite
+from .engines import check_backup, exclusive, open_storage, restore_postgres, restore_sqlite
 from .output import EXIT_NO, EXIT_WRONG_USE, counted
 from .progress import progress
-from .wiring import exclusive
 
 if TYPE_CHECKING:
     from .output import Output

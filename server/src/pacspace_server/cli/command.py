@@ -107,7 +107,7 @@ def _end(error: Exception) -> None:
     from ..service.errors import ServiceError
     from ..storage.backups import UnusableBackup
     from ..storage.protocols import InDoubt, Unavailable, UnusableDatabase
-    from .wiring import AlreadyServed
+    from .engines import AlreadyServed
 
     if isinstance(error, settings.ConfigError | InstantError | WrongUse | verify_command.WrongUse):
         fail(str(error), EXIT_WRONG_USE)

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..storage import sqlite
 from ..storage.backups import Shown, UnusableBackup
 from ..storage.protocols import Storage, UnusableDatabase
-from ..storage.sqlite import sole_process
 
 if TYPE_CHECKING:
     from ..config import Database
     from ..log.signer import Signer
 
-__all__ = [
-    "check_backup",
-    "migrate_postgres",
-    "need_folder",
-    "open_storage",
-    "restore_postgres",
-    "restore_sqlite",
-    "sole_process",
-]
 SQLITE_MAGIC, ZIP_MAGIC = b"SQLite format 3\0", b"PK"
 
 
 def open_storage(database: Database, create: bool = True, alone: bool = False) -> Storage:
     """`create` is for a file: a PostgreSQL record is made by `migrate`. `alone`: the caller keeps others from serving it."""
     if database.path is not None:
-        need_folder(database.path)
+        _need_folder(database.path)
         return sqlite.SqliteStorage(database.path, create, alone=alone)
     with _psycopg():
         from ..storage.postgres import PostgresStorage
@@ -43,6 +33,26 @@ def migrate_postgres(database: Database, role: str | None = None) -> list[str]:
     with _psycopg():
         from ..storage.postgres import migrate
     return migrate(database.url, role)
+
+
+class AlreadyServed(Exception):
+    """Another process serves this database, or has this port."""
+
+
+@contextmanager
+def exclusive(database: Database) -> Iterator[None]:
+    """One server process per SQLite file; PostgreSQL takes any number."""
+    if database.path is None:
+        yield
+        return
+    _need_folder(database.path)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(sqlite.sole_process(database.path))
+        except BlockingIOError as error:
+            message = f"another process serves {database}; SQLite takes one server process: stop it, or name another --database"
+            raise AlreadyServed(message) from error
+        yield
 
 
 def check_backup(file: Path, database: Database) -> Any:
@@ -87,7 +97,7 @@ def _psycopg() -> Iterator[None]:
         raise UnusableDatabase("PostgreSQL needs psycopg: install pacspace-server with its extra [postgres]") from error
 
 
-def need_folder(database: Path) -> None:
+def _need_folder(database: Path) -> None:
     """A mistyped path must not become a new, empty record somewhere."""
     if not database.parent.is_dir():
         raise UnusableDatabase(f"the folder {database.parent} does not exist: make it, or name another --database")

@@ -14,10 +14,9 @@ from ..service.restored import trust_file
 from ..storage.protocols import Storage
 from ..storage.records import Environment
 from .asking import ask, need_terminal
-from .engines import open_storage
+from .engines import AlreadyServed, exclusive, open_storage
 from .output import EXIT_NOT_DONE, counted, in_json
 from .progress import progress
-from .wiring import AlreadyServed, exclusive
 
 if TYPE_CHECKING:
     from .output import Output

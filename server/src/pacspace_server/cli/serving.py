@@ -73,7 +73,7 @@ def serve(
         out.fail(
             "--migrate is for PostgreSQL: a SQLite file is brought up to date whenever it is opened", EXIT_WRONG_USE
         )
-    with wiring.exclusive(config.database), wiring.listening(config) as (listener, url):
+    with engines.exclusive(config.database), wiring.listening(config) as (listener, url):
         if migrate:
             engines.migrate_postgres(config.database)
         storage = engines.open_storage(config.database)

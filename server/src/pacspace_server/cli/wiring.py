@@ -9,7 +9,7 @@ import gc
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from ..service.sandbox import move_clock
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit
 from ..web.pages import Pages
-from .engines import need_folder, sole_process
+from .engines import AlreadyServed
 from .http_server import HttpServer, http_config
 from .output import WrongUse
 from .rehasher import Rehasher
@@ -61,26 +61,6 @@ def open_signer(storage: Storage, folder: Path) -> Signer:
     signer = Signer(folder)
     give_keys(storage, signer)
     return signer
-
-
-class AlreadyServed(Exception):
-    """Another process serves this database, or has this port."""
-
-
-@contextmanager
-def exclusive(database: settings.Database) -> Iterator[None]:
-    """One server process per SQLite file; PostgreSQL takes any number."""
-    if database.path is None:
-        yield
-        return
-    need_folder(database.path)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(sole_process(database.path))
-        except BlockingIOError as error:
-            message = f"another process serves {database}; SQLite takes one server process: stop it, or name another --database"
-            raise AlreadyServed(message) from error
-        yield
 
 
 def set_start_clock(storage: Storage, at: int) -> None:

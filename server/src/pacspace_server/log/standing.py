@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..storage.protocols import Snapshot, Storage
+from functools import partial
+
+from ..storage.protocols import Snapshot, Storage, Unit
 from ..storage.records import Log
 from . import logtree
 from .signer import FOLDER_ADVICE, KEY_ADVICE, Signer, SigningRefused
@@ -47,5 +49,8 @@ def give_keys(storage: Storage, signer: Signer) -> None:
         if log.size == 0 and signer.last_signed(log.origin) is None:
             signer.create_key(log.origin)
         if signer.has_key(log.origin):
-            key = str(signer.verifier_key(log.origin))
-            storage.write(lambda unit: unit.set_verifier_key(log, key))  # noqa: B023
+            storage.write(partial(_set_key, log=log, key=str(signer.verifier_key(log.origin))))
+
+
+def _set_key(unit: Unit, log: Log, key: str) -> None:
+    unit.set_verifier_key(log, key)
