@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -344,3 +345,26 @@ def test_what_was_there_is_moved_aside_with_its_write_ahead_log(story: Book, tmp
     assert connection.execute("SELECT count(*) FROM delta").fetchall() == [(1,)]
     connection.close()
     assert sqlite.SqliteStorage(folder / "left.db").secret == story.storage.secret
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_write_ahead_log_is_never_left_beside_a_restored_file(story: Book, tmp_path: Path, lost: bool) -> None:
+    """What a killed server left beside its file, or instead of it, is no part of the record that is restored; with its file it
+    is moved aside as one record."""
+    file = tmp_path / "backup"
+    story.storage.back_up(file, unseen)
+    story.emit("cust_b", -1_000_000_000)  # is in the write-ahead log only
+    place = tmp_path / "place"
+    place.mkdir()
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{story.path}{suffix}", place / f"record.db{suffix}")
+    if lost:
+        (place / "record.db").unlink()
+    aside = sqlite.restore(file, place / "record.db", unseen)
+    assert aside is not None
+    assert not (place / "record.db-wal").exists()
+    counted = "SELECT count(*) FROM delta"
+    assert apsw.Connection(str(place / "record.db")).execute(counted).fetchall() == [(7,)]
+    if not lost:
+        assert not aside.with_name(aside.name + "-wal").exists()
+        assert apsw.Connection(str(aside)).execute(counted).fetchall() == [(8,)]

@@ -137,6 +137,29 @@ def test_two_migrate_at_once(engine: PostgresEngine) -> None:
     assert sorted(map(len, applied)) == [0, 0, len(migrating.known_migrations())]
 
 
+def test_migrating_beside_a_long_reader_stops_nobody(
+    book: Book, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """While a backup or fsck reads, a change of the schema waits, and recording goes on; when the reader is done, it is made."""
+    newer = tmp_path / "9999_newer.sql"
+    newer.write_text("ALTER TABLE customer ADD COLUMN newer text;")
+    known = migrating.known_migrations()
+    monkeypatch.setattr(migrating, "known_migrations", lambda: [*known, newer])
+    monkeypatch.setattr(migrating, "PAUSE_S", 0.3)
+    book.emit("cust", -1)
+    applied: list[str] = []
+    migration = threading.Thread(target=lambda: applied.extend(migrate(book.engine.owner_url)))  # type: ignore[attr-defined]
+    with book.storage.snapshot() as reader:
+        reader.customers(SANDBOX, None, "", 10, 0)
+        migration.start()
+        while not book.engine.sql("SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted"):
+            time.sleep(0.01)
+        assert book.emit("cust", -1).delta.sequence == 2
+        assert applied == []
+    migration.join(60)
+    assert applied == ["9999_newer.sql"]
+
+
 # ---------------------------------------------------------------- several writers
 
 
