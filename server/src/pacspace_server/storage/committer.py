@@ -61,7 +61,7 @@ class Committer:
 
     def __init__(self, storage: Storage, on_commit: Callable[[], None] = lambda: None) -> None:
         self._storage, self._on_commit = storage, on_commit
-        self._refusals: tuple[type[Exception], ...] = (Unavailable, InDoubt, *storage.errors)  # the database's own
+        self._database_errors: tuple[type[Exception], ...] = (Unavailable, InDoubt, *storage.errors)
         self._waiting: deque[_Group | _Job] = deque()
         self._count = 0
         self._pump: asyncio.Task[None] | None = None
@@ -160,7 +160,7 @@ class Committer:
             raise
         try:
             await self._loop.run_in_executor(self._thread, self._storage.commit, unit)
-        except self._refusals:
+        except self._database_errors:
             raise
         except Exception as error:
             # Not the database's refusal: it may be written, so nobody may do it again unasked.
