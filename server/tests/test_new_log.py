@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +24,8 @@ from pacspace_server.service.fsck import fsck
 from pacspace_server.service.new_log import DamagedLog, Renewed, renew
 from pacspace_server.service.restored import trust_file
 from pacspace_server.service.verify import recompute
-from pacspace_server.storage.protocols import UnusableDatabase
+from pacspace_server.storage.protocols import Unit, UnusableDatabase
+from pacspace_server.storage.recording import record_delta
 from pacspace_server.storage.records import Checkpoint, Customer, Part
 from pacspace_server.storage.sqlite import SqliteStorage, migrating, sole_process
 
@@ -363,30 +363,76 @@ def test_a_key_that_was_told_never_changes(book: Book, tmp_path: Path) -> None:
             assert "is missing in" in (refusal(snapshot, stray, log) or "")
 
 
+def beside(monkeypatch: pytest.MonkeyPatch, customer_id: str, come: Callable[[], None], early: bool) -> None:
+    """Lets something come just before or after a customer is moved, in the middle of the move of all."""
+    real = new_log._Months.move
+
+    def move(moved: Any, customer: Customer) -> None:
+        mine = customer.customer_id == customer_id
+        if mine and early:
+            come()
+        real(moved, customer)
+        if mine and not early:
+            come()
+
+    monkeypatch.setattr(new_log._Months, "move", move)
+
+
 @BOTH
-def test_nobody_writes_beside_a_new_log(restored: Restored) -> None:
-    """A delta that comes while a record is moved is recorded after it, in the new log, and the record is sound."""
-    book = restored.book
-    late = threading.Thread(target=lambda: book.emit("cust_b", -3_000_000_000))
-    real, started = new_log._Months.move, []
+def test_a_delta_that_comes_after_its_customer_was_moved_waits(
+    story: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a customer whose months all stay nothing else is touched; yet a delta waits, and its month opens in the new log."""
+    story.emit("kept", -1_000_000_000)
+    story.lock("kept", "2026-03")
+    story.integrate()
+    book = Restored(story, tmp_path / "restored").book
+    late = threading.Thread(target=lambda: book.emit("kept", -3_000_000_000))
 
-    def move(self: Any, customer: Customer) -> None:
-        real(self, customer)
-        if customer.customer_id == "cust_b":
-            late.start()
-            started.append(late)
-            time.sleep(0.3)  # it waits, or it is written under our feet
+    def come() -> None:
+        late.start()
+        late.join(0.5)
 
-    new_log._Months.move = move  # type: ignore[method-assign]
-    try:
-        restored.renew()
-    finally:
-        new_log._Months.move = real  # type: ignore[method-assign]
-    started[0].join()
+    beside(monkeypatch, "kept", come, early=False)
+    owner = book.engine.open_as_owner()
+    with owner.snapshot() as snapshot:
+        environment = snapshot.environment(SANDBOX)
+    renew(owner, book.signer, environment)
+    owner.close()
+    late.join()
     book.integrate()
     assert fsck(book.storage, book.signer).problems == []
     with book.storage.snapshot() as snapshot:
-        assert months(book, "cust_b")["2026-03"].origin == snapshot.environment(SANDBOX).origin
+        assert months(book, "kept")["2026-04"].origin == snapshot.environment(SANDBOX).origin
+    book.close()
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_a_customer_is_not_moved_while_its_delta_is_under_way(
+    restored: Restored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another process is recording is waited for, and is part of what is moved."""
+    book = restored.book
+    inside, go = threading.Event(), threading.Event()
+    command = book.command("cust_b", -3_000_000_000)
+
+    def work(unit: Unit) -> None:
+        record_delta(unit, command)
+        inside.set()
+        go.wait(30)
+
+    under_way = threading.Thread(target=lambda: book.storage.write(work))
+
+    def come() -> None:
+        under_way.start()
+        assert inside.wait(30)
+        threading.Timer(0.3, go.set).start()
+
+    beside(monkeypatch, "cust_b", come, early=True)
+    restored.renew()
+    under_way.join()
+    book.integrate()
+    assert fsck(book.storage, book.signer).problems == []
 
 
 def test_a_newer_version_leaves_a_served_file_alone(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
