@@ -17,6 +17,7 @@ from ..storage.committer import Committer
 from ..storage.protocols import Snapshot, Storage
 from ..storage.records import Customer
 from .errors import ServiceError, invalid, unavailable
+from .server_secret import ServerSecret
 
 if TYPE_CHECKING:
     from .jobs import Jobs
@@ -54,9 +55,11 @@ class Context:
     signer: Signer
     public_url: str
     jobs: Jobs = field(init=False)  # made of the context, so it comes last
+    server_secret: ServerSecret = field(init=False)
     _published: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
+        self.server_secret = ServerSecret(self.signer.folder)
         self._shard = lru_cache(maxsize=10_000)(
             lambda workspace, environment, customer: ids.shard_key(
                 self.storage.secret, workspace, environment, customer

@@ -9,6 +9,9 @@ from typing import Protocol, TypeVar
 
 from .backups import Backup, Shown
 from .commands import Command
+from .lockouts import LockoutReads, LockoutWrites
+from .outbox import OutboxReads, OutboxWrites
+from .people import PeopleReads, PeopleWrites
 from .records import (
     ApiKey,
     Checkpoint,
@@ -26,6 +29,7 @@ from .records import (
     Profile,
     ReplacedTree,
 )
+from .sharing import SharingReads, SharingWrites
 
 T = TypeVar("T")
 
@@ -57,7 +61,7 @@ class InDoubt(Exception):
     """The database was lost during a commit and has not come back, or its disk failed then: what was asked may be recorded or not."""
 
 
-class Snapshot(Protocol):
+class Snapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, Protocol):
     """Consistent reads: everything committed before it was opened, nothing after."""
 
     secret: bytes
@@ -176,7 +180,7 @@ class Audit(Snapshot, Protocol):
     def stray_rows(self) -> list[str]: ...
 
 
-class Unit(Snapshot, Protocol):
+class Unit(Snapshot, OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, Protocol):
     """One write transaction. What it hands out may be changed in place and is stored at the commit."""
 
     def expect(self, commands: Sequence[Command]) -> None:

@@ -39,7 +39,7 @@ TABLES = (
     "leaf", "period_head", "integrated_head", "changed_head", "day_total", "delta", "replaced_tree", "retention",
     "checkpoint", "proof_root", "idempotency", "profile", "job", "job_key", "job_failure",
 )  # fmt: skip
-NOT_IN_IT = ("migration", "lease")
+NOT_IN_IT = ("migration", "lease", "lockout")
 LEVEL, CHUNK_BYTES = 3, 1 << 20
 Advance = Callable[[int], None]
 

@@ -20,4 +20,5 @@ GRANT UPDATE (context, salt) ON delta TO {role};
 GRANT UPDATE (through) ON retention TO {role};
 GRANT UPDATE (status, total, done, failed, after, delta_count, net_change, finished_at) ON job TO {role};
 GRANT DELETE ON changed_head, profile TO {role};
+GRANT INSERT, UPDATE, DELETE ON lockout TO {role};
 GRANT EXECUTE ON FUNCTION empty_sandbox(bigint) TO {role};

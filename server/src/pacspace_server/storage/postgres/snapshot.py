@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import psycopg
-
 from pacspace_proofs.record import receipt_tail
 
 from ...domain.instants import period_end, period_start
@@ -31,6 +29,10 @@ from ..records import (
 )
 from . import statements
 from .columns import column
+from .lockouts import LockoutReads
+from .outbox import OutboxReads
+from .people import PeopleReads
+from .reading import Sql, Values
 from .rows import (
     CHECKPOINT,
     CUSTOMER,
@@ -49,25 +51,14 @@ from .rows import (
     head_of,
     job_of,
 )
+from .sharing import SharingReads
 
 T = TypeVar("T")
 PAGE = 1_000  # rows that are held at once
-Values = Sequence[Any]
-Sql = Any  # psycopg wants literals; these are made of constant column lists
 
 
-class PostgresSnapshot:
+class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads):
     """The record as it was when the transaction read first."""
-
-    def __init__(self, connection: psycopg.Connection[Any], secret: bytes) -> None:
-        self.connection = connection
-        self.secret = secret
-
-    def _all(self, sql: Sql, values: Values = ()) -> list[Any]:
-        return self.connection.execute(sql, values, binary=True).fetchall()
-
-    def _one(self, sql: Sql, values: Values = ()) -> Any:
-        return self.connection.execute(sql, values, binary=True).fetchone()
 
     def _paged(
         self, sql: Sql, values: Values, start: T, end: T, place: Callable[[Any], T], rows: int = PAGE

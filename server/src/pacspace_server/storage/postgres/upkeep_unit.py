@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 from ..records import ApiKey, Customer, Environment, Job, JobFailure
 from . import statements
+from .lockouts import LockoutWrites
 from .log_unit import LogUnit
+from .outbox import OutboxWrites
+from .people import PeopleWrites
 from .rows import JOB, stored
+from .sharing import SharingWrites
 
 
-class UpkeepUnit(LogUnit):
+class UpkeepUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, LogUnit):
     """What jobs, commands and the sandbox's tools write."""
 
     def erase_contexts(self, customer: Customer, before: str, after: int, limit: int) -> tuple[int, int | None]:

@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import apsw
-
 from pacspace_proofs.record import receipt_tail
 
 from ...domain.instants import period_end, period_start
@@ -29,6 +27,9 @@ from ..records import (
     Profile,
     ReplacedTree,
 )
+from .lockouts import LockoutReads
+from .outbox import OutboxReads
+from .people import PeopleReads
 from .rows import (
     CHECKPOINT,
     CUSTOMER,
@@ -46,20 +47,11 @@ from .rows import (
     head_of,
     job_of,
 )
+from .sharing import SharingReads
 
 
-class SqliteSnapshot:
+class SqliteSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads):
     """Reads on one connection inside one transaction."""
-
-    def __init__(self, connection: apsw.Connection, secret: bytes) -> None:
-        self._connection = connection
-        self.secret = secret
-
-    def _one(self, sql: str, values: tuple[Any, ...]) -> Any:
-        return self._connection.execute(sql, values).fetchone()
-
-    def _all(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
-        return self._connection.execute(sql, values).fetchall()
 
     def now(self, environment: Environment) -> int:
         """The ledger clock."""

@@ -28,7 +28,11 @@ from ..records import (
     PeriodHead,
     Profile,
 )
+from .lockouts import LockoutWrites
+from .outbox import OutboxWrites
+from .people import PeopleWrites
 from .rows import JOB, day_of_row, stored_total
+from .sharing import SharingWrites
 from .snapshot import SqliteSnapshot
 
 _INSERT_DELTA = "INSERT INTO delta VALUES (" + ", ".join("?" * 21) + ")"
@@ -72,7 +76,7 @@ class Kept:
         return max(len(self.customers), len(self.heads), len(self.days))
 
 
-class SqliteUnit(SqliteSnapshot):
+class SqliteUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, SqliteSnapshot):
     """A write transaction."""
 
     def __init__(self, connection: apsw.Connection, secret: bytes, kept: Kept) -> None:

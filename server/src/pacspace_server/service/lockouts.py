@@ -1,0 +1,40 @@
+"""Who fails five times at a door within 15 minutes finds it shut for 15 minutes: log-in, and the code of a Shared Record.
+
+A key names the door and whoever knocks (an address, a cookie), so that nobody can shut it for somebody else.
+"""
+
+from __future__ import annotations
+
+from ..storage.lockouts import Lockout
+from ..storage.protocols import Snapshot, Unit
+from .errors import ServiceError
+
+FAILURES, WINDOW_US = 5, 15 * 60 * 1_000_000
+
+
+def refuse_locked(snapshot: Snapshot, key: str, now: int) -> None:
+    """429 RATE_LIMITED while the door is shut. `now` is the wall clock, in microseconds."""
+    found = snapshot.lockout(key)
+    if found is not None and now < found.locked_until:
+        wait_s = -(-(found.locked_until - now) // 1_000_000)
+        message = f"too many failed tries: the next one is looked at in {wait_s} seconds"
+        raise ServiceError(429, "RATE_LIMITED", message, retryAfterSeconds=wait_s)
+
+
+def failed(unit: Unit, key: str, now: int) -> bool:
+    """Counts a failed try; whether it was the one that shuts the door."""
+    found = unit.lockout(key)
+    if found is None or now - found.since >= WINDOW_US:
+        found = Lockout(key, 0, now, 0)
+    found.failures += 1
+    shuts = found.failures == FAILURES
+    if found.failures >= FAILURES:
+        found.locked_until = now + WINDOW_US
+    unit.set_lockout(found)
+    unit.forget_lockouts_before(now - WINDOW_US)
+    return shuts
+
+
+def succeeded(unit: Unit, key: str) -> None:
+    """Forgets what failed before."""
+    unit.forget_lockout(key)

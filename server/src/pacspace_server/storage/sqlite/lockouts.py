@@ -1,0 +1,31 @@
+"""Failed tries, in the file."""
+
+from __future__ import annotations
+
+from ..lockouts import Lockout
+from .reading import Reads
+
+
+class LockoutReads(Reads):
+    """Reading them."""
+
+    def lockout(self, key: str) -> Lockout | None:
+        row = self._one("SELECT key, failures, since, locked_until FROM lockout WHERE key = ?", (key,))
+        return Lockout(*row) if row else None
+
+
+class LockoutWrites(LockoutReads):
+    """Writing them."""
+
+    def set_lockout(self, lockout: Lockout) -> None:
+        self._connection.execute(
+            "INSERT INTO lockout VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, "
+            "since = excluded.since, locked_until = excluded.locked_until",
+            (lockout.key, lockout.failures, lockout.since, lockout.locked_until),
+        )
+
+    def forget_lockout(self, key: str) -> None:
+        self._connection.execute("DELETE FROM lockout WHERE key = ?", (key,))
+
+    def forget_lockouts_before(self, before: int) -> None:
+        self._connection.execute("DELETE FROM lockout WHERE since < ? AND locked_until < ?", (before, before))
