@@ -83,7 +83,7 @@ def set_start_clock(storage: Storage, at: int) -> None:
 @contextmanager
 def listening(config: ServerConfig) -> Iterator[tuple[socket.socket, str]]:
     """The socket that will be served, and its URL. It has its port and takes nobody in before the server starts."""
-    with socket.socket() as listener:
+    with socket.socket(socket.AF_INET6 if ":" in config.host else socket.AF_INET) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((config.host, config.port))
