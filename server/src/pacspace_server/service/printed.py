@@ -195,7 +195,7 @@ class _Printer:
         document, checkpoint, words = self._document, self._document.checkpoint, self._words
         facts = {
             "Invoice reference": checkpoint.invoice_reference and printable(checkpoint.invoice_reference),
-            "Customer": document.customer.customer_id,
+            "Customer id": document.customer.customer_id,
             "Period": self._period(),
             "Unit": document.unit and printable(document.unit),
             "Records": words.count(document.sums.count),
@@ -210,10 +210,11 @@ class _Printer:
         span = span_of(self._document, self._words)
         if self._words.zone_name == "UTC":
             return f"{span}, in UTC"
-        return f"{span}. Periods are UTC calendar months, whatever the zone that times are shown in."
+        return f"{span}: a UTC calendar month, as all periods are; times here are shown in {self._words.zone_name}"
 
     def _zoned(self, at_us: int | None) -> str | None:
-        return None if at_us is None else f"{self._words.instant(at_us)} ({self._words.zone_name})"
+        zone = " UTC" if self._words.zone_name == "UTC" else ""
+        return None if at_us is None else f"{self._words.instant(at_us)}{zone}"
 
     def _proof(self) -> list[list[str]]:
         document = self._document
