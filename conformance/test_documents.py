@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -300,3 +301,43 @@ def test_a_csv_is_one_line_per_record(client: Client, customer: str) -> None:
     }  # fmt: skip
     for kind in ("pdf", "csv"):
         assert client.get(f"/receipts/{receipt['proofRoot']}.{kind}").error["code"] == "RECEIPT_NOT_FOUND"
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of another process is read from Linux")
+def test_a_long_receipt_is_streamed(start_server: Callable[..., Server]) -> None:
+    """The forms of 100,000 lines take less than 50 MB of the server, and its PDF is short."""
+    server = start_server("--sandbox-clock", "2026-02-10T09:00:00Z")
+    client = server.client
+    for part in range(100):
+        deltas = [
+            {"customerId": "long", "delta": -1, "reason": f"r{n % 7}", "referenceId": f"{part}-{n}"}
+            for n in range(1000)
+        ]
+        client.batch(deltas).data
+    receipt = client.checkpoint("long", period="2026-02").data["receiptId"]
+    client.bundle(receipt, "summary")
+    before = reset_peak(server)
+    table = client.get(f"/receipts/{receipt}.csv").body
+    assert table.count(b"\r\n") == 100_001
+    assert client.bundle(receipt).count(b'"pacspace.delta.v1"') == 100_000
+    assert len(client.get(f"/receipts/{receipt}.pdf").body) < 1_000_000
+    assert client.get(f"/receipt/{receipt}").body.count(b"<tr>") > 1000
+    assert peak_bytes(server) - before < 50_000_000
+
+
+def processes(server: Server) -> list[Path]:
+    """The server's process and its workers."""
+    assert server.process is not None
+    first = Path(f"/proc/{server.process.pid}")
+    return [first, *(Path(f"/proc/{pid}") for pid in (first / f"task/{first.name}/children").read_text().split())]
+
+
+def reset_peak(server: Server) -> int:
+    for process in processes(server):
+        (process / "clear_refs").write_text("5")
+    return peak_bytes(server)
+
+
+def peak_bytes(server: Server) -> int:
+    found = [re.search(r"VmHWM:\s+(\d+) kB", (process / "status").read_text()) for process in processes(server)]
+    return sum(int(match[1]) * 1024 for match in found if match)

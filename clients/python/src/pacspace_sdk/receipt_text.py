@@ -11,6 +11,9 @@ from pacspace_proofs.command import printable
 
 SHOWN = 20  # lines of one kind; all are in the receipt file
 
+# The lines that are links. An address in a reason or a reference stays text.
+LINK = re.compile(r"^((?:Look at it|PDF|Receipt file): )(https?://\S+)$", re.M)
+
 Receipt = Mapping[str, Any]
 
 
@@ -27,8 +30,8 @@ def email_body(receipt: Receipt) -> str:
 
 def email_html(receipt: Receipt) -> str:
     """The same as HTML that stands in any e-mail: paragraphs and links, no style, no image."""
-    paragraphs = html.escape(email_body(receipt).strip()).split("\n\n")
-    linked = (re.sub(r"https?://[^\s&<]+", r'<a href="\g<0>">\g<0></a>', text) for text in paragraphs)
+    paragraphs = re.split(r"\n{2,}", html.escape(email_body(receipt).strip()))
+    linked = (LINK.sub(r'\1<a href="\2">\2</a>', text) for text in paragraphs)
     return "\n".join(f"<p>{text.replace(chr(10), '<br>' + chr(10))}</p>" for text in linked) + "\n"
 
 
