@@ -304,7 +304,8 @@ _CHECKPOINT_ONLY = {"createdAt", "verifiedAt", "previousCheckpointId", "alsoLock
 
 def listed_receipt(c: Checkpoint) -> Json:
     return checkpoint(c) | {"provisional": not c.locked, "links": {
-        "permalink": link("/receipt/{id}", c), "json": link("/receipts/{id}.json", c)
+        "permalink": link("/receipt/{id}", c), "page": link("/receipt/{id}", c),
+        **{kind: link(f"/receipts/{{id}}.{kind}", c) for kind in ("json", "pdf", "csv")},
     }}  # fmt: skip
 
 

@@ -153,7 +153,7 @@ def requests_of_a_tour(world: World) -> Iterator[tuple[str, str, Any]]:
         yield "GET", f"{BALANCE}/{path}", None
     for path in (
         f"/api/v1/verify/{known['proofRoot']}", f"/api/v1/verify/{known['proofRoot']}?source=chain", f"/api/v1/receipt/{chk}",
-        f"/api/v1/verify/{known['delta']}", f"/receipts/{chk}.json", f"/log/{known['name']}/checkpoint", f"/log/{known['name']}/key",
+        f"/api/v1/verify/{known['delta']}", f"/receipts/{chk}.json", f"/receipts/{chk}.pdf", f"/receipts/{chk}.csv", f"/api/v1/receipt/{chk}.pdf", f"/log/{known['name']}/checkpoint", f"/log/{known['name']}/key",
         f"/log/{known['name']}/trust",
         f"/log/{known['name']}/tile/{known['tile']}", "/healthz", "/readyz", "/readyz?for=verify", "/metrics", "/openapi.json",
         "/api/v1/sandbox/clock",

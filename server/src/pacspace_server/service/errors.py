@@ -9,7 +9,8 @@ CODES = {
     "INVALID_SCOPE_COMBINATION": "400: scope fields that exclude each other were sent together",
     "SCOPE_TOO_WIDE": "400: the scope touches more than 36 months",
     "INVALID_API_KEY": "401: no X-Api-Key header, or an unknown or revoked key",
-    "FORBIDDEN": "403: the key's scopes do not allow this, or the sandbox's tools were asked for in production",
+    "FORBIDDEN": "403: the key's scopes do not allow this, or the sandbox's tools were asked for in production; "
+    "or a receipt's records need the customer's access code",
     "API_KEY_ENVIRONMENT_MISMATCH": "403: the dashboard token and what else names an environment do not agree",
     "CUSTOMER_NOT_FOUND": "404: no such customer in this environment",
     "RECORD_NOT_FOUND": "404: no such delta in this environment",

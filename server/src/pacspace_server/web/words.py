@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -96,3 +97,8 @@ def wrapped(name: str) -> Markup:
 def breakable(text: str) -> Markup:
     """A hash or key with places where a line may break. Copying it gives the text itself."""
     return Markup("<wbr>").join(text[at : at + GROUP] for at in range(0, len(text), GROUP))
+
+
+def data_uri(svg: str) -> str:
+    """An SVG as an address that holds it."""
+    return f"data:image/svg+xml,{quote(svg)}"
