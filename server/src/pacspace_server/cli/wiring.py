@@ -29,6 +29,7 @@ from ..service.context import Context
 from ..service.erase import keep_retention
 from ..service.errors import ServiceError
 from ..service.jobs import Jobs
+from ..service.keys import note_uses, write_uses
 from ..service.sandbox import move_clock
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit
@@ -54,6 +55,7 @@ class ServerConfig:
     public_url: str | None = None
     sandbox_clock: int | None = None
     retention_days: int | None = None
+    registration: bool = False
 
 
 def open_signer(storage: Storage, folder: Path) -> Signer:
@@ -64,12 +66,12 @@ def open_signer(storage: Storage, folder: Path) -> Signer:
 
 
 def set_start_clock(storage: Storage, at: int) -> None:
-    """Holds the sandbox clock; refuses to go back in a non-empty sandbox."""
+    """Holds the clock of every sandbox; refuses to go back in a non-empty one."""
 
     def work(unit: Unit) -> None:
-        environment = next(e for e in unit.environments() if e.name == "sandbox")
-        if unit.now(environment) != at or environment.clock_at is None:
-            move_clock(unit, environment, at, None)
+        for environment in unit.environments():
+            if environment.name == "sandbox" and (unit.now(environment) != at or environment.clock_at is None):
+                move_clock(unit, environment, at, None)
 
     try:
         storage.write(work)
@@ -119,7 +121,7 @@ async def _run(
     write = storage.write if storage.remote else committer.run_blocking
     rehasher = Rehasher(config.database, partial(prepare, storage))
     integrator = Integrator(storage, signer, write, published, rehasher.prepare)
-    context = Context(storage, committer, integrator, signer, config.public_url or url)
+    context = Context(storage, committer, integrator, signer, config.public_url or url, config.registration)
     context.jobs = Jobs(context)
     public = Public(context)
     pages = Pages(context, public.verifier, public.limit, partial(document, context.public_url))
@@ -135,6 +137,7 @@ async def _run(
     integrator.start()
     jobs = asyncio.create_task(context.jobs.watch())
     retention = asyncio.create_task(keep_retention(context, config.retention_days)) if config.retention_days else None
+    uses = asyncio.create_task(note_uses(context))
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
@@ -145,11 +148,13 @@ async def _run(
     finally:
         # Jobs at a chunk's end, then the log, then writes: whatever was acknowledged is on disk already.
         jobs.cancel()
+        uses.cancel()
         await context.jobs.stop()
         if retention is not None:
             retention.cancel()
         await asyncio.to_thread(integrator.stop)
         rehasher.close()
+        await write_uses(context)
         await committer.close()
 
 

@@ -369,7 +369,7 @@ class SqliteUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, Sqlit
 
     def add_api_key(self, key: ApiKey) -> None:
         self._connection.execute(
-            "INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+            "INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
             (
                 key.id,
                 key.environment_id,
@@ -380,10 +380,6 @@ class SqliteUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, Sqlit
                 key.created_at,
             ),
         )
-
-    def revoke_api_key(self, key_id: str, at: int) -> bool:
-        self._connection.execute("UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (at, key_id))
-        return self._connection.changes() == 1
 
     def touch(self) -> None:
         # An UPDATE to the same value would write no page; this writes the first one, whatever the number.

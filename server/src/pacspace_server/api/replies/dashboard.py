@@ -1,0 +1,201 @@
+"""What the dashboard's routes answer of users, sessions and the audit trail."""
+
+from typing import Annotated, Any, Literal, TypedDict
+
+from msgspec import Meta
+
+from .receipts import Receipt
+from .shapes import Count, Environment, Instant, Month, Url
+
+Role = Literal["owner", "admin", "viewer"]
+
+
+class Person(TypedDict):
+    """A user in a workspace."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+    isVerified: Annotated[bool, Meta(description="Has a password, and so can log in.")]
+    tenantId: Annotated[str, Meta(description="The workspace's id.")]
+
+
+class WorkspaceRole(TypedDict):
+    """A workspace, and what somebody is there."""
+
+    id: str
+    name: str
+    role: Role
+
+
+class Me(Person):
+    """Who is logged in."""
+
+    workspace: WorkspaceRole
+    workspaces: list[WorkspaceRole]
+    preferredEnvironment: Environment
+    expiresAt: Annotated[Instant, Meta(description="When the session ends if nothing more is asked.")]
+
+
+class LoggedIn(Me):
+    """A new session."""
+
+    user: Person
+    token: Annotated[str, Meta(description="For Authorization: Bearer. It is in the cookie too.")]
+    accessToken: Annotated[str, Meta(description="The same as token.")]
+
+
+class LoggedOut(TypedDict):
+    """The session has ended."""
+
+    loggedOut: Literal[True]
+
+
+class AuditEntry(TypedDict):
+    """Who changed what."""
+
+    id: str
+    at: Instant
+    actor: Annotated[str, Meta(description="`user:` and an e-mail, `key:` and its id, or `command`.")]
+    action: str
+    subject: Annotated[str, Meta(description="The id of what was changed.")]
+    environment: Environment | None
+    details: dict[str, Any]
+
+
+class AuditTrail(TypedDict):
+    """Entries, newest first; `nextCursor` is null on the last page."""
+
+    entries: list[AuditEntry]
+    nextCursor: str | None
+
+
+class User(TypedDict):
+    """A user of the workspace."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+    isVerified: Annotated[bool, Meta(description="Has a password, and so can log in.")]
+    isDisabled: bool
+    createdAt: Instant
+
+
+class Users(TypedDict):
+    """The users, oldest first."""
+
+    users: list[User]
+
+
+class Invited(User):
+    """A user, and the link that sets the password."""
+
+    setPasswordUrl: Annotated[Url, Meta(description="Good once, for three days. Shown in this reply only.")]
+
+
+class ApiKey(TypedDict):
+    """An API key, without its secret."""
+
+    id: str
+    name: str
+    environment: Annotated[Literal["test", "live"], Meta(description="test is the sandbox, live is production.")]
+    scopes: list[Literal["read", "write", "admin"]]
+    publicKey: Annotated[str, Meta(description="The part before the point, which is no secret.")]
+    active: bool
+    createdAt: Instant
+    lastUsedAt: Annotated[Instant | None, Meta(description="To the minute.")]
+    revokedAt: Instant | None
+
+
+class ApiKeys(TypedDict):
+    """API keys, newest first."""
+
+    items: list[ApiKey]
+    total: Count
+    page: int
+    limit: int
+    totalPages: Count
+
+
+class NewApiKey(ApiKey):
+    """An API key with its secret, which is shown in this reply only."""
+
+    secretKey: str
+    fullKey: Annotated[str, Meta(description="What goes into X-Api-Key.")]
+
+
+class EnvironmentRow(TypedDict):
+    """An environment of the workspace."""
+
+    environment: Environment
+    status: Literal["active"]
+    logOrigin: str
+    keyFingerprint: Annotated[str, Meta(description="Of the log's verifier key.")]
+    customers: Count
+
+
+class Environments(TypedDict):
+    """Both environments."""
+
+    environments: list[EnvironmentRow]
+
+
+class Status(TypedDict):
+    """Whether it is there."""
+
+    status: Literal["active"]
+
+
+class EnvironmentStatus(TypedDict):
+    """Whether each environment is there."""
+
+    sandbox: Status
+    production: Status
+
+
+class Workspace(TypedDict):
+    """A workspace's settings."""
+
+    id: str
+    name: str
+    createdAt: Instant
+    timeZone: Annotated[str, Meta(description="For how instants are shown. Months are UTC.")]
+    locale: str
+    defaultUnit: str | None
+    sharingPolicy: Literal["TWO_TIER", "GATED", "OPEN"]
+
+
+class Summary(TypedDict):
+    """How far an environment is with a month."""
+
+    environment: Environment
+    period: Month
+    customers: Annotated[Count, Meta(description="All there are.")]
+    activeCustomers: Annotated[Count, Meta(description="Those that have something in the month.")]
+    lockedCustomers: Annotated[Count, Meta(description="Of those, the ones whose month is locked.")]
+    openCustomers: Count
+    deltaCount: Annotated[Count, Meta(description="Deltas posted to the month.")]
+    pendingCount: Annotated[Count, Meta(description="Deltas of any month that the log has still to take up.")]
+    pendingMonths: Count
+
+
+class PackageFiles(TypedDict):
+    """Where the month's files are."""
+
+    bundle: Annotated[Url | None, Meta(description="The verifiable receipt file.")]
+    csv: Url
+    jsonl: Url
+
+
+class ClosePackage(TypedDict):
+    """What goes with the invoice of a month."""
+
+    customerId: str
+    displayName: str | None
+    period: Month
+    ready: Annotated[bool, Meta(description="Nothing is missing.")]
+    missing: list[str]
+    receipt: Annotated[Receipt, Meta(description="Without its deltas, which the files have.")]
+    files: PackageFiles
