@@ -183,6 +183,18 @@ def test_a_test_is_called_one_everywhere(billed: Any) -> None:
     assert not any("PROVISIONAL" in page for page in billed["march"].pages)
 
 
+@pytest.mark.parametrize("receipt", ["march", "april", "open"])
+def test_documents_only_say_recorded(billed: Any, receipt: str) -> None:
+    """No form claims that anything was used, charged or measured, or calls anybody names."""
+    forms: Forms = billed[receipt]
+    for text in (forms.page.text, forms.pdf):
+        found = re.findall(
+            r"(?i)\bused\b|consum\w+|charged?\b|deduct\w*|\bexpected\b|measur\w+|\bmetered\b|calculat\w+|\bscores?\b|fraud",
+            text,
+        )
+        assert found == [] and "recorded" in text
+
+
 def test_a_page_is_for_everybody(billed: Any) -> None:
     """Each table has column and row headings, each image words, each section a name; there is one h1 and a main landmark."""
     elements = billed["march"].page.elements

@@ -135,6 +135,7 @@ def test_amounts_are_exact_in_every_language(tag: str) -> None:
         (9, units("-1234567.1")),
         (0, units("1234")),
         (2, units("0.5")),
+        (2, NANO),
         (0, 0),
     ):
         written = Words(tag, "UTC", digits).amount(value).replace("\u200e", "").replace("\u061c", "")

@@ -51,9 +51,8 @@ def span_of(document: Document, words: Words) -> str:
 
 def printed(document: Document, wanted: Presentation) -> Shown:
     """Everything that a document says."""
-    sums = document.sums
-    digits = sums.digits(document.brought_forward)
-    return _Printer(document, Words(wanted.locale, wanted.timezone, digits)).all()
+    words = Words(wanted.locale, wanted.timezone, document.sums.digits)
+    return _Printer(document, words).all()
 
 
 class _Printer:

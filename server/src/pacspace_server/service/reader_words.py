@@ -48,13 +48,13 @@ def is_locale(tag: str) -> bool:
 
 
 class Words:
-    """How one reader reads. `digits` is how many digits after the point amounts have: enough for every one of them."""
+    """How one reader reads. `digits` is how many digits after the point amounts have, so that they align; more if one needs more."""
 
     def __init__(self, tag: str, zone: str, digits: int = 0) -> None:
         self.locale, self.zone_name = Locale.parse(tag, sep="-"), zone
         self._zone = ZoneInfo(zone)
         self._whole = str(self.locale.decimal_formats[None].pattern).partition(".")[0]
-        self._exact = self._of_digits(digits)
+        self._digits = digits
 
     def _of_digits(self, digits: int) -> str:
         return self._whole + ("." + "0" * digits if digits else "")
@@ -65,9 +65,11 @@ class Words:
 
     def amount(self, value_units: int) -> str:
         """Exact, with the signs of the language."""
+        text = amount_text(value_units)
+        pattern = self._of_digits(max(self._digits, len(text.partition(".")[2])))
         with localcontext() as context:
             context.prec = ENOUGH_DIGITS
-            made: str = self._number(Decimal(amount_text(value_units)), self._exact)
+            made: str = self._number(Decimal(text), pattern)
         return made
 
     def _number(self, value: Decimal, pattern: str) -> str:

@@ -78,10 +78,10 @@ class Sums:
     def total(self) -> int:
         return self.debits.total + self.credits.total
 
-    def digits(self, *others: int) -> int:
-        """How many digits after the point spell every line, and these other amounts, exactly."""
-        grain = gcd(self._grain, *others)
-        return next(digits for digits in range(10) if grain % 10 ** (9 - digits) == 0)
+    @property
+    def digits(self) -> int:
+        """How many digits after the point spell every line exactly."""
+        return next(digits for digits in range(10) if self._grain % 10 ** (9 - digits) == 0)
 
     def reasons(self) -> list[tuple[str | None, Group]]:
         """By the exact code points of the reason; lines whose reason was erased are one group, the last."""
