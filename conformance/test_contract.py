@@ -53,10 +53,12 @@ class World:
         client.emit("cust_known", -1, occurredAt="2026-01-10T12:00:00Z").data
         locked = client.checkpoint("cust_known", period="2026-01").data
         month = client.checkpoint(period="2026-01").data
-        origin = client.get(f"{BALANCE}/receipt/cust_known").data["verification"]["logOrigin"]
+        receipt = client.get(f"{BALANCE}/receipt/cust_known").data
+        origin = receipt["verification"]["logOrigin"]
         self.known = {
             "customerId": "cust_known", "delta": recorded["receiptId"], "recordId": recorded["recordId"], "receiptId": locked["receiptId"],
             "proofRoot": locked["proofRoot"], "jobId": month["jobId"], "name": origin.rpartition("/")[2], "tile": "0/000.p/1",
+            "handle": receipt["customerLinkUrl"].rpartition("/")[2], "code": receipt["accessHint"],
         }  # fmt: skip
 
 
@@ -99,7 +101,7 @@ def successes(document: Any) -> set[str]:
     for methods in document["paths"].values():
         for operation in methods.values():
             for status in operation["responses"].keys() & {"200", "201"}:
-                (content,) = operation["responses"][status]["content"].values()
+                content, *_ = operation["responses"][status]["content"].values()
                 data = content["schema"].get("properties", {}).get("data", {})
                 shapes = [part["$ref"].rpartition("/")[2] for part in data.get("oneOf", [])]
                 found |= {f"{operation['operationId']} {status} {shape}".strip() for shape in shapes or [""]}
@@ -108,7 +110,7 @@ def successes(document: Any) -> set[str]:
 
 def shape_of(document: Any, operation: Any, status: int, value: Any) -> str:
     """The shape that a reply has of several, or nothing."""
-    (content,) = operation["responses"][str(status)]["content"].values()
+    content, *_ = operation["responses"][str(status)]["content"].values()
     data = content["schema"].get("properties", {}).get("data", {})
     whole = {"components": document["components"]}
     return next(
@@ -159,9 +161,27 @@ def requests_of_a_tour(world: World) -> Iterator[tuple[str, str, Any]]:
         "/api/v1/sandbox/clock",
     ):  # fmt: skip
         yield "GET", path, None
+    yield from a_look_behind_the_link(known)
     yield "POST", "/dashboard/customers", {"displayName": "Globex Corporation", "unitLabel": "minutes"}
     yield "POST", "/api/v1/sandbox/clock", {"advanceSeconds": 5}
     yield "POST", "/api/v1/sandbox/reset", {}
+
+
+def a_look_behind_the_link(known: dict[str, str]) -> Iterator[tuple[str, str, Any]]:
+    """What a customer sees, and what the vendor does about it."""
+    link, customer = f"/api/v1/c/{known['handle']}", f"/dashboard/customers/{known['customerId']}"
+    yield "POST", f"{link}/access/verify", {"factor": "ACCESS_HINT", "value": known["code"]}
+    yield "POST", f"{customer}/sharing", {"sharingStateHint": "OPEN"}
+    for path in ("summary", "periods", "activity", "export?format=csv", "notes"):
+        yield "GET", f"{link}/{path}", None
+    yield "POST", f"{link}/compare", {"period": "2026-02", "lines": "referenceId,delta\nknown,-40"}
+    for path in (f"{link}/notes", f"{customer}/notes"):
+        yield "POST", path, {"text": "What is this?", "recordId": known["recordId"]}
+    for path in (f"{customer}/notes", f"{customer}/visits", f"{customer}/access-link", "/dashboard/sharing"):
+        yield "GET", path, None
+    yield "POST", "/dashboard/sharing", {"policy": "TWO_TIER", "vendorName": "Initech"}
+    for part in ("link", "code"):
+        yield "POST", f"{customer}/{part}/reissue", {}
 
 
 def test_every_documented_success_is_seen(world: World) -> None:

@@ -12,13 +12,13 @@ import msgspec
 
 from .fields import Field, example_of, object_schema
 from .refusals import PROBLEM, closed, codes_of, meaning, refusal_schemas, shape_name
-from .replies import balance, checkpoints, customers, public, receipts, sandbox, shapes, webhooks
+from .replies import balance, checkpoints, customers, public, receipts, sandbox, shapes, sharing, webhooks
 from .routes import BEARER, KEY, NONE, ROUTES, Route
 
 Schema = dict[str, Any]
 
 REFS = "#/components/schemas/"
-REPLY_MODULES = (shapes, balance, checkpoints, customers, public, receipts, sandbox, webhooks)
+REPLY_MODULES = (shapes, balance, checkpoints, customers, public, receipts, sandbox, sharing, webhooks)
 ABOUT = """\
 A record of usage that both sides of a bill can check.
 
@@ -42,6 +42,14 @@ GROUPS = (
         "Receipts", "The totals of a month with their proof and their links.",
         ("/api/v1/balance/receipt", "/api/v1/balance/invoice-proof", "/api/v1/balance/customers/{customerId}/receipts"),
     ),
+    (
+        "Shared Records", "What a customer sees behind its link. No key: a cookie says that the access code was given.",
+        ("/api/v1/c/",),
+    ),
+    (
+        "Sharing", "Links and access codes, how much they open, who looked, and notes of both sides.",
+        ("/dashboard/sharing", "/dashboard/customers/{customerId}"),
+    ),
     ("Customers", "Whom deltas are recorded for.", ("/api/v1/balance/customers", "/api/v1/balance/gaps", "/dashboard")),
     ("Webhooks", "What was sent, and sending it again.", ("/api/v1/balance/webhooks",)),
     ("Sandbox", "Its clock, and starting over. Not in production.", ("/api/v1/sandbox",)),
@@ -56,6 +64,7 @@ PATH_PARAMETERS = {
     "recordId": ("A recordId, or a delta's receiptId.", f"rec_{'0' * 52}"),
     "jobId": ("The jobId that locking a month for everybody answered.", f"job_{'0' * 32}"),
     "receiptId": ("A receiptId (chk_).", f"chk_{'0' * 56}"),
+    "handle": ("The name of a customer's link, as the vendor gave it out.", f"cus_{'0' * 64}"),
     "eventId": ("The event's id.", "evt_0"),
     "proofRoot": ("A proof root, a checkpointId, or a delta's receiptId.", f"0x{'0' * 64}"),
     "name": ("The 32 hexadecimal digits of the log's origin.", "0" * 32),
@@ -212,9 +221,10 @@ def _either(names: list[str]) -> Schema:
 
 def _content(route: Route, status: int) -> Schema:
     """A success: data in its envelope, or something that is no JSON of ours."""
-    if isinstance(route.reply, str):
-        kind = {"type": "object"} if route.reply == "application/json" else {"type": "string"}
-        return {route.reply: {"schema": kind}}
+    media_types = (route.reply,) if isinstance(route.reply, str) else route.reply
+    if isinstance(media_types, tuple):
+        kinds = {"application/json": "object"}
+        return {name: {"schema": {"type": kinds.get(name, "string")}} for name in media_types}
     envelope: Schema = {"success": {"const": True}, "data": _schema_of(route.reply)}
     if route.auth == BEARER:
         envelope["statusCode"] = {"const": status}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..service.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES
-from . import balance, checkpoints, customers, receipts, replies, sandbox, webhooks
+from . import balance, checkpoints, customers, receipts, replies, sandbox, shared, sharing, webhooks
 from .fields import Table
 from .http import Reply
 from .public import BUNDLE, READY, VERIFY, Public
@@ -21,7 +21,7 @@ KEY, BEARER, NONE = "key", "bearer", "none"
 class Route:
     """One method on one path: who may call it, how its fields are read, what it answers.
 
-    `reply` describes `data` (a TypedDict), or names a media type for anything else. `codes` are the error codes beyond
+    `reply` describes `data` (a TypedDict), or names a media type for anything else, or several. `codes` are the error codes beyond
     those that every route of its kind may answer (`refusals.py`). A handler's docstring is the route's description.
     """
 
@@ -56,6 +56,9 @@ SCOPED = ("INVALID_SCOPE_COMBINATION", "SCOPE_TOO_WIDE")
 CUSTOMER, RECORDS, RECEIPTS = ("CUSTOMER_NOT_FOUND",), ("RECORD_NOT_FOUND",), ("RECEIPT_NOT_FOUND",)
 KEYED = ("IDEMPOTENCY_CONFLICT", "IDEMPOTENCY_PENDING")
 DAMAGED, NOT_NOW = ("RECORD_DAMAGED",), ("SERVICE_UNAVAILABLE",)
+SIDE = ("API_KEY_ENVIRONMENT_MISMATCH",)
+LINK, CODE = ("LINK_NOT_FOUND", "RATE_LIMITED"), ("ACCESS_CODE_REQUIRED",)
+SHARED, DASHBOARD_CUSTOMER = "/api/v1/c/{handle}", "/dashboard/customers/{customerId}"
 ROUTES = [
     Route("POST", f"{BALANCE}/delta", balance.emit, replies.Delta, scope="write", body=balance.EMIT, statuses=(201, 200),
           codes=(*RECORDS, "REFERENCE_ID_CONFLICT", *KEYED), takes_key=True),
@@ -96,6 +99,35 @@ ROUTES = [
     Route("POST", "/api/v1/sandbox/reset", sandbox.reset, replies.Reset, scope="write", body=NOTHING),
     Route("POST", "/dashboard/customers", customers.create, replies.NewCustomer, BEARER, "admin", body=customers.NEW_CUSTOMER,
           statuses=(201,), codes=("CUSTOMER_ID_CONFLICT", "API_KEY_ENVIRONMENT_MISMATCH"), name="createCustomer"),
+    Route("GET", "/dashboard/sharing", sharing.get_sharing, replies.Sharing, BEARER, "admin", codes=SIDE),
+    Route("POST", "/dashboard/sharing", sharing.set_sharing, replies.Sharing, BEARER, "admin", body=sharing.POLICY, codes=SIDE),
+    Route("GET", f"{DASHBOARD_CUSTOMER}/access-link", sharing.access_link, replies.AccessLink, BEARER, "admin", codes=(*CUSTOMER, *SIDE)),
+    Route("POST", f"{DASHBOARD_CUSTOMER}/link/reissue", sharing.reissue_link, replies.AccessLink, BEARER, "admin", body=NOTHING,
+          codes=(*CUSTOMER, *SIDE)),
+    Route("POST", f"{DASHBOARD_CUSTOMER}/code/reissue", sharing.reissue_code, replies.AccessLink, BEARER, "admin", body=NOTHING,
+          codes=(*CUSTOMER, *SIDE)),
+    Route("POST", f"{DASHBOARD_CUSTOMER}/sharing", sharing.set_customer_sharing, replies.AccessLink, BEARER, "admin",
+          body=sharing.CUSTOMER_POLICY, codes=(*CUSTOMER, *SIDE)),
+    Route("GET", f"{DASHBOARD_CUSTOMER}/visits", sharing.visits_of, replies.SharedVisits, BEARER, "admin", query=PAGE, codes=(*CUSTOMER, *SIDE),
+          name="listVisits"),
+    Route("GET", f"{DASHBOARD_CUSTOMER}/notes", sharing.notes_of, replies.SharedNotes, BEARER, "admin", query=PAGE, codes=(*CUSTOMER, *SIDE),
+          name="listNotes"),
+    Route("POST", f"{DASHBOARD_CUSTOMER}/notes", sharing.answer, replies.SharedNote, BEARER, "admin", body=shared.NOTE, statuses=(201,),
+          codes=(*CUSTOMER, *SIDE), name="answerNotes"),
+    Route("POST", f"{SHARED}/access/verify", shared.verify_code, replies.CodeVerified, NONE, body=shared.CODE,
+          codes=(*LINK, "ACCESS_CODE_INVALID"), name="giveAccessCode"),
+    Route("GET", f"{SHARED}/summary", shared.summary, replies.SharedSummary, NONE, query=shared.MONTH, codes=(*LINK, *CODE),
+          name="sharedSummary"),
+    Route("GET", f"{SHARED}/periods", shared.periods, replies.SharedPeriods, NONE, codes=(*LINK, *CODE), name="sharedPeriods"),
+    Route("GET", f"{SHARED}/activity", shared.activity, replies.SharedActivity, NONE, query=shared.ACTIVITY,
+          codes=(*LINK, *CODE), name="sharedActivity"),
+    Route("GET", f"{SHARED}/export", shared.export, ("application/json", "text/csv", "application/zip"), NONE, query=shared.EXPORT,
+          codes=(*LINK, *CODE), name="sharedExport"),
+    Route("POST", f"{SHARED}/compare", shared.compare, replies.SharedComparison, NONE, body=shared.COMPARE,
+          max_body=MAX_BATCH_BODY_BYTES, codes=(*LINK, *CODE), name="sharedCompare"),
+    Route("GET", f"{SHARED}/notes", shared.notes_of, replies.SharedNotes, NONE, query=PAGE, codes=(*LINK, *CODE), name="sharedNotes"),
+    Route("POST", f"{SHARED}/notes", shared.leave_note, replies.SharedNote, NONE, body=shared.NOTE, statuses=(201,),
+          codes=(*LINK, *CODE), name="leaveNote"),
     Route("GET", "/api/v1/verify/{proofRoot}", Public.verify, replies.Verdict, NONE, query=VERIFY,
           codes=("PROOF_NOT_FOUND", "RATE_LIMITED")),
     Route("GET", "/api/v1/receipt/{receiptId}", Public.receipt, replies.ReceiptDocument, NONE, query=receipts.DOCUMENT,

@@ -30,6 +30,7 @@ from ..service.erase import keep_retention
 from ..service.errors import ServiceError
 from ..service.jobs import Jobs
 from ..service.sandbox import move_clock
+from ..service.visits import Visits
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit
 from ..web.pages import Pages
@@ -121,6 +122,7 @@ async def _run(
     integrator = Integrator(storage, signer, write, published, rehasher.prepare)
     context = Context(storage, committer, integrator, signer, config.public_url or url)
     context.jobs = Jobs(context)
+    context.visits = Visits(context)
     public = Public(context)
     pages = Pages(context, public.verifier, public.limit, partial(document, context.public_url))
     app = Api(context, public, pages.routes(), siblings.number if siblings else 1)
@@ -146,6 +148,7 @@ async def _run(
         # Jobs at a chunk's end, then the log, then writes: whatever was acknowledged is on disk already.
         jobs.cancel()
         await context.jobs.stop()
+        await context.visits.close()
         if retention is not None:
             retention.cancel()
         await asyncio.to_thread(integrator.stop)

@@ -41,7 +41,26 @@ def bundle(
         customer = snapshot.customer_at(checkpoint.customer)
         reason = refusals.get(customer.environment_id)
         months = [_month(snapshot, customer, part.period, kind, reason) for part in checkpoint.parts]
-    return _stream(storage, checkpoint, months)
+    is_there = _is_stored(checkpoint.checkpoint_id)
+    return _stream(_pieces(_Leaves(storage, is_there), checkpoint, months))
+
+
+def month_file(
+    storage: Storage, snapshot: Snapshot, customer: Customer, period: str, reason: str | None = None
+) -> Iterator[bytes]:
+    """The full receipt file of one month, locked or not, as the snapshot has it. 503 before the first integration."""
+    month = _month(snapshot, customer, period, "full", reason)
+    shard_key, row = customer.shard_key, customer.id
+
+    def is_there(later: Snapshot) -> bool:
+        found = later.customer_by_shard(shard_key)
+        return found is not None and found.id == row
+
+    return _stream(month(_Leaves(storage, is_there)))
+
+
+def _is_stored(checkpoint_id: str) -> Callable[[Snapshot], bool]:
+    return lambda snapshot: snapshot.checkpoint(checkpoint_id) is not None
 
 
 class _Leaves:
@@ -50,13 +69,13 @@ class _Leaves:
     Leaves never change, so a later snapshot shows the same ones; but a sandbox may have been emptied: Vanished.
     """
 
-    def __init__(self, storage: Storage, checkpoint: Checkpoint) -> None:
-        self._storage, self._checkpoint = storage, checkpoint
+    def __init__(self, storage: Storage, is_there: Callable[[Snapshot], bool]) -> None:
+        self._storage, self._is_there = storage, is_there
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         with self._storage.snapshot() as snapshot:
-            if snapshot.checkpoint(self._checkpoint.checkpoint_id) is None:
+            if not self._is_there(snapshot):
                 raise Vanished("the sandbox was emptied meanwhile")
             yield snapshot
 
@@ -70,11 +89,11 @@ class _Leaves:
 Month = Callable[[_Leaves], Iterator[bytes]]
 
 
-def _stream(storage: Storage, checkpoint: Checkpoint, months: list[Month]) -> Iterator[bytes]:
+def _stream(made: Iterator[bytes]) -> Iterator[bytes]:
     """Gathers small pieces into chunks."""
     pieces: list[bytes] = []
     size = 0
-    for piece in _pieces(_Leaves(storage, checkpoint), checkpoint, months):
+    for piece in made:
         pieces.append(piece)
         size += len(piece)
         if size >= CHUNK_BYTES:

@@ -21,6 +21,7 @@ from .server_secret import ServerSecret
 
 if TYPE_CHECKING:
     from .jobs import Jobs
+    from .visits import Visits
 
 T = TypeVar("T")
 LOG_WAIT_S = 2.0
@@ -54,7 +55,8 @@ class Context:
     integrator: Integrator
     signer: Signer
     public_url: str
-    jobs: Jobs = field(init=False)  # made of the context, so it comes last
+    jobs: Jobs = field(init=False)  # made of the context, so they come last
+    visits: Visits = field(init=False)
     server_secret: ServerSecret = field(init=False)
     _published: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -86,7 +86,7 @@ def _months(context: Context, snapshot: Snapshot, caller: Caller, period: str | 
 
 
 def _row(snapshot: Snapshot, customer: Customer, first: str, last: str) -> dict[str, Any]:
-    profile = snapshot.profile(customer)
+    profile, link = snapshot.profile(customer), snapshot.link(customer)
     heads = snapshot.heads(customer, first, last)
     started, latest = snapshot.activity(customer)
     checkpoint = snapshot.latest_checkpoint(customer)
@@ -94,7 +94,7 @@ def _row(snapshot: Snapshot, customer: Customer, first: str, last: str) -> dict[
         "customerId": customer.customer_id,
         "customerReference": ids.customer_reference(snapshot.secret, customer.shard_key),
         "displayName": profile.display_name if profile else None,
-        "sharingStateHint": profile.sharing_hint if profile else None,
+        "sharingStateHint": link.policy if link else profile.sharing_hint if profile else None,
         "eventCadence": profile.event_cadence if profile else None,
         "unit": customer.unit,
         "totalDeltas": customer.last_sequence,

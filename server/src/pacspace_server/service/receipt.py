@@ -19,6 +19,7 @@ from .derive import computed, counted, delta_views
 from .errors import ServiceError
 from .lookup import log_in_use, log_of, verifier_key
 from .restored import restored_view
+from .sharing import NO_LINK, ensure_link, receipt_links
 
 MAX_DELTAS = MAX_REASONS = 1_000
 ON_THE_LOOP = 100  # deltas of a receipt that is made without a thread
@@ -26,6 +27,7 @@ ON_THE_LOOP = 100  # deltas of a receipt that is made without a thread
 
 async def receipt(context: Context, caller: Caller, customer_id: str, scope: Scope) -> dict[str, Any]:
     """The receipt of a scope, as it is now. Locks nothing; waits a moment for the log."""
+    await ensure_link(context, caller.environment_id, context.shard(caller, customer_id))
     checkpoint = await context.read(_locked, context, caller, customer_id, scope)
     if checkpoint is None or not await context.read(is_integrated, context, checkpoint):
         context.need_signing(caller.environment_id)
@@ -72,9 +74,10 @@ def integrated(snapshot: Snapshot, checkpoint: Checkpoint) -> bool:
 
 
 def receipt_view(
-    context: Context, snapshot: Snapshot, customer: Customer, scope: Scope, checkpoint: Checkpoint | None
-) -> dict[str, Any]:
-    """The reply: every field always there, null where nothing applies."""
+    context: Context, snapshot: Snapshot, customer: Customer, scope: Scope, checkpoint: Checkpoint | None,
+    with_link: bool = True,
+) -> dict[str, Any]:  # fmt: skip
+    """The reply: every field always there, null where nothing applies. The customer's link and code are for the vendor."""
     environment = snapshot.environment(customer.environment_id)
     log = snapshot.log(environment.log_id)
     heads = [
@@ -86,7 +89,10 @@ def receipt_view(
     root = views.hash_text(checkpoint.proof_root) if checkpoint else None
     net = checkpoint.net_change if checkpoint else 0
     brought = checkpoint.brought_forward if checkpoint else brought_forward(snapshot, customer, scope)
+    stated = span(checkpoint or scope)
+    shared = receipt_links(context, snapshot, customer, stated["period"]) if with_link else NO_LINK
     links = links_of(context, root, checkpoint)
+    links |= {name: url for name, url in shared.items() if name == "verifyUrl"}
     newer = sum(head.size - part.size for head, part in zip(heads, checkpoint.parts)) if checkpoint else 0
     sums = Sums()
     shown: list[Delta] = []
@@ -96,7 +102,7 @@ def receipt_view(
             shown.append(delta)
     return {
         "customerId": customer.customer_id,
-        **span(checkpoint or scope),
+        **stated,
         "generatedAt": instant_text(time.time_ns() // 1000),
         "proofRoot": root,
         "provisional": checkpoint is None or not checkpoint.locked,
@@ -122,9 +128,7 @@ def receipt_view(
         "firstRecordAt": views.instant(checkpoint.first_recorded_at) if checkpoint else None,
         "lastRecordAt": views.instant(checkpoint.last_recorded_at) if checkpoint else None,
         **links,
-        "customerLinkUrl": None,
-        "customerLinkHost": None,
-        "accessHint": None,
+        **shared,
         "keyFingerprint": key.fingerprint,
         "deltas": delta_views(customer, shown, heads, log),
         "asOf": {"sequence": customer.last_sequence, "logSize": own.published_size, "newer": newer},
@@ -160,7 +164,9 @@ def document(context: Context, caller: Caller | None, receipt_id: str, wanted: P
         customer = snapshot.customer_at(checkpoint.customer) if checkpoint else None
         if checkpoint is None or customer is None or (caller and caller.environment_id != customer.environment_id):
             raise ServiceError(404, "RECEIPT_NOT_FOUND", f"no receipt {receipt_id[:80]}")
-        view = receipt_view(context, snapshot, customer, Scope("period", checkpoint.period or ""), checkpoint)
+        view = receipt_view(
+            context, snapshot, customer, Scope("period", checkpoint.period or ""), checkpoint, caller is not None
+        )
         profile = snapshot.profile(customer) if wanted.display_name else None
         return view | {
             "unit": customer.unit or wanted.unit,

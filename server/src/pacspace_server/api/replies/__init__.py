@@ -10,10 +10,20 @@ from .customers import Customer, Customers, Gaps, NewCustomer, Usage
 from .public import Health, Ready, Verdict
 from .receipts import Receipt, ReceiptDocument, Receipts
 from .sandbox import Clock, Reset
+from .sharing import (
+    AccessLink,
+    CodeVerified,
+    SharedActivity,
+    SharedComparison,
+    SharedNote,
+    SharedNotes,
+    SharedPeriods,
+    SharedSummary,
+    SharedVisits,
+    Sharing,
+)
 from .webhooks import Deliveries, Delivery
 
 __all__ = [
-    "Batch", "Checkpointed", "Checkpoints", "Clock", "Compared", "Customer", "Customers", "Deliveries", "Delivery", "Delta",
-    "DeltaStatus", "Derived", "Diff", "Gaps", "Health", "Job", "Limits", "NewCustomer", "Ready", "Receipt", "ReceiptDocument",
-    "Receipts", "Reset", "Timeline", "Usage", "Verdict",
+    "AccessLink", "Batch", "Checkpointed", "Checkpoints", "Clock", "CodeVerified", "Compared", "Customer", "Customers", "Deliveries", "Delivery", "Delta", "DeltaStatus", "Derived", "Diff", "Gaps", "Health", "Job", "Limits", "NewCustomer", "Ready", "Receipt", "ReceiptDocument", "Receipts", "Reset", "SharedActivity", "SharedComparison", "SharedNote", "SharedNotes", "SharedPeriods", "SharedSummary", "SharedVisits", "Sharing", "Timeline", "Usage", "Verdict",
 ]  # fmt: skip

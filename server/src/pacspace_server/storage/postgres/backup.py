@@ -37,7 +37,7 @@ FORMAT, MANIFEST = "pacspace-backup.v1", "manifest.json"
 TABLES = (
     "installation", "environment", "api_key", "log", "log_entry", "log_node", "closed_slot", "log_checkpoint", "customer",
     "leaf", "period_head", "integrated_head", "changed_head", "day_total", "delta", "replaced_tree", "retention",
-    "checkpoint", "proof_root", "idempotency", "profile", "job", "job_key", "job_failure",
+    "checkpoint", "proof_root", "idempotency", "profile", "job", "job_key", "job_failure", "sharing", "link", "note", "visit",
 )  # fmt: skip
 NOT_IN_IT = ("migration", "lease", "lockout")
 LEVEL, CHUNK_BYTES = 3, 1 << 20
