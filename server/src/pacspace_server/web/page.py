@@ -11,6 +11,7 @@ CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+FORM_POLICY = CONTENT_POLICY.replace("form-action 'none'", "form-action 'self'")
 
 
 class Call(Protocol):
@@ -21,6 +22,9 @@ class Call(Protocol):
     @property
     def request_id(self) -> str: ...
     def path(self, name: str) -> str: ...
+    def header(self, name: bytes) -> str | None: ...
+    def query(self) -> dict[str, str]: ...
+    async def body(self, most: int) -> bytes: ...
 
 
 class Limit(Protocol):
