@@ -432,9 +432,9 @@ def test_the_commands_of_the_interface_run(tmp_path: Path) -> None:
         assert len(commands) > 30
         statuses = [run_curl(command.replace("$PACSPACE_API_KEY", fresh.key)) for command in commands]
     assert set(statuses) == {200, 201, 403, 404}
-    assert statuses.count(403) == 1, "the first key may not make customers by hand"
+    assert statuses.count(403) == sum("/dashboard/" in command for command in commands), "the first key is no admin's"
     writing = [status for command, status in zip(commands, statuses) if "-d '{\n" in command]
-    assert sorted(writing) == [200, 201, 201, 201, 201, 403]
+    assert sorted(status for status in writing if status < 400) == [200, 201, 201, 201, 201]
 
 
 def run_curl(command: str) -> int:

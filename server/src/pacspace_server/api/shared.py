@@ -27,7 +27,7 @@ BODY_TEXT = fields.text(notes.MAX_TEXT_CHARS, *fields.NO_NUL, says="What is said
 )
 MONTH: Table = {"period": PERIOD.meaning("One UTC calendar month, YYYY-MM; the running one without it.")}
 CODE: Table = {
-    "factor": fields.required(fields.choice("ACCESS_HINT", says="ACCESS_HINT: the code printed beside the link.")),
+    "factor": fields.required(fields.choice("ACCESS_HINT", says="ACCESS_HINT: the code printed beside the link.").like("ACCESS_HINT")),
     "value": fields.required(fields.text(40, says="The six characters, in any case; spaces and dashes don't matter.").like("A2B-C3D")),
 }  # fmt: skip
 ACTIVITY: Table = {
@@ -47,7 +47,9 @@ COMPARE: Table = {
     **MONTH,
     "theirTotal": fields.balance_amount(says="A total alone."),
     "theirRecords": fields.items(fields.nested(THEIR_RECORD), their_lines.MAX_LINES, says="A list."),
-    "lines": fields.text(MAX_LIST_CHARS, says="A list as text: CSV with the columns referenceId and delta, or JSON."),
+    "lines": fields.text(
+        MAX_LIST_CHARS, says="A list as text: CSV with the columns referenceId and delta, or JSON."
+    ).like("referenceId,delta\ncall-1,-100"),
     "turnSigns": fields.flag(says="Whether their amounts have the opposite sign of the record's."),
 }
 NOTE: Table = {
