@@ -31,6 +31,7 @@ from ..service.errors import ServiceError
 from ..service.jobs import Jobs
 from ..service.keys import note_uses, write_uses
 from ..service.sandbox import move_clock
+from ..service.visits import Visits
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit
 from ..web.pages import Pages
@@ -123,6 +124,7 @@ async def _run(
     integrator = Integrator(storage, signer, write, published, rehasher.prepare)
     context = Context(storage, committer, integrator, signer, config.public_url or url, config.registration)
     context.jobs = Jobs(context)
+    context.visits = Visits(context)
     public = Public(context)
     pages = Pages(context, public.verifier, public.limit, partial(document, context.public_url))
     app = Api(context, public, pages.routes(), siblings.number if siblings else 1)
@@ -150,6 +152,7 @@ async def _run(
         jobs.cancel()
         uses.cancel()
         await context.jobs.stop()
+        await context.visits.close()
         if retention is not None:
             retention.cancel()
         await asyncio.to_thread(integrator.stop)

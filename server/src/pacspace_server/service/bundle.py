@@ -40,17 +40,31 @@ def bundle(
         customer = snapshot.customer_at(checkpoint.customer)
         reason = refusals.get(customer.environment_id)
         months = [_month(snapshot, customer, part.period, kind, reason) for part in checkpoint.parts]
-    return _stream(storage, checkpoint, months)
+    return _stream(_pieces(Leaves(storage, is_stored(checkpoint)), checkpoint, months))
+
+
+def month_file(
+    storage: Storage, snapshot: Snapshot, customer: Customer, period: str, reason: str | None = None
+) -> Iterator[bytes]:
+    """The full receipt file of one month, locked or not, as the snapshot has it. 503 before the first integration."""
+    month = _month(snapshot, customer, period, "full", reason)
+    shard_key, row = customer.shard_key, customer.id
+
+    def is_there(later: Snapshot) -> bool:
+        found = later.customer_by_shard(shard_key)
+        return found is not None and found.id == row
+
+    return _stream(month(Leaves(storage, is_there)))
 
 
 Month = Callable[[Leaves], Iterator[bytes]]
 
 
-def _stream(storage: Storage, checkpoint: Checkpoint, months: list[Month]) -> Iterator[bytes]:
+def _stream(made: Iterator[bytes]) -> Iterator[bytes]:
     """Gathers small pieces into chunks."""
     pieces: list[bytes] = []
     size = 0
-    for piece in _pieces(Leaves(storage, checkpoint), checkpoint, months):
+    for piece in made:
         pieces.append(piece)
         size += len(piece)
         if size >= CHUNK_BYTES:

@@ -197,7 +197,8 @@ def document_view(
         checkpoint, customer = find_receipt(context, snapshot, receipt_id, reader)
         document = _document(context, snapshot, checkpoint, customer, wanted, reader, MAX_DELTAS)
         scope = Scope("period", checkpoint.period or "")
-        view = receipt_view(context, snapshot, customer, scope, checkpoint, document.sums)
+        is_vendor = reader.caller is not None
+        view = receipt_view(context, snapshot, customer, scope, checkpoint, document.sums, with_link=is_vendor)
     shown = view if document.shows_lines else _without_lines(view)
     return shown | {
         "title": title_of(document),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from ..storage.protocols import Snapshot, Storage, Vanished
@@ -17,13 +17,13 @@ class Leaves:
     Leaves never change, so a later snapshot shows the same ones; but a sandbox may have been emptied: Vanished.
     """
 
-    def __init__(self, storage: Storage, checkpoint: Checkpoint) -> None:
-        self._storage, self._checkpoint = storage, checkpoint
+    def __init__(self, storage: Storage, is_there: Callable[[Snapshot], bool]) -> None:
+        self._storage, self._is_there = storage, is_there
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         with self._storage.snapshot() as snapshot:
-            if snapshot.checkpoint(self._checkpoint.checkpoint_id) is None:
+            if not self._is_there(snapshot):
                 raise Vanished("the sandbox was emptied meanwhile")
             yield snapshot
 
@@ -33,10 +33,15 @@ class Leaves:
                 read = list(snapshot.deltas_in_period(head, first, min(end, first + LEAVES)))
             yield from read
 
-    def lines(self, heads: list[PeriodHead]) -> Iterator[Delta]:
-        """The deltas of the checkpoint as it was handed out."""
-        for head, part in zip(heads, self._checkpoint.parts, strict=True):
-            yield from lines_of(self._checkpoint, self.deltas(head, min(part.size, head.delta_count + 1)))
+    def lines(self, checkpoint: Checkpoint, heads: list[PeriodHead]) -> Iterator[Delta]:
+        """The deltas of a checkpoint as it was handed out."""
+        for head, part in zip(heads, checkpoint.parts, strict=True):
+            yield from lines_of(checkpoint, self.deltas(head, min(part.size, head.delta_count + 1)))
+
+
+def is_stored(checkpoint: Checkpoint) -> Callable[[Snapshot], bool]:
+    """Whether a checkpoint is still there."""
+    return lambda snapshot: snapshot.checkpoint(checkpoint.checkpoint_id) is not None
 
 
 def heads_of(snapshot: Snapshot, checkpoint: Checkpoint) -> list[PeriodHead]:

@@ -18,6 +18,7 @@ from .derive import computed, counted, delta_views
 from .leaves import heads_of, lines_of
 from .lookup import log_in_use, log_of, verifier_key
 from .restored import restored_view
+from .sharing import NO_LINK, ensure_link, receipt_links
 from .sums import Sums, sums_view
 
 MAX_DELTAS = 1_000
@@ -26,6 +27,7 @@ ON_THE_LOOP = 100  # deltas of a receipt that is made without a thread
 
 async def receipt(context: Context, caller: Caller, customer_id: str, scope: Scope) -> dict[str, Any]:
     """The receipt of a scope, as it is now. Locks nothing; waits a moment for the log."""
+    await ensure_link(context, caller.environment_id, context.shard(caller, customer_id))
     checkpoint = await context.read(_locked, context, caller, customer_id, scope)
     if checkpoint is None or not await context.read(is_integrated, context, checkpoint):
         context.need_signing(caller.environment_id)
@@ -72,14 +74,11 @@ def integrated(snapshot: Snapshot, checkpoint: Checkpoint) -> bool:
 
 
 def receipt_view(
-    context: Context,
-    snapshot: Snapshot,
-    customer: Customer,
-    scope: Scope,
-    checkpoint: Checkpoint | None,
-    sums: Sums | None = None,
-) -> dict[str, Any]:
-    """The reply: every field always there, null where nothing applies. `sums`: if the lines have been read already."""
+    context: Context, snapshot: Snapshot, customer: Customer, scope: Scope, checkpoint: Checkpoint | None,
+    sums: Sums | None = None, with_link: bool = True,
+) -> dict[str, Any]:  # fmt: skip
+    """The reply: every field always there, null where nothing applies. `sums`: if the lines have been read already. The
+    customer's link and code are for the vendor."""
     environment = snapshot.environment(customer.environment_id)
     log = snapshot.log(environment.log_id)
     heads = heads_of(snapshot, checkpoint) if checkpoint else []
@@ -89,14 +88,17 @@ def receipt_view(
     root = views.hash_text(checkpoint.proof_root) if checkpoint else None
     net = checkpoint.net_change if checkpoint else 0
     brought = checkpoint.brought_forward if checkpoint else brought_forward(snapshot, customer, scope)
+    stated = span(checkpoint or scope)
+    shared = receipt_links(context, snapshot, customer, stated["period"]) if with_link else NO_LINK
     links = links_of(context, root, checkpoint)
+    links |= {name: url for name, url in shared.items() if name == "verifyUrl"}
     newer = sum(head.size - part.size for head, part in zip(heads, checkpoint.parts)) if checkpoint else 0
     if sums is None:
         sums = Sums.of(checkpoint_deltas(snapshot, heads, checkpoint) if checkpoint else (), MAX_DELTAS)
     shown = sums.lines[:MAX_DELTAS]
     return {
         "customerId": customer.customer_id,
-        **span(checkpoint or scope),
+        **stated,
         "generatedAt": instant_text(time.time_ns() // 1000),
         "proofRoot": root,
         "provisional": checkpoint is None or not checkpoint.locked,
@@ -117,9 +119,7 @@ def receipt_view(
         "firstRecordAt": views.instant(checkpoint.first_recorded_at) if checkpoint else None,
         "lastRecordAt": views.instant(checkpoint.last_recorded_at) if checkpoint else None,
         **links,
-        "customerLinkUrl": None,
-        "customerLinkHost": None,
-        "accessHint": None,
+        **shared,
         "keyFingerprint": key.fingerprint,
         "deltas": delta_views(customer, shown, heads, log),
         "asOf": {"sequence": customer.last_sequence, "logSize": own.published_size, "newer": newer},

@@ -12,7 +12,7 @@ from . import views
 from .checkpoint import refuse_damaged
 from .context import Context
 from .csv_lines import csv_chunks
-from .leaves import Leaves, heads_of
+from .leaves import Leaves, is_stored, heads_of
 from .lookup import log_in_use, log_of, verifier_key
 from .receipt_access import Reader, find_receipt, lines_refused, may_read_lines
 
@@ -40,7 +40,7 @@ def receipt_csv(context: Context, receipt_id: str, reader: Reader) -> tuple[str,
         "locked" if checkpoint.locked else "provisional", checkpoint.invoice_reference or "",
         f"0x{checkpoint.proof_root.hex()}", fingerprint,
     )  # fmt: skip
-    lines = Leaves(context.storage, checkpoint).lines(heads)
+    lines = Leaves(context.storage, is_stored(checkpoint)).lines(checkpoint, heads)
     rows = ((*_line(customer, delta), *whole) for delta in lines)
     return file_name(customer, checkpoint, environment, "csv"), csv_chunks((*LINE, *FILE), rows)
 

@@ -25,6 +25,7 @@ from . import proof
 from .manual import read_manual
 from .page import Call, Handler, Limit, Page
 from .rendering import Renderer
+from .shared import SharedPages
 
 logger = structlog.get_logger("pacspace.web")
 SHOWN_CHARS = 80
@@ -65,7 +66,9 @@ class Pages:
 
     def routes(self) -> dict[tuple[str, str], Handler]:
         """Method and path of every page."""
-        return {("GET", path): self._page(getattr(self, name)) for path, name in ROUTES}
+        shared = SharedPages(self.context, self._limit, self._render).routes()
+        own = {("GET", path): self._page(getattr(self, name)) for path, name in ROUTES}
+        return own | {place: self._page(handler) for place, handler in shared.items()}
 
     def _page(self, handler: Handler) -> Handler:
         """The handler, with its refusals said in words."""

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import jinja2
 
 from .page import CONTENT_POLICY, Page
-from .words import breakable, coded, count, data_uri, segments, wrapped
+from .words import breakable, clean, coded, count, data_uri, exact, figure, moment_of, month_text, segments, wrapped
 
 TYPES = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
-ASSETS = ("pacspace.css", "docs.css", "receipt.css", "mark.svg")
+ASSETS = ("pacspace.css", "docs.css", "receipt.css", "shared.css", "mark.svg")
 IMMUTABLE = "public, max-age=31536000, immutable"
 HASH_CHARS = 16
 
@@ -34,7 +34,7 @@ class Renderer:
         self._templates.globals |= {"asset": self._urls.__getitem__, "link": self._base.__add__}
         self._templates.filters |= {
             "breakable": breakable, "count": count, "coded": coded, "data_uri": data_uri, "segments": segments,
-            "wrapped": wrapped,
+            "wrapped": wrapped, "clean": clean, "exact": exact, "figure": figure, "moment": moment_of, "month": month_text,
         }  # fmt: skip
 
     def _add(self, name: str, body: bytes) -> None:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from markupsafe import Markup
+from msgspec import Raw
 
-from ..domain.amounts import amount_text
+from pacspace_proofs.command import printable
+
+from ..domain.amounts import amount_text, units
 from ..domain.instants import DAY_US, instant_text, parse_instant
 
 MONTHS = (
@@ -64,6 +67,21 @@ def amount(value_units: int) -> str:
     """Exact, with thousands separators and a true minus sign."""
     whole, point, fraction = amount_text(abs(value_units)).partition(".")
     return f"{MINUS if value_units < 0 else ''}{int(whole):,}{point}{fraction}"
+
+
+def exact(number: Raw) -> str:
+    """The spelling of a reply's exact number."""
+    return bytes(number).decode()
+
+
+def figure(number: Raw) -> str:
+    """The same as people read it."""
+    return amount(units(exact(number)))
+
+
+def clean(text: str) -> str:
+    """What somebody wrote, with line breaks, and with escapes for what can't be seen."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def count(number: int) -> str:
