@@ -12,7 +12,7 @@ from . import views
 from .checkpoint import refuse_damaged
 from .context import Context
 from .csv_lines import csv_chunks
-from .leaves import Leaves, is_stored, heads_of
+from .leaves import Leaves, heads_of, is_stored
 from .lookup import log_in_use, log_of, verifier_key
 from .receipt_access import Reader, find_receipt, lines_refused, may_read_lines
 
