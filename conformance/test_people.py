@@ -413,6 +413,8 @@ def test_headers_can_not_be_injected(office: Server) -> None:
     person = Person(office, "owner@example.com")
     assert person.post("/users", {"email": evil, "role": "viewer"}).status == 400
     assert person.get("/customers/a%0d%0aX-Evil:%201/export").status == 404
+    for path in ("/api-keys/%00", "/customers/%00", "/audit?cursor=%00"):
+        assert person.get(path).status in (400, 404)
     for header in ("X-Environment", "Authorization"):
         assert person.get("/auth/me", **{header: "sandbox\tx"}).status in (400, 401)
 
