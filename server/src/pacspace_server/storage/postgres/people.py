@@ -46,6 +46,8 @@ class PeopleReads(Reads):
         return int(row[0])
 
     def workspace_key(self, workspace_id: str, key_id: str) -> ApiKey | None:
+        if "\0" in key_id:  # which the server refuses, and no id has
+            return None
         row = self._one(f"SELECT {KEY} WHERE k.id = %s AND e.workspace_id = %s", (key_id, workspace_id))
         return api_key_of(row) if row else None
 
