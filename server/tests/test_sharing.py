@@ -125,6 +125,18 @@ def test_a_visitor_of_half_an_hour_is_one_row(book: Book, customer: Customer, to
     assert told[0][1]["customerId"] == "cust_a" and "203.0.113.77" not in json.dumps(told)
 
 
+@BOTH
+def test_a_door_that_shuts_is_told_once(book: Book, customer: Customer, told: list[Any]) -> None:
+    """The fifth failure tells the vendor, once, although it shuts the door for the address and for the cookie."""
+    shared = shared_of(book, customer)
+    for tries in range(1, 8):
+        book.write(lambda unit: access._fail(unit, shared, VISITOR, ["code:x:1", "code:x:2"]))
+        assert len(told) == (tries >= 5)
+    ((event, data),) = told
+    assert event == "customer.step_up_failed_repeatedly"
+    assert (data["customerId"], data["failures"], data["address"]) == ("cust_a", 5, "203.0.113.0/24")
+
+
 def test_a_flood_of_visitors_is_bounded(book: Book, customer: Customer) -> None:
     """A customer gets at most a thousand new rows a day, whoever asks."""
 
