@@ -52,9 +52,12 @@ class Route:
 
 
 BALANCE = "/api/v1/balance"
+WEBHOOKS = "/dashboard/webhooks"
 SCOPED = ("INVALID_SCOPE_COMBINATION", "SCOPE_TOO_WIDE")
 CUSTOMER, RECORDS, RECEIPTS = ("CUSTOMER_NOT_FOUND",), ("RECORD_NOT_FOUND",), ("RECEIPT_NOT_FOUND",)
 KEYED = ("IDEMPOTENCY_CONFLICT", "IDEMPOTENCY_PENDING")
+MISMATCH = ("API_KEY_ENVIRONMENT_MISMATCH",)
+OF_ENDPOINT = ("NOT_FOUND", *MISMATCH)
 DAMAGED, NOT_NOW = ("RECORD_DAMAGED",), ("SERVICE_UNAVAILABLE",)
 ROUTES = [
     Route("POST", f"{BALANCE}/delta", balance.emit, replies.Delta, scope="write", body=balance.EMIT, statuses=(201, 200),
@@ -91,6 +94,30 @@ ROUTES = [
     Route("GET", f"{BALANCE}/webhooks", webhooks.deliveries, replies.Deliveries, query=webhooks.DELIVERIES),
     Route("POST", f"{BALANCE}/webhooks/{{eventId}}/retry", webhooks.retry, replies.Delivery, scope="write", body=NOTHING,
           codes=("NOT_FOUND",), name="retryDelivery"),
+    Route("POST", WEBHOOKS, webhooks.create, replies.NewEndpoint, BEARER, "admin", body=webhooks.NEW_ENDPOINT,
+          statuses=(201,), codes=MISMATCH, name="createEndpoint"),
+    Route("GET", WEBHOOKS, webhooks.endpoints, replies.Endpoints, BEARER, "admin", query=webhooks.ENDPOINTS, codes=MISMATCH),
+    Route("GET", f"{WEBHOOKS}/{{endpointId}}", webhooks.endpoint, replies.Endpoint, BEARER, "admin", codes=OF_ENDPOINT),
+    Route("PATCH", f"{WEBHOOKS}/{{endpointId}}", webhooks.change, replies.Endpoint, BEARER, "admin", body=webhooks.CHANGE,
+          codes=OF_ENDPOINT, name="changeEndpoint"),
+    Route("DELETE", f"{WEBHOOKS}/{{endpointId}}", webhooks.remove, replies.RemovedEndpoint, BEARER, "admin",
+          codes=OF_ENDPOINT, name="removeEndpoint"),
+    Route("POST", f"{WEBHOOKS}/{{endpointId}}/test", webhooks.test, replies.TestedEndpoint, BEARER, "admin", body=NOTHING,
+          codes=OF_ENDPOINT, name="testEndpoint"),
+    Route("POST", f"{WEBHOOKS}/{{endpointId}}/rotate", webhooks.rotate, replies.RotatedEndpoint, BEARER, "admin",
+          body=NOTHING, codes=OF_ENDPOINT, name="rotateSecret"),
+    Route("POST", f"{WEBHOOKS}/{{endpointId}}/replay", webhooks.replay, replies.Replayed, BEARER, "admin",
+          body=webhooks.REPLAY, codes=OF_ENDPOINT, name="replayDeliveries"),
+    Route("GET", f"{WEBHOOKS}/{{endpointId}}/deliveries", webhooks.of_endpoint, replies.EndpointDeliveries, BEARER, "admin",
+          query=webhooks.OF_ENDPOINT, codes=OF_ENDPOINT, name="endpointDeliveries"),
+    Route("GET", f"{WEBHOOKS}/{{endpointId}}/deliveries/{{eventId}}", webhooks.delivery, replies.SentDelivery, BEARER,
+          "admin", codes=OF_ENDPOINT, name="endpointDelivery"),
+    Route("POST", f"{WEBHOOKS}/{{endpointId}}/deliveries/{{eventId}}/retry", webhooks.retry_one, replies.Delivery, BEARER,
+          "admin", body=NOTHING, codes=OF_ENDPOINT, name="retryEndpointDelivery"),
+    Route("POST", "/api/v1/sandbox/events", webhooks.follow, replies.Followed, scope="write", body=webhooks.FOLLOW,
+          name="followEvents"),
+    Route("POST", "/api/v1/sandbox/events/trigger", webhooks.trigger, replies.Triggered, scope="write",
+          body=webhooks.TRIGGER, name="triggerEvent"),
     Route("GET", "/api/v1/sandbox/clock", sandbox.get_clock, replies.Clock),
     Route("POST", "/api/v1/sandbox/clock", sandbox.set_clock, replies.Clock, scope="write", body=sandbox.CLOCK),
     Route("POST", "/api/v1/sandbox/reset", sandbox.reset, replies.Reset, scope="write", body=NOTHING),

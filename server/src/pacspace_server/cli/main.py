@@ -47,6 +47,7 @@ SIGNER = click.option("--signer-dir", help="Folder of signing keys.  [default: b
 @DATABASE
 @SIGNER
 @click.option("--public-url", help="The URL that customers reach this server at.")
+@click.option("--webhook-targets", help="public, or any: also http and private addresses.  [default: public]")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Server processes; SQLite takes one.")
 @click.option("--migrate", is_flag=True, help="Bring a PostgreSQL database's schema up to date first; needs its owner.")
 @click.option("--sandbox-clock", metavar="INSTANT", help="Hold the sandbox's clock at an instant.")

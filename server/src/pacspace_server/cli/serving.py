@@ -51,6 +51,7 @@ def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | Non
         public_url,
         sandbox_clock,
         settings.retention_days(values["retention_days"]),
+        settings.webhook_targets(values["webhook_targets"]),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..delivery.sender import Sender
 from ..domain.scopes import ScopeError
 from ..log.integrator import Integrator
 from ..log.signer import Signer
@@ -56,6 +57,7 @@ class Context:
     public_url: str
     jobs: Jobs = field(init=False)  # made of the context, so it comes last
     server_secret: ServerSecret = field(init=False)
+    sender: Sender = field(init=False)  # derives secrets, so it comes after them
     _published: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ CODES = {
     "CHECKPOINT_NOT_FOUND": "404: no such checkpoint in this environment",
     "RECEIPT_NOT_FOUND": "404: no such receipt",
     "PROOF_NOT_FOUND": "404: this server has no such proof root, checkpoint or receipt",
-    "NOT_FOUND": "404: no such route, page, log, job or delivery",
+    "NOT_FOUND": "404: no such route, page, log, job, endpoint or delivery",
     "METHOD_NOT_ALLOWED": "405: the route exists, but not for this method",
     "REFERENCE_ID_CONFLICT": "409: the referenceId was recorded with other values; the reply names them",
     "CUSTOMER_ID_CONFLICT": "409: there is a customer of this customerId already",

@@ -10,10 +10,25 @@ from .customers import Customer, Customers, Gaps, NewCustomer, Usage
 from .public import Health, Ready, Verdict
 from .receipts import Receipt, ReceiptDocument, Receipts
 from .sandbox import Clock, Reset
-from .webhooks import Deliveries, Delivery
+from .webhooks import (
+    Deliveries,
+    Delivery,
+    Endpoint,
+    EndpointDeliveries,
+    Endpoints,
+    Followed,
+    NewEndpoint,
+    RemovedEndpoint,
+    Replayed,
+    RotatedEndpoint,
+    SentDelivery,
+    TestedEndpoint,
+    Triggered,
+)
 
 __all__ = [
     "Batch", "Checkpointed", "Checkpoints", "Clock", "Compared", "Customer", "Customers", "Deliveries", "Delivery", "Delta",
-    "DeltaStatus", "Derived", "Diff", "Gaps", "Health", "Job", "Limits", "NewCustomer", "Ready", "Receipt", "ReceiptDocument",
-    "Receipts", "Reset", "Timeline", "Usage", "Verdict",
+    "DeltaStatus", "Derived", "Diff", "Endpoint", "EndpointDeliveries", "Endpoints", "Followed", "Gaps", "Health", "Job",
+    "Limits", "NewCustomer", "NewEndpoint", "Ready", "Receipt", "ReceiptDocument", "Receipts", "RemovedEndpoint", "Replayed",
+    "Reset", "RotatedEndpoint", "SentDelivery", "TestedEndpoint", "Timeline", "Triggered", "Usage", "Verdict",
 ]  # fmt: skip

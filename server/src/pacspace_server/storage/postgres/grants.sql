@@ -22,3 +22,4 @@ GRANT UPDATE (status, total, done, failed, after, delta_count, net_change, finis
 GRANT DELETE ON changed_head, profile TO {role};
 GRANT INSERT, UPDATE, DELETE ON lockout TO {role};
 GRANT EXECUTE ON FUNCTION empty_sandbox(bigint) TO {role};
+GRANT INSERT, UPDATE, DELETE ON endpoint, feed, outbox, delivery, sender TO {role};
