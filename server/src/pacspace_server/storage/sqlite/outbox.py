@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
+import msgspec
+
 from ..outbox import Delivery, Endpoint, Place, Progress, Row
 from ..records import Customer, Delta
 from .reading import Reads
@@ -24,6 +26,21 @@ _DELIVERY = (
     "d.created_at, d.attempted_at"
 )
 _TOLD = "JOIN outbox o ON o.environment_id = d.environment_id AND o.position = d.position"  # a delivery's row is there
+
+# Many rows as one statement: each statement gives the interpreter up while it runs, and waits to have it back.
+_NEW_ROWS = (
+    "INSERT INTO outbox SELECT "
+    + ", ".join(f"unhex(value ->> {n})" if n == 9 else f"value ->> {n}" for n in range(12))
+    + " FROM json_each(?)"
+)
+_DELIVERIES = (
+    "INSERT INTO delivery SELECT "
+    + ", ".join(f"value ->> {n}" for n in range(11))
+    + " FROM json_each(?) WHERE true ON CONFLICT (environment_id, position, item, endpoint) DO UPDATE SET "
+    "status = excluded.status, attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at, "
+    "status_code = excluded.status_code, error = excluded.error, attempted_at = excluded.attempted_at"
+)
+_json = msgspec.json.Encoder().encode
 
 
 def _endpoint_of(row: Any) -> Endpoint:
@@ -196,27 +213,20 @@ class OutboxWrites(OutboxReads):
         first = self.feed_position(environment_id) - len(rows) + 1
         for position, row in enumerate(rows, first):
             row.position = position
-        self._connection.executemany(
-            "INSERT INTO outbox VALUES (" + ", ".join("?" * 12) + ")",
-            [
-                (row.environment_id, row.position, row.kind, row.customer, row.period, row.first, row.last, row.log_id,
-                 row.entry_index, row.subject, row.data, row.at)
-                for row in rows
-            ],
-        )  # fmt: skip
+        values = [
+            (row.environment_id, row.position, row.kind, row.customer, row.period, row.first, row.last, row.log_id,
+             row.entry_index, row.subject.hex(), row.data, row.at)
+            for row in rows
+        ]  # fmt: skip
+        self._connection.execute(_NEW_ROWS, (_json(values).decode(),))
 
     def set_deliveries(self, deliveries: Sequence[Delivery]) -> None:
-        self._connection.executemany(
-            "INSERT INTO delivery VALUES (" + ", ".join("?" * 11) + ") "
-            "ON CONFLICT (environment_id, position, item, endpoint) DO UPDATE SET status = excluded.status, "
-            "attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at, status_code = excluded.status_code, "
-            "error = excluded.error, attempted_at = excluded.attempted_at",
-            [
-                (d.environment_id, d.position, d.item, d.endpoint_id, d.status, d.attempts, d.next_attempt_at, d.status_code,
-                 d.error, d.created_at, d.attempted_at)
-                for d in deliveries
-            ],
-        )  # fmt: skip
+        rows = [
+            (d.environment_id, d.position, d.item, d.endpoint_id, d.status, d.attempts, d.next_attempt_at, d.status_code,
+             d.error, d.created_at, d.attempted_at)
+            for d in deliveries
+        ]  # fmt: skip
+        self._connection.execute(_DELIVERIES, (_json(rows).decode(),))
 
     def move_endpoints(self, progress: Sequence[Progress]) -> None:
         for moved in progress:
