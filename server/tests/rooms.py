@@ -19,7 +19,7 @@ from pacspace_server.storage.sqlite import SqliteStorage
 
 SIDES = ("sandbox", "production")
 ALL = ("read", "write", "admin")
-LOG_TABLES = ("log", "closed_slot", "period_head")
+LOG_TABLES = ("log", "closed_slot", "period_head", "endpoint", "feed", "outbox", "delivery")
 SECRET_AMOUNT = "4242.4242"
 
 
@@ -86,26 +86,30 @@ class Rooms:
         """Puts something into the first workspace's sandbox."""
         own, balance = self.keys["own"], "/api/v1/balance"
         for name in others:
-            other = {"customerId": name, "delta": 1, "reason": "secret"}
+            other = {"customerId": name, "delta": 1, "reason": "concealed"}
             self.send("POST", f"{balance}/delta", own, other).raise_for_status()
         body = {
             "customerId": "cust_acme",
             "delta": float(SECRET_AMOUNT),
-            "reason": "secret",
-            "referenceId": "secret-reference",
+            "reason": "concealed",
+            "referenceId": "concealed-reference",
         }
         recorded = self.send("POST", f"{balance}/delta", own, body).json()["data"]
         locked = self.send(
             "POST", f"{balance}/checkpoint", own, {"customerId": "cust_acme", "period": recorded["period"]}
         ).json()["data"]
         month = self.send("POST", f"{balance}/checkpoint", own, {"period": recorded["period"]}).json()["data"]
+        endpoint = {"url": "https://receiver.example/concealed", "description": "concealed"}
+        made = self.send("POST", "/dashboard/webhooks", own, endpoint).json()["data"]["id"]
+        self.send("PATCH", f"/dashboard/webhooks/{made}", own, {"enabled": False}).raise_for_status()
         self.held = {
+            "endpointId": made,
             "customerId": "cust_acme", "recordId": recorded["recordId"], "receiptId": locked["checkpointId"], "jobId": month["jobId"],
             "eventId": "evt_1", "from": locked["checkpointId"], "to": locked["checkpointId"], "startingCheckpoint": recorded["recordId"],
         }  # fmt: skip
 
     def state(self) -> list[Any]:
-        """Everything that was recorded. What the log makes of it follows by itself, so that is left out."""
+        """Everything that was recorded. What the log makes of it, and who is told, follows by itself, so that is left out."""
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             kept = sorted(name for name in tables if not name.startswith(LOG_TABLES))
@@ -116,4 +120,4 @@ class Rooms:
         paths = ("balance/derive/cust_acme?include=deltas", "balance/checkpoints", "balance/customers", "sandbox/clock")
         shown = [self.send("GET", f"/api/v1/{path}", self.keys["own"]).json()["data"] for path in paths]
         shown[-1].pop("now")
-        return shown
+        return [*shown, self.send("GET", "/dashboard/webhooks", self.keys["own"]).json()["data"]]

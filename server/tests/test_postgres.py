@@ -28,7 +28,7 @@ APPEND_ONLY = {
     "log_entry": set(), "log_node": set(), "closed_slot": set(), "log_checkpoint": set(), "installation": set(),
     "migration": set(), "replaced_tree": set(), "job_failure": set(), "job_key": set(),
 }  # fmt: skip
-MAY_DELETE = {"changed_head", "profile"}
+MAY_DELETE = {"changed_head", "profile", "lockout", "endpoint", "feed", "outbox", "delivery", "sender"}
 
 
 @pytest.fixture

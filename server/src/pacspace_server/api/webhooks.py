@@ -21,7 +21,7 @@ Given = dict[str, Any]
 _STATUS = fields.choice("pending", "delivered", "failed", says="Only these.")
 _LIMIT = fields.from_query(fields.whole_number(1, MAX_PAGE, says="How many at most; 100 without it."))
 _URL = fields.text(2048, says="Where events are posted to: https in production, a public address.").like(
-    "https://example.com/webhooks"
+    "https://receiver.example/webhooks"
 )
 _DESCRIPTION = fields.text(200, *fields.NO_NUL, says="For people.")
 _EVENTS = fields.items(fields.choice(*EVENTS), len(EVENTS), says="Only these events; all without it, or when empty.")
@@ -92,7 +92,7 @@ async def remove(context: Context, caller: Caller, call: Call, given: Given) -> 
 
 
 async def test(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
-    """Send a signed `webhook.test` event to the endpoint now, and say what came back."""
+    """Send a signed test event to the endpoint now, and say what came back."""
     return success(await endpoints_service.test(context, caller, call.path("endpointId")))
 
 
@@ -131,5 +131,5 @@ async def follow(context: Context, caller: Caller, call: Call, given: Given) -> 
 
 
 async def trigger(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
-    """Tell the sandbox's endpoints and followers of a sample event, whose data hold `test: true`."""
+    """Tell the sandbox's endpoints and followers of a sample event, marked as a test."""
     return success(await following.trigger(context, caller, given["event"]))

@@ -12,7 +12,7 @@ from pacspace_proofs import command as verify_command
 
 from .. import config as settings
 from ..domain.instants import instant_text, parse_instant
-from . import clock, closing, completion, exporting, importing, reading, receipts, recording
+from . import clock, closing, completion, exporting, importing, reading, receipts, recording, webhooks
 from .command import Main, examples
 from .output import EXIT_NO, EXIT_WRONG_USE, Output, table
 
@@ -29,7 +29,7 @@ def main(ctx: click.Context, as_json: bool) -> None:
     Start with `pacspace demo` (a whole billing cycle, in seconds) or `pacspace serve`.
 
     serve, migrate, keys, fsck, backup, restore, new-log, trust, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
-    close-month, receipt, customers, customer and export speak to a server; verify needs neither.
+    close-month, receipt, customers, customer, export and webhooks speak to a server; verify needs neither.
 
     Settings come from flags, then PACSPACE_* environment variables, then pacspace.toml, then defaults; see
     `pacspace config`. Exit status: 0 fine, 1 the answer is no, 2 wrong use, 3 could not be done.
@@ -323,6 +323,6 @@ def show_config(out: Output) -> None:
 
 for command in (
     clock.clock, recording.emit, importing.import_file, reading.derive, reading.compare, closing.checkpoint, closing.close_month,
-    receipts.receipt, reading.customers, reading.customer, exporting.export, completion.completion,
+    receipts.receipt, reading.customers, reading.customer, exporting.export, webhooks.webhooks, completion.completion,
 ):  # fmt: skip
     main.add_command(command)

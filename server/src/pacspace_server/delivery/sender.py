@@ -56,10 +56,10 @@ class Sender:
         client: HttpClient,
         secrets_of: Callable[[Endpoint, int], list[str]],
         public_url: str,
-        now: Callable[[], int] = wall_clock,
+        now: Callable[[], int] | None = None,
     ) -> None:
         self._storage, self._write, self.client = storage, write, client
-        self._secrets_of, self._public_url, self._now = secrets_of, public_url, now
+        self._secrets_of, self._public_url, self._now = secrets_of, public_url, now or wall_clock
         self._slices = Slices(storage)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
