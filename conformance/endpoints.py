@@ -57,6 +57,13 @@ class Dashboard:
             time.sleep(0.1)
         return found
 
+    def wait_for_event(self, endpoint: Any, event_id: str, timeout_s: float = 30) -> None:
+        """Until the outcome of an event's delivery is written."""
+        deadline = time.monotonic() + timeout_s
+        while event_id not in {delivery["eventId"] for delivery in self.deliveries(endpoint)}:
+            assert time.monotonic() < deadline, f"{event_id} is not listed"
+            time.sleep(0.1)
+
 
 def emits(client: Client, customer: str, count: int, first: int = 0) -> set[str]:
     """Emits so many deltas; their recordIds."""

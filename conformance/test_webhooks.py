@@ -64,6 +64,7 @@ def test_a_month_is_told_from_the_first_delta_to_the_receipt(
         assert event.keys() == {"id", "event", "timestamp", "createdAt", "tenantId", "environment", "data"}
         assert event["environment"] == "sandbox" and event["tenantId"].startswith("wsp_")
         assert request.headers["x-webhook-event"] == event["event"] and request.headers["x-event-id"] == event["id"]
+        dashboard.wait_for_event(endpoint, event["id"])
         shown = dashboard.delivery(endpoint, event["id"])
         assert (
             shown["payload"] == json.loads(request.body, parse_float=type(record["delta"])) and shown["attempts"] == 1
