@@ -55,7 +55,7 @@ class Feed:
         logs = snapshot.logs(self.environment.id)
         published = {log.id: log.published_size for log in logs}
         parts: list[Row] = []
-        for row in snapshot.feed(self.environment.id, position, limit):
+        for row in snapshot.feed(self.environment.id, position, limit + 1):  # the first one may be at its end
             first = max(row.first, item + 1) if row.position == position else row.first
             last = min(row.last, first + limit - 1)
             if limit <= 0:

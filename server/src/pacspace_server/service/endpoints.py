@@ -7,6 +7,7 @@ import base64
 import secrets
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -94,7 +95,9 @@ async def create(
             raise invalid(("url", f"there are {MAX_ENDPOINTS} endpoints already: remove one first"))
         made.position, made.item = unit.feed_position(caller.environment_id), END_OF_ROW
         unit.add_endpoint(made)
-        audit.record(unit, caller, "endpoint.create", made.id, {"url": url})
+        audit.record(
+            unit, caller, "endpoint.create", made.id, {"host": urlsplit(url).hostname}
+        )  # a path may be a secret
 
     await context.committer.run(work)
     context.sender.look_again()
