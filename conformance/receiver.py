@@ -2,7 +2,7 @@
 
 /ok 204; /status/N that status; /redirect a redirect to /elsewhere; /hang nothing; /reset a reset; /close an end without a reply;
 /slow a body that never ends, drop by drop; /huge one that never ends; /sometimes each of these at the first attempt of an event, by
-its id, and 204 from the second on.
+its id, and 204 from the second on; /seldom the same for a quarter of the events.
 """
 
 from __future__ import annotations
@@ -126,11 +126,12 @@ class Told:
             return True
         told = {"path": path, "headers": headers, "body": base64.b64encode(body).decode(), "answered": None}
         self.requests.append(told)
-        if path.startswith("/sometimes"):
+        if path.startswith(("/sometimes", "/seldom")):
             identity = headers["x-event-id"]
             self.attempts[identity] += 1
-            first = self.attempts[identity] == 1
-            path = FAULTS[sum(identity.encode()) % len(FAULTS)] if first else "/ok"
+            number = sum(identity.encode())
+            fails = self.attempts[identity] == 1 and (path.startswith("/sometimes") or number % 4 == 0)
+            path = FAULTS[number % len(FAULTS)] if fails else "/ok"
         return await self._answer(path, told, writer)
 
     async def _answer(self, path: str, told: dict[str, Any], writer: asyncio.StreamWriter) -> bool:

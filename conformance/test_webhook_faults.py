@@ -155,12 +155,12 @@ def _load(client: Client, sent: set[str], stop: threading.Event) -> None:
 
 def test_nothing_is_lost_over_kills(tmp_path: Path, receiver: Receiver, rng: random.Random) -> None:
     """kill -9 while events are on their way, again and again: each acknowledged delta is told to each endpoint, also to one that fails
-    every event once; what is told twice has the same id and the same bytes."""
+    a quarter of the events once; what is told twice has the same id and the same bytes."""
     server = Server(tmp_path)
     options = ("--webhook-targets", "any")
     server.start(*options)
     dashboard = Dashboard(server)
-    paths = ["/ok/kills/a", "/ok/kills/b", "/sometimes/kills"]
+    paths = ["/ok/kills/a", "/ok/kills/b", "/seldom/kills"]
     for path in paths:
         dashboard.make(receiver.url + path)
     sent: set[str] = set()

@@ -238,7 +238,7 @@ def test_attempts_come_at_their_times_and_end() -> None:
 
 
 def test_an_endpoint_that_is_down_is_asked_less() -> None:
-    """Each success widens the window up to 64, each failure halves it; after five in a row it is 1, with pauses up to half a minute."""
+    """Each success widens the window up to 64, each failure halves it; after five in a row it is 1, with pauses up to five seconds."""
     pace = schedule.Pace()
     for _ in range(100):
         pace.succeeded()
@@ -247,7 +247,7 @@ def test_an_endpoint_that_is_down_is_asked_less() -> None:
     for _ in range(20):
         pace.failed()
         pauses.append(pace.pause_s(0.0))
-    assert pace.window == 1 and pauses[:4] == [0, 0, 0, 0] and pauses[4] == 0.5 and pauses[-1] == 30
+    assert pace.window == 1 and pauses[:4] == [0, 0, 0, 0] and pauses[4] == 0.5 and pauses[-1] == 5
     pace.succeeded()
     assert not pace.is_down and pace.window == 2
 

@@ -74,6 +74,7 @@ class Line:
         )  # what was taken from the feed and whose outcome is not known, or not yet of all before
         self._done: set[Place] = set()
         self._outcomes: dict[Place, Delivery] = {}
+        self.more_due = False  # than were taken
         self.busy: set[Place] = set()  # of deliveries that are due: under way, or their outcome not written
         self._tasks: set[asyncio.Task[None]] = set()
         self._not_before_s = 0.0

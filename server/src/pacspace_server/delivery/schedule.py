@@ -12,7 +12,7 @@ OVERLAP_US = 24 * 3_600 * SECOND_US  # in which the secret before a rotation sig
 FIRST_WINDOW, MAX_WINDOW = 4, 64  # attempts under way to one endpoint
 # An endpoint that failed so often without one success is asked once at a time, with pauses: it is down, and what waits for
 # it waits in the feed at no cost.
-DOWN_AFTER, FIRST_PAUSE_S, LONGEST_PAUSE_S = 5, 0.5, 30.0
+DOWN_AFTER, FIRST_PAUSE_S, LONGEST_PAUSE_S = 5, 0.5, 5.0
 
 
 def next_attempt(attempts: int, now: int, chance: float) -> int | None:

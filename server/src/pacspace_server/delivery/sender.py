@@ -29,7 +29,7 @@ from .slices import Slices
 T = TypeVar("T")
 TICK_S, FLUSH_S, LOOK_S, RETRY_S = 0.05, 0.1, 0.5, 1.0
 CLEAN_S, CLEAN_ROWS = 600.0, 1_000
-READ_EVENTS = 500
+READ_EVENTS, READ_DUE = 500, 64
 FINISH_S = 5.0
 PROBLEMS = (Unavailable, InDoubt, NotWritten)
 
@@ -104,6 +104,9 @@ class Sender:
                     self._looked_s = time.monotonic()
                     await self._look()
                 await self._feed_lines()
+                await self._take_due(
+                    [line for line in self.lines.values() if line.more_due and line.wants_due > READ_DUE]
+                )
                 if time.monotonic() - self._flushed_s >= FLUSH_S:
                     self._flushed_s = time.monotonic()
                     await self._flush()
@@ -143,7 +146,7 @@ class Sender:
         for endpoint in wanted.values():
             self._keep(endpoint)
         self.wake()
-        await self._take_due()
+        await self._take_due(list(self.lines.values()))
         if time.monotonic() - self._cleaned_s >= CLEAN_S and 0 in self._slices.held:
             self._cleaned_s = time.monotonic()
             await self._clean()
@@ -187,11 +190,13 @@ class Sender:
         if attempts == 1 and outcome == "delivered":
             self.delay.observe(max(0, self._now() - event.at) / schedule.SECOND_US)
 
-    async def _take_due(self) -> None:
+    async def _take_due(self, lines: Sequence[Line]) -> None:
         """Deliveries that are to be tried again now."""
-        for line in list(self.lines.values()):
-            if line.wants_due:
+        for line in lines:
+            wanted = line.wants_due
+            if wanted:
                 found = await self._read(lambda snapshot, line=line: self._due(snapshot, line))  # type: ignore[misc]
+                line.more_due = len(found) >= wanted
                 line.take_due(found)
 
     def _due(self, snapshot: Snapshot, line: Line) -> list[tuple[Event | None, Delivery]]:
