@@ -190,6 +190,7 @@ def test_what_was_sent_can_be_sent_again(told: Server, dashboard: Dashboard, rec
     with PacSpace.init(told.key or "", base_url=told.url) as pac:
         listed = pac.balance.list_webhook_deliveries(status="delivered", limit=1000)
         assert event in {delivery["eventId"] for delivery in listed["deliveries"]}
+        assert listed["deliveries"][0].keys() == types.Delivery.__annotations__.keys()
         for number, again in enumerate((
             lambda: pac.balance.retry_webhook(event),
             lambda: dashboard.call("POST", f"/{endpoint['id']}/deliveries/{event}/retry", {}).data,

@@ -18,7 +18,7 @@ from ..storage.outbox import Place, Row
 from ..storage.protocols import Snapshot, Vanished
 from ..storage.records import Delta, Environment
 
-MAX_TAIL, MAX_TAIL_BYTES = 20_000, 32 << 20
+MAX_TAIL, MAX_TAIL_BYTES = 8_000, 12 << 20
 _encode = msgspec.json.Encoder().encode
 
 

@@ -66,6 +66,7 @@ class Sender:
         self._stopping = False
         self.lines: dict[str, Line] = {}
         self._tails: dict[int, Tail] = {}
+        self._refused: dict[str, str] = {}
         self._feeds: dict[int, Feed] = {}
         self._looked_s = self._cleaned_s = self._flushed_s = -math.inf
         self.attempts: Counter[str] = Counter()  # by outcome
@@ -168,7 +169,9 @@ class Sender:
             try:
                 channel = Channel(self.client, parse_target(endpoint.url, name, self.client.targets))
             except Forbidden as forbidden:  # the operator's rule has changed since it was registered
-                logger.warning("an endpoint's URL is not allowed", endpoint=endpoint.id, problem=str(forbidden))
+                if self._refused.get(endpoint.id) != endpoint.url:  # said once
+                    logger.warning("an endpoint's URL is not allowed", endpoint=endpoint.id, problem=str(forbidden))
+                self._refused[endpoint.id] = endpoint.url
                 return
             self.lines[endpoint.id] = Line(endpoint, channel, self._secrets_of(endpoint, now), self._now, self._count)
             return
