@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import time
 import urllib.request
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from figures import Bench, Row, latency
-from serving import HERE, Disturbance, Failed, Process, Server, finish_load, running, start_load
+from serving import HERE, SERVE, Disturbance, Failed, Process, Server, finish_load, running, start_load
 from worlds import Worlds
 
 RATE, HEALTHY, P99_BAR_S = 1_000, 7, 2.0
-ADMIN = ("-c", "from pacspace_server.cli import main; main()")
 PATIENCE_S = 60.0
 
 
@@ -57,23 +59,17 @@ def row(name: str, result: dict[str, Any], told: dict[str, Any], busy: list[floa
     return Row("webhooks", what, name, f"{p99_s * 1000:.0f} ms", bar, met, [note], values, disturbed)
 
 
-def closed_port() -> Any:
+@contextmanager
+def closed_port() -> Iterator[int]:
     """A port that refuses connections: taken, and nobody listens."""
-    taken = socket.socket()
-    taken.bind(("127.0.0.1", 0))
-
-    class Port(closing):  # type: ignore[type-arg]
-        def __enter__(self) -> int:
-            return int(taken.getsockname()[1])
-
-    return Port(taken)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
 
 
 def admin_key(url: str, bench: Bench) -> str:
-    import subprocess
-    import sys
-
-    made = [sys.executable, *ADMIN, "--json", "keys", "create", "--env", "test", "--scopes", "read,write,admin"]
+    """A key that may make endpoints."""
+    made = [sys.executable, "-c", SERVE, "--json", "keys", "create", "--env", "test", "--scopes", "read,write,admin"]
     done = subprocess.run([*made, "--database", url], capture_output=True, check=True, cwd=bench.scratch)
     return str(json.loads(done.stdout)["fullKey"])
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import standardwebhooks
 
-from pacspace_sdk import PacSpace, Webhooks, WebhookVerificationError
+from pacspace_sdk import PacSpace, Webhooks, WebhookVerificationError, types
 
 from . import seed_snippets
 from .endpoints import WEBHOOKS, Dashboard, emits
