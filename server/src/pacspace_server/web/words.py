@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 
 from markupsafe import Markup
+from msgspec import Raw
 
-from ..domain.amounts import amount_text
+from ..domain.amounts import amount_text, units
 from ..domain.instants import DAY_US, instant_text, parse_instant
 
 MONTHS = (
@@ -63,6 +64,16 @@ def amount(value_units: int) -> str:
     """Exact, with thousands separators and a true minus sign."""
     whole, point, fraction = amount_text(abs(value_units)).partition(".")
     return f"{MINUS if value_units < 0 else ''}{int(whole):,}{point}{fraction}"
+
+
+def exact(number: Raw) -> str:
+    """An exact JSON number of a reply, as it is spelled."""
+    return bytes(number).decode("ascii")
+
+
+def amount_of(number: Raw) -> str:
+    """The same for people: thousands separators, a true minus sign."""
+    return amount(units(exact(number)))
 
 
 def count(number: int) -> str:

@@ -1,0 +1,102 @@
+"""Forms as browsers send them: URL-encoded fields, or multipart with small files; bounded, strict UTF-8."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import HTTP
+from urllib.parse import parse_qsl
+
+MAX_FIELDS = 100
+MAX_FORM_BYTES = 2 << 20
+URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+
+
+class FormError(ValueError):
+    """The body is no form, or a field is no text."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What was sent: each field's values in order, and the files that have something in them."""
+
+    fields: Mapping[str, list[str]] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def one(self, name: str) -> str:
+        """A field's only value, without spaces around it; empty when it was not sent."""
+        values = self.fields.get(name, [])
+        if len(values) > 1:
+            raise FormError(f"{name} was sent {len(values)} times")
+        return values[0].strip() if values else ""
+
+    def raw(self, name: str) -> str:
+        """A field's value with its spaces: a password."""
+        return self.fields.get(name, [""])[-1]
+
+    def many(self, name: str) -> list[str]:
+        return list(self.fields.get(name, []))
+
+
+def read_form(content_type: str | None, body: bytes) -> Form:
+    """The form of a body. FormError says what is wrong with it."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    if kind == URLENCODED:
+        return _form(_pairs(body))
+    if kind == MULTIPART:
+        return _multipart(content_type or "", body)
+    raise FormError(f"a form comes as {URLENCODED} or {MULTIPART}")
+
+
+def _pairs(body: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise FormError(f"the form is not readable: more than {MAX_FIELDS} fields, or not UTF-8") from error
+
+
+def _form(pairs: list[tuple[str, str]], files: Mapping[str, bytes] | None = None) -> Form:
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if "\0" in value:
+            raise FormError(f"{name[:40]} must not hold U+0000")
+        # Browsers end a line of a text area with CR and LF.
+        fields.setdefault(name, []).append(value.replace("\r\n", "\n"))
+    return Form(fields, files or {})
+
+
+def _multipart(content_type: str, body: bytes) -> Form:
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
+    message = BytesParser(policy=HTTP).parsebytes(head + body)
+    parts = message.get_payload() if message.is_multipart() else None
+    if not isinstance(parts, list) or len(parts) > MAX_FIELDS:
+        raise FormError(f"the form is not readable as multipart, or has more than {MAX_FIELDS} parts")
+    pairs: list[tuple[str, str]] = []
+    files: dict[str, bytes] = {}
+    for part in parts:
+        name, data = _part(part)
+        if part.get_filename() is None:
+            pairs.append((name, text_of(data, name)))
+        elif data:
+            files[name] = data
+    return _form(pairs, files)
+
+
+def _part(part: object) -> tuple[str, bytes]:
+    name = part.get_param("name", header="content-disposition") if isinstance(part, Message) else None
+    data = part.get_payload(decode=True) if isinstance(part, Message) else None
+    if not isinstance(name, str) or not isinstance(data, bytes):
+        raise FormError("a part of the form has no name, or parts of its own")
+    return name, data
+
+
+def text_of(data: bytes, name: str) -> str:
+    """UTF-8 text, with or without a byte order mark."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FormError(f"{name[:40]} is not UTF-8 text (line {data[: error.start].count(10) + 1})") from error
