@@ -32,6 +32,7 @@ from ..service.jobs import Jobs
 from ..service.sandbox import move_clock
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit
+from ..web.dashboard.guard import Dashboard
 from ..web.pages import Pages
 from .engines import AlreadyServed
 from .http_server import HttpServer, http_config
@@ -123,7 +124,8 @@ async def _run(
     context.jobs = Jobs(context)
     public = Public(context)
     pages = Pages(context, public.verifier, public.limit, partial(document, context.public_url))
-    app = Api(context, public, pages.routes(), siblings.number if siblings else 1)
+    dashboard = Dashboard(context, public.readiness)
+    app = Api(context, public, pages.routes() | dashboard.routes(), siblings.number if siblings else 1)
 
     def stopping() -> None:
         app.stopping = public.readiness.shutting_down = True

@@ -16,6 +16,8 @@ CONTENT_POLICY = (
 class Call(Protocol):
     """One request, as far as a page needs it."""
 
+    scope: dict[str, Any]
+
     @property
     def address(self) -> str: ...
     @property
