@@ -32,6 +32,7 @@ IDLE_S = 20  # a keep-alive connection that was idle longer is opened anew
 # What a call raises when the server is gone.
 BROKEN = (OSError, http.client.HTTPException)
 BALANCE = "/api/v1/balance"
+PASSWORD = "correct horse battery"
 # Which engine the servers run on: CONFORMANCE_ENGINE is sqlite or postgres, CONFORMANCE_WORKERS how many processes each has.
 POSTGRES = os.environ.get("CONFORMANCE_ENGINE", "sqlite") == "postgres"
 WORKERS = int(os.environ.get("CONFORMANCE_WORKERS", "1"))
@@ -270,6 +271,21 @@ class Server:
     def new_key(self, side: str, *options: str) -> str:
         return self.run_json("keys", "create", "--env", side, *options)["fullKey"]
 
+    def new_user(self, email: str, role: str = "owner", *options: str) -> Any:
+        """A user of the dashboard, with the password that all of them have here."""
+        named = ("--email", email, "--role", role, *options, "--database", self.database)
+        done = run_command("--json", "admin", "create", *named, folder=self.folder, typed=f"{PASSWORD}\n")
+        assert done.returncode == 0, done.stderr
+        return decode(done.stdout)
+
+    def new_session(self, email: str = "owner@example.com", role: str = "owner", *options: str) -> str:
+        """A new user's token: made, and logged in."""
+        self.new_user(email, role, *options)
+        return str(self.log_in(email).data["token"])
+
+    def log_in(self, email: str, password: str | None = None) -> Reply:
+        return self.public.post("/dashboard/auth/login", {"email": email, "password": password or PASSWORD})
+
     def run(self, *arguments: str, database: bool = True) -> subprocess.CompletedProcess[str]:
         """The command with these arguments, on this server's database."""
         return run_command(*arguments, *(["--database", self.database] if database else []), folder=self.folder)
@@ -334,11 +350,11 @@ def new_postgres(folder: Path) -> str:
 
 
 def run_command(
-    *arguments: str, folder: Path, environment: dict[str, str] | None = None
+    *arguments: str, folder: Path, environment: dict[str, str] | None = None, typed: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """The `pacspace` command, run to its end."""
     return subprocess.run(
-        [*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=120,
+        [*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=120, input=typed,
         env=os.environ | (environment or {}),
     )  # fmt: skip
 

@@ -13,28 +13,30 @@ from typing import Any
 
 import requests
 
+from pacspace_server.log.signer import Signer
 from pacspace_server.service.keys import PREFIXES
+from pacspace_server.service.people import NewUser, add_member, command_caller, token_hash
+from pacspace_server.service.sessions import ENVIRONMENTS, begin
+from pacspace_server.service.workspaces import add_workspace
+from pacspace_server.storage.people import Workspace
+from pacspace_server.storage.protocols import Unit
 from pacspace_server.storage.records import ApiKey
 from pacspace_server.storage.sqlite import SqliteStorage
 
-SIDES = ("sandbox", "production")
 ALL = ("read", "write", "admin")
+# What a workspace has beside its environments.
+WIDE = ("audit", "auth/me")
 LOG_TABLES = ("log", "closed_slot", "period_head")
 SECRET_AMOUNT = "4242.4242"
 
 
 def make_workspaces(database: Path) -> dict[str, str]:
     """A second workspace beside the first, and keys: `own`, `own production`, `other`, ..., and `own` with few scopes."""
-    SqliteStorage(database).close()
-    with closing(sqlite3.connect(database)) as connection, connection:
-        for number, side in enumerate(SIDES, 3):
-            origin = f"pacspace.log/{side}/{secrets.token_hex(16)}"
-            connection.execute("INSERT INTO environment VALUES (?, 'wsp_other', ?, ?, NULL)", (number, side, number))
-            connection.execute(
-                "INSERT INTO log (id, environment_id, origin, blinding_key) VALUES (?, ?, ?, ?)",
-                (number, number, origin, secrets.token_bytes(32)),
-            )
     storage = SqliteStorage(database)
+    signer = Signer(database.with_name(database.name + ".signer"))
+    other = storage.write(lambda unit: add_workspace(unit, signer, "Other"))
+    with storage.snapshot() as snapshot:
+        own = snapshot.workspaces()[0]
     places = {
         "own": (1, "sandbox"),
         "own production": (2, "production"),
@@ -43,8 +45,33 @@ def make_workspaces(database: Path) -> dict[str, str]:
     }
     keys = {name: make_key(storage, *place, ALL) for name, place in places.items()}
     keys |= {f"no {scope}": make_key(storage, 1, "sandbox", tuple({"read", "write"} - {scope})) for scope in ALL}
+    people = {
+        "viewer": (own, "viewer"),
+        "admin": (own, "admin"),
+        "owner": (own, "owner"),
+        "other owner": (other, "owner"),
+    }
+    for name, (workspace, role) in people.items():
+        sessions = make_sessions(storage, workspace, role)
+        keys |= {f"session of {name}": sessions["sandbox"], f"session of {name} in production": sessions["production"]}
     storage.close()
     return keys
+
+
+def make_sessions(storage: SqliteStorage, workspace: Workspace, role: str) -> dict[str, str]:
+    """A new user of a workspace, who is logged in twice: one session looks at each environment."""
+    asked = NewUser(f"{role}@{workspace.id}.example", role, role, "$argon2id$no-password")
+
+    def work(unit: Unit) -> dict[str, str]:
+        user = add_member(unit, command_caller(workspace.id), asked)
+        tokens = {side: begin(unit, user)[0] for side in ENVIRONMENTS}
+        session = unit.session(token_hash(tokens["production"]))
+        assert session is not None
+        session.environment = "production"
+        unit.set_session(session)
+        return tokens
+
+    return storage.write(work)
 
 
 def make_key(storage: SqliteStorage, environment_id: int, side: str, scopes: tuple[str, ...]) -> str:
@@ -74,8 +101,9 @@ class Rooms:
         headers: dict[str, str] | None = None,
         **query: str,
     ) -> requests.Response:
-        """One request; `key` is sent as both kinds of credentials, a body is bytes or a value."""
-        sent = {"X-Api-Key": key, "Authorization": f"Bearer {key}"} if key else {}
+        """One request; a key is sent as both kinds of credentials, a session as a bearer token; a body is bytes or a value."""
+        sent = {"Authorization": f"Bearer {key}"} if key else {}
+        sent |= {"X-Api-Key": key} if key and key.startswith("pk_") else {}
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         sent |= {"Content-Type": "application/json"} if data is not None else {}
         return self.session.request(
@@ -113,7 +141,8 @@ class Rooms:
 
     def own(self) -> list[Any]:
         """What the first workspace's sandbox says of itself."""
+        mine = [self.send("GET", f"/dashboard/{path}", self.keys["session of owner"]).json()["data"] for path in WIDE]
         paths = ("balance/derive/cust_acme?include=deltas", "balance/checkpoints", "balance/customers", "sandbox/clock")
         shown = [self.send("GET", f"/api/v1/{path}", self.keys["own"]).json()["data"] for path in paths]
         shown[-1].pop("now")
-        return shown
+        return [*shown, *mine]

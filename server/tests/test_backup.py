@@ -241,6 +241,9 @@ def test_an_older_sqlite_backup_is_brought_up_to_date(tmp_path: Path, monkeypatc
     book.close()
 
 
+LATER = {"replaced_tree", "workspace", "user_account", "membership", "audit_entry"}  # tables of later versions
+
+
 def test_an_older_postgresql_backup_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tables are made as they were, filled, and then migrated."""
     older, known = PostgresEngine(shared_cluster(), shared_cluster().new_database()), migrating.known_migrations()
@@ -250,9 +253,7 @@ def test_an_older_postgresql_backup_is_brought_up_to_date(tmp_path: Path, monkey
         postgres.migrate(older.owner_url)
     file = tmp_path / "older"
     with connect(older.owner_url) as connection, zipfile.ZipFile(file, "w") as archive:
-        tables = [
-            _write_table(connection, archive, name, lambda done: None) for name in TABLES if name != "replaced_tree"
-        ]
+        tables = [_write_table(connection, archive, name, lambda done: None) for name in TABLES if name not in LATER]
         rows = connection.execute("SELECT name, checksum FROM migration WHERE name <> ''").fetchall()
         manifest: dict[str, Any] = {
             "format": "pacspace-backup.v1", "migrations": [[name, checksum.hex()] for name, checksum in rows],

@@ -15,14 +15,19 @@ from running import running
 
 from pacspace_server.api.fields import example_of, object_schema
 from pacspace_server.api.openapi import PATH_PARAMETERS, document, path_of
-from pacspace_server.api.routes import NONE, ROUTES, Route
+from pacspace_server.api.routes import DASHBOARD, NONE, ROUTES, Route
 from pacspace_server.service.errors import CODES
 
 DOCUMENT = document("http://127.0.0.1")
 WITH_BODY = [route for route in ROUTES if route.body is not None]
 KEYED = [route for route in ROUTES if route.auth != NONE]
+BEHIND_LOG_IN = [route for route in ROUTES if route.auth == DASHBOARD]
+WRITES = [route for route in ROUTES if route.is_dashboard and route.method != "GET"]
+# What a workspace has once, whichever environment somebody looks at.
+WHOLE_WORKSPACE = tuple(f"/dashboard/{name}" for name in ("auth", "audit"))
+ENDING = {"logOut", "changePassword"}  # the sessions that the other tests have
 # Routes that make a customer of the name they are given: elsewhere that is another customer. Each gets a name of its own
-# here, which the first workspace's sandbox has too.
+# here, for keys and for sessions, which the first workspace's sandbox has too.
 MAKING = {"emit": "cust_1", "emitBatch": "cust_2", "createCustomer": "cust_3"}
 
 
@@ -36,14 +41,26 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rooms]:
     keys = make_workspaces(database)
     with running(database) as started, requests.Session() as session:
         made = Rooms(started["url"], database, keys, session, {})
-        made.fill(*MAKING.values())
+        made.fill(*MAKING.values(), *(f"{name}_s" for name in MAKING.values()))
         yield made
 
 
+UNHELD = {name: example for name, (_, example) in PATH_PARAMETERS.items()}
+
+
+def credential(rooms: Rooms, route: Route) -> str:
+    """Of somebody in the first workspace's sandbox who may call the route."""
+    needs_owner = route.auth == DASHBOARD and (route.person or route.scope == "owner")
+    return rooms.keys["session of owner" if needs_owner else "own"]
+
+
 def request_of(rooms: Rooms, route: Route) -> tuple[str, dict[str, str], Any]:
-    """Path, query and body of a request that is in order, naming what the first workspace's sandbox holds."""
+    """Path, query and body of a request that is in order, naming what the first workspace's sandbox holds.
+
+    A path parameter that `Rooms.fill` does not know is a KeyError: a new route says there what it is to be asked for.
+    """
     path = re.sub(
-        r"{(\w+)(?::path)?}", lambda match: rooms.held.get(match[1], PATH_PARAMETERS[match[1]][1]), route.path
+        r"{(\w+)(?::path)?}", lambda match: rooms.held[match[1]] if route.auth != NONE else UNHELD[match[1]], route.path
     )
     named = {name for name, field in route.query.items() if field.required} | (
         route.query.keys() & {"startingCheckpoint"}
@@ -88,10 +105,10 @@ def test_what_is_not_json_is_refused(rooms: Rooms, route: Route) -> None:
     """A body that is not strict JSON, or no object, is a plain 400 on every route that takes one."""
     path, query, _ = request_of(rooms, route)
     for body in NOT_JSON:
-        error = refused(rooms, route, rooms.send(route.method, path, rooms.keys["own"], body, **query), 400)
+        error = refused(rooms, route, rooms.send(route.method, path, credential(rooms, route), body, **query), 400)
         assert "body" in problems_of(error), body
     headers = {"Content-Type": "text/plain"}
-    response = rooms.send(route.method, path, rooms.keys["own"], b"{}", headers, **query)
+    response = rooms.send(route.method, path, credential(rooms, route), b"{}", headers, **query)
     refused(rooms, route, response, 415, "UNSUPPORTED_MEDIA_TYPE")
 
 
@@ -101,7 +118,9 @@ def test_a_body_that_is_too_large_is_refused(rooms: Rooms, route: Route) -> None
     """A body of one byte more than the route takes is a 413."""
     path, query, _ = request_of(rooms, route)
     body = b"{}" + b" " * (route.max_body - 1)
-    refused(rooms, route, rooms.send(route.method, path, rooms.keys["own"], body, **query), 413, "PAYLOAD_TOO_LARGE")
+    refused(
+        rooms, route, rooms.send(route.method, path, credential(rooms, route), body, **query), 413, "PAYLOAD_TOO_LARGE"
+    )
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -109,7 +128,7 @@ def test_a_body_that_is_too_large_is_refused(rooms: Rooms, route: Route) -> None
 def test_unknown_fields_are_refused(rooms: Rooms, route: Route) -> None:
     """A body field that the route does not know is a plain 400 that names it."""
     path, query, body = request_of(rooms, route)
-    response = rooms.send(route.method, path, rooms.keys["own"], {**body, "surprise": 1}, **query)
+    response = rooms.send(route.method, path, credential(rooms, route), {**body, "surprise": 1}, **query)
     assert "surprise" in problems_of(refused(rooms, route, response, 400))
 
 
@@ -118,7 +137,7 @@ def test_unknown_fields_are_refused(rooms: Rooms, route: Route) -> None:
 def test_unknown_query_parameters_are_refused(rooms: Rooms, route: Route) -> None:
     """A query parameter that the route does not know is a plain 400 that names it, whatever else is in order."""
     path, query, body = request_of(rooms, route)
-    response = rooms.send(route.method, path, rooms.keys["own"], body, **query, surprise="1")
+    response = rooms.send(route.method, path, credential(rooms, route), body, **query, surprise="1")
     assert "surprise" in problems_of(refused(rooms, route, response, 400))
 
 
@@ -137,17 +156,66 @@ def test_keyed_routes_want_a_key(rooms: Rooms, route: Route) -> None:
 def test_keys_do_what_their_scopes_say(rooms: Rooms, route: Route) -> None:
     """A key without the route's scope is a 403."""
     path, query, body = request_of(rooms, route)
-    response = rooms.send(route.method, path, rooms.keys[f"no {route.scope}"], body, **query)
+    scope = "admin" if route.auth == DASHBOARD else route.scope
+    response = rooms.send(route.method, path, rooms.keys[f"no {scope}"], body, **query)
     refused(rooms, route, response, 403, "FORBIDDEN")
 
 
-@pytest.mark.parametrize("foreigner", ["own production", "other", "other production"])
-@pytest.mark.parametrize("route", KEYED, ids=name_of)
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("route", BEHIND_LOG_IN, ids=name_of)
+def test_roles_do_what_they_say(rooms: Rooms, route: Route) -> None:
+    """A viewer reads, an admin also writes, only an owner changes users and the workspace; no API key is an owner or a person."""
+    path, query, body = request_of(rooms, route)
+    if not route.person:
+        assert route.method == "GET" or route.scope in ("admin", "owner")
+    may_not = {"read": [], "admin": ["session of viewer"], "owner": ["session of viewer", "session of admin", "own"]}
+    for name in ["own"] if route.person else may_not[route.scope]:
+        refused(rooms, route, rooms.send(route.method, path, rooms.keys[name], body, **query), 403, "FORBIDDEN")
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("route", WRITES, ids=name_of)
+def test_writes_come_from_our_own_pages(rooms: Rooms, route: Route) -> None:
+    """With a session's cookie a write without the CSRF header, from another site's page, or of a form is refused."""
+    path, query, body = request_of(rooms, route)
+    cookie = {"Cookie": f"pacspace_session={rooms.keys['session of owner']}"}
+    header = {"X-Pacspace-CSRF": "1"}
+    foreign = [
+        {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+    ]  # fmt: skip
+    without = [{}] if route.auth == DASHBOARD else []
+    for headers in [*without, *({**header, **sent} for sent in foreign)]:
+        response = rooms.send(route.method, path, None, body, {**cookie, **headers}, **query)
+        refused(rooms, route, response, 403, "FORBIDDEN")
+    form = {**cookie, **header, "Content-Type": "application/x-www-form-urlencoded"}
+    if route.body is not None:
+        response = rooms.send(route.method, path, None, b"email=a", form, **query)
+        refused(rooms, route, response, 415, "UNSUPPORTED_MEDIA_TYPE")
+    else:
+        assert route.method == "DELETE"  # which no form sends
+
+
+KEYS = ("own production", "other", "other production")
+SESSIONS = ("session of owner in production", "session of other owner", "session of other owner in production")
+
+
+def foreigners() -> Iterator[tuple[Route, str]]:
+    """Every route with everybody to whom what it names is foreign."""
+    for route in KEYED:
+        takes_session = route.auth == DASHBOARD and route.operation not in ENDING
+        takes_key = route.auth != DASHBOARD or not (route.person or route.scope == "owner")
+        for name in (*(KEYS if takes_key else ()), *(SESSIONS if takes_session else ())):
+            if "other" in name or not route.path.startswith(WHOLE_WORKSPACE):
+                yield route, name
+
+
+@pytest.mark.parametrize(("route", "foreigner"), list(foreigners()), ids=name_of)
 def test_nothing_crosses(rooms: Rooms, route: Route, foreigner: str) -> None:
-    """To the key of another environment or workspace, what is there does not exist, is not shown, and stays as it is."""
+    """To a key or session of another environment or workspace, what is there does not exist, is not shown, and stays as it is."""
     path, query, body = request_of(rooms, route)
     if route.operation in MAKING:
-        body = json.loads(re.sub("cust_(acme|globex)", MAKING[route.operation], json.dumps(body)))
+        name = MAKING[route.operation] + ("_s" if foreigner in SESSIONS else "")
+        body = json.loads(re.sub("cust_(acme|globex)", name, json.dumps(body)))
     before, stored = rooms.own(), rooms.state()
     response = rooms.send(route.method, path, rooms.keys[foreigner], body, **query)
     names_something = path != route.path or query or (body or {}).keys() & rooms.held.keys()
@@ -171,10 +239,11 @@ def test_nothing_crosses(rooms: Rooms, route: Route, foreigner: str) -> None:
 def test_two_keys_that_disagree_are_refused(rooms: Rooms, route: Route) -> None:
     """With a bearer token of one environment and a key of another, nothing of the first is shown or changed."""
     path, query, body = request_of(rooms, route)
-    if route.auth == "bearer":
+    if route.auth == DASHBOARD:
         headers = {"X-Api-Key": rooms.keys["own production"]}
-        response = rooms.send(route.method, path, rooms.keys["own"], body, headers, **query)
-        refused(rooms, route, response, 403, "API_KEY_ENVIRONMENT_MISMATCH")
+        for key in {rooms.keys["own"], rooms.keys["session of owner"]}:
+            response = rooms.send(route.method, path, key, body, headers, **query)
+            refused(rooms, route, response, 403, "API_KEY_ENVIRONMENT_MISMATCH")
     else:
         headers = {"X-Api-Key": "", "Authorization": f"Bearer {rooms.keys['own']}"}
         refused(rooms, route, rooms.send(route.method, path, None, body, headers, **query), 401, "INVALID_API_KEY")

@@ -46,6 +46,7 @@ SETTINGS = [
         "folder of signing keys and last-signed records; empty: beside the database's file, or ./NAME.signer",
     ),
     Setting("retention_days", "", "erase contexts older than so many days by the ledger clock; empty: never"),
+    Setting("registration", "off", "on: strangers may make a user and a workspace of their own; off: they may not"),
     Setting("log_level", "info", "debug, info, warning or error"),
     Setting("base_url", "http://127.0.0.1:8787", "the server that client commands talk to"),
     Setting("api_key", "", "the API key of client commands", secret=True),
@@ -137,6 +138,12 @@ def signer_folder(values: Mapping[str, Value]) -> Path:
     if where.path is None:
         return Path((urlsplit(where.url).path.strip("/") or "pacspace") + ".signer")
     return where.path.with_name(where.path.name + ".signer")
+
+
+def is_on(name: str, value: Value) -> bool:
+    if value.text not in ("on", "off"):
+        raise ConfigError(f"{name} ({value.source}): {value.text!r} is neither on nor off")
+    return value.text == "on"
 
 
 def port_number(value: Value) -> int:

@@ -13,23 +13,22 @@ import structlog
 from starlette.routing import Match
 from starlette.routing import Route as PathRoute
 
-from ..service.context import Caller, Context
+from ..service.context import Context
 from ..service.errors import ServiceError, unavailable
-from ..service.keys import authenticate
 from ..storage.committer import NotWritten
 from ..storage.protocols import InDoubt, Unavailable, Vanished
 from ..telemetry import doing
+from .access import Access
 from .fields import parse_fields
 from .http import Call, Receive, Reply, Scope, Send, failure, send_reply
 from .metrics import Metrics
 from .openapi import document
 from .public import Public
 from .requests import Handler, Target, lines_from, log_request
-from .routes import BALANCE, BEARER, NONE, ROUTES, Route
+from .routes import BALANCE, DASHBOARD, NONE, ROUTES, Route
 
 logger = structlog.get_logger("pacspace.api")
-KEY_CACHE_S, DISK_RETRY_S = 1.0, 5
-KEY_CACHE_ENTRIES = 1_000
+DISK_RETRY_S = 5
 IN_DOUBT = (
     "so this may be recorded or not: ask again with the same Idempotency-Key or referenceId, which records it once"
 )
@@ -59,8 +58,7 @@ class Api:
         """`number` is this process's among those of the same server."""
         self.context = context
         self.stopping = False  # each connection's next reply is its last
-        self._callers: dict[str, tuple[float, Caller]] = {}
-        self._looks: dict[str, asyncio.Future[Caller]] = {}
+        self._access = Access(context)
         public.document = partial(document, context.public_url)
         handlers = {(route.method, route.path): self._handler(route, public) for route in ROUTES}
         handlers |= pages
@@ -132,51 +130,28 @@ class Api:
         """Who asks, what they may do, what they ask: in this order, and only then the route's own part."""
 
         async def keyed(call: Call) -> Reply:
-            caller = await (self._bearer(call) if route.auth == BEARER else self._caller(call.header(b"x-api-key")))
+            if route.auth == DASHBOARD:
+                caller = await self._access.dashboard(call, route.method != "GET")
+            else:
+                caller = await self._access.key(call.header(b"x-api-key"))
             call.environment = caller.environment
+            if route.person and call.actor is None:
+                raise ServiceError(403, "FORBIDDEN", "this is for somebody who is logged in, not for an API key")
             caller.require(route.scope)
-            reply = await route.handler(self.context, caller, call, await _fields(route, call))
-            if route.auth == BEARER:
-                reply.value["statusCode"] = reply.status  # what clients of the dashboard look for
-            return reply
+            return told(await route.handler(self.context, caller, call, await _fields(route, call)))
 
         async def open_to_all(call: Call) -> Reply:
-            return await route.handler(public, call, await _fields(route, call))
+            if route.is_dashboard and route.method != "GET":
+                self._access.refuse_foreign(call)
+            return told(await route.handler(public, call, await _fields(route, call)))
+
+        def told(reply: Reply) -> Reply:
+            """With what clients of the dashboard look for."""
+            if route.is_dashboard and reply.value is not None:
+                reply.value["statusCode"] = reply.status
+            return reply
 
         return open_to_all if route.auth == NONE else keyed
-
-    async def _bearer(self, call: Call) -> Caller:
-        """Who a dashboard token speaks for. Whatever else names an environment must name the token's."""
-        scheme, _, token = (call.header(b"authorization") or "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise ServiceError(401, "INVALID_API_KEY", "send Authorization: Bearer and a key that has the admin scope")
-        caller = await self._caller(token.strip())
-        key, named = call.header(b"x-api-key"), call.header(b"x-environment")
-        others = ([(await self._caller(key)).environment] if key else []) + ([named.strip().lower()] if named else [])
-        if any(other != caller.environment for other in others):
-            message = f"the token speaks for {caller.environment}, the request names {', '.join(others)}"
-            raise ServiceError(403, "API_KEY_ENVIRONMENT_MISMATCH", message)
-        return caller
-
-    async def _caller(self, full_key: str | None) -> Caller:
-        """Who asks. A recognised key is remembered for a second, so a revoked one stops within a second."""
-        key = full_key or ""
-        known = self._callers.get(key)
-        if known is not None and time.monotonic() < known[0]:
-            return known[1]
-        # One look for all who ask at the same instant.
-        if key not in self._looks:
-            self._looks[key] = asyncio.ensure_future(self._look_caller(key))
-            self._looks[key].add_done_callback(lambda _: self._looks.pop(key))
-        return await asyncio.shield(self._looks[key])
-
-    async def _look_caller(self, key: str) -> Caller:
-        now = time.monotonic()
-        caller = await self.context.look(lambda snapshot: authenticate(snapshot, key))
-        if len(self._callers) >= KEY_CACHE_ENTRIES:
-            self._callers.clear()
-        self._callers[key] = now + KEY_CACHE_S, caller
-        return caller
 
 
 def _entries(targets: list[Target]) -> list[_Entry]:

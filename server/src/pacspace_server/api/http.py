@@ -16,6 +16,7 @@ import msgspec
 from ..domain.exact_json import JsonError, parse
 from ..service.errors import ServiceError, invalid
 from ..service.limits import MAX_BODY_BYTES
+from ..service.sessions import Actor
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -46,12 +47,13 @@ class Reply:
 class Call:
     """One request."""
 
-    __slots__ = ("_receive", "body_given", "environment", "headers", "request_id", "scope")
+    __slots__ = ("_receive", "actor", "body_given", "environment", "headers", "request_id", "scope")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
         self._receive = receive
         self.environment = ""  # of the key, once it is recognised
+        self.actor: Actor | None = None  # who is logged in, once a session is recognised
         self.body_given: Any = None  # the JSON body as it was parsed, once a keyed route has read it
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id", b"")

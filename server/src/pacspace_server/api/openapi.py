@@ -12,13 +12,13 @@ import msgspec
 
 from .fields import Field, example_of, object_schema
 from .refusals import PROBLEM, closed, codes_of, meaning, refusal_schemas, shape_name
-from .replies import balance, checkpoints, customers, public, receipts, sandbox, shapes, webhooks
-from .routes import BEARER, KEY, NONE, ROUTES, Route
+from .replies import balance, checkpoints, customers, dashboard, public, receipts, sandbox, shapes, webhooks
+from .routes import DASHBOARD, KEY, NONE, ROUTES, Route
 
 Schema = dict[str, Any]
 
 REFS = "#/components/schemas/"
-REPLY_MODULES = (shapes, balance, checkpoints, customers, public, receipts, sandbox, webhooks)
+REPLY_MODULES = (shapes, balance, checkpoints, customers, dashboard, public, receipts, sandbox, webhooks)
 ABOUT = """\
 A record of usage that both sides of a bill can check.
 
@@ -42,6 +42,8 @@ GROUPS = (
         "Receipts", "The totals of a month with their proof and their links.",
         ("/api/v1/balance/receipt", "/api/v1/balance/invoice-proof", "/api/v1/balance/customers/{customerId}/receipts"),
     ),
+    ("Log-in", "Sessions of people, and their passwords.", ("/dashboard/auth",)),
+    ("Workspace", "Who changed what.", ("/dashboard/audit",)),
     ("Customers", "Whom deltas are recorded for.", ("/api/v1/balance/customers", "/api/v1/balance/gaps", "/dashboard")),
     ("Webhooks", "What was sent, and sending it again.", ("/api/v1/balance/webhooks",)),
     ("Sandbox", "Its clock, and starting over. Not in production.", ("/api/v1/sandbox",)),
@@ -83,10 +85,14 @@ SECURITY = {
         "type": "apiKey", "in": "header", "name": "X-Api-Key",
         "description": "`pk_test_...` for the sandbox, `pk_live_...` for production. The scopes are read, write and admin.",
     },
-    "bearer": {"type": "http", "scheme": "bearer", "description": "A key that has the admin scope, as a bearer token."},
+    "bearer": {
+        "type": "http", "scheme": "bearer",
+        "description": "The token of a session, or a key that has the admin scope. A session may be in the cookie "
+        "`pacspace_session` instead; then writes need the header `X-Pacspace-CSRF: 1`. `X-Environment` picks the environment.",
+    },
 }  # fmt: skip
 EVERYWHERE = ("NotFound", "MethodNotAllowed")  # what other paths and methods answer
-SCHEMES = {KEY: "apiKey", BEARER: "bearer"}
+SCHEMES = {KEY: "apiKey", DASHBOARD: "bearer"}
 
 
 @lru_cache(4)
@@ -131,7 +137,7 @@ def _key(header: str) -> str:
 def _operation(route: Route) -> dict[str, Any]:
     """One method on one path."""
     says = route.says
-    needs = "" if route.auth == NONE else f"\n\nNeeds a key that has the `{route.scope}` scope."
+    needs = "" if route.auth == NONE else f"\n\n{_needs(route)}"
     operation = {
         "operationId": route.operation,
         "tags": [group_of(route.path)],
@@ -144,6 +150,18 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.body is not None:
         operation["requestBody"] = _request_body(route, object_schema(route.body))
     return operation
+
+
+def _needs(route: Route) -> str:
+    """Who may call it."""
+    if route.person:
+        return "Needs a session."
+    if route.auth == KEY:
+        return f"Needs a key that has the `{route.scope}` scope."
+    roles = {"read": "any role", "owner": "the role owner"}.get(route.scope, "the role admin or owner")
+    return f"Needs a session with {roles}" + (
+        ", or a key that has the `admin` scope." if route.scope != "owner" else "."
+    )
 
 
 def _path_parameters(route: Route) -> Iterator[Schema]:
@@ -216,7 +234,7 @@ def _content(route: Route, status: int) -> Schema:
         kind = {"type": "object"} if route.reply == "application/json" else {"type": "string"}
         return {route.reply: {"schema": kind}}
     envelope: Schema = {"success": {"const": True}, "data": _schema_of(route.reply)}
-    if route.auth == BEARER:
+    if route.is_dashboard:
         envelope["statusCode"] = {"const": status}
     return {"application/json": {"schema": closed(envelope, list(envelope))}}
 

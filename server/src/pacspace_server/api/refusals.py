@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..service.errors import CODES
-from .routes import NONE, Route
+from .routes import DASHBOARD, NONE, Route
 
 Schema = dict[str, Any]
 
@@ -55,6 +55,8 @@ def codes_of(route: Route) -> dict[int, list[str]]:
     codes = list(route.codes)
     if route.auth != NONE:
         codes += ["INVALID_API_KEY", "FORBIDDEN"]
+    if route.auth == DASHBOARD:
+        codes.append("API_KEY_ENVIRONMENT_MISMATCH")
     if route.body is not None:
         codes += ["PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"]
     by_status: dict[int, list[str]] = {400: []}

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..service.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES
-from . import balance, checkpoints, customers, receipts, replies, sandbox, webhooks
+from . import auth, balance, checkpoints, customers, receipts, replies, sandbox, webhooks, workspace
 from .fields import Table
 from .http import Reply
 from .public import BUNDLE, READY, VERIFY, Public
 from .scope import PAGE, SCOPE
 
 NOTHING: Table = {}
-KEY, BEARER, NONE = "key", "bearer", "none"
+KEY, DASHBOARD, NONE = "key", "dashboard", "none"
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,17 @@ class Route:
     statuses: tuple[int, ...] = (200,)
     codes: tuple[str, ...] = ()
     takes_key: bool = False  # an Idempotency-Key
+    person: bool = False  # somebody who is logged in, not an API key
     name: str = ""  # the operationId, where the handler's name does not tell routes apart
 
     @property
     def says(self) -> str:
         """What the route does, in a line."""
         return (self.handler.__doc__ or "").strip().splitlines()[0].removesuffix(".")
+
+    @property
+    def is_dashboard(self) -> bool:
+        return self.path.startswith("/dashboard/")
 
     @property
     def operation(self) -> str:
@@ -56,6 +61,7 @@ SCOPED = ("INVALID_SCOPE_COMBINATION", "SCOPE_TOO_WIDE")
 CUSTOMER, RECORDS, RECEIPTS = ("CUSTOMER_NOT_FOUND",), ("RECORD_NOT_FOUND",), ("RECEIPT_NOT_FOUND",)
 KEYED = ("IDEMPOTENCY_CONFLICT", "IDEMPOTENCY_PENDING")
 DAMAGED, NOT_NOW = ("RECORD_DAMAGED",), ("SERVICE_UNAVAILABLE",)
+OUTSIDE = ("FORBIDDEN", "RATE_LIMITED")
 ROUTES = [
     Route("POST", f"{BALANCE}/delta", balance.emit, replies.Delta, scope="write", body=balance.EMIT, statuses=(201, 200),
           codes=(*RECORDS, "REFERENCE_ID_CONFLICT", *KEYED), takes_key=True),
@@ -94,8 +100,23 @@ ROUTES = [
     Route("GET", "/api/v1/sandbox/clock", sandbox.get_clock, replies.Clock),
     Route("POST", "/api/v1/sandbox/clock", sandbox.set_clock, replies.Clock, scope="write", body=sandbox.CLOCK),
     Route("POST", "/api/v1/sandbox/reset", sandbox.reset, replies.Reset, scope="write", body=NOTHING),
-    Route("POST", "/dashboard/customers", customers.create, replies.NewCustomer, BEARER, "admin", body=customers.NEW_CUSTOMER,
-          statuses=(201,), codes=("CUSTOMER_ID_CONFLICT", "API_KEY_ENVIRONMENT_MISMATCH"), name="createCustomer"),
+    Route("POST", "/dashboard/auth/login", auth.login, replies.LoggedIn, NONE, body=auth.LOGIN,
+          codes=("INVALID_CREDENTIALS", *OUTSIDE), name="logIn"),
+    Route("POST", "/dashboard/auth/register", auth.register, replies.LoggedIn, NONE, body=auth.REGISTER, statuses=(201,),
+          codes=("EMAIL_TAKEN", *OUTSIDE)),
+    Route("POST", "/dashboard/auth/setup", auth.set_up, replies.LoggedIn, NONE, body=auth.SETUP, statuses=(201,),
+          codes=("NOT_FOUND", *OUTSIDE)),
+    Route("POST", "/dashboard/auth/set-password", auth.set_password, replies.LoggedIn, NONE, body=auth.SET_PASSWORD,
+          codes=("NOT_FOUND", *OUTSIDE)),
+    Route("POST", "/dashboard/auth/logout", auth.logout, replies.LoggedOut, DASHBOARD, body=NOTHING, person=True, name="logOut"),
+    Route("GET", "/dashboard/auth/me", auth.me, replies.Me, DASHBOARD, person=True),
+    Route("POST", "/dashboard/auth/password", auth.password, replies.LoggedIn, DASHBOARD, body=auth.PASSWORD, person=True,
+          codes=("RATE_LIMITED",), name="changePassword"),
+    Route("PATCH", "/dashboard/auth/preferences", auth.preferences, replies.Me, DASHBOARD, body=auth.PREFERENCES, person=True,
+          codes=("NOT_FOUND",)),
+    Route("GET", "/dashboard/audit", workspace.audit, replies.AuditTrail, DASHBOARD, "admin", query=workspace.AUDIT),
+    Route("POST", "/dashboard/customers", customers.create, replies.NewCustomer, DASHBOARD, "admin", body=customers.NEW_CUSTOMER,
+          statuses=(201,), codes=("CUSTOMER_ID_CONFLICT",), name="createCustomer"),
     Route("GET", "/api/v1/verify/{proofRoot}", Public.verify, replies.Verdict, NONE, query=VERIFY,
           codes=("PROOF_NOT_FOUND", "RATE_LIMITED")),
     Route("GET", "/api/v1/receipt/{receiptId}", Public.receipt, replies.ReceiptDocument, NONE, query=receipts.DOCUMENT,

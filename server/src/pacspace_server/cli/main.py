@@ -12,8 +12,9 @@ from pacspace_proofs import command as verify_command
 
 from .. import config as settings
 from ..domain.instants import instant_text, parse_instant
-from . import clock, closing, completion, exporting, importing, reading, receipts, recording
+from . import clock, closing, completion, exporting, importing, reading, receipts, recording, users
 from .command import Main, examples
+from .options import DATABASE
 from .output import EXIT_NO, EXIT_WRONG_USE, Output, table
 
 ENVIRONMENTS = {"test": "sandbox", "live": "production"}
@@ -28,7 +29,7 @@ def main(ctx: click.Context, as_json: bool) -> None:
 
     Start with `pacspace demo` (a whole billing cycle, in seconds) or `pacspace serve`.
 
-    serve, migrate, keys, fsck, backup, restore, new-log, trust, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
+    serve, migrate, admin, keys, fsck, backup, restore, new-log, trust, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
     close-month, receipt, customers, customer and export speak to a server; verify needs neither.
 
     Settings come from flags, then PACSPACE_* environment variables, then pacspace.toml, then defaults; see
@@ -37,7 +38,6 @@ def main(ctx: click.Context, as_json: bool) -> None:
     ctx.obj = Output(as_json)
 
 
-DATABASE = click.option("--database", help="Where the record is.  [default: sqlite:///./pacspace.db]")
 SIGNER = click.option("--signer-dir", help="Folder of signing keys.  [default: beside the database]")
 
 
@@ -322,6 +322,6 @@ def show_config(out: Output) -> None:
 
 for command in (
     clock.clock, recording.emit, importing.import_file, reading.derive, reading.compare, closing.checkpoint, closing.close_month,
-    receipts.receipt, reading.customers, reading.customer, exporting.export, completion.completion,
+    receipts.receipt, reading.customers, reading.customer, exporting.export, completion.completion, users.admin,
 ):  # fmt: skip
     main.add_command(command)

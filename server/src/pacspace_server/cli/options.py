@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any]
 
+DATABASE = click.option("--database", help="Where the record is.  [default: sqlite:///./pacspace.db]")
 URL = click.option("--url", help="The server.  [default: PACSPACE_BASE_URL or http://127.0.0.1:8787]")
 KEY = click.option("--key", help="The API key.  [default: PACSPACE_API_KEY]")
 

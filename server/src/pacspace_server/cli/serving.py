@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from .. import config as settings
 from ..service.keys import create_key
+from ..service.people import make_link
+from ..storage.protocols import Storage
 from . import engines, wiring
 from .loglines import configure_logging
 from .output import EXIT_WRONG_USE
@@ -39,6 +41,11 @@ or in Python, with pacspace-sdk:
   with PacSpace.init("{key}", base_url="{url}") as pac:
       print(pac.balance.emit("cust_acme", -42.5, "compute_minutes", {{"referenceId": "usage_day_1"}}))
 """
+SETUP = """\
+Nobody can log in to the dashboard yet. Make the first user, with this link that is good once:
+
+  {url}/app/setup?token={token}
+"""
 
 
 def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | None) -> wiring.ServerConfig:
@@ -51,6 +58,7 @@ def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | Non
         public_url,
         sandbox_clock,
         settings.retention_days(values["retention_days"]),
+        settings.is_on("registration", values["registration"]),
     )
 
 
@@ -83,8 +91,10 @@ def serve(
             first = not snapshot.api_keys()
         key = create_key(storage, "sandbox", "first key", ("read", "write"))[1] if first else None
 
+        token = setup_token(storage)
+
         def ready() -> None:
-            _tell(out, config, url, key, _named(values["database"]))
+            _tell(out, config, url, key, token, _named(values["database"]))
 
         if workers == 1:
             wiring.run_server(config, storage, listener, url, ready)
@@ -104,11 +114,23 @@ def serve(
             return run_workers(workers, work, listener.close, ready)
 
 
-def _tell(out: Output, config: wiring.ServerConfig, url: str, key: str | None, named: str) -> None:
-    """That the server listens, and the key of a first start."""
+def setup_token(storage: Storage) -> str | None:
+    """Of the link that makes the first user; None when there is one. The link of an earlier start is not good any more."""
+    with storage.snapshot() as snapshot:
+        if snapshot.has_users():
+            return None
+    return storage.write(lambda unit: make_link(unit, "setup", None))
+
+
+def _tell(out: Output, config: wiring.ServerConfig, url: str, key: str | None, token: str | None, named: str) -> None:
+    """That the server listens, the key of a first start, and the way in while there is no user."""
+    public = config.public_url or url
     if out.as_json:
-        out.show({"url": url, "database": str(config.database), "fullKey": key}, "")
+        setup = f"{public}/app/setup?token={token}" if token else None
+        out.show({"url": url, "database": str(config.database), "fullKey": key, "setupUrl": setup}, "")
     else:
+        if token is not None:
+            print(SETUP.format(url=public, token=token))
         if key is not None:
             print(FIRST_START.format(url=url, key=key, database=config.database, signer=config.signer_folder))
         else:

@@ -55,6 +55,7 @@ class ServerConfig:
     public_url: str | None = None
     sandbox_clock: int | None = None
     retention_days: int | None = None
+    registration: bool = False
 
 
 def open_signer(storage: Storage, folder: Path) -> Signer:
@@ -120,7 +121,7 @@ async def _run(
     write = storage.write if storage.remote else committer.run_blocking
     rehasher = Rehasher(config.database, partial(prepare, storage))
     integrator = Integrator(storage, signer, write, published, rehasher.prepare)
-    context = Context(storage, committer, integrator, signer, config.public_url or url)
+    context = Context(storage, committer, integrator, signer, config.public_url or url, config.registration)
     context.jobs = Jobs(context)
     public = Public(context)
     pages = Pages(context, public.verifier, public.limit, partial(document, context.public_url))

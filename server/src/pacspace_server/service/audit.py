@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+import json
+import secrets
+import time
 from typing import Any
 
-from ..storage.protocols import Unit
+from ..domain.instants import instant_text
+from ..storage.people import AuditEntry, AuditFilter
+from ..storage.protocols import Snapshot, Unit
 from .context import Caller
 
 
 def record(unit: Unit, caller: Caller, action: str, subject: str, details: dict[str, Any] | None = None) -> None:
     """One entry. `action` is a noun and a verb (`endpoint.create`), `subject` the id of what was changed; no secrets."""
+    at = time.time_ns() // 1000
+    text = json.dumps(details or {}, ensure_ascii=False, separators=(",", ":"), default=str)
+    entry_id = f"aud_{at:016x}{secrets.token_hex(8)}"
+    unit.add_audit_entry(
+        AuditEntry(entry_id, caller.workspace_id, caller.environment, at, caller.actor, action, subject, text)
+    )
+
+
+def list_audit(snapshot: Snapshot, workspace_id: str, limit: int, wanted: AuditFilter) -> dict[str, Any]:
+    """Entries, newest first, with a cursor to the next page: the id of the last one."""
+    found = snapshot.audit_entries(workspace_id, wanted, limit + 1)
+    shown = found[:limit]
+    more = len(found) > limit
+    return {"entries": [_view(entry) for entry in shown], "nextCursor": shown[-1].id if more else None}
+
+
+def _view(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "at": instant_text(entry.at),
+        "actor": entry.actor,
+        "action": entry.action,
+        "subject": entry.subject,
+        "environment": entry.environment or None,
+        "details": json.loads(entry.details),
+    }

@@ -17,6 +17,7 @@ from ..storage.committer import Committer
 from ..storage.protocols import Snapshot, Storage
 from ..storage.records import Customer
 from .errors import ServiceError, invalid, unavailable
+from .passwords import PasswordThreads
 from .server_secret import ServerSecret
 
 if TYPE_CHECKING:
@@ -25,20 +26,34 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LOG_WAIT_S = 2.0
 SCOPES = ("read", "write", "admin")
+# What a person may do in a workspace. `owner` is no scope of API keys, and no other one includes it.
+SCOPES_OF: dict[str, tuple[str, ...]] = {
+    "viewer": ("read",),
+    "admin": SCOPES,
+    "owner": (*SCOPES, "owner"),
+}
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the environment of the API key, and what the key may do."""
+    """Who asks, in which environment, and what they may do there.
+
+    `actor` is `key:<id>`, `user:<e-mail>` or `command`; a user has a role too.
+    """
 
     environment_id: int
     environment: str
     workspace_id: str
     scopes: tuple[str, ...]
+    actor: str = ""
+    role: str | None = None
 
     def require(self, scope: str) -> None:
-        if scope not in self.scopes and "admin" not in self.scopes:
-            raise ServiceError(403, "FORBIDDEN", f"this API key has no {scope} scope")
+        if scope in self.scopes or (scope != "owner" and "admin" in self.scopes):
+            return
+        if self.role is not None:
+            raise ServiceError(403, "FORBIDDEN", f"your role, {self.role}, does not allow this: ask an owner")
+        raise ServiceError(403, "FORBIDDEN", f"this API key has no {scope} scope")
 
     def require_sandbox(self) -> None:
         if self.environment != "sandbox":
@@ -54,6 +69,8 @@ class Context:
     integrator: Integrator
     signer: Signer
     public_url: str
+    registration: bool = False  # whether strangers may make a workspace of their own
+    passwords: PasswordThreads = field(default_factory=PasswordThreads)
     jobs: Jobs = field(init=False)  # made of the context, so it comes last
     server_secret: ServerSecret = field(init=False)
     _published: asyncio.Event = field(default_factory=asyncio.Event)

@@ -35,13 +35,13 @@ def authenticate(snapshot: Snapshot, full_key: str | None) -> Caller:
     key = snapshot.api_key(match[2]) if match else None
     digest = sha256(match[3].encode()).digest() if match else b""
     if (
-        match is None or key is None or key.revoked_at is not None
+        match is None or key is None or not key.is_active
         or not hmac.compare_digest(digest, key.secret_hash)
         or PREFIXES[key.environment] != f"pk_{match[1]}_"
     ):  # fmt: skip
         raise ServiceError(401, "INVALID_API_KEY", _refused(full_key, match))
     environment = snapshot.environment(key.environment_id)
-    return Caller(environment.id, environment.name, environment.workspace_id, key.scopes)
+    return Caller(environment.id, environment.name, environment.workspace_id, key.scopes, f"key:{key.id}")
 
 
 def _refused(full_key: str | None, match: re.Match[str] | None) -> str:

@@ -21,18 +21,28 @@ def refuse_locked(snapshot: Snapshot, key: str, now: int) -> None:
         raise ServiceError(429, "RATE_LIMITED", message, retryAfterSeconds=wait_s)
 
 
-def failed(unit: Unit, key: str, now: int) -> bool:
-    """Counts a failed try; whether it was the one that shuts the door."""
+def failed(unit: Unit, key: str, now: int, most: int = FAILURES) -> bool:
+    """Counts a failed try; whether it was the one that shuts the door: the fifth, unless it is a wider one."""
     found = unit.lockout(key)
     if found is None or now - found.since >= WINDOW_US:
         found = Lockout(key, 0, now, 0)
     found.failures += 1
-    shuts = found.failures == FAILURES
-    if found.failures >= FAILURES:
+    shuts = found.failures == most
+    if found.failures >= most:
         found.locked_until = now + WINDOW_US
     unit.set_lockout(found)
     unit.forget_lockouts_before(now - WINDOW_US)
     return shuts
+
+
+def taken_back(unit: Unit, key: str, most: int = FAILURES) -> None:
+    """What was counted was no failure; what failed before it still counts."""
+    found = unit.lockout(key)
+    if found is not None:
+        found.failures -= 1
+        if found.failures < most:
+            found.locked_until = 0
+        unit.set_lockout(found)
 
 
 def succeeded(unit: Unit, key: str) -> None:

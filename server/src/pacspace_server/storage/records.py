@@ -38,6 +38,12 @@ class ApiKey:
     scopes: tuple[str, ...]
     created_at: int
     revoked_at: int | None
+    disabled_at: int | None = None
+    last_used_at: int | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.revoked_at is None and self.disabled_at is None
 
 
 @dataclass(slots=True)

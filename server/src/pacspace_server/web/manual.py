@@ -12,7 +12,10 @@ from typing import Any
 Schema = dict[str, Any]
 
 SCHEMAS = "#/components/schemas/"
-AUTH = {"apiKey": ("X-Api-Key", "X-Api-Key: "), "bearer": ("Authorization: Bearer", "Authorization: Bearer ")}
+AUTH = {
+    "apiKey": ("X-Api-Key", "X-Api-Key: "),
+    "bearer": ("Authorization: Bearer, or a session's cookie", "Authorization: Bearer "),
+}
 EVERYWHERE = ("X-Request-Id",)  # said once, in the introduction
 KEY = "$PACSPACE_API_KEY"
 KINDS = {

@@ -35,11 +35,11 @@ from .migrating import apply_migrations, known_migrations, lock_migrations, set_
 FORMAT, MANIFEST = "pacspace-backup.v1", "manifest.json"
 # As foreign keys want them to be filled. `migration` is in the manifest; leases are begun anew.
 TABLES = (
-    "installation", "environment", "api_key", "log", "log_entry", "log_node", "closed_slot", "log_checkpoint", "customer",
+    "installation", "workspace", "environment", "api_key", "user_account", "membership", "audit_entry", "log", "log_entry", "log_node", "closed_slot", "log_checkpoint", "customer",
     "leaf", "period_head", "integrated_head", "changed_head", "day_total", "delta", "replaced_tree", "retention",
     "checkpoint", "proof_root", "idempotency", "profile", "job", "job_key", "job_failure",
 )  # fmt: skip
-NOT_IN_IT = ("migration", "lease", "lockout")
+NOT_IN_IT = ("migration", "lease", "lockout", "session", "one_time_link")
 LEVEL, CHUNK_BYTES = 3, 1 << 20
 Advance = Callable[[int], None]
 

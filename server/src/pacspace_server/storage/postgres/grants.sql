@@ -2,11 +2,15 @@
 -- each migration; {role} is the role.
 GRANT USAGE ON SCHEMA pacspace TO {role};
 GRANT SELECT ON ALL TABLES IN SCHEMA pacspace TO {role};
-GRANT INSERT ON api_key, lease, log, log_entry, log_node, closed_slot, log_checkpoint, customer, leaf, period_head,
+GRANT INSERT ON workspace, environment, user_account, membership, audit_entry, api_key, lease, log, log_entry, log_node, closed_slot, log_checkpoint, customer, leaf, period_head,
     integrated_head, changed_head, day_total, delta, retention, checkpoint, proof_root, idempotency, profile, job, job_key, job_failure
     TO {role};
 GRANT UPDATE (log_id, clock_at) ON environment TO {role};
-GRANT UPDATE (revoked_at) ON api_key TO {role};
+GRANT UPDATE (public_id, secret_hash, revoked_at, disabled_at, last_used_at) ON api_key TO {role};
+GRANT UPDATE (name, time_zone, locale, unit, sharing_policy) ON workspace TO {role};
+GRANT UPDATE (name, password_hash, disabled_at) ON user_account TO {role};
+GRANT UPDATE (role) ON membership TO {role};
+GRANT INSERT, UPDATE, DELETE ON session, one_time_link TO {role};
 GRANT UPDATE (holder, fencing, beat) ON lease TO {role};
 GRANT UPDATE (size, published_size, verifier_key, seal) ON log TO {role};
 GRANT UPDATE (last_sequence, total, last_recorded_at, locked_through, locked_root, locked_total, locked_count,

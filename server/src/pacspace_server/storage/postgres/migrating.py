@@ -91,8 +91,8 @@ def apply_migrations(
         connection.execute(text.encode())
         connection.execute("INSERT INTO migration VALUES (%s, %s)", (file, sha256(text.encode()).digest()))
         added.append(file)
-    if workspace_id is not None and connection.execute("SELECT count(*) FROM installation").fetchone() == (0,):
-        _found(connection, workspace_id)
+        if workspace_id is not None and connection.execute("SELECT count(*) FROM installation").fetchone() == (0,):
+            _found(connection, workspace_id)
     if role is not None:
         _grant(connection, role)
     return added
@@ -136,7 +136,8 @@ def _grant(connection: Connection, role: str) -> None:
 
 
 def _found(connection: Connection, workspace_id: str) -> None:
-    """The first rows: an installation secret, a workspace, its two environments and their logs."""
+    """The first rows, as the first version wrote them: an installation secret, a workspace, its two environments and their
+    logs. The other migrations bring a new record up to date as they do an old one."""
     connection.execute(
         "INSERT INTO installation VALUES (1, %s, %s, %s)",
         (secrets.token_bytes(32), workspace_id, time.time_ns() // 1000),

@@ -2,12 +2,176 @@
 
 from __future__ import annotations
 
-from .reading import Reads
+from collections.abc import Callable
+from typing import Any
+
+from ..people import AuditEntry, AuditFilter, OneTimeLink, Session, User, Workspace
+from .reading import Reads, Sql
+
+WORKSPACE = "w.id, w.name, w.created_at, w.time_zone, w.locale, w.unit, w.sharing_policy"
+USER = "u.id, u.email, u.name, u.password_hash, u.created_at, u.disabled_at"
+SESSION = "token_hash, user_id, workspace_id, environment, created_at, last_seen_at"
+LINK = "token_hash, purpose, user_id, created_at, expires_at"
+ENTRY = "id, workspace_id, environment, at, actor, action, subject, details"
 
 
 class PeopleReads(Reads):
     """Reading them."""
 
+    def workspace(self, workspace_id: str) -> Workspace | None:
+        row = self._one(f"SELECT {WORKSPACE} FROM workspace w WHERE w.id = %s", (workspace_id,))
+        return Workspace(*row) if row else None
+
+    def workspaces(self) -> list[Workspace]:
+        rows = self._all(
+            f"SELECT {WORKSPACE} FROM workspace w "
+            "ORDER BY w.id NOT IN (SELECT workspace_id FROM installation), w.created_at, w.id"
+        )
+        return [Workspace(*row) for row in rows]
+
+    def has_users(self) -> bool:
+        return self._one("SELECT 1 FROM user_account LIMIT 1") is not None
+
+    def user(self, user_id: str) -> User | None:
+        row = self._one(f"SELECT {USER} FROM user_account u WHERE u.id = %s", (user_id,))
+        return User(*row) if row else None
+
+    def user_by_email(self, email: str) -> User | None:
+        row = self._one(f"SELECT {USER} FROM user_account u WHERE u.folded_email = %s", (email.casefold(),))
+        return User(*row) if row else None
+
+    def members(self, workspace_id: str) -> list[tuple[User, str]]:
+        rows = self._all(
+            f"SELECT {USER}, m.role FROM membership m JOIN user_account u ON u.id = m.user_id "
+            "WHERE m.workspace_id = %s ORDER BY u.created_at, u.id",
+            (workspace_id,),
+        )
+        return [(User(*row[:-1]), row[-1]) for row in rows]
+
+    def memberships(self, user_id: str) -> list[tuple[Workspace, str]]:
+        rows = self._all(
+            f"SELECT {WORKSPACE}, m.role FROM membership m JOIN workspace w ON w.id = m.workspace_id "
+            "WHERE m.user_id = %s ORDER BY w.created_at, w.id",
+            (user_id,),
+        )
+        return [(Workspace(*row[:-1]), row[-1]) for row in rows]
+
+    def session(self, token_hash: bytes) -> Session | None:
+        row = self._one(f"SELECT {SESSION} FROM session WHERE token_hash = %s", (token_hash,))
+        return Session(*row) if row else None
+
+    def one_time_link(self, token_hash: bytes) -> OneTimeLink | None:
+        row = self._one(f"SELECT {LINK} FROM one_time_link WHERE token_hash = %s", (token_hash,))
+        return OneTimeLink(*row) if row else None
+
+    def audit_entries(self, workspace_id: str, wanted: AuditFilter, limit: int) -> list[AuditEntry]:
+        where, values = ["workspace_id = %s"], [workspace_id]
+        for condition, value in (
+            ("id < %s", wanted.before), ("actor = %s", wanted.actor), ("action = %s", wanted.action),
+            ("subject = %s", wanted.subject),
+        ):  # fmt: skip
+            if value is not None:
+                where.append(condition)
+                values.append(value)
+        rows = self._all(
+            f"SELECT {ENTRY} FROM audit_entry WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT %s", (*values, limit)
+        )
+        return [AuditEntry(*row) for row in rows]
+
 
 class PeopleWrites(PeopleReads):
-    """Writing them, in the unit's transaction."""
+    """Writing them, in the unit's transaction. Every change of theirs has an audit entry, which tells whether it is there."""
+
+    was_written: Callable[[Any], bool] | None
+
+    def _run(self, sql: Sql, *values: Any) -> None:
+        self.connection.execute(sql, values)
+
+    def hold_workspace(self, workspace_id: str) -> None:
+        self._one("SELECT 1 FROM workspace WHERE id = %s FOR UPDATE", (workspace_id,))
+
+    def add_workspace(self, workspace: Workspace) -> None:
+        self._run(
+            "INSERT INTO workspace VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            workspace.id, workspace.name, workspace.created_at, workspace.time_zone, workspace.locale, workspace.unit,
+            workspace.sharing_policy,
+        )  # fmt: skip
+
+    def set_workspace(self, workspace: Workspace) -> None:
+        self._run(
+            "UPDATE workspace SET name = %s, time_zone = %s, locale = %s, unit = %s, sharing_policy = %s WHERE id = %s",
+            workspace.name, workspace.time_zone, workspace.locale, workspace.unit, workspace.sharing_policy, workspace.id,
+        )  # fmt: skip
+
+    def add_environment(self, workspace_id: str, name: str, origin: str, blinding_key: bytes) -> None:
+        # Two who do it at once want the same numbers: one of them begins again.
+        (number,) = self._one("SELECT max(id) + 1 FROM environment")
+        (log_id,) = self._one("SELECT max(id) + 1 FROM log")
+        self._run("INSERT INTO environment VALUES (%s, %s, %s, %s, NULL)", number, workspace_id, name, log_id)
+        self._run(
+            "INSERT INTO log (id, environment_id, origin, blinding_key) VALUES (%s, %s, %s, %s)",
+            log_id, number, origin, blinding_key,
+        )  # fmt: skip
+
+    def add_user(self, user: User) -> None:
+        self._run(
+            "INSERT INTO user_account VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            user.id, user.email, user.folded_email, user.name, user.password_hash, user.created_at, user.disabled_at,
+        )  # fmt: skip
+
+    def set_user(self, user: User) -> None:
+        self._run(
+            "UPDATE user_account SET name = %s, password_hash = %s, disabled_at = %s WHERE id = %s",
+            user.name, user.password_hash, user.disabled_at, user.id,
+        )  # fmt: skip
+
+    def set_role(self, user_id: str, workspace_id: str, role: str) -> None:
+        self._run(
+            "INSERT INTO membership VALUES (%s, %s, %s) ON CONFLICT (workspace_id, user_id) DO UPDATE SET role = excluded.role",
+            workspace_id, user_id, role,
+        )  # fmt: skip
+
+    def add_session(self, session: Session) -> None:
+        self._run(
+            "INSERT INTO session VALUES (%s, %s, %s, %s, %s, %s)",
+            session.token_hash, session.user_id, session.workspace_id, session.environment, session.created_at,
+            session.last_seen_at,
+        )  # fmt: skip
+
+    def set_session(self, session: Session) -> None:
+        self._run(
+            "UPDATE session SET workspace_id = %s, environment = %s, last_seen_at = %s WHERE token_hash = %s",
+            session.workspace_id, session.environment, session.last_seen_at, session.token_hash,
+        )  # fmt: skip
+
+    def end_session(self, token_hash: bytes) -> None:
+        self._run("DELETE FROM session WHERE token_hash = %s", token_hash)
+
+    def end_sessions(self, user_id: str) -> None:
+        self._run("DELETE FROM session WHERE user_id = %s", user_id)
+
+    def forget_sessions(self, seen_before: int, created_before: int) -> None:
+        self._run("DELETE FROM session WHERE last_seen_at < %s OR created_at < %s", seen_before, created_before)
+
+    def add_one_time_link(self, link: OneTimeLink) -> None:
+        self._run(
+            "INSERT INTO one_time_link VALUES (%s, %s, %s, %s, %s)",
+            link.token_hash, link.purpose, link.user_id, link.created_at, link.expires_at,
+        )  # fmt: skip
+
+    def take_one_time_link(self, token_hash: bytes) -> bool:
+        changed = self.connection.execute("DELETE FROM one_time_link WHERE token_hash = %s", (token_hash,))
+        return changed.rowcount == 1
+
+    def forget_one_time_links(self, purpose: str, user_id: str | None) -> None:
+        self._run("DELETE FROM one_time_link WHERE purpose = %s AND user_id IS NOT DISTINCT FROM %s", purpose, user_id)
+
+    def add_audit_entry(self, entry: AuditEntry) -> None:
+        self._run(
+            "INSERT INTO audit_entry VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            entry.id, entry.workspace_id, entry.environment, entry.at, entry.actor, entry.action, entry.subject,
+            entry.details,
+        )  # fmt: skip
+        self.was_written = lambda unit: bool(
+            unit._all("SELECT 1 FROM audit_entry WHERE workspace_id = %s AND id = %s", (entry.workspace_id, entry.id))
+        )

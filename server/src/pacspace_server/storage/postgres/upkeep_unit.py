@@ -73,7 +73,7 @@ class UpkeepUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, LogUn
 
     def add_api_key(self, key: ApiKey) -> None:
         self.connection.execute(
-            "INSERT INTO api_key VALUES (%s, %s, %s, %s, %s, %s, %s, NULL)",
+            "INSERT INTO api_key VALUES (%s, %s, %s, %s, %s, %s, %s, NULL, NULL, NULL)",
             (
                 key.id, key.environment_id, key.public_id, key.secret_hash, key.name, ",".join(key.scopes), key.created_at,
             ),

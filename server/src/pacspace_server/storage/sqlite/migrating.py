@@ -22,8 +22,8 @@ def migrate(connection: apsw.Connection, workspace_id: str | None = None) -> Non
         for name, text in missing_migrations(connection):
             connection.execute(text)
             connection.execute("INSERT INTO migration VALUES (?, ?)", (name, sha256(text.encode()).digest()))
-        if connection.execute("SELECT count(*) FROM installation").fetchall()[0][0] == 0:
-            _found(connection, workspace_id or f"wsp_{secrets.token_hex(8)}")
+            if connection.execute("SELECT count(*) FROM installation").fetchall()[0][0] == 0:
+                _found(connection, workspace_id or f"wsp_{secrets.token_hex(8)}")
 
 
 def is_behind(connection: apsw.Connection) -> bool:
@@ -56,7 +56,8 @@ def missing_migrations(connection: apsw.Connection) -> list[tuple[str, str]]:
 
 
 def _found(connection: apsw.Connection, workspace_id: str) -> None:
-    """The first rows: an installation secret, a workspace, its two environments and their logs."""
+    """The first rows, as the first version wrote them: an installation secret, a workspace, its two environments and their
+    logs. The other migrations bring a new record up to date as they do an old one."""
     connection.execute(
         "INSERT INTO installation VALUES (1, ?, ?, CAST(unixepoch('subsec') * 1000000 AS INTEGER))",
         (secrets.token_bytes(32), workspace_id),

@@ -2,12 +2,170 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..people import AuditEntry, AuditFilter, OneTimeLink, Session, User, Workspace
 from .reading import Reads
+
+WORKSPACE = "w.id, w.name, w.created_at, w.time_zone, w.locale, w.unit, w.sharing_policy"
+USER = "u.id, u.email, u.name, u.password_hash, u.created_at, u.disabled_at"
+SESSION = "token_hash, user_id, workspace_id, environment, created_at, last_seen_at"
+LINK = "token_hash, purpose, user_id, created_at, expires_at"
+ENTRY = "id, workspace_id, environment, at, actor, action, subject, details"
 
 
 class PeopleReads(Reads):
     """Reading them."""
 
+    def workspace(self, workspace_id: str) -> Workspace | None:
+        row = self._one(f"SELECT {WORKSPACE} FROM workspace w WHERE w.id = ?", (workspace_id,))
+        return Workspace(*row) if row else None
+
+    def workspaces(self) -> list[Workspace]:
+        rows = self._all(
+            f"SELECT {WORKSPACE} FROM workspace w "
+            "ORDER BY w.id NOT IN (SELECT workspace_id FROM installation), w.created_at, w.id",
+            (),
+        )
+        return [Workspace(*row) for row in rows]
+
+    def has_users(self) -> bool:
+        return self._one("SELECT 1 FROM user_account LIMIT 1", ()) is not None
+
+    def user(self, user_id: str) -> User | None:
+        row = self._one(f"SELECT {USER} FROM user_account u WHERE u.id = ?", (user_id,))
+        return User(*row) if row else None
+
+    def user_by_email(self, email: str) -> User | None:
+        row = self._one(f"SELECT {USER} FROM user_account u WHERE u.folded_email = ?", (email.casefold(),))
+        return User(*row) if row else None
+
+    def members(self, workspace_id: str) -> list[tuple[User, str]]:
+        rows = self._all(
+            f"SELECT {USER}, m.role FROM membership m JOIN user_account u ON u.id = m.user_id "
+            "WHERE m.workspace_id = ? ORDER BY u.created_at, u.id",
+            (workspace_id,),
+        )
+        return [(User(*row[:-1]), row[-1]) for row in rows]
+
+    def memberships(self, user_id: str) -> list[tuple[Workspace, str]]:
+        rows = self._all(
+            f"SELECT {WORKSPACE}, m.role FROM membership m JOIN workspace w ON w.id = m.workspace_id "
+            "WHERE m.user_id = ? ORDER BY w.created_at, w.id",
+            (user_id,),
+        )
+        return [(Workspace(*row[:-1]), row[-1]) for row in rows]
+
+    def session(self, token_hash: bytes) -> Session | None:
+        row = self._one(f"SELECT {SESSION} FROM session WHERE token_hash = ?", (token_hash,))
+        return Session(*row) if row else None
+
+    def one_time_link(self, token_hash: bytes) -> OneTimeLink | None:
+        row = self._one(f"SELECT {LINK} FROM one_time_link WHERE token_hash = ?", (token_hash,))
+        return OneTimeLink(*row) if row else None
+
+    def audit_entries(self, workspace_id: str, wanted: AuditFilter, limit: int) -> list[AuditEntry]:
+        where, values = ["workspace_id = ?"], [workspace_id]
+        for condition, value in (
+            ("id < ?", wanted.before), ("actor = ?", wanted.actor), ("action = ?", wanted.action),
+            ("subject = ?", wanted.subject),
+        ):  # fmt: skip
+            if value is not None:
+                where.append(condition)
+                values.append(value)
+        rows = self._all(
+            f"SELECT {ENTRY} FROM audit_entry WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*values, limit)
+        )
+        return [AuditEntry(*row) for row in rows]
+
 
 class PeopleWrites(PeopleReads):
     """Writing them."""
+
+    def _run(self, sql: str, *values: Any) -> None:
+        self._connection.execute(sql, values)
+
+    def hold_workspace(self, workspace_id: str) -> None:
+        """There is one writer."""
+
+    def add_workspace(self, workspace: Workspace) -> None:
+        self._run(
+            "INSERT INTO workspace VALUES (?, ?, ?, ?, ?, ?, ?)",
+            workspace.id, workspace.name, workspace.created_at, workspace.time_zone, workspace.locale, workspace.unit,
+            workspace.sharing_policy,
+        )  # fmt: skip
+
+    def set_workspace(self, workspace: Workspace) -> None:
+        self._run(
+            "UPDATE workspace SET name = ?, time_zone = ?, locale = ?, unit = ?, sharing_policy = ? WHERE id = ?",
+            workspace.name, workspace.time_zone, workspace.locale, workspace.unit, workspace.sharing_policy, workspace.id,
+        )  # fmt: skip
+
+    def add_environment(self, workspace_id: str, name: str, origin: str, blinding_key: bytes) -> None:
+        number = self._one("SELECT max(id) + 1 FROM environment", ())[0]
+        log_id = self._one("SELECT max(id) + 1 FROM log", ())[0]
+        self._run("INSERT INTO environment VALUES (?, ?, ?, ?, NULL)", number, workspace_id, name, log_id)
+        self._run(
+            "INSERT INTO log (id, environment_id, origin, blinding_key) VALUES (?, ?, ?, ?)",
+            log_id, number, origin, blinding_key,
+        )  # fmt: skip
+
+    def add_user(self, user: User) -> None:
+        self._run(
+            "INSERT INTO user_account VALUES (?, ?, ?, ?, ?, ?, ?)",
+            user.id, user.email, user.folded_email, user.name, user.password_hash, user.created_at, user.disabled_at,
+        )  # fmt: skip
+
+    def set_user(self, user: User) -> None:
+        self._run(
+            "UPDATE user_account SET name = ?, password_hash = ?, disabled_at = ? WHERE id = ?",
+            user.name, user.password_hash, user.disabled_at, user.id,
+        )  # fmt: skip
+
+    def set_role(self, user_id: str, workspace_id: str, role: str) -> None:
+        self._run(
+            "INSERT INTO membership VALUES (?, ?, ?) ON CONFLICT (workspace_id, user_id) DO UPDATE SET role = excluded.role",
+            workspace_id, user_id, role,
+        )  # fmt: skip
+
+    def add_session(self, session: Session) -> None:
+        self._run(
+            "INSERT INTO session VALUES (?, ?, ?, ?, ?, ?)",
+            session.token_hash, session.user_id, session.workspace_id, session.environment, session.created_at,
+            session.last_seen_at,
+        )  # fmt: skip
+
+    def set_session(self, session: Session) -> None:
+        self._run(
+            "UPDATE session SET workspace_id = ?, environment = ?, last_seen_at = ? WHERE token_hash = ?",
+            session.workspace_id, session.environment, session.last_seen_at, session.token_hash,
+        )  # fmt: skip
+
+    def end_session(self, token_hash: bytes) -> None:
+        self._run("DELETE FROM session WHERE token_hash = ?", token_hash)
+
+    def end_sessions(self, user_id: str) -> None:
+        self._run("DELETE FROM session WHERE user_id = ?", user_id)
+
+    def forget_sessions(self, seen_before: int, created_before: int) -> None:
+        self._run("DELETE FROM session WHERE last_seen_at < ? OR created_at < ?", seen_before, created_before)
+
+    def add_one_time_link(self, link: OneTimeLink) -> None:
+        self._run(
+            "INSERT INTO one_time_link VALUES (?, ?, ?, ?, ?)",
+            link.token_hash, link.purpose, link.user_id, link.created_at, link.expires_at,
+        )  # fmt: skip
+
+    def take_one_time_link(self, token_hash: bytes) -> bool:
+        self._run("DELETE FROM one_time_link WHERE token_hash = ?", token_hash)
+        return self._connection.changes() == 1
+
+    def forget_one_time_links(self, purpose: str, user_id: str | None) -> None:
+        self._run("DELETE FROM one_time_link WHERE purpose = ? AND user_id IS ?", purpose, user_id)
+
+    def add_audit_entry(self, entry: AuditEntry) -> None:
+        self._run(
+            "INSERT INTO audit_entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            entry.id, entry.workspace_id, entry.environment, entry.at, entry.actor, entry.action, entry.subject,
+            entry.details,
+        )  # fmt: skip

@@ -38,7 +38,8 @@ LOG = (
 )
 JOB = "id, environment_id, period, status, total, started_at, done, failed, after, delta_count, net_change, finished_at"
 KEY = (
-    "k.id, k.environment_id, e.name, k.public_id, k.secret_hash, k.name, k.scopes, k.created_at, k.revoked_at "
+    "k.id, k.environment_id, e.name, k.public_id, k.secret_hash, k.name, k.scopes, k.created_at, k.revoked_at, k.disabled_at, "
+    "k.last_used_at "
     "FROM api_key k JOIN environment e ON e.id = k.environment_id"
 )
 

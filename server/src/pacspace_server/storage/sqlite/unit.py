@@ -369,7 +369,7 @@ class SqliteUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, Sqlit
 
     def add_api_key(self, key: ApiKey) -> None:
         self._connection.execute(
-            "INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+            "INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
             (
                 key.id,
                 key.environment_id,

@@ -1,0 +1,112 @@
+"""Who asks: an API key in X-Api-Key; on the dashboard a session in a cookie or as a bearer token, or a key of an admin."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from ..service import browser
+from ..service.context import Caller, Context
+from ..service.errors import ServiceError, invalid
+from ..service.keys import authenticate
+from ..service.sessions import ENVIRONMENTS, PREFIX, current_actor
+from .http import Call
+
+KEY_CACHE_S, KEY_CACHE_ENTRIES = 1.0, 1_000
+NOBODY = (
+    "log in (POST /dashboard/auth/login), or send Authorization: Bearer with a session's token or an admin's API key"
+)
+
+
+class Access:
+    """Recognises keys and sessions."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._callers: dict[str, tuple[float, Caller]] = {}
+        self._looks: dict[str, asyncio.Future[Caller]] = {}
+
+    async def key(self, full_key: str | None) -> Caller:
+        """Who asks. A recognised key is remembered for a second, so a revoked one stops within a second."""
+        key = full_key or ""
+        known = self._callers.get(key)
+        if known is not None and time.monotonic() < known[0]:
+            return known[1]
+        # One look for all who ask at the same instant.
+        if key not in self._looks:
+            self._looks[key] = asyncio.ensure_future(self._look(key))
+            self._looks[key].add_done_callback(lambda _: self._looks.pop(key))
+        return await asyncio.shield(self._looks[key])
+
+    async def _look(self, key: str) -> Caller:
+        now = time.monotonic()
+        caller = await self._context.look(lambda snapshot: authenticate(snapshot, key))
+        if len(self._callers) >= KEY_CACHE_ENTRIES:
+            self._callers.clear()
+        self._callers[key] = now + KEY_CACHE_S, caller
+        return caller
+
+    async def dashboard(self, call: Call, is_write: bool) -> Caller:
+        """Who a request to the dashboard speaks for. What is named beside a cookie is stronger than the cookie."""
+        token = _bearer(call)
+        if token is not None and not token.startswith(PREFIX):
+            return await self._admin_key(call, token)
+        if token is None:
+            token = browser.token_in(call.header(b"cookie"))
+            if token is not None and is_write:
+                self.refuse_foreign(call)
+                _need_csrf_header(call)
+        return await self._session(call, token)
+
+    async def _admin_key(self, call: Call, token: str) -> Caller:
+        """A key of an admin's; whatever else names an environment must name the key's."""
+        caller = await self.key(token)
+        await self._agree(call, caller, _named(call))
+        caller.require("admin")
+        return caller
+
+    async def _session(self, call: Call, token: str | None) -> Caller:
+        """A session; X-Environment picks the environment of this one request."""
+        named = _named(call)
+        if named is not None and named not in ENVIRONMENTS:
+            raise invalid(("X-Environment", f"must be {' or '.join(ENVIRONMENTS)}"))
+        actor = await current_actor(self._context, token, named)
+        if actor is None:
+            raise ServiceError(401, "INVALID_API_KEY", "this session has ended: log in again" if token else NOBODY)
+        caller = actor.caller
+        await self._agree(call, caller, None)
+        call.actor = actor
+        return caller
+
+    async def _agree(self, call: Call, caller: Caller, named: str | None) -> None:
+        key = call.header(b"x-api-key")
+        others = ([(await self.key(key)).environment] if key else []) + ([named] if named else [])
+        if any(other != caller.environment for other in others):
+            message = f"the token speaks for {caller.environment}, the request names {', '.join(others)}"
+            raise ServiceError(403, "API_KEY_ENVIRONMENT_MISMATCH", message)
+
+    def refuse_foreign(self, call: Call) -> None:
+        """403 FORBIDDEN for what a page of another site sends."""
+        origin, host = call.header(b"origin"), call.header(b"host")
+        browser.refuse_foreign(origin, call.header(b"sec-fetch-site"), host, self._context.public_url)
+
+
+def _bearer(call: Call) -> str | None:
+    header = call.header(b"authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise ServiceError(401, "INVALID_API_KEY", NOBODY)
+    return token.strip()
+
+
+def _named(call: Call) -> str | None:
+    """The environment that X-Environment names."""
+    return (call.header(b"x-environment") or "").strip().lower() or None
+
+
+def _need_csrf_header(call: Call) -> None:
+    if call.header(b"x-pacspace-csrf") != "1":
+        message = "a write with a session's cookie needs the header X-Pacspace-CSRF: 1, which a page of another site can't send"
+        raise ServiceError(403, "FORBIDDEN", message)

@@ -1,0 +1,116 @@
+"""Log-in and log-out of the dashboard, who is logged in, and passwords."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..service import browser, people, sessions, workspaces
+from ..service.context import Caller, Context
+from ..service.sessions import Actor
+from . import fields
+from .fields import Table
+from .http import Call, Reply, success
+from .public import Public
+
+Given = dict[str, Any]
+
+_EMAIL = fields.text(people.MAX_EMAIL_CHARS, *fields.NO_NUL, says="In any case.").like("ada@example.com")
+_PASSWORD = fields.text(400, *fields.NO_NUL, says="10 to 200 characters.")
+_NEW_PASSWORD = _PASSWORD.like("a long enough sentence")
+_TOKEN = fields.text(200, says="Of the link.").like("0" * 43)
+_NAME = fields.text(people.MAX_NAME_CHARS, *fields.NO_NUL, says="What people are called.").like("Ada Lovelace")
+LOGIN: Table = {
+    "email": fields.required(_EMAIL),
+    "password": fields.required(fields.text(400, *fields.NO_NUL).like("a long enough sentence")),
+}
+REGISTER: Table = {
+    "email": fields.required(_EMAIL),
+    "password": fields.required(_NEW_PASSWORD),
+    "name": _NAME,
+    "firstName": _NAME.meaning("With lastName, instead of name.").like("Ada"),
+    "lastName": _NAME.meaning("With firstName, instead of name.").like("Lovelace"),
+    "organization": fields.text(people.MAX_NAME_CHARS, *fields.NO_NUL, says="The workspace's name.").like("Analytical"),
+    "companyName": fields.text(people.MAX_NAME_CHARS, *fields.NO_NUL, says="The same as organization."),
+}
+SETUP: Table = {
+    "token": fields.required(_TOKEN),
+    "email": fields.required(_EMAIL),
+    "password": fields.required(_NEW_PASSWORD),
+    "name": _NAME,
+}
+SET_PASSWORD: Table = {"token": fields.required(_TOKEN), "password": fields.required(_NEW_PASSWORD)}
+PASSWORD: Table = {
+    "currentPassword": fields.required(fields.text(400, *fields.NO_NUL).like("the sentence until now")),
+    "newPassword": fields.required(_NEW_PASSWORD),
+}
+PREFERENCES: Table = {
+    "preferredEnvironment": fields.choice(*sessions.ENVIRONMENTS, says="What this session looks at from now on."),
+    "workspaceId": fields.text(64, *fields.NO_NUL, says="Another workspace of yours."),
+}
+
+
+async def login(public: Public, call: Call, given: Given) -> Reply:
+    """Log in: a session's token for `Authorization: Bearer`, and the same in a cookie."""
+    old = browser.token_in(call.header(b"cookie"))
+    token, actor = await sessions.log_in(public.context, call.address, given["email"], given["password"], old)
+    return await _logged_in(public.context, call, token, actor)
+
+
+async def register(public: Public, call: Call, given: Given) -> Reply:
+    """Make a workspace of one's own, with its owner. Off unless the operator has switched `registration` on."""
+    name = given.get("name") or " ".join(filter(None, (given.get("firstName"), given.get("lastName"))))
+    company = given.get("organization") or given.get("companyName") or f"Workspace of {name or given['email']}"
+    made = await workspaces.register(public.context, given["email"], name, company, given["password"])
+    return await _logged_in(public.context, call, *made, 201)
+
+
+async def set_up(public: Public, call: Call, given: Given) -> Reply:
+    """Make the first owner, with the token of the link that the server prints on its start while there is no user."""
+    asked = given["token"], given["email"], given.get("name", ""), given["password"]
+    return await _logged_in(public.context, call, *await sessions.set_up(public.context, *asked), 201)
+
+
+async def set_password(public: Public, call: Call, given: Given) -> Reply:
+    """Set a password with the token of a link that an owner made. The link is good once."""
+    made = await sessions.set_password(public.context, given["token"], given["password"])
+    return await _logged_in(public.context, call, *made)
+
+
+async def logout(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """End this session."""
+    assert call.actor is not None
+    await sessions.log_out(context, call.actor)
+    return success({"loggedOut": True}, headers={"Set-Cookie": browser.clear_cookie(context.public_url)})
+
+
+async def me(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Who is logged in, in which workspace, with which role."""
+    assert call.actor is not None
+    return success(await _view(context, call.actor))
+
+
+async def password(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Change one's password. Every session of the user ends; the answer has the token of a new one."""
+    assert call.actor is not None
+    asked = given["currentPassword"], given["newPassword"]
+    made = await sessions.change_password(context, call.address, call.actor, *asked)
+    return await _logged_in(context, call, *made)
+
+
+async def preferences(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Which environment, and of which workspace, this session looks at where a request does not say it."""
+    assert call.actor is not None
+    chosen = given.get("preferredEnvironment"), given.get("workspaceId")
+    return success(await _view(context, await sessions.prefer(context, call.actor, *chosen)))
+
+
+async def _view(context: Context, actor: Actor) -> dict[str, Any]:
+    mine = await context.look(lambda snapshot: snapshot.memberships(actor.user_id))
+    return sessions.actor_view(actor, mine)
+
+
+async def _logged_in(context: Context, call: Call, token: str, actor: Actor, status: int = 200) -> Reply:
+    view = await _view(context, actor)
+    user = {name: view[name] for name in ("id", "email", "name", "role", "isVerified", "tenantId")}
+    headers = {"Set-Cookie": browser.set_cookie(token, context.public_url), "Cache-Control": "no-store"}
+    return success(view | {"user": user, "token": token, "accessToken": token}, status, headers)

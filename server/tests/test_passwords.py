@@ -1,0 +1,43 @@
+"""Passwords, CSRF tokens and the session's cookie."""
+
+from __future__ import annotations
+
+import pytest
+from argon2 import extract_parameters
+
+from pacspace_server.service import passwords, sessions
+from pacspace_server.service.browser import set_cookie, token_in
+from pacspace_server.service.errors import ServiceError
+
+
+def test_a_log_in_costs_the_same_for_nobody() -> None:
+    """An e-mail that nobody has is checked against a hash with the same parameters, and never fits."""
+    real = passwords.hash_password("a long enough sentence")
+    assert extract_parameters(passwords._NOBODY) == extract_parameters(real)
+    assert passwords.is_password("a long enough sentence", real)
+    assert not passwords.is_password("a long enough sentencE", real)
+    assert not passwords.is_password("", None) and not passwords.is_password("x", "no hash")
+
+
+def test_a_password_is_one_however_it_was_typed() -> None:
+    """Composed and decomposed letters are the same password; short and endless ones are refused."""
+    assert passwords.is_password("e\u0301ducation sentimentale", passwords.hash_password("\u00e9ducation sentimentale"))
+    for text in ("short", "x" * 201):
+        with pytest.raises(ServiceError):
+            passwords.check_password(text)
+
+
+def test_a_csrf_token_belongs_to_a_session() -> None:
+    """It is another one for each session, and tells nothing of it."""
+    token = sessions.csrf_token("pss_a")
+    assert sessions.is_csrf_token("pss_a", token)
+    assert not sessions.is_csrf_token("pss_b", token) and not sessions.is_csrf_token("pss_a", "é")
+    assert "pss_a" not in token
+
+
+def test_a_cookie_is_found_again() -> None:
+    """What is set is what is read, behind https it is Secure, and nonsense is no cookie."""
+    assert token_in("a=b; " + set_cookie("pss_x", "http://h").partition(";")[0] + "; c=d") == "pss_x"
+    assert "; Secure" in set_cookie("pss_x", "https://h") and "; Secure" not in set_cookie("pss_x", "http://h")
+    for header in (None, "", "pacspace_session=", "=;=;\x00", "pacspace_session"):
+        assert token_in(header) is None

@@ -1,0 +1,259 @@
+"""Users, sessions, links and the audit trail, on both engines."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+from book import Book
+from engines import BOTH
+
+from pacspace_server.service import audit, people, sessions
+from pacspace_server.service.context import Caller
+from pacspace_server.service.errors import ServiceError
+from pacspace_server.service.workspaces import add_workspace
+from pacspace_server.storage.people import AuditFilter, User
+from pacspace_server.storage.protocols import Snapshot, Unit
+
+pytestmark = BOTH
+T = TypeVar("T")
+HASH = "$argon2id$no-password"
+
+
+def own(book: Book) -> Caller:
+    return people.command_caller(book.workspace)
+
+
+def member(book: Book, email: str, role: str = "owner", caller: Caller | None = None) -> User:
+    asked = people.NewUser(email, "", role, HASH)
+    return book.storage.write(lambda unit: people.add_member(unit, caller or own(book), asked))
+
+
+def logged_in(book: Book, user: User) -> str:
+    return book.storage.write(lambda unit: sessions.begin(unit, user))[0]
+
+
+def look(book: Book, work: Callable[[Snapshot], T]) -> T:
+    with book.storage.snapshot() as snapshot:
+        return work(snapshot)
+
+
+def refusal(book: Book, work: Callable[[Unit], Any]) -> tuple[int, str | None]:
+    with pytest.raises(ServiceError) as raised:
+        book.storage.write(work)
+    return raised.value.status, raised.value.code
+
+
+def trail(book: Book, **wanted: str) -> list[tuple[str, str]]:
+    found = look(book, lambda s: audit.list_audit(s, book.workspace, 100, AuditFilter(**wanted)))
+    return [(entry["action"], entry["subject"]) for entry in found["entries"]]
+
+
+def test_a_workspace_comes_with_the_record(book: Book) -> None:
+    """A new record has one workspace, the one of its two environments, and nobody in it."""
+    (workspace,) = look(book, lambda s: s.workspaces())
+    assert workspace == look(book, lambda s: s.workspace(book.workspace))
+    assert {e.workspace_id for e in look(book, lambda s: s.environments())} == {workspace.id}
+    assert not look(book, lambda s: s.has_users())
+
+
+def test_an_email_is_one_user_in_any_case(book: Book) -> None:
+    """Nobody else gets an e-mail that somebody has, however it is written, and log-in finds it in any case."""
+    user = member(book, "Ada@Example.com")
+    assert refusal(
+        book, lambda unit: people.add_member(unit, own(book), people.NewUser("ADA@example.COM", "", "viewer", None))
+    ) == (409, "EMAIL_TAKEN")
+    assert look(book, lambda s: s.user_by_email("aDA@example.com")) == user
+    assert look(book, lambda s: s.members(book.workspace)) == [(user, "owner")]
+
+
+def test_a_session_speaks_for_its_user(book: Book) -> None:
+    """The token names user, workspace, role and environment; a role that changes counts at once; another token is nobody's."""
+    user = member(book, "ada@example.com")
+    member(book, "grace@example.com")
+    token = logged_in(book, user)
+    actor = look(book, lambda s: sessions.find_actor(s, token))
+    assert actor is not None
+    assert (actor.email, actor.workspace_id, actor.role, actor.environment) == (
+        "ada@example.com", book.workspace, "owner", "sandbox",
+    )  # fmt: skip
+    assert actor.caller.actor == "user:ada@example.com" and actor.caller.environment_id == actor.environment_id
+    book.storage.write(lambda unit: people.change_role(unit, own(book), user.id, "viewer"))
+    now = look(book, lambda s: sessions.find_actor(s, token, "production"))
+    assert now is not None and (now.role, now.environment, now.caller.scopes) == ("viewer", "production", ("read",))
+    assert now.environment_id != actor.environment_id
+    for other in (None, "", "pss_", token[:-1], token + "A", token.upper(), token.removeprefix("pss_")):
+        assert look(book, lambda s, other=other: sessions.find_actor(s, other)) is None
+
+
+@pytest.mark.parametrize(
+    ("created", "seen", "lives"),
+    [
+        (0, 0, True), (sessions.IDLE_US - 60_000_000, sessions.IDLE_US - 60_000_000, True),
+        (sessions.IDLE_US, sessions.IDLE_US, False), (sessions.LONGEST_US - 60_000_000, 0, True), (sessions.LONGEST_US, 0, False),
+    ],
+)  # fmt: skip
+def test_a_session_ends_by_itself(book: Book, created: int, seen: int, lives: bool) -> None:
+    """12 hours after it was last seen, 30 days after it began."""
+    token = logged_in(book, member(book, "ada@example.com"))
+    now = people.wall_clock()
+
+    def age(unit: Unit) -> None:
+        session = unit.session(people.token_hash(token))
+        assert session is not None
+        unit.end_session(session.token_hash)
+        session.created_at, session.last_seen_at = now - created, now - seen
+        unit.add_session(session)
+
+    book.storage.write(age)
+    assert (look(book, lambda s: sessions.find_actor(s, token)) is not None) == lives
+    logged_in(book, look(book, lambda s: s.members(book.workspace))[0][0])
+    assert (look(book, lambda s: s.session(people.token_hash(token))) is not None) == lives, "the next log-in tidies up"
+
+
+def test_a_new_log_in_replaces_the_browsers_session(book: Book) -> None:
+    """The token is another one than the browser had before, and the one before is good for nothing any more."""
+    user = member(book, "ada@example.com")
+    old = logged_in(book, user)
+    new, _ = book.storage.write(lambda unit: sessions.begin(unit, user, old))
+    assert new != old
+    assert look(book, lambda s: sessions.find_actor(s, old)) is None
+    assert look(book, lambda s: sessions.find_actor(s, new)) is not None
+
+
+def test_another_password_ends_all_sessions(book: Book) -> None:
+    """Of that user; others stay logged in."""
+    ada, grace = member(book, "ada@example.com"), member(book, "grace@example.com")
+    mine, other = [logged_in(book, ada) for _ in range(2)], logged_in(book, grace)
+    book.storage.write(lambda unit: people.set_password(unit, own(book), ada, "$argon2id$another"))
+    assert [look(book, lambda s, t=token: sessions.find_actor(s, t)) for token in mine] == [None, None]
+    assert look(book, lambda s: sessions.find_actor(s, other)) is not None
+
+
+def test_a_disabled_user_is_out_at_once(book: Book) -> None:
+    """The sessions end; when the user is enabled again they don't come back."""
+    ada, grace = member(book, "ada@example.com"), member(book, "grace@example.com")
+    token = logged_in(book, grace)
+    book.storage.write(lambda unit: people.set_disabled(unit, own(book), grace.id, True))
+    assert look(book, lambda s: sessions.find_actor(s, token)) is None
+    book.storage.write(lambda unit: people.set_disabled(unit, own(book), grace.id, False))
+    assert look(book, lambda s: sessions.find_actor(s, token)) is None
+    assert trail(book, subject=grace.id)[:2] == [("user.enable", grace.id), ("user.disable", grace.id)]
+    assert ada.disabled_at is None
+
+
+def test_the_last_owner_stays(book: Book) -> None:
+    """Whoever would leave a workspace without an owner who can log in is refused, also by two at once."""
+    ada, grace = member(book, "ada@example.com"), member(book, "grace@example.com", "admin")
+    invited = people.NewUser("invited@example.com", "", "owner", None)
+    book.storage.write(lambda unit: people.add_member(unit, own(book), invited))
+    for work in (
+        lambda unit: people.change_role(unit, own(book), ada.id, "admin"),
+        lambda unit: people.set_disabled(unit, own(book), ada.id, True),
+    ):
+        assert refusal(book, work) == (409, "LAST_OWNER")
+    book.storage.write(lambda unit: people.change_role(unit, own(book), grace.id, "owner"))
+
+    def resign(user: User) -> bool:
+        try:
+            book.storage.write(lambda unit: people.change_role(unit, own(book), user.id, "viewer"))
+        except ServiceError as error:
+            return error.code != "LAST_OWNER"
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(resign, (ada, grace))) == [False, True]
+
+
+def test_a_user_of_another_workspace_is_none(book: Book) -> None:
+    """Nobody changes the users of a workspace but its own."""
+    ada = member(book, "ada@example.com")
+    other = book.storage.write(lambda unit: add_workspace(unit, book.signer, "Other"))
+    member(book, "grace@example.com")
+    foreign = people.command_caller(other.id)
+    for work in (
+        lambda unit: people.change_role(unit, foreign, ada.id, "viewer"),
+        lambda unit: people.set_disabled(unit, foreign, ada.id, True),
+    ):
+        assert refusal(book, work) == (404, "NOT_FOUND")
+    assert trail(book, action="user.role") == []
+
+
+def test_a_link_is_good_once(book: Book) -> None:
+    """The first owner is made by the newest set-up link, once, and not when there is a user already."""
+    asked = people.NewUser("ada@example.com", "Ada", "viewer", HASH)
+    old = book.storage.write(lambda unit: people.make_link(unit, "setup", None))
+    token = book.storage.write(lambda unit: people.make_link(unit, "setup", None))
+    for wrong in (old, token + "A", ""):
+        assert refusal(book, lambda unit, t=wrong: people.first_owner(unit, t, asked)) == (404, "NOT_FOUND")
+    user = book.storage.write(lambda unit: people.first_owner(unit, token, asked))
+    assert look(book, lambda s: s.members(book.workspace)) == [(user, "owner")]
+    assert refusal(book, lambda unit: people.first_owner(unit, token, asked)) == (404, "NOT_FOUND")
+    late = book.storage.write(lambda unit: people.make_link(unit, "setup", None))
+    assert refusal(book, lambda unit: people.first_owner(unit, late, asked)) == (404, "NOT_FOUND")
+
+
+def test_a_password_link_is_its_users(book: Book) -> None:
+    """It sets the password of the user it was made for; it is no set-up link, and not good after any other change."""
+    ada = member(book, "ada@example.com")
+    token = book.storage.write(lambda unit: people.make_link(unit, "password", ada.id))
+    asked = people.NewUser("eve@example.com", "", "owner", HASH)
+    assert refusal(book, lambda unit: people.first_owner(unit, token, asked)) == (404, "NOT_FOUND")
+    changed = book.storage.write(lambda unit: people.password_by_link(unit, token, "$argon2id$new"))
+    assert (changed.id, changed.password_hash) == (ada.id, "$argon2id$new")
+    assert refusal(book, lambda unit: people.password_by_link(unit, token, HASH)) == (404, "NOT_FOUND")
+    token = book.storage.write(lambda unit: people.make_link(unit, "password", ada.id))
+    book.storage.write(lambda unit: people.set_password(unit, own(book), ada, HASH))
+    assert refusal(book, lambda unit: people.password_by_link(unit, token, HASH)) == (404, "NOT_FOUND")
+
+
+def test_the_audit_trail_is_read_page_by_page(book: Book) -> None:
+    """Newest first, each entry once, of one workspace, filtered by who, what and whom."""
+    for number in range(7):
+        member(book, f"user{number}@example.com")
+    seen: list[str] = []
+    cursor = None
+    while True:
+        wanted = AuditFilter(before=cursor, action="user.create")
+        page = look(book, lambda s, w=wanted: audit.list_audit(s, book.workspace, 3, w))
+        seen += [entry["details"]["email"] for entry in page["entries"]]
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+    assert seen == [f"user{number}@example.com" for number in reversed(range(7))]
+    assert trail(book, actor="user:nobody") == []
+    assert look(book, lambda s: audit.list_audit(s, "wsp_other", 10, AuditFilter()))["entries"] == []
+
+
+def test_the_audit_trail_is_only_ever_added_to(book: Book) -> None:
+    """Neither engine lets the server change or remove an entry."""
+    member(book, "ada@example.com")
+    for statement in ("UPDATE audit_entry SET actor = 'me'", "DELETE FROM audit_entry"):
+        if hasattr(book, "path") and book.path.exists():
+            with closing(sqlite3.connect(book.path)) as connection:
+                with pytest.raises(sqlite3.IntegrityError, match="only ever added to"):
+                    connection.execute(statement)
+        else:
+            with psycopg.connect(book.engine.url) as connection:  # type: ignore[attr-defined]
+                connection.execute("SET search_path = pacspace")
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(statement)
+    assert len(trail(book)) == 1
+
+
+def test_nothing_secret_is_stored(book: Book, tmp_path: Path) -> None:
+    """Of sessions and links the record has hashes only."""
+    ada = member(book, "ada@example.com")
+    tokens = [logged_in(book, ada), book.storage.write(lambda unit: people.make_link(unit, "password", ada.id))]
+    rows = [
+        str(book.engine.sql(f"SELECT * FROM {table}"))
+        for table in ("session", "one_time_link", "audit_entry", "user_account")
+    ]
+    for token in tokens:
+        assert all(token not in row for row in rows)
