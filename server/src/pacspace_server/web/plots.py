@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 TOP, BOTTOM = 9.0, 98.0  # between which values lie
 BAR = 0.7  # of the room that each has
+MAX_SCALE_CHARS = 16
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Plot:
     bars: list[Bar]
     lines: list[Line]
     rows: list[tuple[str, str]]
+
+    @property
+    def scale_chars(self) -> int:
+        """How much room the words at the grid need; beyond a bound they stand where there is none."""
+        return min(max(len(line.text) for line in self.grid), MAX_SCALE_CHARS)
 
 
 def bars(names: Sequence[str], values: Sequence[int], said: Callable[[int], str]) -> Plot:

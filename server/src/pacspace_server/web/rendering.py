@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import jinja2
 
 from .page import CONTENT_POLICY, Page
-from .words import amount_of, breakable, coded, count, exact, moment_of, month_text, segments, wrapped
+from .words import amount_of, breakable, coded, count, exact, moment_of, month_text, places, segments, wrapped
 
 TYPES = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml", "js": "text/javascript; charset=utf-8"}
 ASSETS = ("pacspace.css", "docs.css", "dashboard.css", "mark.svg", "dashboard.js", "htmx.min.js")
@@ -34,7 +34,7 @@ class Renderer:
         self._templates.globals |= {"asset": self._urls.__getitem__, "link": self.link}
         self._templates.filters |= {
             "breakable": breakable, "count": count, "coded": coded, "segments": segments, "wrapped": wrapped,
-            "amount": amount_of, "exact": exact, "moment": moment_of, "month": month_text,
+            "amount": amount_of, "exact": exact, "moment": moment_of, "month": month_text, "places": places,
         }  # fmt: skip
 
     def _add(self, name: str, body: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -17,6 +18,7 @@ MONTHS = (
 )  # fmt: skip
 GROUP = 8  # characters of a hash between two places where a line may break
 MINUS = "\u2212"
+DIGIT_SPACE, POINT_SPACE = "\u2007", "\u2008"
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,18 @@ def exact(number: Raw) -> str:
     return bytes(number).decode("ascii")
 
 
-def amount_of(number: Raw) -> str:
-    """The same for people: thousands separators, a true minus sign."""
-    return amount(units(exact(number)))
+def amount_of(number: Raw, places: int = 0) -> str:
+    """The same for people: thousands separators, a true minus sign. In a column whose longest fraction has so many places,
+    room is left for those that are not there, so that the points stand in one line."""
+    text = amount(units(exact(number)))
+    fraction = text.partition(".")[2]
+    point = POINT_SPACE if places and not fraction else ""
+    return text + point + DIGIT_SPACE * (places - len(fraction))
+
+
+def places(numbers: Iterable[Raw]) -> int:
+    """How many digits the longest fraction of a column has."""
+    return max((len(exact(number).partition(".")[2]) for number in numbers), default=0)
 
 
 def count(number: int) -> str:
