@@ -29,20 +29,41 @@ async def set_up(desk: Desk, request: Request) -> Page:
     return desk.page(request, "setup.html", status, form=problems, token=token, is_good=is_good)
 
 
-async def set_password(desk: Desk, request: Request) -> Page:
-    """A password by a link that an owner made, which is good once."""
-    form, is_post = request.form, request.call.scope["method"] == "POST"
-    token = form.one("token") if is_post else request.query.get("token", "")
+async def password(desk: Desk, request: Request) -> Page:
+    """A password by a link that an owner made, which is good once; without one, another password of one's own."""
+    is_post = request.call.scope["method"] == "POST"
+    token = request.form.one("token") if is_post else request.query.get("token", "")
+    if token:
+        return await _set_password(desk, request, token, is_post)
+    if request.someone is None:
+        return desk.go("/app/login", next="/app/password")
+    return await _change_password(desk, request, is_post)
+
+
+async def _set_password(desk: Desk, request: Request, token: str, is_post: bool) -> Page:
     problems = Filled()
     if is_post:
         try:
-            made = await sessions.set_password(desk.context, token, form.raw("password"))
+            made = await sessions.set_password(desk.context, token, request.form.raw("password"))
             return _enter(desk, made[0], "/app")
         except ServiceError as error:
-            problems = filled(form, error)
+            problems = filled(request.form, error)
     is_good = await _is_good(desk, "password", token)
     status = 200 if is_good and not problems.problems else 400 if is_good else 404
     return desk.page(request, "set_password.html", status, form=problems, token=token, is_good=is_good)
+
+
+async def _change_password(desk: Desk, request: Request, is_post: bool) -> Page:
+    """Every other session ends."""
+    form, problems = request.form, Filled()
+    if is_post:
+        asked = request.actor, form.raw("currentPassword"), form.raw("newPassword")
+        try:
+            made = await sessions.change_password(desk.context, request.call.address, *asked)
+            return _enter(desk, made[0], "/app")
+        except ServiceError as error:
+            problems = filled(form, error)
+    return desk.page(request, "password.html", 400 if problems.problems else 200, form=problems)
 
 
 async def _is_good(desk: Desk, purpose: str, token: str) -> bool:
@@ -89,19 +110,6 @@ async def log_out(desk: Desk, request: Request) -> Page:
     return page
 
 
-async def change_password(desk: Desk, request: Request) -> Page:
-    """One's own password; every other session ends."""
-    form, problems = request.form, Filled()
-    if request.call.scope["method"] == "POST":
-        asked = request.actor, form.raw("currentPassword"), form.raw("newPassword")
-        try:
-            made = await sessions.change_password(desk.context, request.call.address, *asked)
-            return _enter(desk, made[0], "/app")
-        except ServiceError as error:
-            problems = filled(form, error)
-    return desk.page(request, "password.html", 400 if problems.problems else 200, form=problems)
-
-
 async def switch(desk: Desk, request: Request) -> Page:
     """The other environment. What was looked at there has other ids, so its list comes first."""
     side = request.form.one("side")
@@ -110,3 +118,7 @@ async def switch(desk: Desk, request: Request) -> Page:
     await sessions.prefer(desk.context, request.actor, side, None)
     back = local_path(request.form.one("back"))
     return desk.go("/".join(back.split("/")[:3]))
+
+
+async def nowhere(desk: Desk, request: Request) -> Page:
+    raise ServiceError(404, "NOT_FOUND", f"there is no page {request.path[:200]}")

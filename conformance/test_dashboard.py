@@ -1,0 +1,253 @@
+"""The dashboard as a person without JavaScript goes through it, on a real server."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+import pytest
+
+from .browsing import PASSWORD, Browser
+from .server import COMMAND, Server
+
+NOW = "2026-02-17T12:00:00Z"
+MINUS = "\u2212"
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that was set up, with a customer, two months of records, and an owner, an admin and a viewer."""
+    server = Server(tmp_path_factory.mktemp("office")).start("--sandbox-clock", NOW)
+    assert server.setup_url
+    Browser(server.url).set_up(server.setup_url)
+    for email, role in (("grace@example.com", "admin"), ("mary@example.com", "viewer")):
+        add_user(server, email, role)
+    fill(server, "cust_globex")
+    yield server
+    server.close()
+
+
+def add_user(server: Server, email: str, role: str) -> None:
+    command = [*COMMAND, "admin", "create", "--email", email, "--role", role, "--database", server.database]
+    done = subprocess.run(command, input=PASSWORD + "\n", text=True, capture_output=True, cwd=server.folder, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def fill(server: Server, customer: str) -> None:
+    """Five records in January, two in February."""
+    days = ("2026-01-05", "2026-01-05", "2026-01-20", "2026-01-31", "2026-01-31", "2026-02-01", "2026-02-10")
+    for number, day in enumerate(days, 1):
+        amount = Decimal(-100 * number) - Decimal("0.25")
+        server.client.emit(
+            customer, amount, "compute_minutes", referenceId=f"{customer}_{number}", occurredAt=f"{day}T08:00:00Z"
+        )
+
+
+@pytest.fixture
+def ada(office: Server) -> Browser:
+    return Browser(office.url).log_in("ada@example.com")
+
+
+def test_the_setup_link_works_once(start_server: Callable[..., Server]) -> None:
+    """The link that `serve` prints makes the owner, who is in at once; afterwards it is good for nobody, and no new one is
+    printed. A password that is too short is said at its field, and nothing is made."""
+    server = start_server()
+    link = server.setup_url
+    assert link
+    browser = Browser(server.url).open("/app")
+    assert browser.place.endswith("/app/login?next=%2Fapp")
+    browser.open(link).press("Make the owner", email="ada@example.com", password="short")
+    assert browser.status == 400 and "Password must have 10 to 200 characters" in browser.text
+    browser.press("Make the owner", email="ada@example.com", name="Ada", password=PASSWORD)
+    assert browser.place == f"{server.url}/app" and "Record the first amount" in browser.text
+    assert server.url + "/api/v1/balance/delta" in browser.text
+    other = Browser(server.url).open(link)
+    assert other.status == 404 and "not good any more" in other.text
+    assert server.restart().setup_url is None
+
+
+def test_log_in_goes_on_to_the_page_that_was_asked_for(office: Server) -> None:
+    """A stranger who follows a link logs in and is on that page; a wrong password says so and no more; after logging out
+    the session is no use; another site's address is never gone on to."""
+    browser = Browser(office.url).open("/app/customers/cust_globex?period=2026-01")
+    assert "Log in" in browser.text and browser.status == 200
+    wrong = browser.press("Log in", email="ada@example.com", password="not the password")
+    assert wrong.status == 401 and "don’t go together" in wrong.text
+    browser.press("Log in", email="ADA@example.com", password=PASSWORD)
+    assert browser.place.endswith("/app/customers/cust_globex?period=2026-01") and "January 2026" in browser.text
+    cookie = browser.session.cookies.get("pacspace_session")
+    browser.press("Log out")
+    stolen = Browser(office.url)
+    stolen.session.cookies.set("pacspace_session", cookie or "")
+    assert stolen.open("/app").place.endswith("/app/login?next=%2Fapp")
+    for evil in ("https://evil.example", "//evil.example", "/app//evil", "/\\evil.example", "javascript:alert(1)", "/apple"):
+        assert Browser(office.url).open("/app/login?next=" + evil).press(
+            "Log in", email="ada@example.com", password=PASSWORD
+        ).place == f"{office.url}/app"  # fmt: skip
+
+
+def test_the_overview_shows_the_running_month(ada: Browser) -> None:
+    """The first page has the running month's exact total, its records, customers, each day in the plot and its table, and
+    says how far everything is verified."""
+    text = ada.open("/app").text
+    assert f"Recorded in February 2026 {MINUS}1,300.5" in text
+    assert "Records 2 this month" in text and "Customers 1" in text
+    assert "2026-02-01 1 2026-02-02 0" in text and "2026-02-17 0" in text
+    assert ada.page.count('<rect class="mark"') == 2
+    assert "It records, the integrator keeps up, and the log is signed." in text
+
+
+def test_a_part_is_only_the_part(ada: Browser, office: Server) -> None:
+    """What the script fetches anew is the same part of the page, without the frame."""
+    part = ada.session.get(f"{office.url}/app", headers={"HX-Request": "true"})
+    assert part.status_code == 200 and part.text.startswith('\n<div id="figures"') or part.text.startswith('<div id="figures"')
+    assert "<html" not in part.text and "Recorded in February 2026" in part.text
+
+
+def test_a_customer_page_adds_up(ada: Browser) -> None:
+    """A customer's page has each month with its state and exact total, the running total at each day's end, and the records
+    of the month that is picked; a reference is found exactly, in whatever month it is."""
+    text = ada.open("/app/customers/cust_globex?period=2026-01").text
+    assert f"Recorded {MINUS}1,501.25 Records 5 Brought forward 0 All time {MINUS}2,801.75" in text
+    assert f"2026-01-05 {MINUS}300.5 2026-01-06 {MINUS}300.5" in text and f"2026-01-31 {MINUS}1,501.25" in text
+    assert "January 2026 is over. All 5 records are verified. January 2026 is not locked yet." in text.replace("✓", "")
+    found = ada.press("Show", reference="cust_globex_7").text
+    assert "It is in February 2026." in found and f"{MINUS}700.25" in found and "cust_globex_6" not in found
+    nothing = ada.open("/app/customers/cust_globex?reference=cust_globex_").text
+    assert "No record of this customer has exactly the reference" in nothing
+
+
+def test_a_list_goes_on_after_its_last_row(office: Server, ada: Browser) -> None:
+    """Customers and records come in pages that neither repeat nor leave out, in every order, while more are made."""
+    names = [f"cust_many{number:02d}" for number in range(60)]
+    office.client.batch([{"customerId": name, "delta": -1, "reason": "x", "occurredAt": NOW} for name in names])
+    for sort in ("id", "name", "recent"):
+        seen: list[str] = []
+        ada.open(f"/app/customers?sort={sort}&search=cust_many")
+        while True:
+            seen += re.findall(r'<th scope="row"><a href="/app/customers/([^"]+)"', ada.page)
+            following = re.search(r'class="next" href="([^"]+)"', ada.page)
+            if not following:
+                break
+            ada.open(following[1].replace("&amp;", "&"))
+        assert sorted(seen) == names and len(seen) == 60, sort
+    office.client.batch([{"customerId": "cust_long", "delta": n, "reason": f"r{n}", "occurredAt": NOW} for n in range(1, 61)])
+    ada.open("/app/customers/cust_long")
+    shown: list[str] = []
+    while True:
+        shown += re.findall(r'What for">(r\d+)', ada.page)
+        following = re.search(r'class="next" href="([^"]+)"', ada.page)
+        if not following:
+            break
+        ada.open(following[1].replace("&amp;", "&"))
+    assert shown == [f"r{number}" for number in range(60, 0, -1)]
+
+
+def test_a_correction_is_looked_at_before_it_is_recorded(office: Server, ada: Browser) -> None:
+    """A correction is typed, shown, confirmed, and then a record of its own that names the one it corrects; pressing the
+    button twice records it once, and what is typed wrong is said at its field."""
+    fill(office, "cust_fix")
+    record = office.client.all_deltas("cust_fix", period="2026-01")[0]
+    page = f"/app/customers/cust_fix/correct?record={record['recordId']}"
+    ada.open(page).press("Look at it first", delta="1.0000000001", reason=" ")
+    assert ada.status == 400 and "more than 9 digits after the point" in ada.text and "What for must have 1 to 500" in ada.text
+    ada.press("Look at it first", delta="1,000.5", reason="Overcounted <b>twice</b>", referenceId="fix-1")
+    assert "Record this correction?" in ada.text and "1,000.5" in ada.text
+    before = len(office.client.all_deltas("cust_fix"))
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', ada.page))
+    ada.press("Record the correction")
+    assert "Recorded 1,000.5 in February 2026, as a correction." in ada.text
+    made = office.client.all_deltas("cust_fix")
+    assert len(made) == before + 1 and made[-1]["adjusts"] == {"recordId": record["recordId"]}
+    assert (made[-1]["delta"], made[-1]["reason"]) == (Decimal("1000.5"), "Overcounted <b>twice</b>")
+    again = ada.session.post(
+        f"{office.url}/app/customers/cust_fix/correct",
+        data={k: v.replace("&lt;", "<").replace("&gt;", ">") for k, v in fields.items()} | {"confirmed": "yes", "delta": "1,000.5"},
+    )
+    assert again.status_code == 200 and len(office.client.all_deltas("cust_fix")) == before + 1
+    assert "Overcounted &lt;b&gt;twice&lt;/b&gt;" in again.text
+    stranger = ada.open(f"/app/customers/cust_globex/correct?record={record['recordId']}")
+    assert stranger.status == 404
+
+
+def test_a_month_is_locked_once_it_is_typed(office: Server, ada: Browser) -> None:
+    """Locking a customer's month shows what it will hold, wants the month typed, can't be done by a slip, and then the page
+    has the proof root, which is the API's, and the receipt."""
+    fill(office, "cust_lock")
+    ada.open("/app/customers/cust_lock/lock?period=2026-01")
+    assert f"Recorded {MINUS}1,501.25" in ada.text and "can’t be undone" in ada.text
+    ada.press("Lock January 2026 for good", typed="2026-02", invoiceReference="INV-7")
+    assert ada.status == 400 and "must be 2026-01" in ada.text
+    assert office.client.derive("cust_lock").data["latestCheckpoint"] is None
+    ada.press("Lock January 2026 for good", typed="2026-01", invoiceReference="INV-7")
+    assert "January 2026 is locked." in ada.text and "INV-7" in ada.text
+    receipt = office.client.receipt("cust_lock", period="2026-01").data
+    assert receipt["locked"] and receipt["invoiceReference"] == "INV-7" and receipt["proofRoot"] in ada.text
+    again = ada.open("/app/customers/cust_lock/lock?period=2026-01")
+    assert "It is locked already" in again.text
+    document = ada.open(f"/app/receipts/{receipt['receiptId']}")
+    assert document.status == 200 and document.place == f"{office.url}/receipt/{receipt['receiptId']}"
+    assert "INV-7" in ada.open("/app/customers/cust_lock/receipts").text
+
+
+def test_comparing_names_the_entries(office: Server, ada: Browser) -> None:
+    """With the other side's list, pasted or as a file, the page names exactly the entries that differ, both ways, and those
+    that are twice in it; a line that can't be read is named by its number."""
+    fill(office, "cust_cmp")
+    lines = "referenceId,delta\ncust_cmp_1,-100.25\ncust_cmp_2,-200\ncust_cmp_4,-400.25\ncust_cmp_4,-400.25\nother,-1\ncust_cmp_5,-500.25\n"
+    for how in ("pasted", "file"):
+        ada.open("/app/compare?customer=cust_cmp&period=2026-01")
+        if how == "pasted":
+            ada.press("Compare", lines=lines)
+        else:
+            ada.press("Compare", files={"file": ("list.csv", lines.encode(), "text/csv")})
+        text = ada.text
+        assert "The two differ" in text and ada.status == 200
+        assert f"With other amounts: 1" in text and f"cust_cmp_2 {MINUS}200.25 {MINUS}200" in text
+        assert "Not in their list: 1" in text and "Not in the record: 1" in text and "Twice in their list: 1" in text
+        assert "line 5: cust_cmp_4" in text
+    ada.open("/app/compare").press("Compare", customerId="cust_cmp", period="2026-01", total=f"{MINUS}1,501.25")
+    assert "Both sides agree" in ada.text
+    ada.press("Compare", lines="referenceId,delta\na,b", total="")
+    assert ada.status == 400 and "line 2" in ada.text and "a,b" in ada.page
+    ada.press("Compare", customerId="nobody", lines="referenceId,delta\na,1")
+    assert ada.status == 400 and "Customer id is nobody’s" in ada.text.replace("'", "’")
+
+
+def test_environments_are_apart(office: Server, ada: Browser) -> None:
+    """In production there is nothing of the sandbox and no SANDBOX; a page that was opened before the switch changes
+    nothing afterwards."""
+    stale = Browser(office.url)
+    stale.session.cookies.update(ada.session.cookies)
+    stale.open("/app/customers/new")
+    ada.open("/app/customers").press("Production")
+    assert ada.place == f"{office.url}/app/customers" and "SANDBOX" not in ada.page and "No customers yet" in ada.text
+    assert ada.open("/app/customers/cust_globex").status == 404 and ada.open("/app/clock").status == 403
+    stale.press("Make the customer", displayName="Of the sandbox")
+    assert stale.status == 409 and "shows the sandbox environment" in stale.text
+    assert "No customers yet" in ada.open("/app/customers").text
+    ada.press("Sandbox")
+    assert "SANDBOX" in ada.page
+
+
+def test_the_sandbox_clock_moves_and_starts_over(start_server: Callable[..., Server]) -> None:
+    """The clock is held, moved on and let go from its page; back over records it does not go; the sandbox is emptied only
+    once its name was typed."""
+    server = start_server("--sandbox-clock", NOW)
+    assert server.setup_url
+    browser = Browser(server.url).set_up(server.setup_url)
+    fill(server, "cust_a")
+    browser.open("/app/clock").press("Hold it there", now="2026-01-01")
+    assert browser.status == 400 and "only goes forward" in browser.text
+    browser.press("Hold it there", now="yesterday")
+    assert browser.status == 400 and "is not a date or an instant" in browser.text
+    browser.press("Move on", seconds="86400")
+    assert "is held at 18 February 2026, 12:00:00 UTC" in browser.text
+    browser.press("Let real time go on")
+    assert "Runs with real time" in browser.text
+    browser.press("Empty the sandbox", typed="production")
+    assert browser.status == 400 and server.client.derive("cust_a").status == 200
+    browser.press("Empty the sandbox", typed="sandbox")
+    assert "The sandbox is empty" in browser.text and server.client.derive("cust_a").status == 404
