@@ -24,10 +24,10 @@ from pacspace_server.storage.records import ApiKey
 from pacspace_server.storage.sqlite import SqliteStorage
 
 ALL = ("read", "write", "admin")
-# What a workspace has beside its environments.
-WIDE = ("audit", "auth/me")
+# What a workspace has, beside what its environments record.
+WIDE = ("audit", "auth/me", "api-keys", "users", "workspace", "environments")
 LOG_TABLES = ("log", "closed_slot", "period_head")
-SECRET_AMOUNT = "4242.4242"
+SECRET_AMOUNT, SECRET_REASON = "4242.4242", "between the two of us"
 
 
 def make_workspaces(database: Path) -> dict[str, str]:
@@ -82,6 +82,14 @@ def make_key(storage: SqliteStorage, environment_id: int, side: str, scopes: tup
     return f"{PREFIXES[side]}{public_id}.{secret}"
 
 
+def _of_sandbox(part: Any) -> Any:
+    """Without what production has."""
+    for rows in part.values():
+        if isinstance(rows, list):
+            rows[:] = [row for row in rows if row.get("environment") not in ("production", "live")]
+    return {name: value for name, value in part.items() if name != "total"}
+
+
 @dataclass
 class Rooms:
     """The server, the keys, and what the first workspace's sandbox holds, by the name of the field that names it."""
@@ -91,6 +99,7 @@ class Rooms:
     keys: dict[str, str]
     session: requests.Session
     held: dict[str, str]
+    period: str = ""
 
     def send(
         self,
@@ -114,34 +123,47 @@ class Rooms:
         """Puts something into the first workspace's sandbox."""
         own, balance = self.keys["own"], "/api/v1/balance"
         for name in others:
-            other = {"customerId": name, "delta": 1, "reason": "secret"}
+            other = {"customerId": name, "delta": 1, "reason": SECRET_REASON}
             self.send("POST", f"{balance}/delta", own, other).raise_for_status()
         body = {
             "customerId": "cust_acme",
             "delta": float(SECRET_AMOUNT),
-            "reason": "secret",
-            "referenceId": "secret-reference",
+            "reason": SECRET_REASON,
+            "referenceId": f"reference {SECRET_REASON}",
         }
         recorded = self.send("POST", f"{balance}/delta", own, body).json()["data"]
         locked = self.send(
             "POST", f"{balance}/checkpoint", own, {"customerId": "cust_acme", "period": recorded["period"]}
         ).json()["data"]
         month = self.send("POST", f"{balance}/checkpoint", own, {"period": recorded["period"]}).json()["data"]
+        self.period = recorded["period"]
         self.held = {
             "customerId": "cust_acme", "recordId": recorded["recordId"], "receiptId": locked["checkpointId"], "jobId": month["jobId"],
-            "eventId": "evt_1", "from": locked["checkpointId"], "to": locked["checkpointId"], "startingCheckpoint": recorded["recordId"],
+            "eventId": "evt_1", "keyId": self._key(), "userId": self._user(), "from": locked["checkpointId"], "to": locked["checkpointId"], "startingCheckpoint": recorded["recordId"],
         }  # fmt: skip
+
+    def _key(self) -> str:
+        made = self.send("POST", "/dashboard/api-keys", self.keys["session of owner"], {"name": SECRET_REASON})
+        return str(made.json()["data"]["id"])
+
+    def _user(self) -> str:
+        asked = {"email": "invited@example.com", "role": "viewer"}
+        made = self.send("POST", "/dashboard/users", self.keys["session of owner"], asked)
+        return str(made.json()["data"]["id"])
 
     def state(self) -> list[Any]:
         """Everything that was recorded. What the log makes of it follows by itself, so that is left out."""
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             kept = sorted(name for name in tables if not name.startswith(LOG_TABLES))
-            return [(name, connection.execute(f"SELECT * FROM {name}").fetchall()) for name in kept]
+            rows = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in kept}
+            rows["api_key"] = [row[:-1] for row in rows["api_key"]]  # all but when it was used last
+            return list(rows.items())
 
     def own(self) -> list[Any]:
         """What the first workspace's sandbox says of itself."""
         mine = [self.send("GET", f"/dashboard/{path}", self.keys["session of owner"]).json()["data"] for path in WIDE]
+        mine = [_of_sandbox(part) for part in mine]
         paths = ("balance/derive/cust_acme?include=deltas", "balance/checkpoints", "balance/customers", "sandbox/clock")
         shown = [self.send("GET", f"/api/v1/{path}", self.keys["own"]).json()["data"] for path in paths]
         shown[-1].pop("now")

@@ -44,6 +44,7 @@ class Access:
         if len(self._callers) >= KEY_CACHE_ENTRIES:
             self._callers.clear()
         self._callers[key] = now + KEY_CACHE_S, caller
+        self._context.key_uses[caller.actor.removeprefix("key:")] = time.time_ns() // 1000
         return caller
 
     async def dashboard(self, call: Call, is_write: bool) -> Caller:

@@ -14,29 +14,29 @@ from .public import Public
 
 Given = dict[str, Any]
 
-_EMAIL = fields.text(people.MAX_EMAIL_CHARS, *fields.NO_NUL, says="In any case.").like("ada@example.com")
+EMAIL = fields.text(people.MAX_EMAIL_CHARS, *fields.NO_NUL, says="In any case.").like("ada@example.com")
 _PASSWORD = fields.text(400, *fields.NO_NUL, says="10 to 200 characters.")
 _NEW_PASSWORD = _PASSWORD.like("a long enough sentence")
 _TOKEN = fields.text(200, says="Of the link.").like("0" * 43)
-_NAME = fields.text(people.MAX_NAME_CHARS, *fields.NO_NUL, says="What people are called.").like("Ada Lovelace")
+NAME = fields.text(people.MAX_NAME_CHARS, *fields.NO_NUL, says="What people are called.").like("Ada Lovelace")
 LOGIN: Table = {
-    "email": fields.required(_EMAIL),
+    "email": fields.required(EMAIL),
     "password": fields.required(fields.text(400, *fields.NO_NUL).like("a long enough sentence")),
 }
 REGISTER: Table = {
-    "email": fields.required(_EMAIL),
+    "email": fields.required(EMAIL),
     "password": fields.required(_NEW_PASSWORD),
-    "name": _NAME,
-    "firstName": _NAME.meaning("With lastName, instead of name.").like("Ada"),
-    "lastName": _NAME.meaning("With firstName, instead of name.").like("Lovelace"),
+    "name": NAME,
+    "firstName": NAME.meaning("With lastName, instead of name.").like("Ada"),
+    "lastName": NAME.meaning("With firstName, instead of name.").like("Lovelace"),
     "organization": fields.text(people.MAX_NAME_CHARS, *fields.NO_NUL, says="The workspace's name.").like("Analytical"),
     "companyName": fields.text(people.MAX_NAME_CHARS, *fields.NO_NUL, says="The same as organization."),
 }
 SETUP: Table = {
     "token": fields.required(_TOKEN),
-    "email": fields.required(_EMAIL),
+    "email": fields.required(EMAIL),
     "password": fields.required(_NEW_PASSWORD),
-    "name": _NAME,
+    "name": NAME,
 }
 SET_PASSWORD: Table = {"token": fields.required(_TOKEN), "password": fields.required(_NEW_PASSWORD)}
 PASSWORD: Table = {

@@ -43,7 +43,10 @@ GROUPS = (
         ("/api/v1/balance/receipt", "/api/v1/balance/invoice-proof", "/api/v1/balance/customers/{customerId}/receipts"),
     ),
     ("Log-in", "Sessions of people, and their passwords.", ("/dashboard/auth",)),
-    ("Workspace", "Who changed what.", ("/dashboard/audit",)),
+    ("API keys", "Made, rotated, switched off and revoked by people.", ("/dashboard/api-keys",)),
+    ("Users", "Who may log in, and what they may do.", ("/dashboard/users",)),
+    ("Workspace", "Its settings and environments, and who changed what.",
+     ("/dashboard/audit", "/dashboard/workspace", "/dashboard/environments")),
     ("Customers", "Whom deltas are recorded for.", ("/api/v1/balance/customers", "/api/v1/balance/gaps", "/dashboard")),
     ("Webhooks", "What was sent, and sending it again.", ("/api/v1/balance/webhooks",)),
     ("Sandbox", "Its clock, and starting over. Not in production.", ("/api/v1/sandbox",)),
@@ -58,6 +61,8 @@ PATH_PARAMETERS = {
     "recordId": ("A recordId, or a delta's receiptId.", f"rec_{'0' * 52}"),
     "jobId": ("The jobId that locking a month for everybody answered.", f"job_{'0' * 32}"),
     "receiptId": ("A receiptId (chk_).", f"chk_{'0' * 56}"),
+    "keyId": ("The API key's id, which is not the key.", "key_0"),
+    "userId": ("The user's id.", "usr_0"),
     "eventId": ("The event's id.", "evt_0"),
     "proofRoot": ("A proof root, a checkpointId, or a delta's receiptId.", f"0x{'0' * 64}"),
     "name": ("The 32 hexadecimal digits of the log's origin.", "0" * 32),
@@ -232,7 +237,7 @@ def _content(route: Route, status: int) -> Schema:
     """A success: data in its envelope, or something that is no JSON of ours."""
     if isinstance(route.reply, str):
         kind = {"type": "object"} if route.reply == "application/json" else {"type": "string"}
-        return {route.reply: {"schema": kind}}
+        return {media_type: {"schema": kind} for media_type in route.reply.split(", ")}
     envelope: Schema = {"success": {"const": True}, "data": _schema_of(route.reply)}
     if route.is_dashboard:
         envelope["statusCode"] = {"const": status}

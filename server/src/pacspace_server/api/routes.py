@@ -7,7 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..service.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES
-from . import auth, balance, checkpoints, customers, receipts, replies, sandbox, webhooks, workspace
+from . import (
+    auth,
+    balance,
+    checkpoints,
+    customers,
+    directory,
+    keys,
+    receipts,
+    replies,
+    sandbox,
+    users,
+    webhooks,
+    workspace,
+)
 from .fields import Table
 from .http import Reply
 from .public import BUNDLE, READY, VERIFY, Public
@@ -21,7 +34,7 @@ KEY, DASHBOARD, NONE = "key", "dashboard", "none"
 class Route:
     """One method on one path: who may call it, how its fields are read, what it answers.
 
-    `reply` describes `data` (a TypedDict), or names a media type for anything else. `codes` are the error codes beyond
+    `reply` describes `data` (a TypedDict), or names the media types of anything else. `codes` are the error codes beyond
     those that every route of its kind may answer (`refusals.py`). A handler's docstring is the route's description.
     """
 
@@ -57,6 +70,7 @@ class Route:
 
 
 BALANCE = "/api/v1/balance"
+OF_CUSTOMER = "/dashboard/customers/{customerId}"
 SCOPED = ("INVALID_SCOPE_COMBINATION", "SCOPE_TOO_WIDE")
 CUSTOMER, RECORDS, RECEIPTS = ("CUSTOMER_NOT_FOUND",), ("RECORD_NOT_FOUND",), ("RECEIPT_NOT_FOUND",)
 KEYED = ("IDEMPOTENCY_CONFLICT", "IDEMPOTENCY_PENDING")
@@ -114,9 +128,52 @@ ROUTES = [
           codes=("RATE_LIMITED",), name="changePassword"),
     Route("PATCH", "/dashboard/auth/preferences", auth.preferences, replies.Me, DASHBOARD, body=auth.PREFERENCES, person=True,
           codes=("NOT_FOUND",)),
-    Route("GET", "/dashboard/audit", workspace.audit, replies.AuditTrail, DASHBOARD, "admin", query=workspace.AUDIT),
+    Route("GET", "/dashboard/api-keys", keys.list_keys, replies.ApiKeys, DASHBOARD, "admin", query=keys.PAGE, name="listApiKeys"),
+    Route("POST", "/dashboard/api-keys", keys.create, replies.NewApiKey, DASHBOARD, "admin", body=keys.NEW_KEY, statuses=(201,),
+          name="createApiKey"),
+    Route("GET", "/dashboard/api-keys/{keyId}", keys.get, replies.ApiKey, DASHBOARD, "admin", codes=("NOT_FOUND",), name="getApiKey"),
+    Route("POST", "/dashboard/api-keys/{keyId}/rotate", keys.rotate, replies.NewApiKey, DASHBOARD, "admin", body=NOTHING,
+          codes=("NOT_FOUND",), name="rotateApiKey"),
+    Route("POST", "/dashboard/api-keys/{keyId}/toggle", keys.toggle, replies.ApiKey, DASHBOARD, "admin", body=keys.TOGGLE,
+          codes=("NOT_FOUND",), name="toggleApiKey"),
+    Route("DELETE", "/dashboard/api-keys/{keyId}", keys.revoke, replies.ApiKey, DASHBOARD, "admin", codes=("NOT_FOUND",),
+          name="revokeApiKey"),
+    Route("GET", "/dashboard/environments", workspace.environments, replies.Environments, DASHBOARD),
+    Route("GET", "/dashboard/environments/environment-status", workspace.status, replies.EnvironmentStatus, DASHBOARD,
+          name="environmentStatus"),
+    Route("POST", "/dashboard/environments/provision", workspace.provision, replies.EnvironmentRow, DASHBOARD, "admin",
+          body=workspace.PROVISION, name="provisionEnvironment"),
+    Route("GET", "/dashboard/workspace", workspace.settings, replies.Workspace, DASHBOARD, name="workspaceSettings"),
+    Route("PATCH", "/dashboard/workspace", workspace.change, replies.Workspace, DASHBOARD, "owner", body=workspace.SETTINGS,
+          name="changeWorkspace"),
+    Route("GET", "/dashboard/users", users.list_users, replies.Users, DASHBOARD, "owner", name="listUsers"),
+    Route("POST", "/dashboard/users", users.invite, replies.Invited, DASHBOARD, "owner", body=users.NEW_USER, statuses=(201,),
+          codes=("EMAIL_TAKEN",), name="inviteUser"),
+    Route("PATCH", "/dashboard/users/{userId}", users.change, replies.User, DASHBOARD, "owner", body=users.CHANGES,
+          codes=("NOT_FOUND", "LAST_OWNER"), name="changeUser"),
+    Route("POST", "/dashboard/users/{userId}/password-link", users.password_link, replies.Invited, DASHBOARD, "owner", body=NOTHING,
+          statuses=(201,), codes=("NOT_FOUND",)),
+    Route("GET", "/dashboard/audit", workspace.audit, replies.AuditTrail, DASHBOARD, "admin", query=workspace.AUDIT, person=True),
+    Route("GET", "/dashboard/customers", directory.customers, replies.Customers, DASHBOARD, query=directory.CUSTOMERS,
+          name="dashboardCustomers"),
+    Route("GET", "/dashboard/customers/summary", directory.summary, replies.Summary, DASHBOARD, query=directory.MONTH,
+          name="customersSummary"),
     Route("POST", "/dashboard/customers", customers.create, replies.NewCustomer, DASHBOARD, "admin", body=customers.NEW_CUSTOMER,
           statuses=(201,), codes=("CUSTOMER_ID_CONFLICT",), name="createCustomer"),
+    Route("GET", f"{OF_CUSTOMER}", customers.customer, replies.Customer, DASHBOARD, query=customers.CUSTOMER, codes=CUSTOMER,
+          name="dashboardCustomer"),
+    Route("PATCH", f"{OF_CUSTOMER}", directory.change, replies.CustomerRow, DASHBOARD, "admin", body=directory.CHANGES,
+          codes=CUSTOMER, name="changeCustomer"),
+    Route("GET", f"{OF_CUSTOMER}/receipt", receipts.receipt, replies.Receipt, DASHBOARD, query=SCOPE,
+          codes=(*SCOPED, *CUSTOMER, *DAMAGED, *NOT_NOW), name="dashboardReceipt"),
+    Route("POST", f"{OF_CUSTOMER}/checkpoint", directory.checkpoint, replies.CheckpointMade, DASHBOARD, "admin",
+          body=directory.LOCK, statuses=(201,), codes=(*SCOPED, *CUSTOMER, *DAMAGED, *KEYED), takes_key=True, name="lockMonth"),
+    Route("GET", f"{OF_CUSTOMER}/checkpoints", directory.checkpoints, replies.Checkpoints, DASHBOARD, query=directory.CHECKPOINTS,
+          codes=CUSTOMER, name="dashboardCheckpoints"),
+    Route("GET", f"{OF_CUSTOMER}/close-package", directory.close_package, replies.ClosePackage, DASHBOARD, query=directory.CLOSED,
+          codes=(*CUSTOMER, *DAMAGED, *NOT_NOW)),
+    Route("GET", f"{OF_CUSTOMER}/export", directory.export, "text/csv, application/x-ndjson", DASHBOARD, query=directory.EXPORT, codes=CUSTOMER,
+          name="exportDeltas"),
     Route("GET", "/api/v1/verify/{proofRoot}", Public.verify, replies.Verdict, NONE, query=VERIFY,
           codes=("PROOF_NOT_FOUND", "RATE_LIMITED")),
     Route("GET", "/api/v1/receipt/{receiptId}", Public.receipt, replies.ReceiptDocument, NONE, query=receipts.DOCUMENT,

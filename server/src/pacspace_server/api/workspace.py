@@ -1,12 +1,14 @@
-"""What an owner or admin sees of the workspace itself: its audit trail."""
+"""The workspace itself: its settings, its environments, its audit trail."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..service import audit as audit_service
+from ..service import workspaces
 from ..service.context import Caller, Context
 from ..service.limits import MAX_PAGE
+from ..service.sessions import ENVIRONMENTS
 from ..storage.people import AuditFilter
 from . import fields
 from .fields import Table
@@ -22,6 +24,62 @@ AUDIT: Table = {
     "action": fields.text(64, *fields.NO_NUL, says="Such as user.create."),
     "subject": fields.text(300, *fields.NO_NUL, says="The id of what was changed."),
 }
+
+_TEXT = fields.text(100, *fields.NO_NUL)
+SETTINGS: Table = {
+    "name": _TEXT.meaning("What people call it.").like("Globex billing"),
+    "timeZone": fields.timezone(says="An IANA time zone, for how instants are shown. Months stay UTC.").like(
+        "Europe/Berlin"
+    ),
+    "locale": fields.text(
+        35,
+        r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*",
+        "must be a language tag such as en-US",
+        says="A language tag such as en-US.",
+    ),
+    "defaultUnit": fields.text(40, *fields.NO_NUL, says="What amounts count where a customer has no unit of its own."),
+    "sharingPolicy": fields.choice(
+        "TWO_TIER", "GATED", "OPEN", says="How Shared Records are open where a customer's is not said."
+    ),
+}
+FIELDS = {
+    "name": "name", "timeZone": "time_zone", "locale": "locale", "defaultUnit": "unit", "sharingPolicy": "sharing_policy",
+}  # fmt: skip
+PROVISION: Table = {"environment": fields.required(fields.choice(*ENVIRONMENTS, says="Which one.").like("sandbox"))}
+
+
+async def settings(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """The workspace's settings."""
+    return success(await context.look(lambda snapshot: workspaces.workspace_view(snapshot, caller.workspace_id)))
+
+
+async def change(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Change the workspace's settings."""
+    changes = {FIELDS[name]: value for name, value in given.items()}
+    return success(await context.committer.run(lambda unit: workspaces.change_workspace(unit, caller, changes)))
+
+
+async def _environments(context: Context, caller: Caller) -> list[dict[str, Any]]:
+    return await context.look(
+        lambda snapshot: workspaces.environments_view(snapshot, context.signer, caller.workspace_id)
+    )
+
+
+async def environments(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """The workspace's sandbox and production, with their logs."""
+    return success({"environments": await _environments(context, caller)})
+
+
+async def status(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Whether each environment is there: both are, from the start."""
+    there = await _environments(context, caller)
+    return success({one["environment"]: {"status": one["status"]} for one in there})
+
+
+async def provision(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Make sure that an environment is there. It is, so nothing changes."""
+    there = await _environments(context, caller)
+    return success(next(one for one in there if one["environment"] == given["environment"]))
 
 
 async def audit(context: Context, caller: Caller, call: Call, given: Given) -> Reply:

@@ -29,6 +29,7 @@ from ..service.context import Context
 from ..service.erase import keep_retention
 from ..service.errors import ServiceError
 from ..service.jobs import Jobs
+from ..service.keys import note_uses
 from ..service.sandbox import move_clock
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit
@@ -138,6 +139,7 @@ async def _run(
     integrator.start()
     jobs = asyncio.create_task(context.jobs.watch())
     retention = asyncio.create_task(keep_retention(context, config.retention_days)) if config.retention_days else None
+    uses = asyncio.create_task(note_uses(context))
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
@@ -148,6 +150,7 @@ async def _run(
     finally:
         # Jobs at a chunk's end, then the log, then writes: whatever was acknowledged is on disk already.
         jobs.cancel()
+        uses.cancel()
         await context.jobs.stop()
         if retention is not None:
             retention.cancel()

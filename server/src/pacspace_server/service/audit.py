@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import secrets
-import time
 from typing import Any
 
 from ..domain.instants import instant_text
-from ..storage.people import AuditEntry, AuditFilter
+from ..storage.people import AuditEntry, AuditFilter, audit_entry
 from ..storage.protocols import Snapshot, Unit
 from .context import Caller
 
 
 def record(unit: Unit, caller: Caller, action: str, subject: str, details: dict[str, Any] | None = None) -> None:
     """One entry. `action` is a noun and a verb (`endpoint.create`), `subject` the id of what was changed; no secrets."""
-    at = time.time_ns() // 1000
-    text = json.dumps(details or {}, ensure_ascii=False, separators=(",", ":"), default=str)
-    entry_id = f"aud_{at:016x}{secrets.token_hex(8)}"
     unit.add_audit_entry(
-        AuditEntry(entry_id, caller.workspace_id, caller.environment, at, caller.actor, action, subject, text)
+        audit_entry(caller.workspace_id, caller.environment, caller.actor, action, subject, details or {})
     )
 
 

@@ -50,6 +50,7 @@ async def checkpoint(context: Context, caller: Caller, asked: CheckpointRequest)
         asked.scope.first,
         asked.invoice_reference,
         *_key_and_body(context, caller, asked.customer_id, asked),
+        caller.actor,
     )
     try:
         (outcome,) = await context.committer.apply((command,))

@@ -71,6 +71,7 @@ class Context:
     public_url: str
     registration: bool = False  # whether strangers may make a workspace of their own
     passwords: PasswordThreads = field(default_factory=PasswordThreads)
+    key_uses: dict[str, int] = field(default_factory=dict)  # when each API key was used last, until it is noted
     jobs: Jobs = field(init=False)  # made of the context, so it comes last
     server_secret: ServerSecret = field(init=False)
     _published: asyncio.Event = field(default_factory=asyncio.Event)

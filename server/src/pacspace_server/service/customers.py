@@ -16,7 +16,7 @@ from ..storage import ids
 from ..storage.protocols import Snapshot, Unit
 from ..storage.recording import new_customer
 from ..storage.records import Customer, Delta, Log, PeriodHead, Profile
-from . import views
+from . import audit, views
 from .context import Caller, Context, find_customer
 from .derive import computed
 from .errors import ServiceError, invalid
@@ -53,17 +53,19 @@ def list_customers(context: Context, caller: Caller, asked: Listing) -> dict[str
         # One more than the page, to know whether there is a next one.
         found = snapshot.customers(caller.environment_id, asked.search, after, asked.limit + 1, offset)
         total = snapshot.count_customers(caller.environment_id, asked.search)
-        first, last = _months(context, snapshot, caller, asked.period)
-        shown = [_row(snapshot, customer, first, last) for customer in found[: asked.limit]]
+        first, last = months_of(snapshot, caller, asked.period)
+        shown = [customer_row(snapshot, customer, first, last) for customer in found[: asked.limit]]
     more = len(found) > asked.limit
-    pagination: dict[str, Any] = {
-        "page": None if asked.cursor is not None else asked.page,
-        "limit": asked.limit,
-        "total": total,
-        "totalPages": -(-total // asked.limit),
-        "nextCursor": _cursor(found[asked.limit - 1]) if more else None,
+    pagination = page_of(None if asked.cursor is not None else asked.page, asked.limit, total)
+    return {
+        "customers": shown,
+        "pagination": pagination | {"nextCursor": _cursor(found[asked.limit - 1]) if more else None},
     }
-    return {"customers": shown, "pagination": pagination}
+
+
+def page_of(page: int | None, limit: int, total: int) -> dict[str, Any]:
+    """Which page of a list this is."""
+    return {"page": page, "limit": limit, "total": total, "totalPages": -(-total // limit)}
 
 
 def _cursor(customer: Customer) -> str:
@@ -79,14 +81,15 @@ def _after(cursor: str | None) -> str:
         raise invalid(("cursor", "is not a nextCursor of this list")) from error
 
 
-def _months(context: Context, snapshot: Snapshot, caller: Caller, period: str | None) -> tuple[str, str]:
+def months_of(snapshot: Snapshot, caller: Caller, period: str | None) -> tuple[str, str]:
     """The month that is named; else the running one and what is posted ahead."""
     if period is not None:
         return period, period
     return period_of(snapshot.now(snapshot.environment(caller.environment_id))), LAST_PERIOD
 
 
-def _row(snapshot: Snapshot, customer: Customer, first: str, last: str) -> dict[str, Any]:
+def customer_row(snapshot: Snapshot, customer: Customer, first: str, last: str) -> dict[str, Any]:
+    """A customer as lists show one, with its totals of the months from first to last."""
     profile = snapshot.profile(customer)
     heads = snapshot.heads(customer, first, last)
     started, latest = snapshot.activity(customer)
@@ -116,7 +119,7 @@ def get_customer(
     """One customer with a page of its deltas, newest first: of the month that is named, else of all time."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
-        first, last = _months(context, snapshot, caller, period)
+        first, last = months_of(snapshot, caller, period)
         head = snapshot.head(customer, period) if period is not None else None
         if period is not None:
             total = head.delta_count if head else 0
@@ -127,8 +130,8 @@ def get_customer(
         deltas = _deltas(snapshot, customer, head, oldest, newest) if newest > 0 else ()
         log = log_in_use(snapshot, customer)
         items = [_item(snapshot, customer, delta, log) for delta in deltas]
-        pagination = {"page": page, "limit": limit, "total": total, "totalPages": -(-total // limit)}
-        row = _row(snapshot, customer, first, last)
+        pagination = page_of(page, limit, total)
+        row = customer_row(snapshot, customer, first, last)
     return row | {"recentActivity": {"items": items[::-1], "pagination": pagination}}
 
 
@@ -253,10 +256,11 @@ async def create(context: Context, caller: Caller, asked: NewCustomer) -> dict[s
         made.unit = asked.unit
         customer = unit.add_customer(made)
         unit.add_profile(Profile(customer.id, asked.display_name, asked.sharing_hint, asked.event_cadence))
+        audit.record(unit, caller, "customer.create", customer_id)
         return customer
 
     customer = await context.committer.run(work)
-    row = await context.look(lambda snapshot: _row(snapshot, customer, *_months(context, snapshot, caller, None)))
+    row = await context.look(lambda snapshot: customer_row(snapshot, customer, *months_of(snapshot, caller, None)))
     return row | {"environment": caller.environment, "createdAt": views.instant(customer.created_at)}
 
 

@@ -18,7 +18,7 @@ from ..storage.committer import NotWritten, Overloaded
 from ..storage.protocols import InDoubt, LeaseLost, Snapshot, Unavailable, Unit
 from ..storage.records import Customer, Job, JobFailure, PeriodHead
 from ..telemetry import doing, said
-from . import views
+from . import audit, views
 from .checkpoint import CheckpointRequest, is_in_log, locked_view, refuse_damaged
 from .context import Caller, Context, find_customer
 from .derive import counted
@@ -258,6 +258,7 @@ def _new_job(unit: Unit, caller: Caller, period: str) -> Job:
         _refuse_future(unit, caller, period)
     job = Job(ids.new_job_id(), caller.environment_id, period, RUNNING, total, time.time_ns() // 1000)
     unit.add_job(job)
+    audit.record(unit, caller, "period.lock_all", job.id, {"period": period, "customers": total})
     return job
 
 

@@ -94,8 +94,7 @@ def set_disabled(unit: Unit, caller: Caller, user_id: str, disabled: bool) -> No
     user, role = find_member(unit, caller, user_id)
     if disabled == (user.disabled_at is not None):
         return
-    if [workspace.id for workspace, _ in unit.memberships(user.id)] != [caller.workspace_id]:
-        raise ServiceError(403, "FORBIDDEN", "this user belongs to other workspaces too: ask whoever runs the server")
+    _need_sole_workspace(unit, caller, user)
     if disabled and role == "owner":
         _need_another_owner(unit, caller, user)
     user.disabled_at = wall_clock() if disabled else None
@@ -103,6 +102,42 @@ def set_disabled(unit: Unit, caller: Caller, user_id: str, disabled: bool) -> No
     if disabled:
         unit.end_sessions(user.id)
     audit.record(unit, caller, "user.disable" if disabled else "user.enable", user.id)
+
+
+def rename(unit: Unit, caller: Caller, user_id: str, name: str) -> None:
+    user, _ = find_member(unit, caller, user_id)
+    user.name = name
+    unit.set_user(user)
+    audit.record(unit, caller, "user.rename", user.id, {"name": name})
+
+
+def invite(unit: Unit, caller: Caller, asked: NewUser) -> tuple[dict[str, Any], str]:
+    """A user without a password, and the token of the link that sets one."""
+    user = add_member(unit, caller, asked)
+    return user_view(user, asked.role), make_link(unit, "password", user.id)
+
+
+def password_link(unit: Unit, caller: Caller, user_id: str) -> tuple[dict[str, Any], str]:
+    """The token of a link that sets another password for a user of the caller's workspace, and of no other one."""
+    user, role = find_member(unit, caller, user_id)
+    _need_sole_workspace(unit, caller, user)
+    audit.record(unit, caller, "user.password_link", user.id)
+    return user_view(user, role), make_link(unit, "password", user.id)
+
+
+def add_to_workspace(unit: Unit, caller: Caller, email: str, role: str) -> User:
+    """Makes somebody who is a user already a member of one more workspace. 404 NOT_FOUND."""
+    user = unit.user_by_email(email.strip())
+    if user is None:
+        raise ServiceError(404, "NOT_FOUND", f"there is no user of the e-mail {email}")
+    unit.set_role(user.id, caller.workspace_id, role)
+    audit.record(unit, caller, "user.add", user.id, {"email": user.email, "role": role})
+    return user
+
+
+def _need_sole_workspace(snapshot: Snapshot, caller: Caller, user: User) -> None:
+    if [workspace.id for workspace, _ in snapshot.memberships(user.id)] != [caller.workspace_id]:
+        raise ServiceError(403, "FORBIDDEN", "this user belongs to other workspaces too: ask whoever runs the server")
 
 
 def _need_another_owner(snapshot: Snapshot, caller: Caller, user: User) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from ..domain.instants import MAX_US, SECOND_US, instant_text
 from ..storage.protocols import Snapshot, Unit
 from ..storage.records import Environment
+from . import audit
 from .context import Caller, Context
 from .errors import invalid
 
@@ -65,6 +66,7 @@ async def reset(context: Context, caller: Caller) -> dict[str, Any]:
         log = unit.log_by_origin(origin)
         assert log is not None
         unit.set_verifier_key(log, str(context.signer.verifier_key(origin)))
+        audit.record(unit, caller, "sandbox.reset", origin)
 
     await context.committer.run(work)
     view = await get_clock(context, caller)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
+from ..domain.instants import instant_text
 from ..log.signer import Signer
 from ..storage.people import Workspace
-from ..storage.protocols import Unit
+from ..storage.protocols import Snapshot, Unit
 from . import audit, people, sessions
 from .context import Caller, Context
 from .errors import ServiceError
+from .lookup import verifier_key
 from .passwords import check_password, hash_password
 from .sessions import ENVIRONMENTS, Actor
 
@@ -28,6 +32,43 @@ def add_workspace(unit: Unit, signer: Signer, name: str, actor: str = "command")
     caller = Caller(0, "", workspace.id, (), actor)
     audit.record(unit, caller, "workspace.create", workspace.id, {"name": name})
     return workspace
+
+
+def workspace_view(snapshot: Snapshot, workspace_id: str) -> dict[str, Any]:
+    """A workspace's settings."""
+    workspace = snapshot.workspace(workspace_id)
+    assert workspace is not None
+    return {
+        "id": workspace.id, "name": workspace.name, "createdAt": instant_text(workspace.created_at),
+        "timeZone": workspace.time_zone, "locale": workspace.locale, "defaultUnit": workspace.unit,
+        "sharingPolicy": workspace.sharing_policy,
+    }  # fmt: skip
+
+
+def change_workspace(unit: Unit, caller: Caller, changes: Mapping[str, str]) -> dict[str, Any]:
+    """Changes the settings that are named, by the names of the record's fields."""
+    workspace = unit.workspace(caller.workspace_id)
+    assert workspace is not None
+    for name, value in changes.items():
+        setattr(workspace, name, value)
+    unit.set_workspace(workspace)
+    audit.record(unit, caller, "workspace.change", workspace.id, dict(changes))
+    return workspace_view(unit, workspace.id)
+
+
+def environments_view(snapshot: Snapshot, signer: Signer, workspace_id: str) -> list[dict[str, Any]]:
+    """Both environments of a workspace: each is there from the start."""
+    return [
+        {
+            "environment": environment.name,
+            "status": "active",
+            "logOrigin": environment.origin,
+            "keyFingerprint": verifier_key(signer, snapshot.log(environment.log_id)).fingerprint,
+            "customers": snapshot.count_customers(environment.id, None),
+        }
+        for environment in snapshot.environments()
+        if environment.workspace_id == workspace_id
+    ]
 
 
 async def register(context: Context, email: str, name: str, company: str, password: str) -> tuple[str, Actor]:

@@ -36,6 +36,7 @@ class LockPeriod:
     invoice_reference: str | None
     key_hash: bytes | None
     body_mac: bytes
+    actor: str | None = None  # who asked, for the audit trail; a job has one entry of its own
 
 
 class Recorded(Struct):

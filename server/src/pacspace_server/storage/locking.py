@@ -10,6 +10,7 @@ from ..domain.amounts import amount_text
 from ..domain.instants import instant_text, period_of
 from . import ids
 from .commands import Locked, LockPeriod, Refusal
+from .people import audit_entry
 from .protocols import Unit
 from .recording import new_head
 from .records import Checkpoint, Customer, Environment, Part, PeriodHead
@@ -45,10 +46,22 @@ def lock_period(unit: Unit, command: LockPeriod) -> Locked | Refusal:
             new_head(environment, customer, command.period, now)
         )
         outcome = Locked(_close(unit, environment, customer, head, now, command.invoice_reference), also)
+        _note(unit, environment, command, outcome)
     outcome.running = running
     if command.key_hash is not None:
         unit.add_idempotency(command.key_hash, None, outcome.checkpoint, command.body_mac)
     return outcome
+
+
+def _note(unit: Unit, environment: Environment, command: LockPeriod, locked: Locked) -> None:
+    """Who locked what, in the audit trail."""
+    if command.actor is None:
+        return
+    months = [checkpoint.period for checkpoint in (*locked.also_locked, locked.checkpoint)]
+    details = {"customerId": command.customer_id, "periods": months}
+    subject = locked.checkpoint.checkpoint_id
+    entry = audit_entry(environment.workspace_id, environment.name, command.actor, "period.lock", subject, details)
+    unit.add_audit_entry(entry)
 
 
 def _already_locked(unit: Unit, customer: Customer, period: str) -> Locked:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import secrets
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+from .records import ApiKey, Customer
 
 ROLES = ("owner", "admin", "viewer")
 
@@ -74,6 +80,16 @@ class AuditEntry:
     details: str
 
 
+def audit_entry(
+    workspace_id: str, environment: str, actor: str, action: str, subject: str, details: Mapping[str, Any]
+) -> AuditEntry:
+    """An entry of now."""
+    at = time.time_ns() // 1000
+    text = json.dumps(details, ensure_ascii=False, separators=(",", ":"), default=str)
+    entry_id = f"aud_{at:016x}{secrets.token_hex(8)}"
+    return AuditEntry(entry_id, workspace_id, environment, at, actor, action, subject, text)
+
+
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
     """Which entries of a workspace: older than an id, and of an actor, an action or a subject where one is named."""
@@ -90,6 +106,20 @@ class PeopleReads(Protocol):
     def workspace(self, workspace_id: str) -> Workspace | None: ...
     def workspaces(self) -> list[Workspace]:
         """All of them, the installation's own first."""
+        ...
+
+    def workspace_keys(self, workspace_id: str, environment: str | None, limit: int, offset: int) -> list[ApiKey]:
+        """The API keys of a workspace, newest first; of one of its environments if that is named."""
+        ...
+
+    def count_workspace_keys(self, workspace_id: str, environment: str | None) -> int: ...
+    def workspace_key(self, workspace_id: str, key_id: str) -> ApiKey | None: ...
+    def customers_by_name(self, environment_id: int, search: str | None, limit: int, offset: int) -> list[Customer]:
+        """In order of what they are called: the display name in any case, else the customerId."""
+        ...
+
+    def count_locked(self, environment_id: int, period: str) -> int:
+        """How many customers have something in a month that is locked."""
         ...
 
     def has_users(self) -> bool: ...
@@ -124,6 +154,14 @@ class PeopleWrites(Protocol):
     def set_workspace(self, workspace: Workspace) -> None: ...
     def add_environment(self, workspace_id: str, name: str, origin: str, blinding_key: bytes) -> None:
         """An environment with its log."""
+        ...
+
+    def set_api_key(self, key: ApiKey) -> None:
+        """Its secret, and whether it is switched off or revoked."""
+        ...
+
+    def note_key_uses(self, uses: Mapping[str, int]) -> None:
+        """When each key was used last; an earlier instant changes nothing."""
         ...
 
     def add_user(self, user: User) -> None: ...

@@ -5,16 +5,74 @@ msgspec reads them.
 """
 
 from .balance import Batch, Compared, Delta, DeltaStatus, Derived, Limits
-from .checkpoints import Checkpointed, Checkpoints, Diff, Job, Timeline
-from .customers import Customer, Customers, Gaps, NewCustomer, Usage
-from .dashboard import AuditTrail, LoggedIn, LoggedOut, Me
+from .checkpoints import Checkpointed, CheckpointMade, Checkpoints, Diff, Job, Timeline
+from .customers import Customer, CustomerRow, Customers, Gaps, NewCustomer, Usage
+from .dashboard import (
+    ApiKey,
+    ApiKeys,
+    AuditTrail,
+    ClosePackage,
+    EnvironmentRow,
+    Environments,
+    EnvironmentStatus,
+    Invited,
+    LoggedIn,
+    LoggedOut,
+    Me,
+    NewApiKey,
+    Summary,
+    User,
+    Users,
+    Workspace,
+)
 from .public import Health, Ready, Verdict
 from .receipts import Receipt, ReceiptDocument, Receipts
 from .sandbox import Clock, Reset
 from .webhooks import Deliveries, Delivery
 
 __all__ = [
-    "AuditTrail", "Batch", "Checkpointed", "Checkpoints", "Clock", "Compared", "Customer", "Customers", "Deliveries", "Delivery", "Delta",
-    "DeltaStatus", "Derived", "Diff", "Gaps", "Health", "Job", "Limits", "LoggedIn", "LoggedOut", "Me", "NewCustomer", "Ready", "Receipt", "ReceiptDocument",
-    "Receipts", "Reset", "Timeline", "Usage", "Verdict",
+    "ApiKey",
+    "ApiKeys",
+    "AuditTrail",
+    "Batch",
+    "CheckpointMade",
+    "Checkpointed",
+    "Checkpoints",
+    "Clock",
+    "ClosePackage",
+    "Compared",
+    "Customer",
+    "CustomerRow",
+    "Customers",
+    "Deliveries",
+    "Delivery",
+    "Delta",
+    "DeltaStatus",
+    "Derived",
+    "Diff",
+    "EnvironmentRow",
+    "EnvironmentStatus",
+    "Environments",
+    "Gaps",
+    "Health",
+    "Invited",
+    "Job",
+    "Limits",
+    "LoggedIn",
+    "LoggedOut",
+    "Me",
+    "NewApiKey",
+    "NewCustomer",
+    "Ready",
+    "Receipt",
+    "ReceiptDocument",
+    "Receipts",
+    "Reset",
+    "Summary",
+    "Timeline",
+    "Usage",
+    "User",
+    "Users",
+    "Verdict",
+    "Workspace",
 ]  # fmt: skip

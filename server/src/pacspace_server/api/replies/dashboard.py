@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
-from .shapes import Environment, Instant
+from .receipts import Receipt
+from .shapes import Count, Environment, Instant, Month, Url
 
 Role = Literal["owner", "admin", "viewer"]
 
@@ -68,3 +69,133 @@ class AuditTrail(TypedDict):
 
     entries: list[AuditEntry]
     nextCursor: str | None
+
+
+class User(TypedDict):
+    """A user of the workspace."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+    isVerified: Annotated[bool, Meta(description="Has a password, and so can log in.")]
+    isDisabled: bool
+    createdAt: Instant
+
+
+class Users(TypedDict):
+    """The users, oldest first."""
+
+    users: list[User]
+
+
+class Invited(User):
+    """A user, and the link that sets the password."""
+
+    setPasswordUrl: Annotated[Url, Meta(description="Good once, for three days. Shown in this reply only.")]
+
+
+class ApiKey(TypedDict):
+    """An API key, without its secret."""
+
+    id: str
+    name: str
+    environment: Annotated[Literal["test", "live"], Meta(description="test is the sandbox, live is production.")]
+    scopes: list[Literal["read", "write", "admin"]]
+    publicKey: Annotated[str, Meta(description="The part before the point, which is no secret.")]
+    active: bool
+    createdAt: Instant
+    lastUsedAt: Annotated[Instant | None, Meta(description="To the minute.")]
+    revokedAt: Instant | None
+
+
+class ApiKeys(TypedDict):
+    """API keys, newest first."""
+
+    items: list[ApiKey]
+    total: Count
+    page: int
+    limit: int
+    totalPages: Count
+
+
+class NewApiKey(ApiKey):
+    """An API key with its secret, which is shown in this reply only."""
+
+    secretKey: str
+    fullKey: Annotated[str, Meta(description="What goes into X-Api-Key.")]
+
+
+class EnvironmentRow(TypedDict):
+    """An environment of the workspace."""
+
+    environment: Environment
+    status: Literal["active"]
+    logOrigin: str
+    keyFingerprint: Annotated[str, Meta(description="Of the log's verifier key.")]
+    customers: Count
+
+
+class Environments(TypedDict):
+    """Both environments."""
+
+    environments: list[EnvironmentRow]
+
+
+class Status(TypedDict):
+    """Whether it is there."""
+
+    status: Literal["active"]
+
+
+class EnvironmentStatus(TypedDict):
+    """Whether each environment is there."""
+
+    sandbox: Status
+    production: Status
+
+
+class Workspace(TypedDict):
+    """A workspace's settings."""
+
+    id: str
+    name: str
+    createdAt: Instant
+    timeZone: Annotated[str, Meta(description="For how instants are shown. Months are UTC.")]
+    locale: str
+    defaultUnit: str | None
+    sharingPolicy: Literal["TWO_TIER", "GATED", "OPEN"]
+
+
+class Summary(TypedDict):
+    """How far an environment is with a month."""
+
+    environment: Environment
+    period: Month
+    customers: Annotated[Count, Meta(description="All there are.")]
+    activeCustomers: Annotated[Count, Meta(description="Those that have something in the month.")]
+    lockedCustomers: Annotated[Count, Meta(description="Of those, the ones whose month is locked.")]
+    openCustomers: Count
+    deltaCount: Annotated[Count, Meta(description="Deltas posted to the month.")]
+    pendingCount: Annotated[Count, Meta(description="Deltas of any month that the log has still to take up.")]
+    pendingMonths: Count
+
+
+class PackageFiles(TypedDict):
+    """Where the month's files are."""
+
+    bundle: Annotated[Url | None, Meta(description="The verifiable receipt file.")]
+    csv: Url
+    jsonl: Url
+
+
+class ClosePackage(TypedDict):
+    """What goes with the invoice of a month."""
+
+    customerId: str
+    displayName: str | None
+    period: Month
+    ready: Annotated[bool, Meta(description="Nothing is missing.")]
+    missing: list[str]
+    receipt: Annotated[Receipt, Meta(description="Without its deltas, which the files have.")]
+    files: PackageFiles

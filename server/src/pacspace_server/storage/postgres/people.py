@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..people import AuditEntry, AuditFilter, OneTimeLink, Session, User, Workspace
+from ..records import ApiKey, Customer
 from .reading import Reads, Sql
+from .rows import CUSTOMER, KEY, api_key_of, customer_of
 
 WORKSPACE = "w.id, w.name, w.created_at, w.time_zone, w.locale, w.unit, w.sharing_policy"
 USER = "u.id, u.email, u.name, u.password_hash, u.created_at, u.disabled_at"
@@ -28,6 +30,41 @@ class PeopleReads(Reads):
             "ORDER BY w.id NOT IN (SELECT workspace_id FROM installation), w.created_at, w.id"
         )
         return [Workspace(*row) for row in rows]
+
+    def workspace_keys(self, workspace_id: str, environment: str | None, limit: int, offset: int) -> list[ApiKey]:
+        where, values = _of_workspace(workspace_id, environment)
+        rows = self._all(
+            f"SELECT {KEY} WHERE {where} ORDER BY k.created_at DESC, k.id LIMIT %s OFFSET %s", (*values, limit, offset)
+        )
+        return [api_key_of(row) for row in rows]
+
+    def count_workspace_keys(self, workspace_id: str, environment: str | None) -> int:
+        where, values = _of_workspace(workspace_id, environment)
+        row = self._one(
+            f"SELECT count(*) FROM api_key k JOIN environment e ON e.id = k.environment_id WHERE {where}", values
+        )
+        return int(row[0])
+
+    def workspace_key(self, workspace_id: str, key_id: str) -> ApiKey | None:
+        row = self._one(f"SELECT {KEY} WHERE k.id = %s AND e.workspace_id = %s", (key_id, workspace_id))
+        return api_key_of(row) if row else None
+
+    def customers_by_name(self, environment_id: int, search: str | None, limit: int, offset: int) -> list[Customer]:
+        found, values = _searched(search)
+        rows = self._all(
+            f"SELECT {CUSTOMER} FROM customer c LEFT JOIN profile n ON n.shard_key = c.shard_key WHERE c.environment_id = %s{found} "
+            "ORDER BY coalesce(n.folded_name, lower(c.customer_id)), c.customer_id LIMIT %s OFFSET %s",
+            (environment_id, *values, limit, offset),
+        )
+        return [customer_of(row) for row in rows]
+
+    def count_locked(self, environment_id: int, period: str) -> int:
+        row = self._one(
+            "SELECT count(*) FROM period_head h JOIN customer c ON c.shard_key = h.shard_key "
+            "WHERE h.period = %s AND c.environment_id = %s AND h.first_recorded_at IS NOT NULL AND h.root IS NOT NULL",
+            (period, environment_id),
+        )
+        return int(row[0])
 
     def has_users(self) -> bool:
         return self._one("SELECT 1 FROM user_account LIMIT 1") is not None
@@ -113,6 +150,18 @@ class PeopleWrites(PeopleReads):
             log_id, number, origin, blinding_key,
         )  # fmt: skip
 
+    def set_api_key(self, key: ApiKey) -> None:
+        self._run(
+            "UPDATE api_key SET public_id = %s, secret_hash = %s, revoked_at = %s, disabled_at = %s WHERE id = %s",
+            key.public_id, key.secret_hash, key.revoked_at, key.disabled_at, key.id,
+        )  # fmt: skip
+
+    def note_key_uses(self, uses: Mapping[str, int]) -> None:
+        for key_id, at in sorted(uses.items()):
+            self._run(
+                "UPDATE api_key SET last_used_at = %s WHERE id = %s AND coalesce(last_used_at, 0) < %s", at, key_id, at
+            )
+
     def add_user(self, user: User) -> None:
         self._run(
             "INSERT INTO user_account VALUES (%s, %s, %s, %s, %s, %s, %s)",
@@ -175,3 +224,19 @@ class PeopleWrites(PeopleReads):
         self.was_written = lambda unit: bool(
             unit._all("SELECT 1 FROM audit_entry WHERE workspace_id = %s AND id = %s", (entry.workspace_id, entry.id))
         )
+
+
+def _of_workspace(workspace_id: str, environment: str | None) -> tuple[str, tuple[str, ...]]:
+    """A condition on API keys."""
+    if environment is None:
+        return "e.workspace_id = %s", (workspace_id,)
+    return "e.workspace_id = %s AND e.name = %s", (workspace_id, environment)
+
+
+def _searched(search: str | None) -> tuple[str, tuple[str, ...]]:
+    """A condition on customers `c` with their profiles `n`: a part of the customerId or of the display name, in any case."""
+    if search is None:
+        return "", ()
+    plain = search.replace("\0", "")
+    here = "position(lower(%s) IN lower(c.customer_id)) > 0 OR position(%s IN n.folded_name) > 0"
+    return f" AND ({here})", (plain, plain.casefold())

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..people import AuditEntry, AuditFilter, OneTimeLink, Session, User, Workspace
+from ..records import ApiKey, Customer
 from .reading import Reads
+from .rows import CUSTOMER, KEY, api_key_of, customer_of
 
 WORKSPACE = "w.id, w.name, w.created_at, w.time_zone, w.locale, w.unit, w.sharing_policy"
 USER = "u.id, u.email, u.name, u.password_hash, u.created_at, u.disabled_at"
 SESSION = "token_hash, user_id, workspace_id, environment, created_at, last_seen_at"
 LINK = "token_hash, purpose, user_id, created_at, expires_at"
+CUSTOMER_OF_C = ", ".join(f"c.{name}" for name in CUSTOMER.split(", "))
 ENTRY = "id, workspace_id, environment, at, actor, action, subject, details"
 
 
@@ -28,6 +32,41 @@ class PeopleReads(Reads):
             (),
         )
         return [Workspace(*row) for row in rows]
+
+    def workspace_keys(self, workspace_id: str, environment: str | None, limit: int, offset: int) -> list[ApiKey]:
+        where, values = _of_workspace(workspace_id, environment)
+        rows = self._all(
+            f"SELECT {KEY} WHERE {where} ORDER BY k.created_at DESC, k.id LIMIT ? OFFSET ?", (*values, limit, offset)
+        )
+        return [api_key_of(row) for row in rows]
+
+    def count_workspace_keys(self, workspace_id: str, environment: str | None) -> int:
+        where, values = _of_workspace(workspace_id, environment)
+        row = self._one(
+            f"SELECT count(*) FROM api_key k JOIN environment e ON e.id = k.environment_id WHERE {where}", values
+        )
+        return int(row[0])
+
+    def workspace_key(self, workspace_id: str, key_id: str) -> ApiKey | None:
+        row = self._one(f"SELECT {KEY} WHERE k.id = ? AND e.workspace_id = ?", (key_id, workspace_id))
+        return api_key_of(row) if row else None
+
+    def customers_by_name(self, environment_id: int, search: str | None, limit: int, offset: int) -> list[Customer]:
+        found, values = _searched(search)
+        rows = self._all(
+            f"SELECT {CUSTOMER_OF_C} FROM customer c LEFT JOIN profile n ON n.customer = c.id WHERE c.environment_id = ?{found} "
+            "ORDER BY coalesce(casefold(n.display_name), lower(c.customer_id)), c.customer_id LIMIT ? OFFSET ?",
+            (environment_id, *values, limit, offset),
+        )
+        return [customer_of(row) for row in rows]
+
+    def count_locked(self, environment_id: int, period: str) -> int:
+        row = self._one(
+            "SELECT count(*) FROM period_head h JOIN customer c ON c.id = h.customer "
+            "WHERE h.period = ? AND c.environment_id = ? AND h.first_recorded_at IS NOT NULL AND h.root IS NOT NULL",
+            (period, environment_id),
+        )
+        return int(row[0])
 
     def has_users(self) -> bool:
         return self._one("SELECT 1 FROM user_account LIMIT 1", ()) is not None
@@ -110,6 +149,18 @@ class PeopleWrites(PeopleReads):
             log_id, number, origin, blinding_key,
         )  # fmt: skip
 
+    def set_api_key(self, key: ApiKey) -> None:
+        self._run(
+            "UPDATE api_key SET public_id = ?, secret_hash = ?, revoked_at = ?, disabled_at = ? WHERE id = ?",
+            key.public_id, key.secret_hash, key.revoked_at, key.disabled_at, key.id,
+        )  # fmt: skip
+
+    def note_key_uses(self, uses: Mapping[str, int]) -> None:
+        for key_id, at in sorted(uses.items()):
+            self._run(
+                "UPDATE api_key SET last_used_at = ? WHERE id = ? AND coalesce(last_used_at, 0) < ?", at, key_id, at
+            )
+
     def add_user(self, user: User) -> None:
         self._run(
             "INSERT INTO user_account VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -169,3 +220,18 @@ class PeopleWrites(PeopleReads):
             entry.id, entry.workspace_id, entry.environment, entry.at, entry.actor, entry.action, entry.subject,
             entry.details,
         )  # fmt: skip
+
+
+def _of_workspace(workspace_id: str, environment: str | None) -> tuple[str, tuple[str, ...]]:
+    """A condition on API keys."""
+    if environment is None:
+        return "e.workspace_id = ?", (workspace_id,)
+    return "e.workspace_id = ? AND e.name = ?", (workspace_id, environment)
+
+
+def _searched(search: str | None) -> tuple[str, tuple[str, ...]]:
+    """A condition on customers `c` with their profiles `n`: a part of the customerId or of the display name, in any case."""
+    if search is None:
+        return "", ()
+    here = "instr(lower(c.customer_id), lower(?)) > 0 OR instr(casefold(n.display_name), casefold(?)) > 0"
+    return f" AND ({here})", (search, search)

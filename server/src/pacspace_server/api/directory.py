@@ -1,0 +1,104 @@
+"""Customers as the dashboard has them: by name, described, locked, exported, ready for an invoice."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ..domain.exact_json import text_of
+from ..domain.scopes import Scope
+from ..service import checkpoint as checkpoint_service
+from ..service import customers as customers_service
+from ..service import directory as directory_service
+from ..service.context import Caller, Context
+from ..service.errors import invalid
+from ..service.limits import DEFAULT_PAGE
+from . import customers as customers_routes
+from . import fields
+from .balance import idempotency_key, or_pending
+from .fields import Table
+from .http import Call, Reply, iterate_in_thread, success
+from .scope import PAGE, PERIOD, read_scope
+
+Given = dict[str, Any]
+
+FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
+CUSTOMERS: Table = {
+    **customers_routes.CUSTOMERS,
+    "sortBy": fields.choice(
+        "customerId", "displayName", says="customerId without it. A cursor goes with customerId only."
+    ),
+}
+MONTH: Table = {"period": PERIOD.meaning("One UTC calendar month, YYYY-MM; the running one without it.")}
+CHANGES: Table = {
+    name: customers_routes.NEW_CUSTOMER[name] for name in ("sharingStateHint", "eventCadence")
+} | {"displayName": fields.text(200, *fields.NO_NUL, says="What people call it.").like("Globex Corporation")}  # fmt: skip
+LOCK: Table = {
+    "period": fields.required(PERIOD.meaning("The month to lock, for ever, YYYY-MM.").like("2026-01")),
+    "invoiceReference": fields.text(255, *fields.NO_NUL, says="Goes into the closing leaf, for good."),
+}
+CHECKPOINTS: Table = {"period": PERIOD, **PAGE}
+CLOSED: Table = {"period": fields.required(PERIOD.like("2026-01"))}
+EXPORT: Table = {
+    "format": fields.choice(*FORMATS, says="csv for a spreadsheet, which it is without a word; jsonl for a program."),
+    "period": PERIOD.meaning("Only this month's deltas."),
+}
+
+
+async def customers(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """The customers, in order of their customerId or of what they are called."""
+    if given.get("sortBy") != "displayName":
+        return await customers_routes.customers(context, caller, call, given)
+    if "cursor" in given:
+        raise invalid(("cursor", "goes with sortBy=customerId"))
+    asked = customers_service.Listing(
+        given.get("page", 1), given.get("limit", 25), None, given.get("search"), given.get("period")
+    )
+    return success(await asyncio.to_thread(directory_service.list_by_name, context, caller, asked))
+
+
+async def summary(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """How far a month is: customers, deltas, locked and open, what the log has still to take up."""
+    return success(await asyncio.to_thread(directory_service.summary, context, caller, given.get("period")))
+
+
+async def change(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Change what is said of a customer. What was recorded of it can't be changed."""
+    return success(await directory_service.describe(context, caller, call.path("customerId"), given))
+
+
+async def checkpoint(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Lock a customer's month, and first every earlier one that holds deltas."""
+    key, customer_id = idempotency_key(call), call.path("customerId")
+    scope = await read_scope(context, caller, {"period": given["period"]})
+    stated = {"customerId": customer_id} | {name: value for name, value in call.body_given.items() if value is not None}
+    asked = checkpoint_service.CheckpointRequest(
+        customer_id, scope, given.get("invoiceReference"), key, text_of(stated)
+    )
+    view, replayed = await or_pending(key, checkpoint_service.checkpoint(context, caller, asked))
+    return success(view, 201, {"Idempotent-Replayed": "true"} if replayed else {})
+
+
+async def checkpoints(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """A customer's checkpoints, newest first."""
+    scope = await read_scope(context, caller, {"period": given["period"]}) if "period" in given else None
+    page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
+    work = context, caller, call.path("customerId"), scope, *page
+    return success(await asyncio.to_thread(checkpoint_service.list_checkpoints, *work))
+
+
+async def close_package(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """What goes with the invoice of a month: its receipt, its files, and what is still missing."""
+    scope: Scope = await read_scope(context, caller, {"period": given["period"]})
+    return success(await directory_service.close_package(context, caller, call.path("customerId"), scope))
+
+
+async def export(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Every delta of a customer, or of one of its months, as a file."""
+    customer_id, form, period = call.path("customerId"), given.get("format", "csv"), given.get("period")
+    chunks = await asyncio.to_thread(directory_service.export, context, caller, customer_id, form, period)
+    name = f"{customer_id}-{period}" if period else customer_id
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name.replace(":", "_")}.{form}"', "Cache-Control": "no-store",
+    }  # fmt: skip
+    return Reply(200, stream=iterate_in_thread(chunks), headers=headers, media_type=FORMATS[form])

@@ -1,0 +1,76 @@
+"""API keys, as people manage them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..service import keys as keys_service
+from ..service.context import SCOPES, Caller, Context
+from ..service.limits import MAX_PAGE
+from . import fields
+from .fields import Table
+from .http import Call, Reply, success
+from .scope import MAX_OFFSET
+
+Given = dict[str, Any]
+
+SIDES = {"test": "sandbox", "live": "production"}
+PAGE: Table = {
+    "page": fields.from_query(fields.whole_number(1, MAX_OFFSET // MAX_PAGE, says="From 1.")),
+    "limit": fields.from_query(fields.whole_number(1, MAX_PAGE, says="How many at most; 25 without it.")),
+}
+NEW_KEY: Table = {
+    "name": fields.required(fields.text(100, *fields.NO_NUL, says="What the key is for.").like("billing")),
+    "environment": fields.choice(*SIDES, says="test is the sandbox, which it is without a word; live is production."),
+    "scopes": fields.items(fields.choice(*SCOPES), len(SCOPES), says="read and write without it."),
+}
+TOGGLE: Table = {"active": fields.flag(says="On or off; without it the other way.")}
+
+
+async def list_keys(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """The workspace's API keys, newest first, without their secrets."""
+    page = given.get("page", 1), given.get("limit", 25)
+    return success(await context.look(lambda snapshot: keys_service.list_keys(snapshot, caller, *page)))
+
+
+async def create(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Make an API key. Its secret is in this reply and nowhere else."""
+    side = (
+        SIDES[given["environment"]]
+        if "environment" in given
+        else caller.environment
+        if call.actor is None
+        else "sandbox"
+    )
+    scopes = tuple(scope for scope in SCOPES if scope in given["scopes"]) if "scopes" in given else ("read", "write")
+    made = await context.committer.run(lambda unit: keys_service.add_key(unit, caller, side, given["name"], scopes))
+    return success(keys_service.shown_once(*made), 201, {"Cache-Control": "no-store"})
+
+
+async def get(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """One API key, without its secret."""
+    key_id = call.path("keyId")
+    return success(
+        keys_service.key_view(await context.look(lambda snapshot: keys_service.find_key(snapshot, caller, key_id)))
+    )
+
+
+async def rotate(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Give an API key another secret, which is in this reply and nowhere else; the one before stops within a second."""
+    key_id = call.path("keyId")
+    made = await context.committer.run(lambda unit: keys_service.rotate_key(unit, caller, key_id))
+    return success(keys_service.shown_once(*made), headers={"Cache-Control": "no-store"})
+
+
+async def toggle(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Switch an API key off, or on again."""
+    wanted = call.path("keyId"), given.get("active")
+    key = await context.committer.run(lambda unit: keys_service.switch_key(unit, caller, *wanted))
+    return success(keys_service.key_view(key))
+
+
+async def revoke(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Revoke an API key, for ever. It stays in the list."""
+    key_id = call.path("keyId")
+    key = await context.committer.run(lambda unit: keys_service.revoke_key(unit, caller, key_id))
+    return success(keys_service.key_view(key))

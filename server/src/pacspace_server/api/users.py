@@ -1,0 +1,72 @@
+"""The users of a workspace, as its owner manages them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..service import people
+from ..service.context import Caller, Context
+from ..service.errors import invalid
+from ..storage.people import ROLES
+from ..storage.protocols import Unit
+from . import fields
+from .auth import EMAIL, NAME
+from .fields import Table
+from .http import Call, Reply, success
+
+Given = dict[str, Any]
+
+_ROLE = fields.choice(*ROLES, says="viewer reads; admin also writes; owner also has users and settings.")
+NEW_USER: Table = {
+    "email": fields.required(EMAIL.like("grace@example.com")),
+    "name": NAME.like("Grace Hopper"),
+    "role": fields.required(_ROLE.like("viewer")),
+}
+CHANGES: Table = {
+    "name": NAME,
+    "role": _ROLE.like("admin"),
+    "disabled": fields.flag(says="Nobody logs in as this one."),
+}
+
+
+async def list_users(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """The users of the workspace with their roles, oldest first."""
+    members = await context.look(lambda snapshot: snapshot.members(caller.workspace_id))
+    return success({"users": [people.user_view(*member) for member in members]})
+
+
+async def invite(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Make a user, with a link that is good once and sets the password. Hand it over yourself: no mail is sent."""
+    asked = people.NewUser(given["email"], given.get("name", ""), given["role"], None)
+    made = await context.committer.run(lambda unit: people.invite(unit, caller, asked))
+    return _with_link(context, *made)
+
+
+async def password_link(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Make a link that is good once and sets another password of a user. The password until now stays good until then."""
+    user_id = call.path("userId")
+    made = await context.committer.run(lambda unit: people.password_link(unit, caller, user_id))
+    return _with_link(context, *made)
+
+
+def _with_link(context: Context, user: dict[str, Any], token: str) -> Reply:
+    link = f"{context.public_url}/app/password?token={token}"
+    return success(user | {"setPasswordUrl": link}, 201, {"Cache-Control": "no-store"})
+
+
+async def change(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Change a user's name or role, disable or enable. A disabled user's sessions end at once."""
+    if not given:
+        raise invalid(("body", "names nothing to change: name, role or disabled"))
+    user_id = call.path("userId")
+
+    def work(unit: Unit) -> dict[str, Any]:
+        if "role" in given:
+            people.change_role(unit, caller, user_id, given["role"])
+        if "disabled" in given:
+            people.set_disabled(unit, caller, user_id, given["disabled"])
+        if "name" in given:
+            people.rename(unit, caller, user_id, given["name"])
+        return people.user_view(*people.find_member(unit, caller, user_id))
+
+    return success(await context.committer.run(work))
