@@ -27,7 +27,12 @@ class _Forms(HTMLParser):
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = dict(attributes)
         if tag == "form":
-            self._open = {"action": given.get("action"), "method": given.get("method", "get"), "fields": {}, "buttons": []}
+            self._open = {
+                "action": given.get("action"),
+                "method": given.get("method", "get"),
+                "fields": {},
+                "buttons": [],
+            }
             self.forms.append(self._open)
         if self._open is None:
             return
@@ -35,8 +40,8 @@ class _Forms(HTMLParser):
         if tag == "input" and name and given.get("type") != "file":
             if given.get("type") != "checkbox":
                 fields[name] = given.get("value") or ""
-            elif "checked" in given:
-                fields.setdefault(name, []).append(given.get("value"))
+            else:
+                fields.setdefault(name, []).extend([given.get("value")] if "checked" in given else [])
         elif tag == "select":
             self._select = name or ""
         elif tag == "option" and self._select:

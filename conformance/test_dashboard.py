@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
@@ -82,7 +83,14 @@ def test_log_in_goes_on_to_the_page_that_was_asked_for(office: Server) -> None:
     stolen = Browser(office.url)
     stolen.session.cookies.set("pacspace_session", cookie or "")
     assert stolen.open("/app").place.endswith("/app/login?next=%2Fapp")
-    for evil in ("https://evil.example", "//evil.example", "/app//evil", "/\\evil.example", "javascript:alert(1)", "/apple"):
+    for evil in (
+        "https://evil.example",
+        "//evil.example",
+        "/app//evil",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "/apple",
+    ):
         assert Browser(office.url).open("/app/login?next=" + evil).press(
             "Log in", email="ada@example.com", password=PASSWORD
         ).place == f"{office.url}/app"  # fmt: skip
@@ -102,7 +110,9 @@ def test_the_overview_shows_the_running_month(ada: Browser) -> None:
 def test_a_part_is_only_the_part(ada: Browser, office: Server) -> None:
     """What the script fetches anew is the same part of the page, without the frame."""
     part = ada.session.get(f"{office.url}/app", headers={"HX-Request": "true"})
-    assert part.status_code == 200 and part.text.startswith('\n<div id="figures"') or part.text.startswith('<div id="figures"')
+    assert (part.status_code == 200 and part.text.startswith('\n<div id="figures"')) or part.text.startswith(
+        '<div id="figures"'
+    )
     assert "<html" not in part.text and "Recorded in February 2026" in part.text
 
 
@@ -133,7 +143,9 @@ def test_a_list_goes_on_after_its_last_row(office: Server, ada: Browser) -> None
                 break
             ada.open(following[1].replace("&amp;", "&"))
         assert sorted(seen) == names and len(seen) == 60, sort
-    office.client.batch([{"customerId": "cust_long", "delta": n, "reason": f"r{n}", "occurredAt": NOW} for n in range(1, 61)])
+    office.client.batch(
+        [{"customerId": "cust_long", "delta": n, "reason": f"r{n}", "occurredAt": NOW} for n in range(1, 61)]
+    )
     ada.open("/app/customers/cust_long")
     shown: list[str] = []
     while True:
@@ -152,7 +164,11 @@ def test_a_correction_is_looked_at_before_it_is_recorded(office: Server, ada: Br
     record = office.client.all_deltas("cust_fix", period="2026-01")[0]
     page = f"/app/customers/cust_fix/correct?record={record['recordId']}"
     ada.open(page).press("Look at it first", delta="1.0000000001", reason=" ")
-    assert ada.status == 400 and "more than 9 digits after the point" in ada.text and "What for must have 1 to 500" in ada.text
+    assert (
+        ada.status == 400
+        and "more than 9 digits after the point" in ada.text
+        and "What for must have 1 to 500" in ada.text
+    )
     ada.press("Look at it first", delta="1,000.5", reason="Overcounted <b>twice</b>", referenceId="fix-1")
     assert "Record this correction?" in ada.text and "1,000.5" in ada.text
     before = len(office.client.all_deltas("cust_fix"))
@@ -164,7 +180,8 @@ def test_a_correction_is_looked_at_before_it_is_recorded(office: Server, ada: Br
     assert (made[-1]["delta"], made[-1]["reason"]) == (Decimal("1000.5"), "Overcounted <b>twice</b>")
     again = ada.session.post(
         f"{office.url}/app/customers/cust_fix/correct",
-        data={k: v.replace("&lt;", "<").replace("&gt;", ">") for k, v in fields.items()} | {"confirmed": "yes", "delta": "1,000.5"},
+        data={k: v.replace("&lt;", "<").replace("&gt;", ">") for k, v in fields.items()}
+        | {"confirmed": "yes", "delta": "1,000.5"},
     )
     assert again.status_code == 200 and len(office.client.all_deltas("cust_fix")) == before + 1
     assert "Overcounted &lt;b&gt;twice&lt;/b&gt;" in again.text
@@ -205,7 +222,7 @@ def test_comparing_names_the_entries(office: Server, ada: Browser) -> None:
             ada.press("Compare", files={"file": ("list.csv", lines.encode(), "text/csv")})
         text = ada.text
         assert "The two differ" in text and ada.status == 200
-        assert f"With other amounts: 1" in text and f"cust_cmp_2 {MINUS}200.25 {MINUS}200" in text
+        assert "With other amounts: 1" in text and f"cust_cmp_2 {MINUS}200.25 {MINUS}200" in text
         assert "Not in their list: 1" in text and "Not in the record: 1" in text and "Twice in their list: 1" in text
         assert "line 5: cust_cmp_4" in text
     ada.open("/app/compare").press("Compare", customerId="cust_cmp", period="2026-01", total=f"{MINUS}1,501.25")
@@ -251,3 +268,123 @@ def test_the_sandbox_clock_moves_and_starts_over(start_server: Callable[..., Ser
     assert browser.status == 400 and server.client.derive("cust_a").status == 200
     browser.press("Empty the sandbox", typed="sandbox")
     assert "The sandbox is empty" in browser.text and server.client.derive("cust_a").status == 404
+
+
+def test_a_key_is_shown_once_and_works(office: Server, ada: Browser) -> None:
+    """A key that is made on its page records at once, is on no page afterwards, has another secret once it was rotated, and
+    stops when it is revoked."""
+    ada.open("/app/keys").press("Make the key", name="", scopes=[])
+    assert ada.status == 400 and "What it is for must have 1 to 100" in ada.text and "What it may do is needed" in ada.text
+    ada.press("Make the key", name="billing job", scopes=["read", "write"])
+    first = key_on(ada)
+    assert office.with_key(first).emit("cust_key", -1).status == 201
+    assert first.partition(".")[2] not in ada.open("/app/keys").page and first.partition(".")[0] in ada.page
+    ada.press("Give it another secret")
+    second = key_on(ada)
+    assert second != first and office.with_key(second).emit("cust_key", -1).status == 201
+    ada.open("/app/keys").press("Revoke it for ever")
+    assert "The key billing job is revoked." in ada.text
+    assert stops(office, first) and stops(office, second)
+
+
+def key_on(browser: Browser) -> str:
+    found = re.search(r'id="full-key">(pk_test_[^<]+)<', browser.page)
+    assert found and browser.status == 200, browser.text
+    return found[1]
+
+
+def stops(server: Server, key: str) -> bool:
+    """Whether a key is refused; a recognised one is remembered for a second."""
+    for _ in range(50):
+        if server.with_key(key).emit("cust_key", -1).status == 401:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_people_are_invited_and_do_what_their_role_allows(office: Server, ada: Browser) -> None:
+    """An owner makes a user with a link; with it the user chooses a password and is in, once; a viewer sees everything and
+    finds no form that writes; another role works at once; a disabled user is out at once; the last owner stays."""
+    ada.open("/app/users").press("Make the user and a link", email="grace@example.com")
+    assert ada.status == 400 and "is a user's already" in ada.text
+    ada.press("Make the user and a link", email="hedy@example.com", name="Hedy")
+    link = re.search(r'id="link">([^<]+)<', ada.page)
+    assert link and "hedy@example.com" in ada.text
+    hedy = Browser(office.url).open(link[1]).press("Set the password", password=PASSWORD)
+    assert hedy.place == f"{office.url}/app" and "viewer" in hedy.text
+    assert Browser(office.url).open(link[1]).status == 404
+    hedy.open("/app/customers/cust_globex")
+    assert "Lock" not in hedy.text and "Correct" not in hedy.text and hedy.open("/app/users").status == 403
+    user = re.search(r'action="(/app/users/[^"]+)"', ada.open("/app/users").page[ada.page.index("hedy@example.com") :])
+    assert user
+    sent = dict(re.findall(r'name="(csrf|environment)" value="([^"]*)"', ada.page))
+    ada.session.post(office.url + user[1], data=sent | {"action": "role", "role": "admin"})
+    assert "Lock" in hedy.open("/app/customers/cust_globex").text
+    ada.session.post(office.url + user[1], data=sent | {"action": "disable"})
+    assert hedy.open("/app").place.endswith("/app/login?next=%2Fapp")
+    own = re.search(r'action="(/app/users/[^"]+)"', ada.open("/app/users").page)
+    assert own
+    refused = ada.session.post(office.url + own[1], data=sent | {"action": "role", "role": "viewer"})
+    assert refused.status_code == 409 and "needs an owner" in refused.text
+    audit = ada.open("/app/audit").text
+    assert "user.create" in audit and "user.role" in audit and "from viewer, to admin" in audit
+    assert PASSWORD not in audit and link[1].partition("=")[2] not in audit
+
+
+def test_a_password_is_changed(office: Server) -> None:
+    """With the old password; every other session of the user ends, and the old password is no use."""
+    add_user(office, "edith@example.com", "viewer")
+    here, elsewhere = (Browser(office.url).log_in("edith@example.com") for _ in range(2))
+    here.open("/app/password").press("Change it", currentPassword="wrong wrong", newPassword="a longer sentence still")
+    assert here.status == 400 and "is not your password" in here.text
+    here.press("Change it", currentPassword=PASSWORD, newPassword="a longer sentence still")
+    assert here.place == f"{office.url}/app" and here.status == 200
+    assert "/app/login" in elsewhere.open("/app").place
+    assert Browser(office.url).log_in("edith@example.com").status == 401
+    assert Browser(office.url).log_in("edith@example.com", "a longer sentence still").status == 200
+
+
+def test_settings_are_shown_to_all_and_changed_by_owners(office: Server, ada: Browser) -> None:
+    """The settings page has the fingerprint of each log's key; an owner changes the name, which is on every page then; what
+    can't be taken is said at its field."""
+    text = ada.open("/app/settings").text
+    fingerprint = office.client.receipt("cust_globex", period="2026-01").data["keyFingerprint"]
+    assert fingerprint in text
+    ada.press("Save", name="Analytical Engines", timeZone="Mars/Base", locale="e")
+    assert ada.status == 400 and "Time zone must be an IANA time zone" in ada.text and "Language must be" in ada.text
+    ada.press("Save", timeZone="Europe/London", locale="en-GB")
+    assert "The settings are changed." in ada.text and "Analytical Engines" in ada.open("/app").text
+    mary = Browser(office.url).log_in("mary@example.com").open("/app/settings")
+    assert "Europe/London" in mary.text and "Save" not in mary.text
+
+
+def test_a_month_is_closed_for_everybody(start_server: Callable[..., Server]) -> None:
+    """Closing proposes last month, says when it ended a short while ago, shows what it will lock, wants the month typed, and
+    then shows the job to its end; what it locked is what the API shows."""
+    server = start_server("--sandbox-clock", "2026-02-01T05:00:00Z")
+    assert server.setup_url
+    browser = Browser(server.url).set_up(server.setup_url)
+    deltas = [
+        {"customerId": f"cust_{n:03d}", "delta": -n, "reason": "x", "occurredAt": "2026-01-09T00:00:00Z"}
+        for n in range(1, 121)
+    ]
+    server.client.batch(deltas)
+    text = browser.open("/app/close").text
+    assert "January 2026 ended 5 hours ago." in text
+    assert f"Customers 120 Records 120 Sum of their totals {MINUS}7,260" in text
+    seen = re.findall(r'<th scope="row"><a href="/app/customers/(\w+)', browser.page)
+    while following := re.search(r'class="next" href="([^"]+)"', browser.page):
+        browser.open(following[1].replace("&amp;", "&"))
+        seen += re.findall(r'<th scope="row"><a href="/app/customers/(\w+)', browser.page)
+    assert seen == [f"cust_{n:03d}" for n in range(1, 121)]
+    browser.open("/app/close").press("Close January 2026 for good", typed="January")
+    assert browser.status == 400 and "must be 2026-01" in browser.text
+    browser.press("Close January 2026 for good", typed="2026-01")
+    assert "/app/close/job_" in browser.place
+    while "January 2026 is closed" not in browser.text:
+        assert '<noscript><meta http-equiv="refresh"' in browser.page and 'hx-trigger="every 1s"' in browser.page
+        browser.open(browser.place)
+    assert "http-equiv" not in browser.page and "hx-trigger" not in browser.page and "Locked 120" in browser.text
+    assert server.client.get("/api/v1/balance/checkpoints", period="2026-01").data["pagination"]["total"] == 120
+    assert "Nothing: no customer has an open month" in browser.open("/app/close").text
+    assert "is locked for everybody" in browser.open("/app").text

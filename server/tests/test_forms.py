@@ -11,7 +11,8 @@ BOUNDARY = "----Boundary7MA4"
 
 def multipart(*parts: tuple[str, bytes], boundary: str = BOUNDARY) -> bytes:
     body = b"".join(
-        f"--{boundary}\r\nContent-Disposition: form-data; {names}\r\n\r\n".encode() + data + b"\r\n" for names, data in parts
+        f"--{boundary}\r\nContent-Disposition: form-data; {names}\r\n\r\n".encode() + data + b"\r\n"
+        for names, data in parts
     )
     return body + f"--{boundary}--\r\n".encode()
 
@@ -22,7 +23,9 @@ def read(*parts: tuple[str, bytes]):
 
 def test_fields_are_read_as_they_were_typed() -> None:
     """URL-encoded fields keep their text; spaces around it go, except from a password."""
-    form = read_form(f"{URLENCODED}; charset=utf-8", b"name=+%C3%84pfel+%26+co+&password=+a+&lines=a%0D%0Ab&many=1&many=2&empty=")
+    form = read_form(
+        f"{URLENCODED}; charset=utf-8", b"name=+%C3%84pfel+%26+co+&password=+a+&lines=a%0D%0Ab&many=1&many=2&empty="
+    )
     assert (form.one("name"), form.one("empty"), form.one("absent")) == ("Äpfel & co", "", "")
     assert (form.raw("password"), form.raw("absent"), form.one("lines")) == (" a ", "", "a\nb")
     assert form.many("many") == ["1", "2"]
@@ -38,7 +41,9 @@ def test_files_are_bytes_and_fields_are_text() -> None:
     """A multipart form gives its fields as text and its files as the bytes that were sent; an empty file is no file."""
     data = "referenceId,delta\r\nr1,-1\r\n\r\nÄ\x00".encode()
     form = read(
-        ('name="customerId"', "cust_ä".encode()), ('name="file"; filename="list.csv"', data), ('name="none"; filename=""', b"")
+        ('name="customerId"', "cust_ä".encode()),
+        ('name="file"; filename="list.csv"', data),
+        ('name="none"; filename=""', b""),
     )
     assert form.one("customerId") == "cust_ä"
     assert dict(form.files) == {"file": data}
@@ -62,5 +67,5 @@ def test_files_are_bytes_and_fields_are_text() -> None:
 )
 def test_what_is_no_form_is_refused(content_type: str | None, body: bytes) -> None:
     """Another content type, text that is not UTF-8, NUL, too many fields, a part without a name: refused with words."""
-    with pytest.raises(FormError, match="form|UTF-8|U\\+0000|name"):
+    with pytest.raises(FormError, match=r"form|UTF-8|U\+0000|name"):
         read_form(content_type, body)

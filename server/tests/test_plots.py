@@ -22,7 +22,9 @@ def test_everything_lies_in_the_picture(values: list[int]) -> None:
         ys = [y for bar in plot.bars for y in (bar.y, bar.y + bar.height)]
         ys += [y for line in plot.lines for y in (line.y1, line.y2)] + [line.y for line in plot.grid]
         assert all(plots.TOP - 0.02 <= y <= plots.BOTTOM + 0.02 for y in ys)
-        xs = [x for bar in plot.bars for x in (bar.x, bar.x + bar.width)] + [x for line in plot.lines for x in (line.x1, line.x2)]
+        xs = [x for bar in plot.bars for x in (bar.x, bar.x + bar.width)] + [
+            x for line in plot.lines for x in (line.x1, line.x2)
+        ]
         assert all(-0.02 <= x <= 100.02 for x in xs)
         assert 0 in [line.value for line in plot.grid] and 2 <= len(plot.grid) <= 7
         assert plot.rows == [(name, str(value)) for name, value in zip(names(values), values)]
@@ -45,7 +47,9 @@ def test_steps_stand_until_the_next_value() -> None:
     assert plot.lines[0].y1 == plots.BOTTOM and {line.y2 for line in plot.lines} == {plot.lines[0].y2}
 
 
-@pytest.mark.parametrize(("values", "grid"), [([0], [0, 1]), ([7], [0, 2, 4, 6, 8]), ([-3, 10], [-5, 0, 5, 10]), ([-1], [-1, 0])])
+@pytest.mark.parametrize(
+    ("values", "grid"), [([0], [0, 1]), ([7], [0, 2, 4, 6, 8]), ([-3, 10], [-5, 0, 5, 10]), ([-1], [-1, 0])]
+)
 def test_grid_lines_are_round(values: list[int], grid: list[int]) -> None:
     """Lines lie at 1, 2 or 5 times a power of ten."""
     assert [line.value for line in plots.bars(names(values), values, str).grid] == grid

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from book import SANDBOX, Book
 from engines import BOTH
 
@@ -65,33 +64,33 @@ def test_totals_are_apart_for_each_unit(story: Book) -> None:
         assert snapshot.totals_by_unit(SANDBOX, "2026-04") == []
 
 
-def test_customers_by_name_go_on_after_the_last(story: Book) -> None:
+def test_customers_after_name_go_on_after_the_last(story: Book) -> None:
     """By name in any case, else by customerId; pages neither repeat nor leave out anybody, also where names are equal."""
     for customer_id, name in (("cust_1", "Émile"), ("cust_2", "anna"), ("cust_3", "Anna"), ("cust_4", "Zoe")):
         named(story, customer_id, name)
     with story.storage.snapshot() as snapshot:
         rows = walk(
-            lambda after: snapshot.customers_by_name(SANDBOX, None, after, 2),
+            lambda after: snapshot.customers_after_name(SANDBOX, None, after, 2),
             lambda row: (row[1], row[0].customer_id),
         )
         assert [row[0].customer_id for row in rows] == ["cust_2", "cust_3", "cust_a", "cust_b", "cust_4", "cust_1"]
-        found = snapshot.customers_by_name(SANDBOX, "ANN", (), 10)
+        found = snapshot.customers_after_name(SANDBOX, "ANN", (), 10)
         assert [row[0].customer_id for row in found] == ["cust_2", "cust_3"]
 
 
-def test_customers_by_activity_go_on_after_the_last(story: Book) -> None:
+def test_customers_after_activity_go_on_after_the_last(story: Book) -> None:
     """Who recorded last comes first; pages neither repeat nor leave out anybody."""
     for number in range(3):
         named(story, f"cust_{number}", "quiet")
     story.emit("cust_1", 1)
     with story.storage.snapshot() as snapshot:
         rows = walk(
-            lambda after: snapshot.customers_by_activity(SANDBOX, None, after, 2),
+            lambda after: snapshot.customers_after_activity(SANDBOX, None, after, 2),
             lambda row: (row.last_recorded_at, row.customer_id),
         )
         ids = [row.customer_id for row in rows]
         assert sorted(ids[:3]) == ["cust_1", "cust_a", "cust_b"] and ids[3:] == ["cust_0", "cust_2"]
-        assert [c.customer_id for c in snapshot.customers_by_activity(SANDBOX, "_A", (), 10)] == ["cust_a"]
+        assert [c.customer_id for c in snapshot.customers_after_activity(SANDBOX, "_A", (), 10)] == ["cust_a"]
 
 
 def test_checkpoints_go_on_after_the_last(story: Book) -> None:

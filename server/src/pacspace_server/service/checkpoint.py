@@ -317,7 +317,9 @@ def checkpoints_page(context: Context, caller: Caller, asked: CheckpointList) ->
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, asked.customer_id) if asked.customer_id else None
         last = snapshot.checkpoint(asked.after) if asked.after else None
-        if asked.after and (last is None or snapshot.customer_at(last.customer).environment_id != caller.environment_id):
+        if asked.after and (
+            last is None or snapshot.customer_at(last.customer).environment_id != caller.environment_id
+        ):
             raise invalid(("after", "is no place in this list"))
         found = snapshot.checkpoints_after(caller.environment_id, customer, asked.period, last, asked.limit + 1)
         shown = [checkpoint_view(snapshot, row) for row in found[: asked.limit]]

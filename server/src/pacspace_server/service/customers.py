@@ -165,10 +165,10 @@ def browse(context: Context, caller: Caller, asked: Browsing) -> dict[str, Any]:
     """Customers in the order that was asked for, with their totals of the running month, and where the list goes on."""
     with context.storage.snapshot() as snapshot:
         found = _SORTS[asked.sort](snapshot, caller.environment_id, asked.search, _place(asked.cursor), asked.limit + 1)
-        first, last = _months(context, snapshot, caller, None)
+        first, last = months_of(snapshot, caller, None)
         shown = found[: asked.limit]
         return {
-            "customers": [_row(snapshot, customer, first, last) for customer, _ in shown],
+            "customers": [customer_row(snapshot, customer, first, last) for customer, _ in shown],
             "period": first,
             "next": _placed(shown[-1][1]) if len(found) > asked.limit else None,
         }
@@ -183,14 +183,14 @@ def _by_id(snapshot: Snapshot, environment_id: int, search: str | None, after: l
 
 
 def _by_name(snapshot: Snapshot, environment_id: int, search: str | None, after: list[Any], limit: int) -> list[Placed]:
-    rows = snapshot.customers_by_name(environment_id, search, after, limit)
+    rows = snapshot.customers_after_name(environment_id, search, after, limit)
     return [(customer, [name, customer.customer_id]) for customer, name in rows]
 
 
 def _by_activity(
     snapshot: Snapshot, environment_id: int, search: str | None, after: list[Any], limit: int
 ) -> list[Placed]:
-    rows = snapshot.customers_by_activity(environment_id, search, after, limit)
+    rows = snapshot.customers_after_activity(environment_id, search, after, limit)
     return [(customer, [customer.last_recorded_at, customer.customer_id]) for customer in rows]
 
 

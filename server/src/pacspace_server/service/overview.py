@@ -27,7 +27,12 @@ def overview(context: Context, caller: Caller) -> dict[str, Any]:
             "deltas": deltas,
             "days": _days(snapshot, caller, period, now),
             "units": [
-                {"unit": unit.unit, "total": views.number(unit.total), "customers": unit.customers, "deltas": unit.deltas}
+                {
+                    "unit": unit.unit,
+                    "total": views.number(unit.total),
+                    "customers": unit.customers,
+                    "deltas": unit.deltas,
+                }
                 for unit in snapshot.totals_by_unit(caller.environment_id, period)
             ],
             "waitingMonths": waiting_months,
@@ -54,6 +59,6 @@ def _month_before(snapshot: Snapshot, caller: Caller, period: str, now: int) -> 
         "period": before,
         "customers": customers,
         "deltas": deltas,
-        "anyLocked": bool(snapshot.checkpoints_after(caller.environment_id, None, before, None, 1)),
+        "locked": snapshot.count_locked(caller.environment_id, before),
         "endedSecondsAgo": (now - period_end(before)) // 1_000_000,
     }

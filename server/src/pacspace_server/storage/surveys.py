@@ -30,14 +30,14 @@ class SurveyReads(Protocol):
         """A month's sums, apart for each unit, in order of the unit; customers without one come first."""
         ...
 
-    def customers_by_name(
+    def customers_after_name(
         self, environment_id: int, search: str | None, after: Sequence[str], limit: int
     ) -> list[tuple[Customer, str]]:
         """Customers with the name they are ordered by (their display name in one case, else their customerId), after a
         name and a customerId if both are given."""
         ...
 
-    def customers_by_activity(
+    def customers_after_activity(
         self, environment_id: int, search: str | None, after: Sequence[int | str], limit: int
     ) -> list[Customer]:
         """Customers, who recorded last first; after an instant and a customerId if both are given."""

@@ -52,9 +52,7 @@ def read_form(content_type: str | None, body: bytes) -> Form:
 
 def _pairs(body: bytes) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
-        )
+        return parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError as error:  # UnicodeDecodeError is one
         raise FormError(f"the form is not readable: more than {MAX_FIELDS} fields, or not UTF-8") from error
 
@@ -78,20 +76,21 @@ def _multipart(content_type: str, body: bytes) -> Form:
     pairs: list[tuple[str, str]] = []
     files: dict[str, bytes] = {}
     for part in parts:
-        name, data = _part(part)
-        if part.get_filename() is None:
+        name, data, is_file = _part(part)
+        if not is_file:
             pairs.append((name, text_of(data, name)))
         elif data:
             files[name] = data
     return _form(pairs, files)
 
 
-def _part(part: object) -> tuple[str, bytes]:
-    name = part.get_param("name", header="content-disposition") if isinstance(part, Message) else None
-    data = part.get_payload(decode=True) if isinstance(part, Message) else None
-    if not isinstance(name, str) or not isinstance(data, bytes):
-        raise FormError("a part of the form has no name, or parts of its own")
-    return name, data
+def _part(part: object) -> tuple[str, bytes, bool]:
+    """A part's name and content, and whether it is a file."""
+    if isinstance(part, Message):
+        name, data = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
+        if isinstance(name, str) and isinstance(data, bytes):
+            return name, data, part.get_filename() is not None
+    raise FormError("a part of the form has no name, or parts of its own")
 
 
 def text_of(data: bytes, name: str) -> str:

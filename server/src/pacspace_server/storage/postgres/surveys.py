@@ -46,11 +46,15 @@ class SurveyReads(Reads):
         )
         return [UnitTotal(unit, units_of(total), customers, deltas) for unit, total, customers, deltas in rows]
 
-    def customers_by_name(
+    def customers_after_name(
         self, environment_id: int, search: str | None, after: Sequence[str], limit: int
     ) -> list[tuple[Customer, str]]:
         found, values = searched(search)
-        further = ' AND (coalesce(n.folded_name, lower(c.customer_id)) COLLATE "C", c.customer_id) > (%s, %s)' if after else ""
+        further = (
+            ' AND (coalesce(n.folded_name, lower(c.customer_id)) COLLATE "C", c.customer_id) > (%s, %s)'
+            if after
+            else ""
+        )
         rows = self._all(
             f"SELECT {CUSTOMER}, coalesce(n.folded_name, lower(c.customer_id)) FROM customer c "
             f"LEFT JOIN profile n ON n.shard_key = c.shard_key WHERE c.environment_id = %s{found}{further} "
@@ -59,7 +63,7 @@ class SurveyReads(Reads):
         )
         return [(customer_of(row[:-1]), row[-1]) for row in rows]
 
-    def customers_by_activity(
+    def customers_after_activity(
         self, environment_id: int, search: str | None, after: Sequence[int | str], limit: int
     ) -> list[Customer]:
         found, values = searched(search)

@@ -47,7 +47,7 @@ class SurveyReads(Reads):
             for unit, group in groups
         ]
 
-    def customers_by_name(
+    def customers_after_name(
         self, environment_id: int, search: str | None, after: Sequence[str], limit: int
     ) -> list[tuple[Customer, str]]:
         found, values = searched(search)
@@ -59,7 +59,7 @@ class SurveyReads(Reads):
         )
         return [(customer_of(row[:-1]), row[-1]) for row in rows]
 
-    def customers_by_activity(
+    def customers_after_activity(
         self, environment_id: int, search: str | None, after: Sequence[int | str], limit: int
     ) -> list[Customer]:
         found, values = searched(search)

@@ -26,5 +26,6 @@ async def show(desk: Desk, request: Request) -> Page:
 def _said(details: dict[str, object]) -> str:
     """What an entry says beyond its subject, in a line."""
     return ", ".join(
-        f"{name} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}" for name, value in details.items()
+        f"{name} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in details.items()
     )

@@ -35,7 +35,9 @@ async def correct(desk: Desk, request: Request) -> Page:
         return desk.page(request, "correct.html", 400, form=filled(form, error), preview=None, **values)
     # The key makes a second press of the button the same correction.
     preview = {"delta": asked.delta, "key": secrets.token_hex(16)}
-    return desk.page(request, "correct.html", form=filled(form), preview=preview, amount_text=words.amount(asked.delta), **values)
+    return desk.page(
+        request, "correct.html", form=filled(form), preview=preview, amount_text=words.amount(asked.delta), **values
+    )
 
 
 async def _corrected(desk: Desk, request: Request, record: str, customer: dict[str, Any]) -> dict[str, Any]:
@@ -71,6 +73,8 @@ def typed_amount(text: str) -> str:
 
 async def _record(desk: Desk, request: Request, asked: emit_service.Emit) -> Page:
     key = request.form.one("key")
-    made, _ = await emit_service.emit(desk.context, request.caller, asked, f"dashboard-correction-{key}" if key else None)
+    made, _ = await emit_service.emit(
+        desk.context, request.caller, asked, f"dashboard-correction-{key}" if key else None
+    )
     said = f"Recorded {words.amount(asked.delta)} in {words.month_text(made['period'])}, as a correction."
     return desk.go(f"/app/customers/{asked.customer_id}", said, period=made["period"])

@@ -24,7 +24,9 @@ async def show(desk: Desk, request: Request) -> Page:
         sort = "id"
     asked = customers_service.Browsing(search or None, sort, request.query.get("after"), SHOWN)
     listed = await desk.ask(customers_service.browse, request, asked)
-    return desk.page(request, "customers.html", listed=listed, search=search, sort=sort, sorts=SORTS, after=asked.cursor)
+    return desk.page(
+        request, "customers.html", listed=listed, search=search, sort=sort, sorts=SORTS, after=asked.cursor
+    )
 
 
 async def create(desk: Desk, request: Request) -> Page:

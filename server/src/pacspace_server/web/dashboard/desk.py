@@ -24,6 +24,15 @@ POLICY = (
 )
 ANYBODY, VIEWER, ADMIN, OWNER = "", "viewer", "admin", "owner"
 RANK = {ANYBODY: 0, VIEWER: 1, ADMIN: 2, OWNER: 3}
+# What the fields of forms are called on their pages, where that is not their name.
+FIELD_WORDS = {
+    "customerId": "Customer id", "currentPassword": "Password until now", "defaultUnit": "Default unit", "delta": "Amount to add",
+    "displayName": "Name", "email": "E-mail", "invoiceReference": "Invoice number", "lines": "Their list", "locale": "Language",
+    "name": "Name", "newPassword": "New password", "now": "The instant", "password": "Password", "period": "Month",
+    "reason": "What for", "referenceId": "Your reference", "role": "Role", "scopes": "What it may do", "seconds": "The step",
+    "sharingPolicy": "Shared Records", "sharingStateHint": "Shared Record", "timeZone": "Time zone", "total": "Their total",
+    "typed": "What you type", "unitLabel": "Unit",
+}  # fmt: skip
 NOTICE, NOTICE_S = "pacspace_notice", 60
 TAG_CHARS = 16
 
@@ -114,6 +123,7 @@ class Desk:
             "notice": request.notice,
             "menu": self._shown_menu(request),
             "is_sandbox": request.someone is not None and request.someone.environment == "sandbox",
+            "field_words": FIELD_WORDS,
             "base_url": self.context.public_url,
         }
         page = self._render.page(f"dashboard/{template}", status, POLICY, **(shell | values))
@@ -126,7 +136,11 @@ class Desk:
         if actor is None:
             return []
         is_there = [
-            [item for item in group if request.may(item.role) and (actor.environment == "sandbox" or not item.in_sandbox_only)]
+            [
+                item
+                for item in group
+                if request.may(item.role) and (actor.environment == "sandbox" or not item.in_sandbox_only)
+            ]
             for group in self._menu
         ]
         return [group for group in is_there if group]

@@ -90,7 +90,11 @@ async def log_in(desk: Desk, request: Request) -> Page:
         if error.status == 429:
             error = ServiceError(429, error.code, f"{error.message}.", **error.extra)
         elif error.status == 401:
-            error = ServiceError(401, error.code, "This e-mail and password don’t go together. Try again, or ask an owner for a new link.")
+            error = ServiceError(
+                401,
+                error.code,
+                "This e-mail and password don’t go together. Try again, or ask an owner for a new link.",
+            )
         page = desk.page(request, "login.html", error.status, form=filled(form, error), wanted=wanted)
         if "retryAfterSeconds" in error.extra:
             page.headers["Retry-After"] = str(error.extra["retryAfterSeconds"])

@@ -15,7 +15,11 @@ from ..page import Page
 from .desk import Desk, Filled, Request, filled
 
 MAX_NAME, SHOWN = 100, 25
-MAY = [("read", "read balances and receipts"), ("write", "record, and lock months"), ("admin", "customers, keys and settings too")]
+MAY = [
+    ("read", "read balances and receipts"),
+    ("write", "record, and lock months"),
+    ("admin", "customers, keys and settings too"),
+]
 
 
 async def show(desk: Desk, request: Request) -> Page:
@@ -26,9 +30,7 @@ async def _page(desk: Desk, request: Request, form: Filled, once: dict[str, Any]
     """The keys of both environments; `once` is the one whose secret this page shows."""
     number = request.query.get("page", "1")
     page = int(number) if number.isascii() and number.isdigit() and len(number) < 7 and int(number) else 1
-    listed = await desk.context.look(
-        lambda snapshot: keys_service.list_keys(snapshot, request.caller, page, SHOWN)
-    )
+    listed = await desk.context.look(lambda snapshot: keys_service.list_keys(snapshot, request.caller, page, SHOWN))
     status = 400 if form.problems else 200
     chosen = request.form.many("scopes") if form.problems else ["read", "write"]
     return desk.page(request, "keys.html", status, form=form, listed=listed, once=once, scopes=MAY, chosen=chosen)
@@ -50,7 +52,7 @@ def _asked(form: Form) -> tuple[str, tuple[str, ...]]:
     scopes = tuple(scope for scope in SCOPES if scope in form.many("scopes"))
     wrong = [] if 1 <= len(name) <= MAX_NAME else [("name", f"must have 1 to {MAX_NAME} characters")]
     if not scopes:
-        wrong.append(("scopes", "are needed: what may the key do?"))
+        wrong.append(("scopes", "is needed: tick one at least"))
     if wrong:
         raise invalid(*wrong)
     return name, scopes

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import audit, checkpoints, clock, closing, comparing, corrections, customer, customers, entrance, keys, locking
-from . import overview, settings, users
+from . import (
+    audit,
+    checkpoints,
+    clock,
+    closing,
+    comparing,
+    corrections,
+    customer,
+    customers,
+    entrance,
+    keys,
+    locking,
+    overview,
+    settings,
+    users,
+)
 from .desk import ADMIN, ANYBODY, OWNER, VIEWER, PageFunction
 
 WORK, WORKSPACE = 1, 2  # groups of the menu

@@ -56,4 +56,6 @@ def _asked(form: Form) -> dict[str, str]:
         wrong.append(("sharingPolicy", "is none of the choices"))
     if wrong:
         raise invalid(*wrong)
-    return {"name": name, "time_zone": zone, "locale": locale, "sharing_policy": policy} | ({"unit": unit} if unit else {})
+    return {"name": name, "time_zone": zone, "locale": locale, "sharing_policy": policy} | (
+        {"unit": unit} if unit else {}
+    )

@@ -19,9 +19,7 @@ async def show(desk: Desk, request: Request) -> Page:
     return await _page(desk, request, Filled())
 
 
-async def _page(
-    desk: Desk, request: Request, form: Filled, link: str = "", of: str = "", failed: str = ""
-) -> Page:
+async def _page(desk: Desk, request: Request, form: Filled, link: str = "", of: str = "", failed: str = "") -> Page:
     """Everybody; `link` is the one that this page shows once, of the user `of`. `failed` is what could not be changed."""
     members = await desk.context.look(lambda snapshot: snapshot.members(request.caller.workspace_id))
     users = [people.user_view(*member) for member in members]
