@@ -274,7 +274,9 @@ def test_a_key_is_shown_once_and_works(office: Server, ada: Browser) -> None:
     """A key that is made on its page records at once, is on no page afterwards, has another secret once it was rotated, and
     stops when it is revoked."""
     ada.open("/app/keys").press("Make the key", name="", scopes=[])
-    assert ada.status == 400 and "What it is for must have 1 to 100" in ada.text and "What it may do is needed" in ada.text
+    assert (
+        ada.status == 400 and "What it is for must have 1 to 100" in ada.text and "What it may do is needed" in ada.text
+    )
     ada.press("Make the key", name="billing job", scopes=["read", "write"])
     first = key_on(ada)
     assert office.with_key(first).emit("cust_key", -1).status == 201
