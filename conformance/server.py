@@ -226,7 +226,7 @@ class Server:
                 start_new_session=True,
             )
         document = self._ready()
-        self.url = document["url"]
+        self.url, self.started = document["url"], document
         self.contract = contract_of(self.url)
         self.key = document["fullKey"] or self.key
         self.setup_url = document["setupUrl"]

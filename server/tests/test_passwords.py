@@ -6,7 +6,7 @@ import pytest
 from argon2 import extract_parameters
 
 from pacspace_server.service import passwords, sessions
-from pacspace_server.service.browser import set_cookie, token_in
+from pacspace_server.service.browser import refuse_foreign, set_cookie, token_in
 from pacspace_server.service.errors import ServiceError
 
 
@@ -41,3 +41,24 @@ def test_a_cookie_is_found_again() -> None:
     assert "; Secure" in set_cookie("pss_x", "https://h") and "; Secure" not in set_cookie("pss_x", "http://h")
     for header in (None, "", "pacspace_session=", "=;=;\x00", "pacspace_session"):
         assert token_in(header) is None
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "is_ours"),
+    [
+        (None, None, True), ("https://ledger.example", "same-origin", True), ("http://inside:8787", None, True), (None, "none", True),
+        ("https://evil.example", None, False), ("null", None, False), ("", None, False), ("https://ledger.example.evil.example", None, False),
+        ("http://ledger.example", None, False), ("file://ledger.example", None, False), (None, "cross-site", False), (None, "same-site", False),
+    ],
+)  # fmt: skip
+def test_writes_come_from_the_public_url_or_the_name_that_was_asked(
+    origin: str | None, site: str | None, is_ours: bool
+) -> None:
+    """Behind a proxy both may be; another scheme, another host, and what has none, are somebody else's."""
+    asked = (origin, site, "inside:8787", "https://ledger.example")
+    if is_ours:
+        refuse_foreign(*asked)
+    else:
+        with pytest.raises(ServiceError) as raised:
+            refuse_foreign(*asked)
+        assert (raised.value.status, raised.value.code) == (403, "FORBIDDEN")

@@ -13,6 +13,7 @@ from ..storage.protocols import Storage
 from ..storage.records import Customer
 from .asking import ask, need_terminal
 from .engines import open_storage
+from .options import pick_environment
 from .output import EXIT_NO, counted
 from .progress import progress
 
@@ -21,13 +22,21 @@ if TYPE_CHECKING:
 
 
 def run_erase(
-    out: Output, values: Mapping[str, settings.Value], environment: str, customer_id: str, before: str | None, yes: bool
+    out: Output,
+    values: Mapping[str, settings.Value],
+    workspace: str | None,
+    environment: str,
+    customer_id: str,
+    before: str | None,
+    yes: bool,
 ) -> None:
     """Asks, erases, and says what is left."""
     if before is not None:
         parse_period(before)
     storage = open_storage(settings.database(values["database"]), create=False)
-    customer = _find(storage, environment, customer_id)
+    with storage.snapshot() as snapshot:
+        side = pick_environment(out, snapshot, workspace, environment)
+        customer = snapshot.customer(side.id, ids.shard_key(storage.secret, side.workspace_id, side.name, customer_id))
     if customer is None:
         out.fail(f"no customer {customer_id} in {environment}", EXIT_NO)
     if not yes:
@@ -67,13 +76,6 @@ def _nothing(customer_id: str, before: str | None) -> str:
 def _has_name(storage: Storage, customer: Customer) -> bool:
     with storage.snapshot() as snapshot:
         return snapshot.profile(customer) is not None
-
-
-def _find(storage: Storage, environment: str, customer_id: str) -> Customer | None:
-    with storage.snapshot() as snapshot:
-        side = next(e for e in snapshot.environments() if e.name == environment)
-        shard = ids.shard_key(storage.secret, side.workspace_id, side.name, customer_id)
-        return snapshot.customer(side.id, shard)
 
 
 def _ask(out: Output, customer: Customer, before: str | None) -> None:

@@ -12,9 +12,9 @@ from pacspace_proofs import command as verify_command
 
 from .. import config as settings
 from ..domain.instants import instant_text, parse_instant
-from . import clock, closing, completion, exporting, importing, reading, receipts, recording, users
+from . import clock, closing, completion, exporting, importing, reading, receipts, recording, users, workspaces
 from .command import Main, examples
-from .options import DATABASE
+from .options import DATABASE, SIGNER, WORKSPACE, pick_workspace
 from .output import EXIT_NO, EXIT_WRONG_USE, Output, table
 
 ENVIRONMENTS = {"test": "sandbox", "live": "production"}
@@ -29,16 +29,13 @@ def main(ctx: click.Context, as_json: bool) -> None:
 
     Start with `pacspace demo` (a whole billing cycle, in seconds) or `pacspace serve`.
 
-    serve, migrate, admin, keys, fsck, backup, restore, new-log, trust, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
+    serve, migrate, workspace, admin, keys, fsck, backup, restore, new-log, trust, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
     close-month, receipt, customers, customer and export speak to a server; verify needs neither.
 
     Settings come from flags, then PACSPACE_* environment variables, then pacspace.toml, then defaults; see
     `pacspace config`. Exit status: 0 fine, 1 the answer is no, 2 wrong use, 3 could not be done.
     """
     ctx.obj = Output(as_json)
-
-
-SIGNER = click.option("--signer-dir", help="Folder of signing keys.  [default: beside the database]")
 
 
 @main.command(epilog=examples("pacspace serve", "pacspace serve --port 0 --sandbox-clock 2026-02-01T00:00:00Z"))
@@ -99,9 +96,10 @@ def keys() -> None:
 @click.option("--env", "side", type=click.Choice(list(ENVIRONMENTS)), required=True, help="Sandbox or production.")
 @click.option("--name", default="", help="What the key is for.")
 @click.option("--scopes", default="read,write", show_default=True, help="Of read, write, admin.")
+@WORKSPACE
 @DATABASE
 @click.pass_obj
-def keys_create(out: Output, side: str, name: str, scopes: str, database: str | None) -> None:
+def keys_create(out: Output, side: str, name: str, scopes: str, workspace: str | None, database: str | None) -> None:
     """Make a key. The full key is shown once and kept only as a hash."""
     from ..service.context import SCOPES
     from ..service.keys import create_key
@@ -111,7 +109,9 @@ def keys_create(out: Output, side: str, name: str, scopes: str, database: str | 
     if not set(wanted) <= set(SCOPES):
         out.fail(f"--scopes: {scopes} is not a list of {', '.join(SCOPES)}", EXIT_WRONG_USE)
     storage = open_storage(settings.database(settings.load({"database": database})["database"]))
-    key, full = create_key(storage, ENVIRONMENTS[side], name, wanted)
+    with storage.snapshot() as snapshot:
+        picked = pick_workspace(out, snapshot, workspace)
+    key, full = create_key(storage, ENVIRONMENTS[side], name, wanted, picked.id)
     storage.close()
     value = {
         "id": key.id, "name": key.name, "environment": key.environment, "scopes": list(key.scopes),
@@ -130,19 +130,18 @@ def keys_list(out: Output, database: str | None) -> None:
     storage = open_storage(settings.database(settings.load({"database": database})["database"]), create=False)
     with storage.snapshot() as snapshot:
         rows = snapshot.api_keys()
+        owners = {environment.id: environment.workspace_id for environment in snapshot.environments()}
     storage.close()
     value: list[dict[str, Any]] = [
         {
-            "id": k.id, "name": k.name, "environment": k.environment, "scopes": list(k.scopes), "active": not k.revoked_at,
-            "publicId": k.public_id, "createdAt": instant_text(k.created_at),
+            "id": k.id, "name": k.name, "environment": k.environment, "scopes": list(k.scopes), "active": k.is_active,
+            "publicId": k.public_id, "createdAt": instant_text(k.created_at), "workspaceId": owners[k.environment_id],
+            "state": "active" if k.is_active else "revoked" if k.revoked_at else "switched off",
         }
         for k in rows
     ]  # fmt: skip
-    lines = [
-        [v["id"], v["environment"], "active" if v["active"] else "revoked", ",".join(v["scopes"]), v["name"]]
-        for v in value
-    ]
-    shown = table(["id", "environment", "state", "scopes", "name"], lines)
+    lines = [[v["id"], v["workspaceId"], v["environment"], v["state"], ",".join(v["scopes"]), v["name"]] for v in value]
+    shown = table(["id", "workspace", "environment", "state", "scopes", "name"], lines)
     out.show(value, shown if lines else "no keys yet: pacspace keys create --env test")
 
 
@@ -152,12 +151,11 @@ def keys_list(out: Output, database: str | None) -> None:
 @click.pass_obj
 def keys_revoke(out: Output, key_id: str, database: str | None) -> None:
     """Revoke a key: it stops within a second, for ever."""
-    import time
-
+    from ..service.keys import revoke_by_command
     from .engines import open_storage
 
     storage = open_storage(settings.database(settings.load({"database": database})["database"]), create=False)
-    done = storage.write(lambda unit: unit.revoke_api_key(key_id, time.time_ns() // 1000))
+    done = storage.write(lambda unit: revoke_by_command(unit, key_id))
     storage.close()
     if not done:
         out.fail(f"{key_id} is not an active key; see pacspace keys list", EXIT_NO)
@@ -243,16 +241,17 @@ def new_log(out: Output, /, side: str | None, lost_signing_folder: bool, yes: bo
 
 @main.command(epilog=examples("pacspace trust --env live > trust.txt"))
 @click.option("--env", "side", type=click.Choice(list(ENVIRONMENTS)), required=True, help="Sandbox or production.")
+@WORKSPACE
 @DATABASE
 @click.pass_obj
-def trust(out: Output, /, side: str, database: str | None) -> None:
+def trust(out: Output, /, side: str, workspace: str | None, database: str | None) -> None:
     """Print a trust file with the key of the record's log, and of those it goes on from after restores.
 
     A server shows the same at /log/{name}/trust. Give it to your customers by a way of its own: with the contract, say.
     """
     from .new_log import run_trust
 
-    run_trust(out, settings.load({"database": database}), ENVIRONMENTS[side])
+    run_trust(out, settings.load({"database": database}), workspace, ENVIRONMENTS[side])
 
 
 @main.command(epilog=examples("pacspace erase cust_acme --env live", "pacspace erase cust_acme --before 2025-01 --yes"))
@@ -267,9 +266,12 @@ def trust(out: Output, /, side: str, database: str | None) -> None:
 )
 @click.option("--before", metavar="PERIOD", help="Only months before this one, such as 2026-02.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
+@WORKSPACE
 @DATABASE
 @click.pass_obj
-def erase(out: Output, customer: str, side: str, before: str | None, yes: bool, database: str | None) -> None:
+def erase(
+    out: Output, customer: str, side: str, before: str | None, yes: bool, workspace: str | None, database: str | None
+) -> None:
     """Erase a customer's reasons, references and metadata, for good. Proofs stay.
 
     Removes contexts and their salts, and without --before the display name. Every proof root and receipt verifies as
@@ -277,7 +279,8 @@ def erase(out: Output, customer: str, side: str, before: str | None, yes: bool, 
     """
     from .erase import run_erase
 
-    run_erase(out, settings.load({"database": database}), ENVIRONMENTS[side], customer, before, yes)
+    values = settings.load({"database": database})
+    run_erase(out, values, workspace, ENVIRONMENTS[side], customer, before, yes)
 
 
 @main.command("verify", epilog=examples("pacspace verify receipt-2026-02.json --key 'pacspace.log/sandbox/...'"))
@@ -322,6 +325,6 @@ def show_config(out: Output) -> None:
 
 for command in (
     clock.clock, recording.emit, importing.import_file, reading.derive, reading.compare, closing.checkpoint, closing.close_month,
-    receipts.receipt, reading.customers, reading.customer, exporting.export, completion.completion, users.admin,
+    receipts.receipt, reading.customers, reading.customer, exporting.export, completion.completion, users.admin, workspaces.workspace,
 ):  # fmt: skip
     main.add_command(command)

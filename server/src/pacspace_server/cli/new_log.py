@@ -15,6 +15,7 @@ from ..storage.protocols import Storage
 from ..storage.records import Environment
 from .asking import ask, need_terminal
 from .engines import AlreadyServed, exclusive, open_storage
+from .options import pick_environment
 from .output import EXIT_NOT_DONE, counted, in_json
 from .progress import progress
 
@@ -100,11 +101,11 @@ def _words(renewed: Renewed) -> str:
     )
 
 
-def run_trust(out: Output, values: Mapping[str, settings.Value], environment: str) -> None:
+def run_trust(out: Output, values: Mapping[str, settings.Value], workspace: str | None, environment: str) -> None:
     """Prints the trust file of an environment's record."""
     storage = open_storage(settings.database(values["database"]), create=False)
     with storage.snapshot() as snapshot:
-        side = next(each for each in snapshot.environments() if each.name == environment)
+        side = pick_environment(out, snapshot, workspace, environment)
         text = trust_file(snapshot, snapshot.log(side.log_id))
     storage.close()
     out.show({"trust": text}, text.rstrip("\n"))

@@ -9,15 +9,40 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import config as settings
+from .output import EXIT_NO, EXIT_WRONG_USE
 
 if TYPE_CHECKING:
+    from ..storage.people import Workspace
+    from ..storage.protocols import Snapshot
+    from ..storage.records import Environment
     from .client import Client
+    from .output import Output
 
 Function = Callable[..., Any]
 
 DATABASE = click.option("--database", help="Where the record is.  [default: sqlite:///./pacspace.db]")
+SIGNER = click.option("--signer-dir", help="Folder of signing keys.  [default: beside the database]")
+WORKSPACE = click.option("--workspace", metavar="ID", help="Which workspace, where there are several.")
 URL = click.option("--url", help="The server.  [default: PACSPACE_BASE_URL or http://127.0.0.1:8787]")
 KEY = click.option("--key", help="The API key.  [default: PACSPACE_API_KEY]")
+
+
+def pick_workspace(out: Output, snapshot: Snapshot, named: str | None) -> Workspace:
+    """The workspace that is named; the only one, where there is one."""
+    there = snapshot.workspaces()
+    if named is None and len(there) > 1:
+        listed = ", ".join(f"{workspace.id} ({workspace.name})" for workspace in there)
+        out.fail(f"--workspace: there are several, name one of {listed}", EXIT_WRONG_USE)
+    found = next((workspace for workspace in there if named in (None, workspace.id)), None)
+    if found is None:
+        out.fail(f"--workspace: there is no workspace {named}; see pacspace workspace list", EXIT_NO)
+    return found
+
+
+def pick_environment(out: Output, snapshot: Snapshot, named: str | None, side: str) -> Environment:
+    """The sandbox or production of such a workspace."""
+    picked = pick_workspace(out, snapshot, named).id
+    return next(each for each in snapshot.environments() if (each.workspace_id, each.name) == (picked, side))
 
 
 def with_client(function: Function) -> Function:

@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from .. import config as settings
-from ..storage.people import ROLES, Workspace
-from ..storage.protocols import Snapshot, Storage
+from ..storage.people import ROLES
+from ..storage.protocols import Storage
 from .command import Group, examples
-from .options import DATABASE
-from .output import EXIT_NO, EXIT_WRONG_USE, Output, table
+from .options import DATABASE, WORKSPACE, pick_workspace
+from .output import EXIT_NO, Output, table
 
 EMAIL = click.option("--email", required=True, help="In any case.")
 
@@ -39,23 +39,11 @@ def _password_hash() -> str:
     return hash_password(check_password(password))
 
 
-def pick_workspace(out: Output, snapshot: Snapshot, named: str | None) -> Workspace:
-    """The workspace that is named; the only one, where there is one."""
-    there = snapshot.workspaces()
-    if named is None and len(there) > 1:
-        listed = ", ".join(f"{workspace.id} ({workspace.name})" for workspace in there)
-        out.fail(f"--workspace: there are several, name one of {listed}", EXIT_WRONG_USE)
-    found = next((workspace for workspace in there if named in (None, workspace.id)), None)
-    if found is None:
-        out.fail(f"--workspace: there is no workspace {named}; see pacspace workspace list", EXIT_NO)
-    return found
-
-
 @admin.command("create", epilog=examples("pacspace admin create --email ada@example.com --role owner"))
 @EMAIL
 @click.option("--name", default="", help="What the user is called.")
 @click.option("--role", type=click.Choice(ROLES), default="owner", show_default=True, help="What the user may do.")
-@click.option("--workspace", metavar="ID", help="Which workspace, where there are several.")
+@WORKSPACE
 @DATABASE
 @click.pass_obj
 def create(out: Output, email: str, name: str, role: str, workspace: str | None, database: str | None) -> None:
@@ -70,6 +58,29 @@ def create(out: Output, email: str, name: str, role: str, workspace: str | None,
     storage.close()
     value = {"id": user.id, "email": user.email, "name": user.name, "role": role, "workspaceId": picked.id}
     out.show(value, f"{user.email} is {role} of {picked.name} ({picked.id}) and can log in")
+
+
+@admin.command(
+    "add", epilog=examples("pacspace admin add --email ada@example.com --workspace wsp_1a2b3c --role viewer")
+)
+@EMAIL
+@click.option(
+    "--role", type=click.Choice(ROLES), default="owner", show_default=True, help="What the user may do there."
+)
+@click.option("--workspace", metavar="ID", required=True, help="Which workspace.")
+@DATABASE
+@click.pass_obj
+def add(out: Output, email: str, role: str, workspace: str, database: str | None) -> None:
+    """Make somebody who is a user already a member of one more workspace, or change the role there."""
+    from ..service import people
+
+    storage = _open(database)
+    with storage.snapshot() as snapshot:
+        picked = pick_workspace(out, snapshot, workspace)
+    user = storage.write(lambda unit: people.add_to_workspace(unit, people.command_caller(picked.id), email, role))
+    storage.close()
+    value = {"id": user.id, "email": user.email, "role": role, "workspaceId": picked.id}
+    out.show(value, f"{user.email} is {role} of {picked.name} ({picked.id}) too")
 
 
 @admin.command("reset-password", epilog=examples("pacspace admin reset-password --email ada@example.com"))

@@ -29,7 +29,7 @@ from ..service.context import Context
 from ..service.erase import keep_retention
 from ..service.errors import ServiceError
 from ..service.jobs import Jobs
-from ..service.keys import note_uses
+from ..service.keys import note_uses, write_uses
 from ..service.sandbox import move_clock
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit
@@ -67,12 +67,12 @@ def open_signer(storage: Storage, folder: Path) -> Signer:
 
 
 def set_start_clock(storage: Storage, at: int) -> None:
-    """Holds the sandbox clock; refuses to go back in a non-empty sandbox."""
+    """Holds the clock of every sandbox; refuses to go back in a non-empty one."""
 
     def work(unit: Unit) -> None:
-        environment = next(e for e in unit.environments() if e.name == "sandbox")
-        if unit.now(environment) != at or environment.clock_at is None:
-            move_clock(unit, environment, at, None)
+        for environment in unit.environments():
+            if environment.name == "sandbox" and (unit.now(environment) != at or environment.clock_at is None):
+                move_clock(unit, environment, at, None)
 
     try:
         storage.write(work)
@@ -156,6 +156,7 @@ async def _run(
             retention.cancel()
         await asyncio.to_thread(integrator.stop)
         rehasher.close()
+        await write_uses(context)
         await committer.close()
 
 

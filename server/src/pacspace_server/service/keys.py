@@ -16,6 +16,7 @@ import structlog
 from ..domain.instants import instant_text
 from ..storage.protocols import Snapshot, Storage, Unit
 from ..storage.records import ApiKey
+from ..telemetry import said
 from . import audit
 from .context import Caller, Context
 from .errors import ServiceError
@@ -152,16 +153,31 @@ def revoke_key(unit: Unit, caller: Caller, key_id: str) -> ApiKey:
     return key
 
 
+def revoke_by_command(unit: Unit, key_id: str) -> bool:
+    """The same, of any workspace; whether there was such a key that was not revoked."""
+    owners = {environment.id: environment.workspace_id for environment in unit.environments()}
+    key = next((key for key in unit.api_keys() if key.id == key_id and key.revoked_at is None), None)
+    if key is None:
+        return False
+    revoke_key(unit, command_caller(owners[key.environment_id]), key_id)
+    return True
+
+
 async def note_uses(context: Context) -> None:
     """Writes once a minute which keys were used, until it is cancelled. Nothing waits for it, and little is lost with it."""
     while True:
         await asyncio.sleep(NOTE_S)
-        if uses := dict(context.key_uses):
-            context.key_uses.clear()
-            try:
-                await context.committer.run(partial(_note, uses=uses))
-            except Exception:
-                logger.exception("when keys were used last could not be noted")
+        await write_uses(context)
+
+
+async def write_uses(context: Context) -> None:
+    """Notes the uses since the last time."""
+    if uses := dict(context.key_uses):
+        context.key_uses.clear()
+        try:
+            await context.committer.run(partial(_note, uses=uses))
+        except Exception as problem:
+            logger.warning("when keys were used last could not be noted", problem=said(problem))
 
 
 def _note(unit: Unit, uses: dict[str, int]) -> None:

@@ -80,13 +80,6 @@ class UpkeepUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, LogUn
         )  # fmt: skip
         self.was_written = lambda unit: unit.api_key(key.public_id) is not None
 
-    def revoke_api_key(self, key_id: str, at: int) -> bool:
-        changed = self.connection.execute(
-            "UPDATE api_key SET revoked_at = %s WHERE id = %s AND revoked_at IS NULL", (at, key_id)
-        )
-        self.was_written = lambda unit: any(key.id == key_id and key.revoked_at == at for key in unit.api_keys())
-        return changed.rowcount == 1
-
     def set_clock(self, environment: Environment, at: int | None) -> None:
         self.connection.execute("UPDATE environment SET clock_at = %s WHERE id = %s", (at, environment.id))
         self.was_written = lambda unit: unit.environment(environment.id).clock_at == at

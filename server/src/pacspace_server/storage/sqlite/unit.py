@@ -381,10 +381,6 @@ class SqliteUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, Sqlit
             ),
         )
 
-    def revoke_api_key(self, key_id: str, at: int) -> bool:
-        self._connection.execute("UPDATE api_key SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (at, key_id))
-        return self._connection.changes() == 1
-
     def touch(self) -> None:
         # An UPDATE to the same value would write no page; this writes the first one, whatever the number.
         version = self._one("PRAGMA user_version", ())[0]
