@@ -169,6 +169,8 @@ def test_a_correction_is_looked_at_before_it_is_recorded(office: Server, ada: Br
         and "more than 9 digits after the point" in ada.text
         and "What for must have 1 to 500" in ada.text
     )
+    ada.press("Look at it first", delta="1,000", reason="Overcounted")
+    assert ada.status == 400 and "1,000 may be 1000 or 1.000" in ada.text
     ada.press("Look at it first", delta="1,000.5", reason="Overcounted <b>twice</b>", referenceId="fix-1")
     assert "Record this correction?" in ada.text and "1,000.5" in ada.text
     before = len(office.client.all_deltas("cust_fix"))

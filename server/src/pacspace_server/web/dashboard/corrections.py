@@ -10,6 +10,7 @@ from ...service import emit as emit_service
 from ...service import record as record_service
 from ...service.errors import ServiceError, invalid
 from ...service.limits import MAX_REASON_CHARS, MAX_REFERENCE_CHARS
+from ...service.their_lines import Unreadable, plain_number
 from .. import words
 from ..forms import Form
 from ..page import Page
@@ -66,9 +67,11 @@ def _asked(form: Form, customer_id: str, record_id: str) -> emit_service.Emit:
 
 
 def typed_amount(text: str) -> str:
-    """An amount as people type it: a true minus sign, spaces or commas between thousands, a plus sign."""
-    plain = text.replace(words.MINUS, "-").replace("\u00a0", "").replace(" ", "").replace(",", "")
-    return plain.removeprefix("+") or text
+    """A number as people type it, in JSON's spelling. AmountError where it is none, or may be two different ones."""
+    try:
+        return plain_number(text)
+    except Unreadable as problem:
+        raise AmountError(str(problem).removeprefix("the amount ")) from problem
 
 
 async def _record(desk: Desk, request: Request, asked: emit_service.Emit) -> Page:

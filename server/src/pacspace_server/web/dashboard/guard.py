@@ -94,7 +94,7 @@ class Dashboard:
             raise ServiceError(403, "FORBIDDEN", OLD_FORM)
         sent, now = request.form.one("environment"), request.someone.environment if request.someone else ""
         if route.role != ANYBODY and sent != now:
-            raise ServiceError(409, "OTHER_ENVIRONMENT", OTHER_SIDE.format(sent=sent or "no", now=now))
+            raise ServiceError(409, None, OTHER_SIDE.format(sent=sent or "no", now=now))
 
     def _to_log_in(self, route: Route, request: Request) -> Page:
         """Back to where one was after logging in; what was sent in a form is not kept."""
