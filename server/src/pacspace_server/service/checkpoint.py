@@ -300,28 +300,3 @@ def list_checkpoints(
         rows, total = snapshot.checkpoints(caller.environment_id, customer, first, last, limit, offset)
         shown = [checkpoint_view(snapshot, row) for row in rows]
     return {"checkpoints": shown, "pagination": {"limit": limit, "offset": offset, "total": total}}
-
-
-@dataclass
-class CheckpointList:
-    """A page of checkpoints: of one customer, the locks of one month, from the one after a checkpointId."""
-
-    customer_id: str | None = None
-    period: str | None = None
-    after: str | None = None
-    limit: int = 50
-
-
-def checkpoints_page(context: Context, caller: Caller, asked: CheckpointList) -> dict[str, Any]:
-    """Checkpoints, newest first, and the id after which the list goes on."""
-    with context.storage.snapshot() as snapshot:
-        customer = find_customer(context, snapshot, caller, asked.customer_id) if asked.customer_id else None
-        last = snapshot.checkpoint(asked.after) if asked.after else None
-        if asked.after and (
-            last is None or snapshot.customer_at(last.customer).environment_id != caller.environment_id
-        ):
-            raise invalid(("after", "is no place in this list"))
-        found = snapshot.checkpoints_after(caller.environment_id, customer, asked.period, last, asked.limit + 1)
-        shown = [checkpoint_view(snapshot, row) for row in found[: asked.limit]]
-    more = len(found) > asked.limit
-    return {"checkpoints": shown, "next": shown[-1]["checkpointId"] if more else None}

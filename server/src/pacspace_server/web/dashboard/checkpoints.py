@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...service import checkpoint as checkpoint_service
+from ...service import checkpoint_list
 from ...service.context import Caller, Context
 from ...service.errors import ServiceError
 from ..page import Page
@@ -13,8 +13,8 @@ from .desk import Desk, Request
 async def show(desk: Desk, request: Request) -> Page:
     """Newest first; the locks of one month, if one is named."""
     period = named_period(request.query.get("period"))
-    asked = checkpoint_service.CheckpointList(period=period, after=request.query.get("after"))
-    listed = await desk.ask(checkpoint_service.checkpoints_page, request, asked)
+    asked = checkpoint_list.CheckpointList(period=period, after=request.query.get("after"))
+    listed = await desk.ask(checkpoint_list.checkpoints_page, request, asked)
     return desk.page(request, "checkpoints.html", listed=listed, period=period, after=asked.after)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ...domain.amounts import units
 from ...domain.instants import InstantError, instant_text, parse_period, period_end, period_of
 from ...domain.scopes import Scope
-from ...service import checkpoint as checkpoint_service
+from ...service import checkpoint_list
 from ...service import customers as customers_service
 from ...service import timeline as timeline_service
 from ...service.context import Caller, Context
@@ -113,8 +113,8 @@ def _ready(view: dict[str, Any], has_link: bool | None) -> list[Point]:
 async def receipts(desk: Desk, request: Request) -> Page:
     """A customer's receipts: locked months, and states that were handed out."""
     customer_id = request.call.path("customerId")
-    asked = checkpoint_service.CheckpointList(customer_id=customer_id, after=request.query.get("after"))
-    listed = await desk.ask(checkpoint_service.checkpoints_page, request, asked)
+    asked = checkpoint_list.CheckpointList(customer_id=customer_id, after=request.query.get("after"))
+    listed = await desk.ask(checkpoint_list.checkpoints_page, request, asked)
     return desk.page(request, "receipts.html", listed=listed, customer_id=customer_id, after=asked.after)
 
 

@@ -112,6 +112,7 @@ class Desk:
         self.context, self.readiness = context, readiness
         self._render = Renderer(context.public_url)
         self._menu = menu
+        self.overviews: dict[int, Any] = {}  # by environment; what the first page keeps for a moment
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Page:
         """A page in its frame."""
@@ -123,6 +124,7 @@ class Desk:
             "notice": request.notice,
             "menu": self._shown_menu(request),
             "is_sandbox": request.someone is not None and request.someone.environment == "sandbox",
+            "is_part": request.is_part,
             "field_words": FIELD_WORDS,
             "base_url": self.context.public_url,
         }
