@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
+import requests
 
 from .browsing import PASSWORD, Browser
 from .server import COMMAND, Server
@@ -135,7 +136,7 @@ def test_a_list_goes_on_after_its_last_row(office: Server, ada: Browser) -> None
         seen: list[str] = []
         ada.open(f"/app/customers?sort={sort}&search=cust_many")
         while True:
-            seen += re.findall(r'<th scope="row"><a href="/app/customers/([^"]+)"', ada.page)
+            seen += re.findall(r'<th scope="row"[^>]*><a href="/app/customers/([^"]+)"', ada.page)
             following = re.search(r'class="next" href="([^"]+)"', ada.page)
             if not following:
                 break
@@ -374,10 +375,10 @@ def test_a_month_is_closed_for_everybody(start_server: Callable[..., Server]) ->
     text = browser.open("/app/close").text
     assert "January 2026 ended 5 hours ago." in text
     assert f"Customers 120 Records 120 Sum of their totals {MINUS}7,260" in text
-    seen = re.findall(r'<th scope="row"><a href="/app/customers/(\w+)', browser.page)
+    seen = re.findall(r'<th scope="row"[^>]*><a href="/app/customers/(\w+)', browser.page)
     while following := re.search(r'class="next" href="([^"]+)"', browser.page):
         browser.open(following[1].replace("&amp;", "&"))
-        seen += re.findall(r'<th scope="row"><a href="/app/customers/(\w+)', browser.page)
+        seen += re.findall(r'<th scope="row"[^>]*><a href="/app/customers/(\w+)', browser.page)
     assert seen == [f"cust_{n:03d}" for n in range(1, 121)]
     browser.open("/app/close").press("Close January 2026 for good", typed="January")
     assert browser.status == 400 and "must be 2026-01" in browser.text
@@ -390,3 +391,47 @@ def test_a_month_is_closed_for_everybody(start_server: Callable[..., Server]) ->
     assert server.client.get("/api/v1/balance/checkpoints", period="2026-01").data["pagination"]["total"] == 120
     assert "Nothing: no customer has an open month" in browser.open("/app/close").text
     assert "is locked for everybody" in browser.open("/app").text
+
+
+ODD = ["", "\0", "%00", "'", '"', "-1", "0", "1" * 400, "\u202e\u0000x", "WyJhIiwgImIiXQ==", "WzEsICJiIl0=", "WyJcdWQ4MDAiXQ==", "WyJcdTAwMDAiXQ==",
+       "WzFlOTksICIiXQ==", "Wzk5OTk5OTk5OTk5OTk5OTk5OTk5OTksICJhIl0=", "2026-13", "9999-12", "0001-01", "1970-01", "../..", "<b>", "chk_" + "0" * 56]  # fmt: skip
+PLACES = [
+    ("/app/customers", ("search", "sort", "after")), ("/app/customers/cust_globex", ("period", "before", "reference")),
+    ("/app/customers/cust_globex/receipts", ("after",)), ("/app/customers/cust_globex/lock", ("period",)),
+    ("/app/customers/cust_globex/correct", ("record",)), ("/app/close", ("period", "after")),
+    ("/app/checkpoints", ("period", "after")), ("/app/compare", ("customer", "period")), ("/app/keys", ("page",)),
+    ("/app/audit", ("actor", "action", "subject", "after")), ("/app/login", ("next",)), ("/app/setup", ("token",)),
+    ("/app/password", ("token",)), ("/app", ("anything",)),
+]  # fmt: skip
+
+
+def test_odd_queries_and_paths_are_answered(office: Server, ada: Browser) -> None:
+    """Whatever stands in a query or a path, the answer is a page that says what is wrong, and never a mistake of the server's."""
+    for path, names in PLACES:
+        for name in names:
+            for odd in ODD:
+                for more in (
+                    ({"sort": "name"}, {"sort": "recent"}) if name == "after" and path == "/app/customers" else ({},)
+                ):
+                    answer = ada.session.get(office.url + path, params={name: odd, **more})
+                    assert answer.status_code < 500, (path, name, odd, answer.text[-400:])
+    for path in (
+        "customers/{}",
+        "customers/{}/receipts",
+        "close/{}",
+        "receipts/{}",
+        "customers/{}/lock?period=2026-01",
+    ):
+        for odd in ODD[1:]:
+            answer = ada.session.get(f"{office.url}/app/{path.format(requests.utils.quote(odd, safe=''))}")
+            assert answer.status_code < 500, (path, odd, answer.text[-400:])
+    sent = dict(re.findall(r'name="(csrf|environment)" value="([^"]*)"', ada.open("/app/keys").page))
+    for path in ("keys/{}/revoke", "keys/{}/rotate", "users/{}"):
+        for odd in ODD[1:]:
+            where = f"{office.url}/app/{path.format(requests.utils.quote(odd, safe=''))}"
+            assert ada.session.post(where, data=sent | {"action": "role", "role": "viewer"}).status_code in (
+                404,
+                405,
+            ), (path, odd)
+    repeated = ada.session.get(office.url + "/app/customers?search=a&search=b")
+    assert repeated.status_code == 400 and "more than once" in repeated.text

@@ -163,8 +163,9 @@ class Browsing:
 
 def browse(context: Context, caller: Caller, asked: Browsing) -> dict[str, Any]:
     """Customers in the order that was asked for, with their totals of the running month, and where the list goes on."""
+    place = _place(asked.cursor, _PLACES[asked.sort])
     with context.storage.snapshot() as snapshot:
-        found = _SORTS[asked.sort](snapshot, caller.environment_id, asked.search, _place(asked.cursor), asked.limit + 1)
+        found = _SORTS[asked.sort](snapshot, caller.environment_id, asked.search, place, asked.limit + 1)
         first, last = months_of(snapshot, caller, None)
         shown = found[: asked.limit]
         return {
@@ -195,21 +196,24 @@ def _by_activity(
 
 
 _SORTS = {"id": _by_id, "name": _by_name, "recent": _by_activity}
-_PLACES = {"id": (str,), "name": (str, str), "recent": (int, str)}
+_PLACES: dict[str, tuple[type, ...]] = {"id": (str,), "name": (str, str), "recent": (int, str)}
 
 
 def _placed(place: list[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
 
 
-def _place(cursor: str | None) -> list[Any]:
+def _place(cursor: str | None, kinds: tuple[type, ...]) -> list[Any]:
+    """The place in a cursor, if it is one of a list in this order."""
     if not cursor:
         return []
     try:
         place = json.loads(base64.b64decode(cursor, b"-_", validate=True))
-    except (binascii.Error, ValueError) as error:
+        texts = "".join(part for part in place if isinstance(part, str)).encode()
+    except (binascii.Error, ValueError, TypeError) as error:
         raise invalid(("after", "is no place in this list")) from error
-    if not isinstance(place, list) or tuple(map(type, place)) not in _PLACES.values():
+    numbers_fit = all(abs(part) < 2**63 for part in place if type(part) is int)
+    if type(place) is not list or tuple(map(type, place)) != kinds or b"\0" in texts or not numbers_fit:
         raise invalid(("after", "is no place in this list"))
     return place
 

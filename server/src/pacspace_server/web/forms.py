@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 MAX_FIELDS = 100
 MAX_FORM_BYTES = 2 << 20
+MAX_SECRET_CHARS = 400
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 
@@ -33,8 +34,8 @@ class Form:
         return values[0].strip() if values else ""
 
     def raw(self, name: str) -> str:
-        """A field's value with its spaces: a password."""
-        return self.fields.get(name, [""])[-1]
+        """A field's value with its spaces: a password. What is longer than any can be is cut, and is still none."""
+        return self.fields.get(name, [""])[-1][:MAX_SECRET_CHARS]
 
     def many(self, name: str) -> list[str]:
         return list(self.fields.get(name, []))

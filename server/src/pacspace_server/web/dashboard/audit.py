@@ -14,8 +14,11 @@ SHOWN, MAX_CHARS = 50, 300
 
 async def show(desk: Desk, request: Request) -> Page:
     """A page of it; of one actor, action or subject where one is named."""
-    given = {name: request.query.get(name, "").strip()[:MAX_CHARS] for name in ("actor", "action", "subject")}
-    after = request.query.get("after", "")[:64]
+    given = {
+        name: request.query.get(name, "").replace("\0", "").strip()[:MAX_CHARS]
+        for name in ("actor", "action", "subject")
+    }
+    after = request.query.get("after", "").replace("\0", "")[:64]
     wanted = AuditFilter(after or None, *(given[name] or None for name in ("actor", "action", "subject")))
     listed = await desk.context.look(
         lambda snapshot: audit_service.list_audit(snapshot, request.caller.workspace_id, SHOWN, wanted)

@@ -84,7 +84,7 @@ async def log_in(desk: Desk, request: Request) -> Page:
         return desk.page(request, "login.html", form=Filled(), wanted=wanted)
     old = browser.token_in(request.call.header(b"cookie"))
     try:
-        asked = request.call.address, form.one("email"), form.raw("password"), old
+        asked = request.call.address, form.one("email")[: people.MAX_EMAIL_CHARS + 1], form.raw("password"), old
         return _enter(desk, (await sessions.log_in(desk.context, *asked))[0], wanted)
     except ServiceError as error:
         if error.status == 429:
