@@ -54,10 +54,17 @@ class World:
         client.emit("cust_known", -1, occurredAt="2026-01-10T12:00:00Z").data
         locked = client.checkpoint("cust_known", period="2026-01").data
         month = client.checkpoint(period="2026-01").data
+        people = {"Authorization": f"Bearer {self.session}"}
+        made = client.call("POST", "/dashboard/api-keys", {"name": "known"}, people).data
+        users = client.call("GET", "/dashboard/users", None, people).data["users"]
+        if len(users) == 1:
+            client.call("POST", "/dashboard/users", {"email": "known@example.com", "role": "viewer"}, people).data
+            users = client.call("GET", "/dashboard/users", None, people).data["users"]
         origin = client.get(f"{BALANCE}/receipt/cust_known").data["verification"]["logOrigin"]
         self.known = {
             "customerId": "cust_known", "delta": recorded["receiptId"], "recordId": recorded["recordId"], "receiptId": locked["receiptId"],
             "proofRoot": locked["proofRoot"], "jobId": month["jobId"], "name": origin.rpartition("/")[2], "tile": "0/000.p/1",
+            "keyId": made["id"], "userId": users[1]["id"],
         }  # fmt: skip
 
 
@@ -101,7 +108,7 @@ def successes(document: Any) -> set[str]:
     for methods in document["paths"].values():
         for operation in methods.values():
             for status in operation["responses"].keys() & {"200", "201"}:
-                (content,) = operation["responses"][status]["content"].values()
+                content, *_ = operation["responses"][status]["content"].values()
                 data = content["schema"].get("properties", {}).get("data", {})
                 shapes = [part["$ref"].rpartition("/")[2] for part in data.get("oneOf", [])]
                 found |= {f"{operation['operationId']} {status} {shape}".strip() for shape in shapes or [""]}
@@ -110,7 +117,7 @@ def successes(document: Any) -> set[str]:
 
 def shape_of(document: Any, operation: Any, status: int, value: Any) -> str:
     """The shape that a reply has of several, or nothing."""
-    (content,) = operation["responses"][str(status)]["content"].values()
+    content, *_ = operation["responses"][str(status)]["content"].values()
     data = content["schema"].get("properties", {}).get("data", {})
     whole = {"components": document["components"]}
     return next(
@@ -172,6 +179,25 @@ def requests_of_people(world: World) -> Iterator[tuple[str, str, Any]]:
     yield "GET", "/dashboard/auth/me", None
     yield "PATCH", "/dashboard/auth/preferences", {"preferredEnvironment": "sandbox"}
     yield "GET", "/dashboard/audit", None
+    key, user = f"/dashboard/api-keys/{world.known['keyId']}", f"/dashboard/users/{world.known['userId']}"
+    for path in ("", "/rotate", "/toggle"):
+        yield ("POST" if path else "GET"), key + path, {} if path else None
+    yield "DELETE", key, None
+    yield "POST", "/dashboard/api-keys", {"name": "tour"}
+    yield "POST", "/dashboard/users", {"email": "tour@example.com", "role": "viewer"}
+    yield "PATCH", user, {"role": "admin"}
+    yield "POST", f"{user}/password-link", {}
+    yield "PATCH", "/dashboard/workspace", {"name": "Tour"}
+    yield "POST", "/dashboard/environments/provision", {"environment": "sandbox"}
+    customer = "/dashboard/customers/cust_known"
+    yield "PATCH", customer, {"displayName": "Known"}
+    yield "POST", f"{customer}/checkpoint", {"period": "2026-01"}
+    for path in (
+        "api-keys", "users", "workspace", "environments", "environments/environment-status", "customers", "customers/summary",
+    ):  # fmt: skip
+        yield "GET", f"/dashboard/{path}", None
+    for path in ("", "/receipt", "/checkpoints", "/close-package?period=2026-01", "/export"):
+        yield "GET", customer + path, None
     log_in = {"email": "owner@example.com", "password": PASSWORD}
     yield "POST", "/dashboard/auth/login", log_in
 

@@ -6,20 +6,25 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
 import pytest
-from book import Book
+from book import SANDBOX, Book
 from engines import BOTH
 
-from pacspace_server.service import audit, people, sessions
+from pacspace_server.service import audit, keys, people, sessions
 from pacspace_server.service.context import Caller
 from pacspace_server.service.errors import ServiceError
-from pacspace_server.service.workspaces import add_workspace
+from pacspace_server.service.fsck import fsck
+from pacspace_server.service.workspaces import add_workspace, change_workspace
+from pacspace_server.storage.commands import Locked, LockPeriod
+from pacspace_server.storage.locking import lock_period
 from pacspace_server.storage.people import AuditFilter, User
 from pacspace_server.storage.protocols import Snapshot, Unit
+from pacspace_server.storage.records import ApiKey, Profile
 
 pytestmark = BOTH
 T = TypeVar("T")
@@ -257,3 +262,125 @@ def test_nothing_secret_is_stored(book: Book, tmp_path: Path) -> None:
     ]
     for token in tokens:
         assert all(token not in row for row in rows)
+
+
+def made_key(book: Book, name: str, environment: str = "sandbox", caller: Caller | None = None) -> tuple[ApiKey, str]:
+    return book.storage.write(lambda unit: keys.add_key(unit, caller or own(book), environment, name, ("read",)))
+
+
+def test_keys_are_listed_page_by_page(book: Book) -> None:
+    """Newest first, each once, those of the workspace only; a key that asks sees those of its own environment."""
+    other = book.storage.write(lambda unit: add_workspace(unit, book.signer, "Other"))
+    made_key(book, "foreign", "sandbox", people.command_caller(other.id))
+    for number in range(5):
+        made_key(book, f"k{number}", "production" if number % 2 else "sandbox")
+    pages = [look(book, lambda s, page=page: keys.list_keys(s, own(book), page, 2)) for page in (1, 2, 3)]
+    assert [item["name"] for page in pages for item in page["items"]] == ["k4", "k3", "k2", "k1", "k0"]
+    assert (pages[0]["total"], pages[0]["totalPages"]) == (5, 3)
+    asking = Caller(SANDBOX, "sandbox", book.workspace, ("admin",), "key:key_x")
+    seen = look(book, lambda s: keys.list_keys(s, asking, 1, 10))
+    assert [item["name"] for item in seen["items"]] == ["k4", "k2", "k0"] and seen["total"] == 3
+
+
+def test_a_key_changes_and_is_recognised_accordingly(book: Book) -> None:
+    """Rotated, switched off, on, and revoked: the full key that is good is always the last one that was shown."""
+    key, first = made_key(book, "mine")
+
+    def good(full: str) -> bool:
+        try:
+            return look(book, lambda s: keys.authenticate(s, full)).actor == f"key:{key.id}"
+        except ServiceError as error:
+            assert error.code == "INVALID_API_KEY"
+            return False
+
+    assert good(first)
+    _, second = book.storage.write(lambda unit: keys.rotate_key(unit, own(book), key.id))
+    assert good(second) and not good(first)
+    book.storage.write(lambda unit: keys.switch_key(unit, own(book), key.id, None))
+    assert not good(second)
+    book.storage.write(lambda unit: keys.switch_key(unit, own(book), key.id, True))
+    assert good(second)
+    book.storage.write(lambda unit: keys.revoke_key(unit, own(book), key.id))
+    assert not good(second)
+    assert refusal(book, lambda unit: keys.switch_key(unit, own(book), key.id, True)) == (404, "NOT_FOUND")
+    stranger = people.command_caller("wsp_other")
+    assert refusal(book, lambda unit: keys.revoke_key(unit, stranger, key.id)) == (
+        404, "NOT_FOUND",
+    )  # fmt: skip
+
+
+def test_the_last_use_of_a_key_only_moves_on(book: Book) -> None:
+    """What another process noted later is not taken back."""
+    key, _ = made_key(book, "mine")
+    for at in (10, 30, 20):
+        book.storage.write(lambda unit, at=at: unit.note_key_uses({key.id: at, "key_gone": at}))
+    found = look(book, lambda s: s.workspace_key(book.workspace, key.id))
+    assert found is not None and found.last_used_at == 30
+
+
+def test_customers_are_put_in_order_of_their_names(book: Book) -> None:
+    """By display name in any case, else by customerId; searched in both; of one environment; page by page."""
+    book.emit("Zeta", -1)
+    for customer, name in (("c1", "Émile"), ("c2", "beta"), ("c3", "Alpha"), ("c4", None)):
+        book.emit(customer, -1)
+        if name is not None:
+            found = look(book, lambda s, customer=customer: s.customer(SANDBOX, book.shard(customer)))
+            assert found is not None
+            book.storage.write(lambda unit, f=found, name=name: unit.add_profile(Profile(f.id, name)))
+
+    def named(search: str | None = None, limit: int = 10, offset: int = 0) -> list[str]:
+        found = look(book, lambda s: s.customers_by_name(SANDBOX, search, limit, offset))
+        return [customer.customer_id for customer in found]
+
+    assert named() == ["c3", "c2", "c4", "Zeta", "c1"]
+    assert named(limit=2, offset=1) == ["c2", "c4"]
+    assert named("ÉMI") == ["c1"] and named("ZET") == ["Zeta"] and named("%") == named("non") == []
+    assert look(book, lambda s: s.customers_by_name(SANDBOX + 1, None, 10, 0)) == []
+
+
+def test_locked_months_are_counted(story: Book) -> None:
+    """How many customers have a month locked that holds something, month by month."""
+    counted = {m: look(story, lambda s, m=m: s.count_locked(SANDBOX, m)) for m in ("2026-01", "2026-02", "2026-03")}
+    assert counted == {"2026-01": 1, "2026-02": 1, "2026-03": 0}
+    assert look(story, lambda s: s.count_locked(SANDBOX + 1, "2026-01")) == 0
+
+
+def test_a_lock_is_noted_with_whoever_asked(book: Book) -> None:
+    """In the lock's own transaction, once, with every month that it locked; the same lock again is nothing new."""
+    book.at("2026-03-01T00:00:00Z")
+    book.emit("cust", -1, occurred_at="2026-01-10T00:00:00Z")
+    book.emit("cust", -1, occurred_at="2026-02-10T00:00:00Z")
+    command = LockPeriod(SANDBOX, book.shard("cust"), "cust", "2026-02", None, None, b"b", "user:ada@example.com")
+    for _ in range(2):
+        locked = book.storage.write(lambda unit: lock_period(unit, command))
+    assert isinstance(locked, Locked)
+    page = look(book, lambda s: audit.list_audit(s, book.workspace, 10, AuditFilter()))
+    (entry,) = page["entries"]
+    assert (entry["actor"], entry["action"], entry["subject"]) == (
+        "user:ada@example.com", "period.lock", locked.checkpoint.checkpoint_id,
+    )  # fmt: skip
+    assert entry["details"] == {"customerId": "cust", "periods": ["2026-01", "2026-02"]}
+
+
+def test_a_workspace_is_changed(book: Book) -> None:
+    """Setting by setting; what is not named stays, and another workspace stays as it is."""
+    other = book.storage.write(lambda unit: add_workspace(unit, book.signer, "Other"))
+    before = look(book, lambda s: s.workspace(book.workspace))
+    book.storage.write(lambda unit: change_workspace(unit, own(book), {"time_zone": "Asia/Tokyo", "unit": "calls"}))
+    after = look(book, lambda s: s.workspace(book.workspace))
+    assert before is not None and after == replace(before, time_zone="Asia/Tokyo", unit="calls")
+    assert look(book, lambda s: s.workspace(other.id)) == other
+    assert [one.id for one in look(book, lambda s: s.workspaces())] == [book.workspace, other.id]
+
+
+def test_workspaces_that_are_made_at_once_are_apart(book: Book) -> None:
+    """Each gets two environments and two logs of its own, whoever else makes one at the same instant."""
+    with ThreadPoolExecutor(3) as pool:
+        made = list(
+            pool.map(lambda n: book.storage.write(lambda unit: add_workspace(unit, book.signer, n)), ("a", "b", "c"))
+        )
+    environments = look(book, lambda s: s.environments())
+    assert len({e.id for e in environments}) == len({e.log_id for e in environments}) == len(environments) == 8
+    for workspace in made:
+        assert [e.name for e in environments if e.workspace_id == workspace.id] == ["sandbox", "production"]
+    assert fsck(book.storage, book.signer).problems == []

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from .. import config as settings
 from ..domain.instants import parse_period
+from ..service import audit
 from ..service.erase import erase_customer
+from ..service.people import command_caller
 from ..storage import ids
 from ..storage.protocols import Storage
 from ..storage.records import Customer
@@ -44,6 +46,9 @@ def run_erase(
     named = before is None and _has_name(storage, customer)
     with progress("erasing", customer.last_sequence, "deltas", out.as_json) as advance:
         removed = erase_customer(storage, customer, before, advance)
+    noted = {"customerId": customer_id, "before": before, "erased": removed}
+    caller = command_caller(side.workspace_id, environment)
+    storage.write(lambda unit: audit.record(unit, caller, "customer.erase", customer_id, noted))
     still_holds = storage.scrub()
     storage.close()
     lines = [

@@ -48,9 +48,9 @@ def check_email(email: str) -> str:
     return email
 
 
-def command_caller(workspace_id: str) -> Caller:
+def command_caller(workspace_id: str, environment: str = "") -> Caller:
     """Whoever runs commands on the server's own machine."""
-    return Caller(0, "", workspace_id, SCOPES_OF["owner"], "command", "owner")
+    return Caller(0, environment, workspace_id, SCOPES_OF["owner"], "command", "owner")
 
 
 def add_member(unit: Unit, caller: Caller, asked: NewUser) -> User:

@@ -55,7 +55,7 @@ class PeopleReads(Reads):
         found, values = _searched(search)
         rows = self._all(
             f"SELECT {CUSTOMER_OF_C} FROM customer c LEFT JOIN profile n ON n.customer = c.id WHERE c.environment_id = ?{found} "
-            "ORDER BY coalesce(casefold(n.display_name), lower(c.customer_id)), c.customer_id LIMIT ? OFFSET ?",
+            "ORDER BY casefold(coalesce(n.display_name, c.customer_id)), c.customer_id LIMIT ? OFFSET ?",
             (environment_id, *values, limit, offset),
         )
         return [customer_of(row) for row in rows]
@@ -233,5 +233,5 @@ def _searched(search: str | None) -> tuple[str, tuple[str, ...]]:
     """A condition on customers `c` with their profiles `n`: a part of the customerId or of the display name, in any case."""
     if search is None:
         return "", ()
-    here = "instr(lower(c.customer_id), lower(?)) > 0 OR instr(casefold(n.display_name), casefold(?)) > 0"
+    here = "instr(lower(c.customer_id), lower(?)) > 0 OR instr(casefold(coalesce(n.display_name, '')), casefold(?)) > 0"
     return f" AND ({here})", (search, search)
