@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import html
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from conformance.browsing import Browser
 from rooms import SECRET_AMOUNT, SECRET_REASON, Rooms, make_workspaces
 from running import running
 
@@ -241,9 +245,23 @@ def test_what_people_type_is_shown_harmlessly(rooms: Rooms) -> None:
         "/app/close": {"period": EVIL, "typed": EVIL},
         "/app/clock": {"action": "hold", "now": EVIL},
         "/app/clock/reset": {"typed": EVIL},
+        "/app/keys": {"name": EVIL, "scopes": "read"},
+        "/app/keys?2": {"name": EVIL * 9, "scopes": EVIL},
+        "/app/users": {"email": f"{EVIL}@example.com", "name": EVIL, "role": "viewer"},
+        "/app/users?2": {"email": "evil@example.com", "name": EVIL, "role": "viewer"},
+        "/app/settings": {"name": EVIL, "timeZone": EVIL, "locale": EVIL, "sharingPolicy": EVIL, "defaultUnit": EVIL},
+        "/app/settings?2": {
+            "name": EVIL[:100],
+            "timeZone": "UTC",
+            "locale": "en",
+            "sharingPolicy": "OPEN",
+            "defaultUnit": "<b>u</b>",
+        },
     }
     for path, fields in forms.items():
         answers[path] = ask(rooms, who, "POST", path.partition("?")[0], **good, **fields)
+    for path in ("/app/keys", "/app/users", "/app/settings", "/app/audit", "/app"):
+        answers[f"{path} afterwards"] = ask(rooms, who, "GET", path)
     for path, answer in answers.items():
         assert answer.status_code < 500 and answer.status_code != 403, path
         assert "<script>alert" not in answer.text and "<img src=x" not in answer.text, path
@@ -252,3 +270,64 @@ def test_what_people_type_is_shown_harmlessly(rooms: Rooms) -> None:
         html.escape(EVIL).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
         in answers["/app/customers/cust_evil"].text
     )
+
+
+def test_who_could_not_be_locked_is_tried_again(tmp_path: Path) -> None:
+    """A customer whose month can't be locked is listed with the reason; everybody else is locked; once it is set right, the
+    button on the page locks the one that was left."""
+    database = tmp_path / "record.db"
+    with running(database, "--sandbox-clock", "2026-02-10T00:00:00Z") as started:
+        browser = Browser(started["url"]).set_up(started["setupUrl"])
+        deltas = [
+            {"customerId": f"cust_{n}", "delta": -1, "reason": "x", "occurredAt": "2026-01-09T00:00:00Z"}
+            for n in range(3)
+        ]
+        batch = f"{started['url']}/api/v1/balance/delta/batch"
+        requests.post(
+            batch, json={"deltas": deltas}, headers={"X-Api-Key": started["fullKey"]}, timeout=60
+        ).raise_for_status()
+        while "Everything that was recorded" not in browser.open("/app").text:
+            pass
+
+        def freeze(flag: int) -> None:
+            with closing(sqlite3.connect(database, timeout=10)) as connection, connection:
+                of = "(SELECT id FROM customer WHERE customer_id = 'cust_1')"
+                assert (
+                    connection.execute(f"UPDATE period_head SET frozen = ? WHERE customer = {of}", (flag,)).rowcount
+                    == 1
+                )
+
+        freeze(1)
+        browser.open("/app/close").press("Close January 2026 for good", typed="2026-01")
+        text = browser.text
+        assert (
+            "closed, but not for everybody" in text and "1 could not be locked" in text and "Locked 2 customers" in text
+        )
+        assert "cust_1 2026-01 holds a record that does not match its hash; run fsck" in text
+        freeze(0)
+        browser.press("Try again for these")
+        assert "January 2026 is closed" in browser.text and "could not" not in browser.text and "3 of 3" in browser.text
+
+
+def test_cookies_are_for_https_alone_behind_https(tmp_path: Path) -> None:
+    """Every cookie that a page sets is for this site's own requests and no script, and behind https for https alone."""
+    with running(tmp_path / "record.db", "--public-url", "https://bills.example") as started:
+        page = requests.get(f"{started['url']}/app/setup?token={started['setupUrl'].partition('=')[2]}", timeout=60)
+        visitor = page.headers["Set-Cookie"]
+        csrf = re.search(r'name="csrf" value="(\w+)"', page.text)
+        token = re.search(r'name="token" value="([^"]+)"', page.text)
+        assert csrf and token
+        fields = {
+            "csrf": csrf[1],
+            "environment": "",
+            "token": token[1],
+            "email": "ada@example.com",
+            "password": "a long enough one",
+        }
+        headers = {"Cookie": visitor.partition(";")[0], "Origin": "https://bills.example"}
+        entered = requests.post(
+            f"{started['url']}/app/setup", data=fields, headers=headers, allow_redirects=False, timeout=60
+        )
+        assert entered.status_code == 303
+        for cookie in (visitor, entered.headers["Set-Cookie"]):
+            assert {"HttpOnly", "SameSite=Lax", "Secure", "Path=/"} <= {part.strip() for part in cookie.split(";")}

@@ -54,7 +54,7 @@ class PeopleReads(Reads):
         found, values = _searched(search)
         rows = self._all(
             f"SELECT {CUSTOMER} FROM customer c LEFT JOIN profile n ON n.shard_key = c.shard_key WHERE c.environment_id = %s{found} "
-            "ORDER BY coalesce(n.folded_name, lower(c.customer_id)) COLLATE \"C\", c.customer_id LIMIT %s OFFSET %s",
+            'ORDER BY coalesce(n.folded_name, lower(c.customer_id)) COLLATE "C", c.customer_id LIMIT %s OFFSET %s',
             (environment_id, *values, limit, offset),
         )
         return [customer_of(row) for row in rows]
