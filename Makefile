@@ -72,7 +72,7 @@ UPGRADE ?=
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" $(UPGRADE)
 lock: | $(UV)  ## write requirements.lock (UPGRADE=--upgrade for the newest versions)
-	$(COMPILE) pyproject.toml server/pyproject.toml clients/python/pyproject.toml --extra postgres --group dev --no-emit-package pacspace-proofs -o requirements.lock
+	$(COMPILE) pyproject.toml server/pyproject.toml clients/python/pyproject.toml --extra postgres --extra pdf --group dev --no-emit-package pacspace-proofs -o requirements.lock
 	echo uv | $(COMPILE) - -o requirements-uv.lock
 
 clean:  ## remove .venv and everything else that was made here

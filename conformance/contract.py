@@ -22,8 +22,8 @@ class Contract:
     def __init__(self, document: Any) -> None:
         self.document = document
         self._components = document["components"]
-        # What is spelled out goes before what has a parameter.
-        paths = sorted(document["paths"], key=lambda path: ("{" in path, path))
+        # What is spelled out goes before what has a parameter, and `{id}.pdf` before `{id}`.
+        paths = sorted(document["paths"], key=lambda path: ("{" in path, -len(path), path))
         self._paths = [(self._pattern(path), document["paths"][path]) for path in paths]
         self._validators: dict[str, jsonschema_rs.Validator] = {}
 

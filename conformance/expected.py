@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -42,6 +43,12 @@ def saying(*words: str) -> Such:
 def link(path: str, c: Checkpoint | None) -> Such | None:
     """A URL with this path, which names the checkpoint or its root."""
     return Such(lambda seen: seen.endswith(path.format(id=c.id, root=c.root)), f"a URL of {path}") if c else None
+
+
+def shared_link(period: str | None) -> Such:
+    """A customer's link, opened at a month."""
+    at = re.escape(f"?period={period}") if period else ""
+    return Such(lambda seen: re.fullmatch(rf"http://[^/]+/c/cus_[0-9a-f]{{64}}{at}", seen), "a link of the customer's")
 
 
 IN_LOG = one_of("QUEUED", "PROCESSING", "VERIFIED")
@@ -276,7 +283,7 @@ def receipt(model: Model, customer: str, scope: Scope, c: Checkpoint | None) -> 
     shown = {name: value for name, value in shown.items() if name not in _CHECKPOINT_ONLY}
     deltas, before = (c.scope.deltas, c.scope.before) if c else ([], scope.before)
     proof = {
-        "verifyUrl": link("/verify/{root}", c), "verificationApiUrl": link("/api/v1/verify/{root}", c),
+        "verifyUrl": shared_link(shown["period"]), "verificationApiUrl": link("/api/v1/verify/{root}", c),
         "verificationExplorerUrl": link("/verify/{root}", c), "bundleUrl": link("/receipts/{id}.json", c),
     }  # fmt: skip
     lines = [{"recordId": d.record_id, "delta": d.amount, "recordedAt": d.recorded} for d in deltas]
@@ -290,7 +297,8 @@ def receipt(model: Model, customer: str, scope: Scope, c: Checkpoint | None) -> 
         "corrections": [
             line | {"adjusts": d.said["adjusts"].record_id} for line, d in zip(lines, deltas) if d.said["adjusts"]
         ],
-        "customerLinkUrl": None, "customerLinkHost": None, "accessHint": None, "keyFingerprint": model.once("fingerprint"),
+        "customerLinkUrl": model.once("link", customer), "customerLinkHost": model.once("host"),
+        "accessHint": model.once("code", customer), "keyFingerprint": model.once("fingerprint"),
         "deltas": [delta(d) for d in deltas], "asOf": as_of(model, customer) | {"newer": 0},
         "verification": {
             **proof, "verifierKey": model.once("key"), "logOrigin": model.once("origin"), "logSize": ANY, "inLog": ANY,
@@ -304,7 +312,8 @@ _CHECKPOINT_ONLY = {"createdAt", "verifiedAt", "previousCheckpointId", "alsoLock
 
 def listed_receipt(c: Checkpoint) -> Json:
     return checkpoint(c) | {"provisional": not c.locked, "links": {
-        "permalink": link("/receipt/{id}", c), "json": link("/receipts/{id}.json", c)
+        "permalink": link("/receipt/{id}", c), "page": link("/receipt/{id}", c),
+        **{kind: link(f"/receipts/{{id}}.{kind}", c) for kind in ("json", "pdf", "csv")},
     }}  # fmt: skip
 
 

@@ -272,6 +272,12 @@ def test_a_port_in_use_is_said(start_server: Callable[..., Server], tmp_path: Pa
     assert nowhere.returncode == 3 and "Traceback" not in nowhere.stderr and nowhere.stderr.strip()
 
 
+def test_an_ipv6_address_is_served(start_server: Callable[..., Server]) -> None:
+    """`--host ::1` listens there, and the URL that is printed is one."""
+    server = start_server("--host", "::1")
+    assert server.url.startswith("http://[::1]:") and server.client.emit("c", -1).status == 201
+
+
 def test_files_of_secrets_are_private(start_server: Callable[..., Server]) -> None:
     """Signing keys can be read by nobody else, and the secret of an API key is in no file."""
     server = start_server()

@@ -193,6 +193,10 @@ def test_receipt_for_people_and_as_a_file(vendor: Vendor, customer: str, server:
     told = vendor.json("receipt", customer, "--period", "2026-01", "--out", "again.json")
     assert told["file"] == "again.json" and told["finalBalance"] == Decimal("-30.25")
     assert (vendor.folder / "again.json").read_bytes() == server.client.bundle(told["receiptId"])
+    for form, begins in (("pdf", b"%PDF-"), ("csv", b"\xef\xbb\xbfrecordId,")):
+        said = vendor.text("receipt", customer, "--period", "2026-01", "--out", f"receipt.{form}")
+        assert said.endswith(f"saved receipt.{form}\n") and "pacspace verify" not in said
+        assert (vendor.folder / f"receipt.{form}").read_bytes().startswith(begins)
 
 
 def test_a_receipt_file_that_can_not_be_written_leaves_nothing(vendor: Vendor, customer: str) -> None:

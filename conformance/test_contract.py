@@ -60,11 +60,13 @@ class World:
         if len(users) == 1:
             client.call("POST", "/dashboard/users", {"email": "known@example.com", "role": "viewer"}, people).data
             users = client.call("GET", "/dashboard/users", None, people).data["users"]
-        origin = client.get(f"{BALANCE}/receipt/cust_known").data["verification"]["logOrigin"]
+        receipt = client.get(f"{BALANCE}/receipt/cust_known").data
+        origin = receipt["verification"]["logOrigin"]
         self.known = {
             "customerId": "cust_known", "delta": recorded["receiptId"], "recordId": recorded["recordId"], "receiptId": locked["receiptId"],
             "proofRoot": locked["proofRoot"], "jobId": month["jobId"], "name": origin.rpartition("/")[2], "tile": "0/000.p/1",
             "keyId": made["id"], "userId": users[1]["id"],
+            "handle": receipt["customerLinkUrl"].rpartition("/")[2], "code": receipt["accessHint"],
         }  # fmt: skip
 
 
@@ -162,12 +164,13 @@ def requests_of_a_tour(world: World) -> Iterator[tuple[str, str, Any]]:
         yield "GET", f"{BALANCE}/{path}", None
     for path in (
         f"/api/v1/verify/{known['proofRoot']}", f"/api/v1/verify/{known['proofRoot']}?source=chain", f"/api/v1/receipt/{chk}",
-        f"/api/v1/verify/{known['delta']}", f"/receipts/{chk}.json", f"/log/{known['name']}/checkpoint", f"/log/{known['name']}/key",
+        f"/api/v1/verify/{known['delta']}", f"/receipts/{chk}.json", f"/receipts/{chk}.pdf", f"/receipts/{chk}.csv", f"/api/v1/receipt/{chk}.pdf", f"/log/{known['name']}/checkpoint", f"/log/{known['name']}/key",
         f"/log/{known['name']}/trust",
         f"/log/{known['name']}/tile/{known['tile']}", "/healthz", "/readyz", "/readyz?for=verify", "/metrics", "/openapi.json",
         "/api/v1/sandbox/clock",
     ):  # fmt: skip
         yield "GET", path, None
+    yield from a_look_behind_the_link(known)
     yield "POST", "/dashboard/customers", {"displayName": "Globex Corporation", "unitLabel": "minutes"}
     yield from requests_of_people(world)
     yield "POST", "/api/v1/sandbox/clock", {"advanceSeconds": 5}
@@ -200,6 +203,23 @@ def requests_of_people(world: World) -> Iterator[tuple[str, str, Any]]:
         yield "GET", customer + path, None
     log_in = {"email": "owner@example.com", "password": PASSWORD}
     yield "POST", "/dashboard/auth/login", log_in
+
+
+def a_look_behind_the_link(known: dict[str, str]) -> Iterator[tuple[str, str, Any]]:
+    """What a customer sees, and what the vendor does about it."""
+    link, customer = f"/api/v1/c/{known['handle']}", f"/dashboard/customers/{known['customerId']}"
+    yield "POST", f"{link}/access/verify", {"factor": "ACCESS_HINT", "value": known["code"]}
+    yield "POST", f"{customer}/sharing", {"sharingStateHint": "OPEN"}
+    for path in ("summary", "periods", "activity", "export?format=csv", "notes"):
+        yield "GET", f"{link}/{path}", None
+    yield "POST", f"{link}/compare", {"period": "2026-02", "lines": "referenceId,delta\nknown,-40"}
+    for path in (f"{link}/notes", f"{customer}/notes"):
+        yield "POST", path, {"text": "What is this?", "recordId": known["recordId"]}
+    for path in (f"{customer}/notes", f"{customer}/visits", f"{customer}/access-link", "/dashboard/sharing"):
+        yield "GET", path, None
+    yield "POST", "/dashboard/sharing", {"policy": "TWO_TIER", "vendorName": "Initech"}
+    for part in ("link", "code"):
+        yield "POST", f"{customer}/{part}/reissue", {}
 
 
 def test_every_documented_success_is_seen(world: World) -> None:

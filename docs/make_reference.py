@@ -14,8 +14,10 @@ from pacspace_server.service.errors import CODES
 from pacspace_server.service.limits import limits
 from pacspace_server.web.manual import Entry, Manual, Row, Shape, read_manual
 from pacspace_server.web.pages import ROUTES as PAGES
+from pacspace_server.web.shared import ROUTES as SHARED_PAGES
 
 PAGE = Path(__file__).with_name("reference.md")
+SHARED_PATHS = list(dict.fromkeys(path for _, path, _ in SHARED_PAGES))
 HEAD = """\
 # Reference
 
@@ -33,7 +35,10 @@ def routes(manual: Manual) -> list[str]:
         lines += [f"### {group.name}", "", group.says, ""]
         for entry in group.entries:
             lines += [*route(entry), ""]
-    return [*lines, "Pages for people: " + ", ".join(f"`{path}`" for path, _ in PAGES) + "."]
+    return [
+        *lines,
+        "Pages for people: " + ", ".join(f"`{path}`" for path in [*(path for path, _ in PAGES), *SHARED_PATHS]) + ".",
+    ]
 
 
 def route(entry: Entry) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pacspace_server.web.forms import MAX_FIELDS, MULTIPART, URLENCODED, FormError, read_form
+from pacspace_server.web.forms import MAX_FIELDS, MULTIPART, URLENCODED, FormError, parse_form
 
 BOUNDARY = "----Boundary7MA4"
 
@@ -18,12 +18,12 @@ def multipart(*parts: tuple[str, bytes], boundary: str = BOUNDARY) -> bytes:
 
 
 def read(*parts: tuple[str, bytes]):
-    return read_form(f"{MULTIPART}; boundary={BOUNDARY}", multipart(*parts))
+    return parse_form(f"{MULTIPART}; boundary={BOUNDARY}", multipart(*parts))
 
 
 def test_fields_are_read_as_they_were_typed() -> None:
     """URL-encoded fields keep their text; spaces around it go, except from a password."""
-    form = read_form(
+    form = parse_form(
         f"{URLENCODED}; charset=utf-8", b"name=+%C3%84pfel+%26+co+&password=+a+&lines=a%0D%0Ab&many=1&many=2&empty="
     )
     assert (form.one("name"), form.one("empty"), form.one("absent")) == ("Äpfel & co", "", "")
@@ -34,7 +34,7 @@ def test_fields_are_read_as_they_were_typed() -> None:
 def test_a_field_that_is_sent_twice_is_refused() -> None:
     """Where one value is expected, two are no value: nobody decides which one counts."""
     with pytest.raises(FormError, match="many was sent 2 times"):
-        read_form(URLENCODED, b"many=1&many=2").one("many")
+        parse_form(URLENCODED, b"many=1&many=2").one("many")
 
 
 def test_files_are_bytes_and_fields_are_text() -> None:
@@ -68,4 +68,4 @@ def test_files_are_bytes_and_fields_are_text() -> None:
 def test_what_is_no_form_is_refused(content_type: str | None, body: bytes) -> None:
     """Another content type, text that is not UTF-8, NUL, too many fields, a part without a name: refused with words."""
     with pytest.raises(FormError, match=r"form|UTF-8|U\+0000|name"):
-        read_form(content_type, body)
+        parse_form(content_type, body)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from book import Book
+from engines import BOTH
 
 from pacspace_server.service.errors import ServiceError
 from pacspace_server.service.lockouts import FAILURES, WINDOW_US, failed, refuse_locked, succeeded
@@ -26,6 +27,7 @@ def _is_shut(book: Book, key: str, now: int) -> bool:
     return False
 
 
+@BOTH
 def test_the_fifth_failure_shuts_the_door_for_one(book: Book) -> None:
     """Five failures shut it for whoever failed, for 15 minutes, and say so once; nobody else is kept out."""
     told = [book.storage.write(lambda unit: failed(unit, "code:a", NOW)) for _ in range(FAILURES)]
@@ -35,6 +37,7 @@ def test_the_fifth_failure_shuts_the_door_for_one(book: Book) -> None:
     assert not _is_shut(book, "code:a", NOW + WINDOW_US)
 
 
+@BOTH
 def test_failures_are_forgotten(book: Book) -> None:
     """A success forgets what failed before it, and so does time."""
     for _ in range(FAILURES - 1):
@@ -44,6 +47,7 @@ def test_failures_are_forgotten(book: Book) -> None:
         assert not book.storage.write(lambda unit, at=at: failed(unit, "login:a", at))
 
 
+@BOTH
 def test_failures_at_once_all_count(book: Book) -> None:
     """Of eight who fail at the same instant exactly one finds that it shut the door."""
     with ThreadPoolExecutor(8) as pool:

@@ -28,7 +28,7 @@ from pacspace_server.storage.postgres import migrating
 
 FAMILY = {
     "customer", "leaf", "period_head", "integrated_head", "changed_head", "day_total", "delta", "retention", "checkpoint",
-    "idempotency", "profile", "replaced_tree",
+    "idempotency", "profile", "replaced_tree", "link", "note", "visit",
 }  # fmt: skip
 # Reads over all customers, eventually consistent; none of them is unique.
 ACROSS_CUSTOMERS = {"customer_name", "period_head_period", "checkpoint_created"}

@@ -144,13 +144,12 @@ def test_a_sandbox_page_says_so(site: Site, month: dict[str, Any]) -> None:
         assert page.index("SANDBOX") < page.index("<header")
 
 
-def test_receipt_and_checkpoint_id_open_the_same_page(site: Site, month: dict[str, Any]) -> None:
-    """A chk_ id opens the page of its proof root under both addresses."""
+def test_a_receipt_id_opens_its_proof_and_its_document(site: Site, month: dict[str, Any]) -> None:
+    """A chk_ id opens the page of its proof root under /verify; under /receipt its document, which a proof root does not."""
     receipt_id = month["receiptId"]
-    pages = [site.get(f"/{kind}/{name}").body for kind, name in (
-        ("verify", month["proofRoot"]), ("verify", receipt_id), ("receipt", receipt_id),
-    )]  # fmt: skip
-    assert pages[0] == pages[1] == pages[2]
+    assert site.get(f"/verify/{month['proofRoot']}").body == site.get(f"/verify/{receipt_id}").body
+    document = text_of(site.get(f"/receipt/{receipt_id}").body)
+    assert "Receipt for February 2026" in document and "compute_minutes" in document
     assert site.get(f"/receipt/{month['proofRoot']}").status == 404
 
 

@@ -58,3 +58,35 @@ def test_an_email_without_corrections(pac: Blocking) -> None:
     """A receipt without corrections and late lines has no headings for them."""
     text = pac.call("receipts.email_body", {**RECEIPT, "lateLines": [], "corrections": []})
     assert "Corrections" not in text and "Late" not in text and "-1 in 1 record, locked" in text
+
+
+def test_an_email_says_what_finance_needs(pac: Blocking) -> None:
+    """Total with unit, period, invoice, link, code, key and how to check; SANDBOX first; a credit note by its name."""
+    receipt = {
+        **RECEIPT, "environment": "sandbox", "unit": "calls", "invoiceReference": "INV-1", "accessHint": "A1B2C3",
+        "verifyUrl": "https://v.example/c/cus_1?period=2026-05", "proofRoot": "0x" + "ab" * 32, "keyFingerprint": "cd" * 32,
+        "title": "Credit note for April 2026", "kind": "creditNote", "links": {"pdf": "https://v.example/receipts/chk_1.pdf"},
+    }  # fmt: skip
+    text = pac.call("receipts.email_body", receipt)
+    assert text.startswith(
+        "SANDBOX: a test, not a bill.\n\nCredit note for April 2026\n\nRecorded for c, 2026-05:\n  -1 calls in 1 record"
+    )
+    for line in (
+        "Invoice: INV-1", f"Look at it: {receipt['verifyUrl']}", "Access code: A1B2C3", f"PDF: {receipt['links']['pdf']}",
+        f"Proof root: {receipt['proofRoot']}", f"Key fingerprint: {receipt['keyFingerprint']}",
+    ):  # fmt: skip
+        assert f"\n{line}\n" in text
+    assert "pacspace_proofs receipt.json" in text
+    for word in ("used", "consumed", "charged", "deducted", "expected", "measured", "metered", "calculated"):
+        assert word not in text
+
+
+def test_an_email_can_not_be_forged_by_a_reason(pac: Blocking) -> None:
+    """Line ends, markup and hidden characters of a reason are shown as text, in plain text and in HTML."""
+    reason = 'x\nAccess code: ZZZZZZ <a href="https://evil.example">\u202e'
+    receipt = {**RECEIPT, "subtotals": [{"reason": reason, "count": 1, "total": -1}]}
+    text, page = pac.call("receipts.email_body", receipt), pac.call("receipts.email_body", receipt, html=True)
+    assert "\nAccess code" not in text and "\u202e" not in text and "x\\nAccess code: ZZZZZZ" in text
+    assert '<a href="https://evil' not in page and "&lt;a href=" in page and page.startswith("<p>Recorded for c")
+    linked = pac.call("receipts.email_body", {**receipt, "verifyUrl": "https://v.example/?a=1&b=2"}, html=True)
+    assert '<a href="https://v.example/?a=1&amp;b=2">https://v.example/?a=1&amp;b=2</a>' in linked

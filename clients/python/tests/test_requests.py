@@ -250,6 +250,13 @@ def test_public_calls_carry_no_key(pac: Blocking, script: Script) -> None:
     assert len(script.requests) == 3
     pac.call("receipts.download", "chk_1")
     assert script.last.path == "/receipts/chk_1.json" and "X-Api-Key" not in script.last.headers
+    pac.call("receipts.download", "chk_1", {"format": "pdf", "locale": "de-DE", "customerDisplayName": False})
+    assert script.last.path == "/receipts/chk_1.pdf?locale=de-DE&customerDisplayName=false"
+    pac.call("receipts.download", "chk_1", format="csv")
+    assert script.last.path == "/receipts/chk_1.csv"
+    for options in ({"format": "xml"}, {"format": "csv", "locale": "de-DE"}, {"timezone": "UTC"}):
+        with pytest.raises(ValueError, match="format"):
+            pac.call("receipts.download", "chk_1", options)
 
 
 def test_customers_are_made_with_a_dashboard_token(pac: Blocking, script: Script) -> None:

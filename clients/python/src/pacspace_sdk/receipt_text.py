@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from pacspace_proofs.command import printable
+
 SHOWN = 20  # lines of one kind; all are in the receipt file
+
+# The lines that are links. An address in a reason or a reference stays text.
+LINK = re.compile(r"^((?:Look at it|PDF|Receipt file): )(https?://\S+)$", re.M)
 
 Receipt = Mapping[str, Any]
 
@@ -21,16 +28,24 @@ def email_body(receipt: Receipt) -> str:
     return "\n".join(lines) + "\n"
 
 
+def email_html(receipt: Receipt) -> str:
+    """The same as HTML that stands in any e-mail: paragraphs and links, no style, no image."""
+    paragraphs = re.split(r"\n{2,}", html.escape(email_body(receipt).strip()))
+    linked = (LINK.sub(r'\1<a href="\2">\2</a>', text) for text in paragraphs)
+    return "\n".join(f"<p>{text.replace(chr(10), '<br>' + chr(10))}</p>" for text in linked) + "\n"
+
+
 def _totals(receipt: Receipt) -> list[str]:
-    unit = f" {receipt['unit']}" if receipt.get("unit") else ""
+    unit = f" {printable(receipt['unit'])}" if receipt.get("unit") else ""
     period = receipt.get("period") or f"{receipt.get('startDate')} to {receipt.get('endDate')}"
     state = "locked: it can't change any more" if receipt.get("locked") else "not locked yet: more may be recorded"
     total = _number(receipt.get("netChange", receipt.get("finalBalance")))
     parts = [
-        f"  {_number(part['total'])}{unit} in {_records(part['count'])}: {part['reason'] or '(reason erased)'}"
+        f"  {_number(part['total'])}{unit} in {_records(part['count'])}: {_reason(part['reason'])}"
         for part in receipt.get("subtotals") or []
     ]
-    head = f"Recorded for {receipt['customerId']}, {period}:"
+    title = f"{printable(receipt['title'])}\n\n" if receipt.get("kind", "receipt") != "receipt" else ""
+    head = f"{title}Recorded for {printable(receipt['customerId'])}, {period}:"
     return [head, f"  {total}{unit} in {_records(receipt['deltaCount'])}, {state}", *parts]
 
 
@@ -41,7 +56,7 @@ def _corrections(receipt: Receipt) -> list[str]:
     for line in receipt.get("corrections") or []:
         happened = late.get(line["recordId"], line)
         corrected = names.get(line["adjusts"])
-        named = f" ({corrected})" if corrected else ""
+        named = f" ({printable(corrected)})" if corrected else ""
         lines.append(f"  {_number(line['delta'])}, {_dates(happened)}: corrects {line['adjusts']}{named}")
     return _section("Corrections, counted above:", lines)
 
@@ -77,13 +92,21 @@ def _date(instant: str) -> str:
 
 def _links(receipt: Receipt) -> list[str]:
     links = receipt.get("links") or receipt
+    reference = receipt.get("invoiceReference")
     shown = {
+        "Invoice": printable(reference) if reference else None,
         "Look at it": receipt.get("verifyUrl") or links.get("permalink"),
         "Access code": receipt.get("accessHint"),
         "Proof root": receipt.get("proofRoot"),
+        "PDF": links.get("pdf"),
         "Receipt file": receipt.get("bundleUrl"),
+        "Key fingerprint": receipt.get("keyFingerprint"),
     }
     return ["", *(f"{label}: {value}" for label, value in shown.items() if value), ""]
+
+
+def _reason(reason: str | None) -> str:
+    return "(reason erased)" if reason is None else printable(reason)
 
 
 def _records(count: Any) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .operations import receipts
 from .protocol import Core
-from .receipt_text import email_body
+from .receipt_text import email_body, email_html
 from .surface import AsyncSurface, Surface, awaitable, blocking
 from .types import VerificationReport
 
@@ -45,9 +45,9 @@ class Offline:
         found: VerificationReport = as_object([str(n) for n in range(len(files))], report)  # type: ignore[assignment]
         return found
 
-    def email_body(self, receipt: Mapping[str, Any]) -> str:
-        """Plain text for an e-mail to the customer, from `pac.balance.receipt` or `pac.receipts.get`."""
-        return email_body(receipt)
+    def email_body(self, receipt: Mapping[str, Any], *, html: bool = False) -> str:
+        """Plain text for an e-mail to the customer, from `pac.balance.receipt` or `pac.receipts.get`; or the same as HTML."""
+        return email_html(receipt) if html else email_body(receipt)
 
 
 class Receipts(Offline, Surface[Core]):

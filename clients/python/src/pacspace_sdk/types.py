@@ -286,6 +286,19 @@ class ReceiptDocumentKeywords(ReceiptDocumentOptions, RequestKeywords, total=Fal
     customer_display_name: bool | None
 
 
+ReceiptFormat = Literal["json", "pdf", "csv"]
+
+
+class DownloadOptions(ReceiptDocumentOptions, total=False):
+    """`locale`, `timezone`, `unit` and `customerDisplayName` are for the PDF: the other forms are canonical."""
+
+    format: ReceiptFormat | None
+
+
+class DownloadKeywords(DownloadOptions, ReceiptDocumentKeywords, total=False):
+    pass
+
+
 class _SummaryRequired(TypedDict):
     customerId: str
     delta: Amount
@@ -707,8 +720,19 @@ class ReceiptReply(Totals):
 
 
 class ReceiptDocument(ReceiptReply):
-    """A receipt by its receiptId, with how a reader wants it and where it can be read."""
+    """A receipt by its receiptId as a document: what it is called, how a reader wants it, where it is read and downloaded.
 
+    `kind` is `receipt`, `creditNote` or `debitNote`; `parts` has count and total of `ordinary`, `late` and `corrections`.
+    """
+
+    title: str
+    kind: str
+    correctedPeriods: list[str]
+    vendorName: str | None
+    parts: dict[str, CountAndTotal]
+    linesWithheld: bool
+    slotFingerprint: str
+    commands: list[str]
     customerDisplayName: str | None
     locale: str
     timezone: str

@@ -11,6 +11,7 @@ from ..service import timeline as timeline_service
 from ..service.context import Caller, Context
 from ..service.errors import invalid
 from ..service.limits import DEFAULT_PAGE, MAX_PAGE
+from ..service.sharing import POLICIES
 from . import fields
 from .fields import Table
 from .http import Call, Reply, success
@@ -35,7 +36,9 @@ NEW_CUSTOMER: Table = {
         fields.text(200, *fields.NO_NUL, says="What people call it.").like("Globex Corporation")
     ),
     "customerId": CUSTOMER_ID.like("cust_globex"),
-    "sharingStateHint": fields.choice("INHERIT", "TWO_TIER", "GATED", "OPEN", says="How its link is to be shared."),
+    "sharingStateHint": fields.choice(
+        "INHERIT", *POLICIES, says="How much its link opens; INHERIT: as all customers'."
+    ),
     "eventCadence": fields.choice("PER_EVENT", "DAILY", "SUB_DAILY", says="How often deltas are to be expected."),
     "unitLabel": fields.text(40, *fields.NO_NUL, says="What the amounts count; in every month's tree, for good.").like(
         "minutes"

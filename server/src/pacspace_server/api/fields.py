@@ -6,15 +6,14 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from ..domain.amounts import AmountError, parse_balance, parse_delta
 from ..domain.exact_json import JsonError, Number, text_of
 from ..domain.instants import InstantError, parse_instant, parse_period
 from ..service.errors import ServiceError, invalid
 from ..service.limits import MAX_METADATA_BYTES
+from ..service.reader_words import is_locale, locales, near, zones
 
 
 class Problem(ValueError):
@@ -71,6 +70,8 @@ def _unknown(name: str, table: Table) -> str:
     return f"is not a field of this request{f'; did you mean {near[0]}?' if near else ''}"
 
 
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
 # What is stored as text: PostgreSQL takes every character but this one.
 NO_NUL = (r"[^\u0000]*", "must not hold U+0000")
 
@@ -121,20 +122,30 @@ def period(says: str = "") -> Field:
     return Field(read, schema=_said({"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}, says))
 
 
-@lru_cache(1)
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def timezone(says: str = "") -> Field:
     """An IANA time zone."""
 
     def read(value: Any) -> str:
-        if type(value) is not str or value not in _zones():
-            raise Problem("must be an IANA time zone such as UTC or America/Los_Angeles")
+        if type(value) is not str or value not in zones():
+            hint = near(value[:64], zones()) if type(value) is str else ""
+            raise Problem(f"must be an IANA time zone such as UTC or America/Los_Angeles{hint}")
         return value
 
     return Field(read, schema=_said({"type": "string", "maxLength": 64}, says))
+
+
+def locale(says: str = "") -> Field:
+    """A language tag that numbers and dates can be written for."""
+
+    def read(value: Any) -> str:
+        if type(value) is not str or not _LOCALE.fullmatch(value) or not is_locale(value):
+            hint = near(value[:35], locales()) if type(value) is str else ""
+            raise Problem(f"must be a language tag such as en-US or de-DE{hint}")
+        return value
+
+    return Field(
+        read, schema=_said({"type": "string", "minLength": 1, "maxLength": 35, "pattern": f"^{_LOCALE.pattern}$"}, says)
+    )
 
 
 def flag(says: str = "") -> Field:

@@ -12,13 +12,13 @@ import msgspec
 
 from .fields import Field, example_of, object_schema
 from .refusals import PROBLEM, closed, codes_of, meaning, refusal_schemas, shape_name
-from .replies import balance, checkpoints, customers, dashboard, public, receipts, sandbox, shapes, webhooks
+from .replies import balance, checkpoints, customers, dashboard, public, receipts, sandbox, shapes, sharing, webhooks
 from .routes import DASHBOARD, KEY, NONE, ROUTES, Route
 
 Schema = dict[str, Any]
 
 REFS = "#/components/schemas/"
-REPLY_MODULES = (shapes, balance, checkpoints, customers, dashboard, public, receipts, sandbox, webhooks)
+REPLY_MODULES = (shapes, balance, checkpoints, customers, dashboard, public, receipts, sandbox, sharing, webhooks)
 ABOUT = """\
 A record of usage that both sides of a bill can check.
 
@@ -47,6 +47,14 @@ GROUPS = (
     ("Users", "Who may log in, and what they may do.", ("/dashboard/users",)),
     ("Workspace", "Its settings and environments, and who changed what.",
      ("/dashboard/audit", "/dashboard/workspace", "/dashboard/environments")),
+    (
+        "Shared Records", "What a customer sees behind its link. No key: a cookie says that the access code was given.",
+        ("/api/v1/c/",),
+    ),
+    (
+        "Sharing", "Links and access codes, how much they open, who looked, and notes of both sides.",
+        SHARING_PATHS,
+    ),
     ("Customers", "Whom deltas are recorded for.", ("/api/v1/balance/customers", "/api/v1/balance/gaps", "/dashboard")),
     ("Webhooks", "What was sent, and sending it again.", ("/api/v1/balance/webhooks",)),
     ("Sandbox", "Its clock, and starting over. Not in production.", ("/api/v1/sandbox",)),
@@ -63,6 +71,7 @@ PATH_PARAMETERS = {
     "receiptId": ("A receiptId (chk_).", f"chk_{'0' * 56}"),
     "keyId": ("The API key's id, which is not the key.", "key_0"),
     "userId": ("The user's id.", "usr_0"),
+    "handle": ("The name of a customer's link, as the vendor gave it out.", f"cus_{'0' * 64}"),
     "eventId": ("The event's id.", "evt_0"),
     "proofRoot": ("A proof root, a checkpointId, or a delta's receiptId.", f"0x{'0' * 64}"),
     "name": ("The 32 hexadecimal digits of the log's origin.", "0" * 32),
@@ -235,9 +244,10 @@ def _either(names: list[str]) -> Schema:
 
 def _content(route: Route, status: int) -> Schema:
     """A success: data in its envelope, or something that is no JSON of ours."""
-    if isinstance(route.reply, str):
-        kind = {"type": "object"} if route.reply == "application/json" else {"type": "string"}
-        return {media_type: {"schema": kind} for media_type in route.reply.split(", ")}
+    media_types = (route.reply,) if isinstance(route.reply, str) else route.reply
+    if isinstance(media_types, tuple):
+        kinds = {"application/json": "object"}
+        return {name: {"schema": {"type": kinds.get(name, "string")}} for name in media_types}
     envelope: Schema = {"success": {"const": True}, "data": _schema_of(route.reply)}
     if route.is_dashboard:
         envelope["statusCode"] = {"const": status}

@@ -11,12 +11,14 @@ from typing import Any
 
 from ..log import logtree
 from ..service import bundle as bundle_service
-from ..service import receipt as receipt_service
 from ..service import verify as verify_service
 from ..service.context import Context
+from ..service.document_pdf import PdfMaker
 from ..service.errors import ServiceError
 from ..service.lookup import verifier_key
 from ..service.readiness import Readiness, problems, ready_view
+from ..service.receipt_access import Reader, require_lines
+from ..service.receipt_csv import receipt_csv
 from ..service.restored import trust_file
 from ..storage.protocols import Vanished
 from ..storage.records import Log
@@ -24,7 +26,7 @@ from . import fields
 from .fields import Table
 from .http import Call, Reply, iterate_in_thread, success
 from .metrics import MEDIA_TYPE, Metrics
-from .receipts import presentation
+from .receipts import document_data, presentation
 
 VERIFY: Table = {
     "source": fields.choice(
@@ -71,6 +73,7 @@ class Public:
         self.verifier = verify_service.Verifier(context)
         self.limit = AddressLimit()
         self.places = asyncio.Semaphore(verify_service.AT_ONCE)
+        self.pdfs = PdfMaker(context)
         self.readiness = Readiness(context)
         self.document: Callable[[], dict[str, Any]]  # set where the routes are known, as the next one
         self.metrics: Metrics
@@ -87,9 +90,23 @@ class Public:
     async def receipt(self, call: Call, given: dict[str, Any]) -> Reply:
         """A receipt by its receiptId (chk_), dressed for a reader. Whoever has the id may see it."""
         self.limit.take(call.address)
-        work = (self.context, None, call.path("receiptId"), presentation(given))
+        work = (self.context, call.path("receiptId"), presentation(given), _reader(call))
         async with self.places:  # reads every line: strangers must not take all threads
-            return success(await asyncio.to_thread(receipt_service.document, *work))
+            return success(await asyncio.to_thread(document_data, *work))
+
+    async def pdf(self, call: Call, given: dict[str, Any]) -> Reply:
+        """A receipt as PDF, to be filed; its lines too, up to 3,000 of them."""
+        self.limit.take(call.address)
+        name, body = await self.pdfs.receipt(call.path("receiptId"), presentation(given), _reader(call))
+        headers = {"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "no-store"}
+        return Reply(200, body=body, media_type="application/pdf", headers=headers)
+
+    async def csv(self, call: Call, given: dict[str, Any]) -> Reply:
+        """A receipt's records as CSV, one line each, in canonical spelling."""
+        self.limit.take(call.address)
+        name, chunks = await self.context.read(receipt_csv, self.context, call.path("receiptId"), _reader(call))
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        return Reply(200, stream=iterate_in_thread(chunks), media_type="text/csv; charset=utf-8", headers=headers)
 
     async def openapi(self, call: Call, given: dict[str, Any]) -> Reply:
         """This interface as an OpenAPI 3.1 document."""
@@ -99,6 +116,8 @@ class Public:
         """The verifiable receipt file; with a proof root instead of a receiptId the summary only."""
         kind = given.get("kind", "full")
         receipt_id = call.path("receiptId")
+        if kind == "full":
+            await self.context.look(lambda snapshot: require_lines(self.context, snapshot, receipt_id, _reader(call)))
         chunks = None
         waited = bool(self.context.integrator.refusals)  # then waiting is of no use
         asked = self.context.storage, receipt_id, kind, self.context.integrator.refusals
@@ -180,6 +199,10 @@ class Public:
         """Metrics of all the server's processes, as Prometheus reads them."""
         others = await self.metrics.others()
         return Reply(200, body=await asyncio.to_thread(self.metrics.text, others), media_type=MEDIA_TYPE)
+
+
+def _reader(call: Call) -> Reader:
+    return Reader(cookies=call.header(b"cookie"))
 
 
 def _text(text: str, headers: dict[str, str] | None = None) -> Reply:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from ..service import documents as documents_service
 from ..service import receipt as receipt_service
 from ..service.context import Caller, Context
+from ..service.documents import Document, Presentation
 from ..service.limits import DEFAULT_PAGE
+from ..service.printed import title_of
+from ..service.reader_words import Words
+from ..service.receipt_access import Reader
 from . import fields
 from .fields import Table
 from .http import Call, Reply, success
@@ -16,26 +21,30 @@ from .scope import read_scope
 Given = dict[str, Any]
 
 DOCUMENT: Table = {
-    "locale": fields.text(
-        35,
-        r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*",
-        "must be a language tag such as en-US",
-        says="A language tag such as en-US.",
-    ),
+    "locale": fields.locale(says="A language tag: numbers and dates are written its way; en-US without one."),
     "timezone": fields.timezone(says="An IANA time zone such as America/Los_Angeles; UTC without one."),
     "unit": fields.text(40, says="What the amounts count, where the customer has no unit of its own."),
     "customerDisplayName": fields.choice("true", "false", says="Whether the customer's display name is shown."),
 }
 
 
-def presentation(given: Given) -> receipt_service.Presentation:
+def presentation(given: Given) -> Presentation:
     """How the receipt is wanted."""
-    return receipt_service.Presentation(
+    return Presentation(
         given.get("locale", "en-US"),
         given.get("timezone", "UTC"),
         given.get("unit"),
         given.get("customerDisplayName", "true") == "true",
     )
+
+
+def document_data(context: Context, receipt_id: str, wanted: Presentation, reader: Reader) -> dict[str, Any]:
+    """A receipt document as JSON. Reads every line."""
+
+    def title(document: Document) -> str:
+        return title_of(document, Words(wanted.locale, wanted.timezone))
+
+    return documents_service.document_view(context, receipt_id, wanted, reader, title)
 
 
 async def receipt(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
@@ -46,8 +55,8 @@ async def receipt(context: Context, caller: Caller, call: Call, given: Given) ->
 
 async def document(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
     """One receipt by its receiptId (chk_), dressed for a reader."""
-    work = (context, caller, call.path("receiptId"), presentation(given))
-    return success(await asyncio.to_thread(receipt_service.document, *work))
+    work = (context, call.path("receiptId"), presentation(given), Reader(caller))
+    return success(await asyncio.to_thread(document_data, *work))
 
 
 async def receipts(context: Context, caller: Caller, call: Call, given: Given) -> Reply:

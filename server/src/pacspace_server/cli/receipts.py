@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .client import Client
 
 SHOWN = 20
+DOCUMENTS = (".pdf", ".csv")  # any other name gets the receipt file
 
 
 @click.command(
@@ -23,19 +24,25 @@ SHOWN = 20
     epilog=examples(
         "pacspace receipt cust_acme --period 2026-02",
         "pacspace receipt cust_acme --period 2026-02 --out receipt-2026-02.json",
+        "pacspace receipt cust_acme --period 2026-02 --out receipt-2026-02.pdf",
     ),
 )
 @click.argument("customer")
 @with_scope
 @click.option(
-    "--out", "file", metavar="FILE", type=click.Path(path_type=Path), help="Save the verifiable receipt file here."
+    "--out",
+    "file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Save it here: .json is the verifiable receipt file, .pdf the document, .csv the records.",
 )
 @with_client
 @click.pass_obj
 def receipt(out: Output, /, client: Client, customer: str, scope: dict[str, str], file: Path | None) -> None:
     """Show CUSTOMER's receipt, save its file.
 
-    Total, subtotals per reason, late lines, corrections, links; --out saves what can be verified without us. Locks nothing.
+    Total, subtotals per reason, late lines, corrections, links; --out saves what can be verified without us, or as its name
+    ends the document as PDF or the records as CSV. Locks nothing.
     """
     from .client import BALANCE, in_path
 
@@ -44,14 +51,19 @@ def receipt(out: Output, /, client: Client, customer: str, scope: dict[str, str]
     if file is not None:
         if told["receiptId"] is None:
             out.fail(f"{customer} has no deltas in this scope, so there is no receipt file")
+        form = file.suffix.lower() if file.suffix.lower() in DOCUMENTS else ".json"
         with whole_file(file) as target:
-            client.download(f"/receipts/{in_path(told['receiptId'])}.json", target)
+            client.download(f"/receipts/{in_path(told['receiptId'])}{form}", target)
         told = told | {"file": str(file)}
-        allow = "" if told["locked"] else " --allow-provisional"
-        key = told["verification"]["verifierKey"]
-        text += f"\n\nsaved {file}; to verify it, with no server and no account:\n"
-        text += f"  pacspace verify '{file}' --key '{key}'{allow}"
+        text += f"\n\nsaved {file}" + (_verifying(told, file) if form == ".json" else "")
     out.show(told, text)
+
+
+def _verifying(told: Any, file: Path) -> str:
+    """How the saved receipt file is checked."""
+    allow = "" if told["locked"] else " --allow-provisional"
+    key = told["verification"]["verifierKey"]
+    return f"; to verify it, with no server and no account:\n  pacspace verify '{file}' --key '{key}'{allow}"
 
 
 def _summary(told: Any) -> str:

@@ -31,6 +31,7 @@ from ..service.errors import ServiceError
 from ..service.jobs import Jobs
 from ..service.keys import note_uses, write_uses
 from ..service.sandbox import move_clock
+from ..service.visits import Visits
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit
 from ..web.dashboard.guard import Dashboard
@@ -86,7 +87,7 @@ def set_start_clock(storage: Storage, at: int) -> None:
 @contextmanager
 def listening(config: ServerConfig) -> Iterator[tuple[socket.socket, str]]:
     """The socket that will be served, and its URL. It has its port and takes nobody in before the server starts."""
-    with socket.socket() as listener:
+    with socket.socket(socket.AF_INET6 if ":" in config.host else socket.AF_INET) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((config.host, config.port))
@@ -124,6 +125,7 @@ async def _run(
     integrator = Integrator(storage, signer, write, published, rehasher.prepare)
     context = Context(storage, committer, integrator, signer, config.public_url or url, config.registration)
     context.jobs = Jobs(context)
+    context.visits = Visits(context)
     public = Public(context)
     pages = Pages(context, public.verifier, public.limit, partial(document, context.public_url))
     dashboard = Dashboard(context, public.readiness)
@@ -152,6 +154,7 @@ async def _run(
         jobs.cancel()
         uses.cancel()
         await context.jobs.stop()
+        await context.visits.close()
         if retention is not None:
             retention.cancel()
         await asyncio.to_thread(integrator.stop)

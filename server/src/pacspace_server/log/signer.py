@@ -71,7 +71,7 @@ class Signer:
                 seed = bytes.fromhex(self._path(origin, "key").read_text())
             except (OSError, ValueError) as error:
                 raise SigningRefused(
-                    f"the signing key of {origin} is missing in {self.folder}: {KEY_ADVICE}"
+                    f"the signing key of {origin} is missing in the folder of signing keys: {KEY_ADVICE}"
                 ) from error
             self._keys[origin] = Ed25519PrivateKey.from_private_bytes(seed)
         return self._keys[origin]

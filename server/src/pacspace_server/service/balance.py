@@ -56,12 +56,22 @@ def _months(snapshot: Snapshot, customer: Customer, scope: Scope, log: Log) -> B
         else:
             _add_days(snapshot, customer, balance, head, start, end, log)
             balance.brought_forward += sum(day.total for day in posted_days(snapshot, customer, begins, start))
-    # Sequences follow recordedAt, so only the months that were recorded in last can hold the newest delta.
-    last = max((head.last_recorded_at or 0 for head in whole), default=0)
-    for head in whole:
-        if head.last_recorded_at == last:
-            _latest(balance, snapshot.delta_in_period(head, head.delta_count))
+    for delta in _newest(snapshot, customer, whole):
+        _latest(balance, delta)
     return balance
+
+
+def _newest(snapshot: Snapshot, customer: Customer, months: list[PeriodHead]) -> Iterator[Delta | None]:
+    """The deltas that may be the newest of whole months: sequences follow recordedAt, so of those recorded in last."""
+    last = max((head.last_recorded_at or 0 for head in months), default=0)
+    months = [head for head in months if head.last_recorded_at == last]
+    if len(months) > 1:  # at one instant, as under a held clock: the customer's very newest mostly is in one of them
+        newest = snapshot.delta_at(customer, customer.last_sequence)
+        if newest is not None and any(newest.period_id == head.id for head in months):
+            yield newest
+            return
+    for head in months:
+        yield snapshot.delta_in_period(head, head.delta_count)
 
 
 def _add_month(balance: Balance, head: PeriodHead, log: Log) -> None:
@@ -108,8 +118,9 @@ def _later_sequences(snapshot: Snapshot, customer: Customer, scope: Scope, after
 
 def _holds_later(snapshot: Snapshot, head: PeriodHead, after: Delta) -> bool:
     """Whether a month holds a delta that was recorded after the one, which may be at the same instant."""
-    if (head.last_recorded_at or 0) < after.recorded_at:
-        return False
+    last = head.last_recorded_at or 0
+    if last != after.recorded_at:
+        return last > after.recorded_at
     newest = snapshot.delta_in_period(head, head.delta_count)
     return newest is not None and newest.sequence > after.sequence
 

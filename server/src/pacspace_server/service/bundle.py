@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
@@ -15,14 +14,14 @@ from ..domain.instants import instant_text
 from ..domain.tree import Frontier, inclusion_path, subtrees_of, unpack
 from ..log import logtree
 from ..log.rehashing import head_object, head_salt
-from ..storage.protocols import Snapshot, Storage, Vanished
+from ..storage.protocols import Snapshot, Storage
 from ..storage.recording import delta_leaf
-from ..storage.records import Checkpoint, Customer, Delta, PeriodHead, delta_count
+from ..storage.records import Checkpoint, Customer, PeriodHead, delta_count
 from .errors import ServiceError, unavailable
+from .leaves import Leaves
 from .lookup import find_checkpoint, log_of
 
 CHUNK_BYTES = 64 * 1024
-LEAVES = 500
 
 
 def bundle(
@@ -41,40 +40,31 @@ def bundle(
         customer = snapshot.customer_at(checkpoint.customer)
         reason = refusals.get(customer.environment_id)
         months = [_month(snapshot, customer, part.period, kind, reason) for part in checkpoint.parts]
-    return _stream(storage, checkpoint, months)
+    return _stream(_pieces(Leaves(storage, is_stored(checkpoint)), checkpoint, months))
 
 
-class _Leaves:
-    """Reads deltas, some at a time, so that a reader who stalls holds no snapshot open.
+def month_file(
+    storage: Storage, snapshot: Snapshot, customer: Customer, period: str, reason: str | None = None
+) -> Iterator[bytes]:
+    """The full receipt file of one month, locked or not, as the snapshot has it. 503 before the first integration."""
+    month = _month(snapshot, customer, period, "full", reason)
+    shard_key, row = customer.shard_key, customer.id
 
-    Leaves never change, so a later snapshot shows the same ones; but a sandbox may have been emptied: Vanished.
-    """
+    def is_there(later: Snapshot) -> bool:
+        found = later.customer_by_shard(shard_key)
+        return found is not None and found.id == row
 
-    def __init__(self, storage: Storage, checkpoint: Checkpoint) -> None:
-        self._storage, self._checkpoint = storage, checkpoint
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
-        with self._storage.snapshot() as snapshot:
-            if snapshot.checkpoint(self._checkpoint.checkpoint_id) is None:
-                raise Vanished("the sandbox was emptied meanwhile")
-            yield snapshot
-
-    def deltas(self, head: PeriodHead, end: int) -> Iterator[Delta]:
-        for first in range(1, end, LEAVES):
-            with self.snapshot() as snapshot:
-                read = list(snapshot.deltas_in_period(head, first, min(end, first + LEAVES)))
-            yield from read
+    return _stream(month(Leaves(storage, is_there)))
 
 
-Month = Callable[[_Leaves], Iterator[bytes]]
+Month = Callable[[Leaves], Iterator[bytes]]
 
 
-def _stream(storage: Storage, checkpoint: Checkpoint, months: list[Month]) -> Iterator[bytes]:
+def _stream(made: Iterator[bytes]) -> Iterator[bytes]:
     """Gathers small pieces into chunks."""
     pieces: list[bytes] = []
     size = 0
-    for piece in _pieces(_Leaves(storage, checkpoint), checkpoint, months):
+    for piece in made:
         pieces.append(piece)
         size += len(piece)
         if size >= CHUNK_BYTES:
@@ -83,7 +73,7 @@ def _stream(storage: Storage, checkpoint: Checkpoint, months: list[Month]) -> It
     yield b"".join(pieces)
 
 
-def _pieces(leaves: _Leaves, checkpoint: Checkpoint, months: list[Month]) -> Iterator[bytes]:
+def _pieces(leaves: Leaves, checkpoint: Checkpoint, months: list[Month]) -> Iterator[bytes]:
     if checkpoint.start is None or checkpoint.end is None:
         yield from months[0](leaves)
         return
@@ -122,7 +112,7 @@ def _month(snapshot: Snapshot, customer: Customer, period: str, kind: str, reaso
     prefix = b"".join(b'"%b":%b,' % (name.encode(), canonical(value)) for name, value in before.items())
     note = {"index": str(head.entry_index), "path": _hex(path), "checkpoint": log.note}
 
-    def pieces(read: _Leaves) -> Iterator[bytes]:
+    def pieces(read: Leaves) -> Iterator[bytes]:
         yield b'{%b"entry":%b,"head":%b,"headSalt":%b,"kind":%b,"leaves":[' % (
             prefix, entry.entry, canonical(stated), canonical(head_salt(log, stated).hex()), canonical(kind),
         )  # fmt: skip
@@ -142,7 +132,7 @@ def _hex(hashes: list[bytes]) -> list[str]:
     return [value.hex() for value in hashes]
 
 
-def _full(read: _Leaves, customer: Customer, head: PeriodHead, size: int, closed: bool) -> Iterator[bytes]:
+def _full(read: Leaves, customer: Customer, head: PeriodHead, size: int, closed: bool) -> Iterator[bytes]:
     yield b'{"leaf":%b}' % head.opening
     for delta in read.deltas(head, delta_count(size, closed) + 1):
         leaf = delta_leaf(customer.customer_id, delta)
@@ -155,7 +145,7 @@ def _full(read: _Leaves, customer: Customer, head: PeriodHead, size: int, closed
         yield b'{"leaf":%b}' % head.closing
 
 
-def _summary(read: _Leaves, customer: Customer, head: PeriodHead, size: int, closed: bool) -> Iterator[bytes]:
+def _summary(read: Leaves, customer: Customer, head: PeriodHead, size: int, closed: bool) -> Iterator[bytes]:
     if size == head.size:
         first_path, last_path = head.frontier.first_path(), head.frontier.last_path()
     else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ..domain.scopes import Scope
 from ..storage import ids
 from ..storage.protocols import Snapshot
-from ..storage.records import Customer
+from ..storage.records import Customer, Delta
 from . import views
 from .balance import Balance, deltas_of, scope_view
 from .context import Caller, Context
@@ -80,26 +81,52 @@ def _discrepancy(given: Views, total: int, matches_yours: bool, matches_theirs: 
     }
 
 
-def _entries(
-    snapshot: Snapshot, customer: Customer, balance: Balance, their_records: list[tuple[str, int]]
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Difference:
+    """One entry that only one side has, or that the two have with other amounts. `delta` is the record's, if it has one."""
+
+    delta: Delta | None
+    reference: str | None
+    theirs: int | None
+
+
+def differences(
+    snapshot: Snapshot, customer: Customer, balance: Balance, their_records: dict[str, int]
+) -> Iterator[Difference]:
     """The entries that make the difference, by referenceId; our deltas without one are missing in theirs."""
     # By the kept hash of the reference, so that an erased context is found too.
     secret, shard = snapshot.secret, customer.shard_key
-    theirs = {ids.reference_mac(secret, shard, reference): (reference, amount) for reference, amount in their_records}
-    if len(theirs) != len(their_records):
-        raise invalid(("theirRecords", "a referenceId appears twice"))
-    missing_in_theirs: list[dict[str, Any]] = []
-    different: list[dict[str, Any]] = []
+    theirs = {ids.reference_mac(secret, shard, named[0]): named for named in their_records.items()}
     for delta in deltas_of(snapshot, customer, balance):
         named = theirs.pop(delta.reference_mac, None) if delta.reference_mac is not None else None
         reference, amount = named or (views.context_fields(delta)["referenceId"], None)
-        entry = {"referenceId": reference, "recordId": delta.record_id, "postedAt": views.instant(delta.posted_at)}
-        if amount is None:
-            missing_in_theirs.append(entry | {"delta": views.number(delta.delta)})
-        elif amount != delta.delta:
-            difference = views.number(amount - delta.delta)
-            pair = {"ourDelta": views.number(delta.delta), "theirDelta": views.number(amount)}
-            different.append(entry | pair | {"difference": difference})
-    missing_in_ours = [{"referenceId": r, "delta": views.number(amount)} for r, amount in theirs.values()]
-    return {"missingInTheirs": missing_in_theirs, "missingInOurs": missing_in_ours, "different": different}
+        if amount != delta.delta:
+            yield Difference(delta, reference, amount)
+    for reference, amount in theirs.values():
+        yield Difference(None, reference, amount)
+
+
+def _entries(
+    snapshot: Snapshot, customer: Customer, balance: Balance, their_records: list[tuple[str, int]]
+) -> dict[str, Any]:
+    theirs = dict(their_records)
+    if len(theirs) != len(their_records):
+        raise invalid(("theirRecords", "a referenceId appears twice"))
+    named: dict[str, list[dict[str, Any]]] = {"missingInTheirs": [], "missingInOurs": [], "different": []}
+    for found in differences(snapshot, customer, balance, theirs):
+        kind, entry = entry_view(found)
+        named[kind].append(entry)
+    return named
+
+
+def entry_view(found: Difference) -> tuple[str, dict[str, Any]]:
+    """Which kind of difference it is, and how replies show it."""
+    delta, amount = found.delta, found.theirs
+    if delta is None:
+        assert amount is not None, "nobody has it"
+        return "missingInOurs", {"referenceId": found.reference, "delta": views.number(amount)}
+    entry = {"referenceId": found.reference, "recordId": delta.record_id, "postedAt": views.instant(delta.posted_at)}
+    if amount is None:
+        return "missingInTheirs", entry | {"delta": views.number(delta.delta)}
+    pair = {"ourDelta": views.number(delta.delta), "theirDelta": views.number(amount)}
+    return "different", entry | pair | {"difference": views.number(amount - delta.delta)}

@@ -22,6 +22,7 @@ from .server_secret import ServerSecret
 
 if TYPE_CHECKING:
     from .jobs import Jobs
+    from .visits import Visits
 
 T = TypeVar("T")
 LOG_WAIT_S = 2.0
@@ -72,7 +73,8 @@ class Context:
     registration: bool = False  # whether strangers may make a workspace of their own
     passwords: PasswordThreads = field(default_factory=PasswordThreads)
     key_uses: dict[str, int] = field(default_factory=dict)  # when each API key was used last, until it is noted
-    jobs: Jobs = field(init=False)  # made of the context, so it comes last
+    jobs: Jobs = field(init=False)  # made of the context, so they come last
+    visits: Visits = field(init=False)
     server_secret: ServerSecret = field(init=False)
     _published: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -90,7 +90,7 @@ def months_of(snapshot: Snapshot, caller: Caller, period: str | None) -> tuple[s
 
 def customer_row(snapshot: Snapshot, customer: Customer, first: str, last: str) -> dict[str, Any]:
     """A customer as lists show one, with its totals of the months from first to last."""
-    profile = snapshot.profile(customer)
+    profile, link = snapshot.profile(customer), snapshot.link(customer)
     heads = snapshot.heads(customer, first, last)
     started, latest = snapshot.activity(customer)
     checkpoint = snapshot.latest_checkpoint(customer)
@@ -98,7 +98,7 @@ def customer_row(snapshot: Snapshot, customer: Customer, first: str, last: str) 
         "customerId": customer.customer_id,
         "customerReference": ids.customer_reference(snapshot.secret, customer.shard_key),
         "displayName": profile.display_name if profile else None,
-        "sharingStateHint": profile.sharing_hint if profile else None,
+        "sharingStateHint": link.policy if link else profile.sharing_hint if profile else None,
         "eventCadence": profile.event_cadence if profile else None,
         "unit": customer.unit,
         "totalDeltas": customer.last_sequence,

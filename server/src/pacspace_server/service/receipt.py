@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ..domain.instants import instant_text
@@ -16,16 +15,19 @@ from . import views
 from .checkpoint import brought_forward, checkpoint_status, checkpoint_view, hand_out, refuse_damaged, span
 from .context import Caller, Context, find_customer
 from .derive import computed, counted, delta_views
-from .errors import ServiceError
+from .leaves import heads_of, lines_of
 from .lookup import log_in_use, log_of, verifier_key
 from .restored import restored_view
+from .sharing import NO_LINK, ensure_link, receipt_links
+from .sums import Sums, sums_view
 
-MAX_DELTAS = MAX_REASONS = 1_000
+MAX_DELTAS = 1_000
 ON_THE_LOOP = 100  # deltas of a receipt that is made without a thread
 
 
 async def receipt(context: Context, caller: Caller, customer_id: str, scope: Scope) -> dict[str, Any]:
     """The receipt of a scope, as it is now. Locks nothing; waits a moment for the log."""
+    await ensure_link(context, caller.environment_id, context.shard(caller, customer_id))
     checkpoint = await context.read(_locked, context, caller, customer_id, scope)
     if checkpoint is None or not await context.read(is_integrated, context, checkpoint):
         context.need_signing(caller.environment_id)
@@ -72,31 +74,31 @@ def integrated(snapshot: Snapshot, checkpoint: Checkpoint) -> bool:
 
 
 def receipt_view(
-    context: Context, snapshot: Snapshot, customer: Customer, scope: Scope, checkpoint: Checkpoint | None
-) -> dict[str, Any]:
-    """The reply: every field always there, null where nothing applies."""
+    context: Context, snapshot: Snapshot, customer: Customer, scope: Scope, checkpoint: Checkpoint | None,
+    sums: Sums | None = None, with_link: bool = True,
+) -> dict[str, Any]:  # fmt: skip
+    """The reply: every field always there, null where nothing applies. `sums`: if the lines have been read already. The
+    customer's link and code are for the vendor."""
     environment = snapshot.environment(customer.environment_id)
     log = snapshot.log(environment.log_id)
-    heads = [
-        head for part in (checkpoint.parts if checkpoint else ()) if (head := snapshot.head(customer, part.period))
-    ]
+    heads = heads_of(snapshot, checkpoint) if checkpoint else []
     refuse_damaged(heads)
     own = log_of(snapshot, heads[-1]) if heads else log
     key = verifier_key(context.signer, own)
     root = views.hash_text(checkpoint.proof_root) if checkpoint else None
     net = checkpoint.net_change if checkpoint else 0
     brought = checkpoint.brought_forward if checkpoint else brought_forward(snapshot, customer, scope)
+    stated = span(checkpoint or scope)
+    shared = receipt_links(context, snapshot, customer, stated["period"]) if with_link else NO_LINK
     links = links_of(context, root, checkpoint)
+    links |= {name: url for name, url in shared.items() if name == "verifyUrl"}
     newer = sum(head.size - part.size for head, part in zip(heads, checkpoint.parts)) if checkpoint else 0
-    sums = Sums()
-    shown: list[Delta] = []
-    for delta in checkpoint_deltas(snapshot, heads, checkpoint) if checkpoint else ():
-        sums.add(delta)
-        if len(shown) < MAX_DELTAS:
-            shown.append(delta)
+    if sums is None:
+        sums = Sums.of(checkpoint_deltas(snapshot, heads, checkpoint) if checkpoint else (), MAX_DELTAS)
+    shown = sums.lines[:MAX_DELTAS]
     return {
         "customerId": customer.customer_id,
-        **span(checkpoint or scope),
+        **stated,
         "generatedAt": instant_text(time.time_ns() // 1000),
         "proofRoot": root,
         "provisional": checkpoint is None or not checkpoint.locked,
@@ -106,13 +108,8 @@ def receipt_view(
         "netChange": views.number(net),
         "broughtForward": views.number(brought),
         "carriedForward": views.number(brought + net),
-        "debits": views.number(sums.debits),
-        "credits": views.number(sums.credits),
-        "subtotals": sums.subtotals(),
-        "otherReasons": sums.other_reasons(),
+        **sums_view(sums),
         "unit": customer.unit,
-        "lateLines": sums.late,
-        "corrections": sums.corrections,
         "status": checkpoint_status(snapshot, checkpoint) if checkpoint else views.PROVISIONAL,
         "locked": bool(checkpoint and checkpoint.locked),
         "environment": environment.name,
@@ -122,9 +119,7 @@ def receipt_view(
         "firstRecordAt": views.instant(checkpoint.first_recorded_at) if checkpoint else None,
         "lastRecordAt": views.instant(checkpoint.last_recorded_at) if checkpoint else None,
         **links,
-        "customerLinkUrl": None,
-        "customerLinkHost": None,
-        "accessHint": None,
+        **shared,
         "keyFingerprint": key.fingerprint,
         "deltas": delta_views(customer, shown, heads, log),
         "asOf": {"sequence": customer.last_sequence, "logSize": own.published_size, "newer": newer},
@@ -140,43 +135,11 @@ def receipt_view(
     }
 
 
-@dataclass(frozen=True)
-class Presentation:
-    """How a reader wants a receipt: a language tag, an IANA time zone, what the amounts count, whether a name is shown."""
-
-    locale: str
-    timezone: str
-    unit: str | None
-    display_name: bool
-
-
-def document(context: Context, caller: Caller | None, receipt_id: str, wanted: Presentation) -> dict[str, Any]:
-    """A receipt by its receiptId, which is all that is needed to see it. 404 RECEIPT_NOT_FOUND.
-
-    The amounts and instants are those of the receipt; the presentation goes with them for whoever renders it.
-    """
-    with context.storage.snapshot() as snapshot:
-        checkpoint = snapshot.checkpoint(receipt_id)
-        customer = snapshot.customer_at(checkpoint.customer) if checkpoint else None
-        if checkpoint is None or customer is None or (caller and caller.environment_id != customer.environment_id):
-            raise ServiceError(404, "RECEIPT_NOT_FOUND", f"no receipt {receipt_id[:80]}")
-        view = receipt_view(context, snapshot, customer, Scope("period", checkpoint.period or ""), checkpoint)
-        profile = snapshot.profile(customer) if wanted.display_name else None
-        return view | {
-            "unit": customer.unit or wanted.unit,
-            "customerDisplayName": profile.display_name if profile else None,
-            "locale": wanted.locale,
-            "timezone": wanted.timezone,
-            "links": document_links(context, checkpoint),
-        }
-
-
 def document_links(context: Context, checkpoint: Checkpoint) -> dict[str, str]:
-    """Where a receipt can be read, and downloaded as a verifiable file."""
-    return {
-        "permalink": f"{context.public_url}/receipt/{checkpoint.checkpoint_id}",
-        "json": f"{context.public_url}/receipts/{checkpoint.checkpoint_id}.json",
-    }
+    """Where a receipt is read, and downloaded: the verifiable file, the document, the lines."""
+    page = f"{context.public_url}/receipt/{checkpoint.checkpoint_id}"
+    file = f"{context.public_url}/receipts/{checkpoint.checkpoint_id}"
+    return {"permalink": page, "page": page, **{kind: f"{file}.{kind}" for kind in ("json", "pdf", "csv")}}
 
 
 def list_receipts(context: Context, caller: Caller, customer_id: str, limit: int, offset: int) -> dict[str, Any]:
@@ -206,45 +169,4 @@ def checkpoint_deltas(snapshot: Snapshot, heads: list[PeriodHead], checkpoint: C
     """The deltas of a checkpoint as it was handed out."""
     for head, part in zip(heads, checkpoint.parts, strict=True):
         end = min(part.size, head.delta_count + 1)
-        for delta in snapshot.deltas_in_period(head, 1, end):
-            if checkpoint.start is None or checkpoint.start <= delta.posted_at < (checkpoint.end or 0):
-                yield delta
-
-
-class Sums:
-    """Debits, credits, subtotals by reason, late and correcting lines."""
-
-    def __init__(self) -> None:
-        self.debits = self.credits = 0
-        self.late: list[dict[str, Any]] = []
-        self.corrections: list[dict[str, Any]] = []
-        self._by_reason: dict[str | None, list[int]] = {}
-        self._others = [0, 0]
-
-    def add(self, delta: Delta) -> None:
-        self.debits += min(delta.delta, 0)
-        self.credits += max(delta.delta, 0)
-        reason = views.context_fields(delta)["reason"]
-        known = reason in self._by_reason or len(self._by_reason) < MAX_REASONS
-        group = self._by_reason.setdefault(reason, [0, 0]) if known else self._others
-        group[0] += 1
-        group[1] += delta.delta
-        happened = delta.recorded_at if delta.occurred_at is None else delta.occurred_at
-        line = {
-            "recordId": delta.record_id,
-            "delta": views.number(delta.delta),
-            "recordedAt": views.instant(delta.recorded_at),
-        }
-        if delta.posted_at != happened and len(self.late) < MAX_DELTAS:
-            self.late.append(line | {"occurredAt": views.instant(happened), "postedAt": views.instant(delta.posted_at)})
-        if delta.adjusts is not None and len(self.corrections) < MAX_DELTAS:
-            self.corrections.append(line | {"adjusts": delta.adjusts})
-
-    def other_reasons(self) -> dict[str, Any] | None:
-        """Count and total of the reasons beyond those that have a subtotal of their own."""
-        count, total = self._others
-        return {"count": count, "total": views.number(total)} if count else None
-
-    def subtotals(self) -> list[dict[str, Any]]:
-        groups = sorted(self._by_reason.items(), key=lambda group: (group[0] is None, group[0] or ""))
-        return [{"reason": r, "count": count, "total": views.number(total)} for r, (count, total) in groups]
+        yield from lines_of(checkpoint, snapshot.deltas_in_period(head, 1, end))

@@ -86,6 +86,14 @@ def read_list(data: bytes) -> TheirList:
     return theirs
 
 
+def total_of(text: str) -> int:
+    """A total, in units of 10^-9. A plain 400 for what can't be read in one way."""
+    try:
+        return _amount(text)
+    except Unreadable as problem:
+        raise invalid(("total", str(problem))) from problem
+
+
 def list_of(records: Iterable[tuple[str, int]]) -> TheirList:
     """The same of references and amounts that were read already."""
     theirs = TheirList()

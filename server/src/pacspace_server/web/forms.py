@@ -9,8 +9,11 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from urllib.parse import parse_qsl
 
+from ..service.errors import ServiceError, invalid
+from .page import Call
+
 MAX_FIELDS = 100
-MAX_FORM_BYTES = 2 << 20
+MAX_FORM_BYTES = 4 << 20
 MAX_SECRET_CHARS = 400
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
@@ -37,11 +40,27 @@ class Form:
         """A field's value with its spaces: a password. What is longer than any can be is cut, and is still none."""
         return self.fields.get(name, [""])[-1][:MAX_SECRET_CHARS]
 
+    def last(self, name: str) -> str:
+        """A field's value as it was sent, whatever is around it."""
+        return self.fields.get(name, [""])[-1]
+
     def many(self, name: str) -> list[str]:
         return list(self.fields.get(name, []))
 
 
-def read_form(content_type: str | None, body: bytes) -> Form:
+async def read_form(call: Call) -> Form:
+    """The form of a request. A plain 400 for what no form of ours sends, 403 for another site's."""
+    # Every browser says where a form comes from.
+    if (call.header(b"sec-fetch-site") or "same-origin") not in ("same-origin", "none"):
+        raise ServiceError(403, "FORBIDDEN", "this form was sent from another site's page")
+    body = await call.body(MAX_FORM_BYTES)
+    try:
+        return parse_form(call.header(b"content-type"), body) if body else Form()
+    except FormError as error:
+        raise invalid(("form", str(error))) from error
+
+
+def parse_form(content_type: str | None, body: bytes) -> Form:
     """The form of a body. FormError says what is wrong with it."""
     kind = (content_type or "").partition(";")[0].strip().lower()
     if kind == URLENCODED:
@@ -70,7 +89,10 @@ def _form(pairs: list[tuple[str, str]], files: Mapping[str, bytes] | None = None
 
 def _multipart(content_type: str, body: bytes) -> Form:
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
-    message = BytesParser(policy=HTTP).parsebytes(head + body)
+    try:
+        message = BytesParser(policy=HTTP).parsebytes(head + body)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:  # what the parser trips over
+        raise FormError("the form is not readable as multipart") from error
     parts = message.get_payload() if message.is_multipart() else None
     if not isinstance(parts, list) or len(parts) > MAX_FIELDS:
         raise FormError(f"the form is not readable as multipart, or has more than {MAX_FIELDS} parts")

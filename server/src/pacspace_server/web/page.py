@@ -11,6 +11,7 @@ CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+FORM_POLICY = CONTENT_POLICY.replace("form-action 'none'", "form-action 'self'")
 
 
 class Call(Protocol):

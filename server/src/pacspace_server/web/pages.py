@@ -12,7 +12,11 @@ import structlog
 from pacspace_proofs.command import printable
 
 from ..service.context import Context
+from ..service.documents import Presentation, presentation, read_document
 from ..service.errors import ServiceError, unavailable
+from ..service.printed import Shown, printed
+from ..service.receipt import is_integrated
+from ..service.receipt_access import Reader
 from ..service.restored import lost_words
 from ..service.verify import Verifier
 from ..storage import ids
@@ -21,13 +25,15 @@ from . import proof
 from .manual import read_manual
 from .page import Call, Handler, Limit, Page
 from .rendering import Renderer
+from .shared import SharedPages
 
 logger = structlog.get_logger("pacspace.web")
 SHOWN_CHARS = 80
+DOCUMENTS_AT_ONCE = 2
 ONE_WORKSPACE = 2  # environments
 
 # Status -> template. Everything else is error.html.
-ERRORS = {404: "not_found.html", 429: "busy.html", 503: "busy.html"}
+ERRORS = {400: "wrong.html", 404: "not_found.html", 429: "busy.html", 503: "busy.html"}
 
 
 ROUTES = [
@@ -56,10 +62,13 @@ class Pages:
         self._render = Renderer(context.public_url)
         self._document = document
         self._docs_page: Page | None = None
+        self._places = asyncio.Semaphore(DOCUMENTS_AT_ONCE)
 
     def routes(self) -> dict[tuple[str, str], Handler]:
         """Method and path of every page."""
-        return {("GET", path): self._page(getattr(self, name)) for path, name in ROUTES}
+        shared = SharedPages(self.context, self._limit, self._render).routes()
+        own = {("GET", path): self._page(getattr(self, name)) for path, name in ROUTES}
+        return own | {place: self._page(handler) for place, handler in shared.items()}
 
     def _page(self, handler: Handler) -> Handler:
         """The handler, with its refusals said in words."""
@@ -79,7 +88,8 @@ class Pages:
 
     def _refusal(self, error: ServiceError, call: Call) -> Page:
         template = ERRORS.get(error.status, "error.html")
-        page = self._render.page(template, error.status, code=error.code, request_id=call.request_id)
+        values = {"code": error.code, "request_id": call.request_id, "details": error.extra.get("details", [])}
+        page = self._render.page(template, error.status, **values)
         if "retryAfterSeconds" in error.extra:
             page.headers["Retry-After"] = str(error.extra["retryAfterSeconds"])
         return page
@@ -117,7 +127,28 @@ class Pages:
         receipt_id = call.path("receipt_id").rstrip("/")
         if ids.CHECKPOINT_ID.fullmatch(receipt_id) is None:
             return await self._unknown(receipt_id)
-        return await self._proof(call, receipt_id)
+        wanted, reader = presentation(call.query()), Reader(cookies=call.header(b"cookie"))
+        if self._limit is not None:
+            self._limit.take(call.address)
+        try:
+            shown = await self._receipt_document(receipt_id, wanted, reader)
+        except ServiceError as error:
+            if error.code == "RECEIPT_NOT_FOUND":
+                return await self._unknown(receipt_id)
+            if error.code == "RECORD_DAMAGED":  # its page says which check failed
+                return await self._proof(call, receipt_id)
+            raise
+        return self._render.page("receipt.html", document=shown)
+
+    async def _receipt_document(self, receipt_id: str, wanted: Presentation, reader: Reader) -> Shown:
+        checkpoint = await self.context.look(lambda snapshot: snapshot.checkpoint(receipt_id))
+        if checkpoint is not None:
+            await self.context.wait_for_log(lambda: is_integrated(self.context, checkpoint))
+        async with self._places:  # reads every line: strangers must not take all threads
+            return await asyncio.to_thread(self._read, receipt_id, wanted, reader)
+
+    def _read(self, receipt_id: str, wanted: Presentation, reader: Reader) -> Shown:
+        return printed(read_document(self.context, receipt_id, wanted, reader), wanted)
 
     async def _proof(self, call: Call, text: str) -> Page:
         if self._limit is not None:

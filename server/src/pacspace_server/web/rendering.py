@@ -10,10 +10,24 @@ from urllib.parse import urlsplit
 import jinja2
 
 from .page import CONTENT_POLICY, Page
-from .words import amount_of, breakable, coded, count, exact, moment_of, month_text, places, segments, wrapped
+from .words import (
+    breakable,
+    clean,
+    coded,
+    count,
+    data_uri,
+    exact,
+    figure,
+    moment_of,
+    month_text,
+    places,
+    segments,
+    wrapped,
+)
 
 TYPES = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml", "js": "text/javascript; charset=utf-8"}
-ASSETS = ("pacspace.css", "docs.css", "dashboard.css", "mark.svg", "dashboard.js", "htmx.min.js")
+STYLES = ("pacspace.css", "docs.css", "receipt.css", "shared.css", "dashboard.css")
+ASSETS = (*STYLES, "mark.svg", "dashboard.js", "htmx.min.js")
 IMMUTABLE = "public, max-age=31536000, immutable"
 HASH_CHARS = 16
 
@@ -33,8 +47,9 @@ class Renderer:
         )  # fmt: skip
         self._templates.globals |= {"asset": self._urls.__getitem__, "link": self.link}
         self._templates.filters |= {
-            "breakable": breakable, "count": count, "coded": coded, "segments": segments, "wrapped": wrapped,
-            "amount": amount_of, "exact": exact, "moment": moment_of, "month": month_text, "places": places,
+            "breakable": breakable, "count": count, "coded": coded, "data_uri": data_uri, "segments": segments,
+            "wrapped": wrapped, "clean": clean, "exact": exact, "figure": figure, "moment": moment_of, "month": month_text,
+            "places": places,
         }  # fmt: skip
 
     def _add(self, name: str, body: bytes) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from markupsafe import Markup
 from msgspec import Raw
+
+from pacspace_proofs.command import printable
 
 from ..domain.amounts import amount_text, units
 from ..domain.instants import DAY_US, instant_text, parse_instant
@@ -69,13 +72,13 @@ def amount(value_units: int) -> str:
 
 
 def exact(number: Raw) -> str:
-    """An exact JSON number of a reply, as it is spelled."""
-    return bytes(number).decode("ascii")
+    """The spelling of a reply's exact number."""
+    return bytes(number).decode()
 
 
-def amount_of(number: Raw, places: int = 0) -> str:
-    """The same for people: thousands separators, a true minus sign. In a column whose longest fraction has so many places,
-    room is left for those that are not there, so that the points stand in one line."""
+def figure(number: Raw, places: int = 0) -> str:
+    """The same as people read it. In a column whose longest fraction has so many places, room is left for those that are not
+    there, so that the points stand in one line."""
     text = amount(units(exact(number)))
     fraction = text.partition(".")[2]
     point = POINT_SPACE if places and not fraction else ""
@@ -85,6 +88,11 @@ def amount_of(number: Raw, places: int = 0) -> str:
 def places(numbers: Iterable[Raw]) -> int:
     """How many digits the longest fraction of a column has."""
     return max((len(exact(number).partition(".")[2]) for number in numbers), default=0)
+
+
+def clean(text: str) -> str:
+    """What somebody wrote, with line breaks, and with escapes for what can't be seen."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def count(number: int) -> str:
@@ -118,3 +126,8 @@ def wrapped(name: str) -> Markup:
 def breakable(text: str) -> Markup:
     """A hash or key with places where a line may break. Copying it gives the text itself."""
     return Markup("<wbr>").join(text[at : at + GROUP] for at in range(0, len(text), GROUP))
+
+
+def data_uri(svg: str) -> str:
+    """An SVG as an address that holds it."""
+    return f"data:image/svg+xml,{quote(svg)}"

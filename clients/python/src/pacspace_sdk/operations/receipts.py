@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ValidationError
 from ..options import pick, read_options
 from ..protocol import Call, Core, Operation, balance_path, call, path_of
-from ..types import ListedReceipt, PageOptions, ReceiptDocument, ReceiptDocumentOptions, RequestOptions
+from ..types import DownloadOptions, ListedReceipt, PageOptions, ReceiptDocument, ReceiptDocumentOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ..types import PageKeywords, ReceiptDocumentKeywords, RequestKeywords
+    from ..types import DownloadKeywords, PageKeywords, ReceiptDocumentKeywords
 
+FORMATS = ("json", "pdf", "csv")
 SHOWN = ("locale", "timezone", "unit", "customerDisplayName")
 
 
@@ -39,11 +41,20 @@ def get(
 
 
 def download(
-    core: Core, receipt_id: str, options: RequestOptions | None = None, **keywords: Unpack[RequestKeywords]
+    core: Core, receipt_id: str, options: DownloadOptions | None = None, **keywords: Unpack[DownloadKeywords]
 ) -> Operation[bytes]:
-    """The receipt file (JSON): everything that verifying it needs. Keep it with the invoice."""
-    given = read_options(RequestOptions, options, keywords)
-    return call(core, Call("GET", path_of("receipts", f"{receipt_id}.json"), options=given, public=True, raw=True))
+    """The receipt file (JSON): everything that verifying it needs. Keep it with the invoice.
+
+    `format="pdf"` is the document for people, `format="csv"` one line per record.
+    """
+    given = read_options(DownloadOptions, options, keywords)
+    form = given.get("format") or "json"
+    if form not in FORMATS:
+        raise ValidationError(f"format must be one of {', '.join(FORMATS)}, is {form!r}")
+    query = _query(given, *SHOWN)
+    if form != "pdf" and query:
+        raise ValidationError(f"{', '.join(query)} can only be chosen for format='pdf'; {form} is always the same")
+    return call(core, Call("GET", path_of("receipts", f"{receipt_id}.{form}"), query, given, public=True, raw=True))
 
 
 def _query(given: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -28,9 +28,22 @@ from .dashboard import (
 from .public import Health, Ready, Verdict
 from .receipts import Receipt, ReceiptDocument, Receipts
 from .sandbox import Clock, Reset
+from .sharing import (
+    AccessLink,
+    CodeVerified,
+    SharedActivity,
+    SharedComparison,
+    SharedNote,
+    SharedNotes,
+    SharedPeriods,
+    SharedSummary,
+    SharedVisits,
+    Sharing,
+)
 from .webhooks import Deliveries, Delivery
 
 __all__ = [
+    "AccessLink",
     "ApiKey",
     "ApiKeys",
     "AuditTrail",
@@ -40,6 +53,7 @@ __all__ = [
     "Checkpoints",
     "Clock",
     "ClosePackage",
+    "CodeVerified",
     "Compared",
     "Customer",
     "CustomerRow",
@@ -68,6 +82,14 @@ __all__ = [
     "ReceiptDocument",
     "Receipts",
     "Reset",
+    "SharedActivity",
+    "SharedComparison",
+    "SharedNote",
+    "SharedNotes",
+    "SharedPeriods",
+    "SharedSummary",
+    "SharedVisits",
+    "Sharing",
     "Summary",
     "Timeline",
     "Usage",
@@ -75,4 +97,4 @@ __all__ = [
     "Users",
     "Verdict",
     "Workspace",
-]  # fmt: skip
+]

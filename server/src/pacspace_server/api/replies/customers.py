@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from .shapes import Amount, CheckpointId, Computed, Count, Environment, Instant, Month, NumberedPage, RecordedDelta
 
-SharingHint = Literal["INHERIT", "TWO_TIER", "GATED", "OPEN"]
+SharingHint = Literal["INHERIT", "TWO_TIER", "GATED", "OPEN", "OFF"]
 EventCadence = Literal["PER_EVENT", "DAILY", "SUB_DAILY"]
 
 

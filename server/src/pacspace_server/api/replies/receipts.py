@@ -1,6 +1,6 @@
 """What receipts answer."""
 
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta
 
@@ -114,9 +114,34 @@ class Receipt(Totals, ProofLinks):
     verification: ReceiptProof
 
 
-class ReceiptDocument(Receipt):
-    """A receipt, and how the reader wants it."""
+class ReceiptParts(TypedDict):
+    """How the total is made up. A line that corrects is a correction, also when it came late."""
 
+    ordinary: CountAndTotal
+    late: CountAndTotal
+    corrections: CountAndTotal
+
+
+class ReceiptDocument(Receipt):
+    """A receipt as a document, and how the reader wants it. The amounts and instants here are the canonical ones."""
+
+    title: Annotated[
+        str, Meta(description="Receipt for February 2026, or Credit note for the months that it corrects.")
+    ]
+    kind: Annotated[
+        Literal["receipt", "creditNote", "debitNote"],
+        Meta(
+            description="A credit note when every line corrects an earlier one; a debit note if they come to less than 0."
+        ),
+    ]
+    correctedPeriods: Annotated[list[Month], Meta(description="The months whose records are corrected.")]
+    vendorName: str | None
+    parts: Annotated[ReceiptParts, Meta(description="Every line is in exactly one of them.")]
+    linesWithheld: Annotated[bool, Meta(description="Only the totals are shown: the records need the access code.")]
+    slotFingerprint: Annotated[
+        str, Meta(description="Names the customer's place in the log; the same on all receipts.")
+    ]
+    commands: Annotated[list[str], Meta(description="How to check the receipt on one's own machine.")]
     customerDisplayName: str | None
     locale: str
     timezone: str

@@ -155,10 +155,13 @@ class Checkpoint(CheckpointNames, CheckpointScope, Totals):
 
 
 class DocumentLinks(TypedDict):
-    """Where a receipt is read, and downloaded as a verifiable file."""
+    """Where a receipt is read, and downloaded: the verifiable file, the document, the records."""
 
     permalink: Url
-    json: Url
+    page: Annotated[Url, Meta(description="The same as permalink.")]
+    json: Annotated[Url, Meta(description="The verifiable receipt file.")]
+    pdf: Url
+    csv: Url
 
 
 class Restored(TypedDict):

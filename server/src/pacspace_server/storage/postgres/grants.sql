@@ -25,4 +25,8 @@ GRANT UPDATE (through) ON retention TO {role};
 GRANT UPDATE (status, total, done, failed, after, delta_count, net_change, finished_at) ON job TO {role};
 GRANT DELETE ON changed_head, profile TO {role};
 GRANT INSERT, UPDATE, DELETE ON lockout TO {role};
+GRANT INSERT ON sharing, link, note, visit TO {role};
+GRANT UPDATE (policy, vendor_name) ON sharing TO {role};
+GRANT UPDATE (nonce, version, policy) ON link TO {role};
+GRANT UPDATE (last_at, times) ON visit TO {role};
 GRANT EXECUTE ON FUNCTION empty_sandbox(bigint) TO {role};

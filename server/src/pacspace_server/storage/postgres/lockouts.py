@@ -18,7 +18,8 @@ class LockoutWrites(LockoutReads):
     """Writing them, in the unit's transaction."""
 
     def lockout(self, key: str) -> Lockout | None:
-        """Locked, so that two who fail at once both count."""
+        """Locked, so that two who fail at once both count; made first, as there is no lock on what is not there."""
+        self.connection.execute("INSERT INTO lockout VALUES (%s, 0, 0, 0) ON CONFLICT (key) DO NOTHING", (key,))
         row = self._one("SELECT key, failures, since, locked_until FROM lockout WHERE key = %s FOR UPDATE", (key,))
         return Lockout(*row) if row else None
 

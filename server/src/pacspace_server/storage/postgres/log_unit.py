@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from .. import sealing
 from ..records import Integration, Key, Log, LogEntry
 from . import statements
+from .columns import column
 from .rows import LOG, integrated_row
 from .writing import PostgresWriter
 
@@ -43,10 +44,8 @@ class LogUnit(PostgresWriter):
         for head in heads:
             head.seal = sealing.head_seal(self.secret, head)
         ordered = sorted(heads, key=lambda head: head.id)
-        self._store(
-            (statements.SET_INTEGRATED, [integrated_row(head) for head in ordered]),
-            (statements.TAKEN_UP, [(head.customer, head.period, head.integrated_size) for head in ordered]),
-        )
+        self._store((statements.SET_INTEGRATED, [integrated_row(head) for head in ordered]))
+        self.connection.execute(statements.TAKEN_UP, (column("bytea", [head.customer for head in ordered]),))
 
     def set_frozen(self, customer: Key, period: str) -> None:
         self.connection.execute(

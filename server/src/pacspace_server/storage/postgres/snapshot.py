@@ -142,11 +142,13 @@ class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, Sur
         return row[0], row[1]
 
     def active(self, environment_id: int, period: str, after: str, limit: int) -> list[tuple[Customer, PeriodHead]]:
-        return self._with_heads(
+        rows = self._all(
+            f"SELECT {CUSTOMER}, {HEAD} FROM {HEAD_FROM} JOIN customer c ON c.shard_key = h.shard_key "
             "WHERE c.environment_id = %s AND c.customer_id > %s AND h.period = %s AND h.first_recorded_at IS NOT NULL "
             "ORDER BY c.customer_id LIMIT %s",
             (environment_id, after, period, limit),
         )
+        return _with_customers(rows)
 
     def count_active(self, environment_id: int, period: str) -> tuple[int, int]:
         row = self._one(
@@ -378,24 +380,27 @@ class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, Sur
         sql = "SELECT slot, entry_index FROM closed_slot WHERE log_id = %s AND slot = ANY(%s)"
         return dict(self._all(sql, (log_id, column("bytea", slots)))) if slots else {}
 
+    # changed_head fills and empties all the time, so statistics of it say nothing, and a plan that goes by them reads whole
+    # tables for one month. LIMIT 1 keeps each of these to a look-up by key.
+
     def changed_heads(self, environment_id: int, limit: int) -> list[tuple[Customer, PeriodHead]]:
-        return self._with_heads(
-            "JOIN (SELECT x.shard_key, x.period FROM changed_head x LEFT JOIN integrated_head f "
-            "ON f.shard_key = x.shard_key AND f.period = x.period "
-            "WHERE x.environment_id = %s AND f.frozen IS NOT TRUE GROUP BY x.shard_key, x.period LIMIT %s) AS changed "
-            "ON changed.shard_key = h.shard_key AND changed.period = h.period "
-            "WHERE h.size > coalesce(i.integrated_size, 0)",
+        keys = self._all(
+            "SELECT x.shard_key, x.period FROM changed_head x LEFT JOIN LATERAL (SELECT f.frozen FROM integrated_head f "
+            "WHERE f.shard_key = x.shard_key AND f.period = x.period LIMIT 1) AS known ON true "
+            "WHERE x.environment_id = %s AND known.frozen IS NOT TRUE GROUP BY x.shard_key, x.period LIMIT %s",
             (environment_id, limit),
         )
+        return _with_customers(self._all(statements.CHANGED.sql, statements.CHANGED.values(keys))) if keys else []
 
     def unverified(self, environment_id: int) -> tuple[int, int]:
         # The opening and the closing leaf are no deltas.
         found: tuple[int, int] = self._one(
-            "SELECT count(*), coalesce(sum(h.size - greatest(coalesce(i.integrated_size, 0), 1) - (h.root IS NOT NULL)::int), 0)::bigint "
+            "SELECT count(*), coalesce(sum(m.size - greatest(m.integrated, 1) - m.closed), 0)::bigint "
             "FROM (SELECT x.shard_key, x.period FROM changed_head x WHERE x.environment_id = %s GROUP BY x.shard_key, x.period) AS changed "
-            "JOIN period_head h ON h.shard_key = changed.shard_key AND h.period = changed.period "
-            "LEFT JOIN integrated_head i ON i.shard_key = h.shard_key AND i.period = h.period "
-            "WHERE h.size > coalesce(i.integrated_size, 0) AND i.frozen IS NOT TRUE",
+            "JOIN LATERAL (SELECT h.size, coalesce(i.integrated_size, 0) AS integrated, (h.root IS NOT NULL)::int AS closed, i.frozen "
+            "FROM period_head h LEFT JOIN integrated_head i ON i.shard_key = h.shard_key AND i.period = h.period "
+            "WHERE h.shard_key = changed.shard_key AND h.period = changed.period LIMIT 1) AS m ON true "
+            "WHERE m.size > m.integrated AND m.frozen IS NOT TRUE",
             (environment_id,),
         )
         return found
@@ -424,8 +429,6 @@ class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, Sur
         many = statements.NEW_DELTAS
         return map(delta_of, self._all(many.sql, many.values(places)))
 
-    def _with_heads(self, where: str, values: Values) -> list[tuple[Customer, PeriodHead]]:
-        rows = self._all(
-            f"SELECT {CUSTOMER}, {HEAD} FROM {HEAD_FROM} JOIN customer c ON c.shard_key = h.shard_key {where}", values
-        )
-        return [(customer_of(row[:CUSTOMER_WIDTH]), head_of(row[CUSTOMER_WIDTH:])) for row in rows]
+
+def _with_customers(rows: list[Any]) -> list[tuple[Customer, PeriodHead]]:
+    return [(customer_of(row[:CUSTOMER_WIDTH]), head_of(row[CUSTOMER_WIDTH:])) for row in rows]

@@ -23,6 +23,12 @@ HEADS = Many(
     f"JOIN ({HEAD_FROM}) ON h.shard_key = n.shard_key AND h.period = n.period",
     "bytea text",
 )
+CHANGED = Many(
+    f"SELECT {CUSTOMER}, {HEAD} FROM {{rows}} AS n(shard_key, period) "
+    f"JOIN ({HEAD_FROM}) ON h.shard_key = n.shard_key AND h.period = n.period "
+    "JOIN customer c ON c.shard_key = h.shard_key WHERE h.size > coalesce(i.integrated_size, 0)",
+    "bytea text",
+)
 DAYS = Many(
     "SELECT t.shard_key, t.day, t.total, t.count, t.first_sequence, t.last_sequence FROM {rows} AS n(shard_key, day) "
     "JOIN day_total t ON t.shard_key = n.shard_key AND t.day = n.day",
@@ -85,10 +91,10 @@ SET_INTEGRATED = Many(
     "seal = excluded.seal",
     "bytea text bigint bytea bytea amount bigint bigint bigint bigint bytea",
 )
-TAKEN_UP = Many(
-    "DELETE FROM changed_head x USING {rows} AS n(shard_key, period, size) "
-    "WHERE x.shard_key = n.shard_key AND x.period = n.period AND x.size <= n.size",
-    "bytea text bigint",
+# By keys and look-ups only: a join of many rows with a table that statistics call empty would compare all with all.
+TAKEN_UP = (
+    "DELETE FROM changed_head x WHERE x.shard_key = ANY(%s) AND x.size <= (SELECT i.integrated_size FROM integrated_head i "
+    "WHERE i.shard_key = x.shard_key AND i.period = x.period)"
 )
 ERASE = Many(
     "UPDATE delta d SET context = NULL, salt = NULL FROM {rows} AS n(shard_key, sequence) "

@@ -42,6 +42,9 @@ _INTEGRATED = (
     "batch_index", "batch_size", "seal",
 )  # fmt: skip
 _RECORD_TABLES = (
+    "link",
+    "note",
+    "visit",
     "profile",
     "replaced_tree",
     "idempotency",

@@ -15,7 +15,7 @@ from ...service.readiness import Readiness
 from ...service.sessions import current_actor, is_csrf_token
 from ...storage.committer import NotWritten
 from ...storage.protocols import InDoubt, Unavailable, Vanished
-from ..forms import MAX_FORM_BYTES, Form, FormError, read_form
+from ..forms import FormError, read_form
 from ..page import Call, Handler, Page
 from .desk import ANYBODY, NOTICE, Desk, MenuItem, Request
 from .routes import ROUTES, Route
@@ -88,8 +88,7 @@ class Dashboard:
         browser.refuse_foreign(
             call.header(b"origin"), call.header(b"sec-fetch-site"), call.header(b"host"), self._context.public_url
         )
-        body = await call.body(MAX_FORM_BYTES)
-        request.form = read_form(call.header(b"content-type"), body) if body else Form()
+        request.form = await read_form(call)
         if not is_csrf_token(request.secret, request.form.one("csrf")):
             raise ServiceError(403, "FORBIDDEN", OLD_FORM)
         sent, now = request.form.one("environment"), request.someone.environment if request.someone else ""

@@ -1,0 +1,88 @@
+"""Sharing, for the vendor: links and codes, how much they open, who looked, and notes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..service import notes, visits
+from ..service import sharing as sharing_service
+from ..service.context import Caller, Context, find_customer
+from ..service.errors import invalid
+from ..service.limits import DEFAULT_PAGE
+from . import fields
+from .fields import Table
+from .http import Call, Reply, success
+from .shared import new_note
+
+Given = dict[str, Any]
+
+POLICY: Table = {
+    "policy": fields.choice(
+        *sharing_service.POLICIES,
+        says="TWO_TIER: totals are open to whoever has the link, records need the code. GATED: everything needs it. "
+        "OPEN: nothing does. OFF: there are no links.",
+    ),
+    "vendorName": fields.text(120, *fields.NO_NUL, says="What customers know the vendor as.").like("Initech"),
+}
+CUSTOMER_POLICY: Table = {
+    "sharingStateHint": fields.required(
+        fields.choice(sharing_service.INHERIT, *sharing_service.POLICIES, says="INHERIT: as all customers.").like(
+            "GATED"
+        )
+    ),
+}
+
+
+async def get_sharing(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """How much the links of all customers open, and the vendor's name on them."""
+    return success(await sharing_service.get_sharing(context, caller))
+
+
+async def set_sharing(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Change how much the links of all customers open, or the vendor's name on them."""
+    if not given:
+        raise invalid(("policy", "send policy, vendorName or both"))
+    return success(await sharing_service.set_sharing(context, caller, given.get("policy"), given.get("vendorName")))
+
+
+async def set_customer_sharing(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Change how much one customer's link opens."""
+    named = call.path("customerId"), given["sharingStateHint"]
+    return success(await sharing_service.set_customer_policy(context, caller, *named))
+
+
+async def access_link(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """A customer's link and access code; nulls while sharing is off."""
+    return success(await sharing_service.access_link(context, caller, call.path("customerId")))
+
+
+async def reissue_link(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Give a customer another link; the old one leads nowhere at once."""
+    return success(await sharing_service.reissue_link(context, caller, call.path("customerId")))
+
+
+async def reissue_code(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Give a customer's link another code; the old one, and whoever came in by it, stay out at once."""
+    return success(await sharing_service.reissue_code(context, caller, call.path("customerId")))
+
+
+async def visits_of(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Who looked behind a customer's link and what they took, newest first."""
+    page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
+    return success(await visits.list_visits(context, caller, call.path("customerId"), *page))
+
+
+async def notes_of(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """What both sides have said about a customer's record, newest first."""
+    page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
+
+    def work(snapshot: Any) -> dict[str, Any]:
+        customer = find_customer(context, snapshot, caller, call.path("customerId"))
+        return notes.list_notes(snapshot, customer, *page)
+
+    return success(await context.look(work))
+
+
+async def answer(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+    """Answer a customer's notes, for both sides to read. It changes no amount and no proof."""
+    return success(await notes.answer(context, caller, call.path("customerId"), new_note(given)), 201)
