@@ -48,7 +48,7 @@ def test_the_tour_of_the_readme_runs_as_written(start_server: Callable[..., Serv
     assert done.returncode == 0, done.stderr
     replayed, balance, locked, verdict, key = done.stdout.splitlines()
     assert (replayed, balance, verdict) == ("True True", "-42.5 1", "locked-full")
-    assert locked.startswith(f"True {server.url}/verify/0x")
+    assert locked.startswith(f"True {server.url}/c/cus_")
     verify = [sys.executable, "-m", "pacspace_proofs", "receipt.json", "--key", key]
     verified = subprocess.run(verify, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert verified.returncode == 0, verified.stdout

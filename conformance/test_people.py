@@ -121,6 +121,28 @@ def test_five_failures_shut_the_door(start_server: Callable[..., Server]) -> Non
         client.close()
 
 
+def test_behind_a_proxy_addresses_are_told_apart(
+    start_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a proxy that is trusted says where a request comes from; then who fails shuts the door for nobody else."""
+    wrong = {"email": "owner@example.com", "password": "guess"}
+
+    def fails(server: Server, address: str) -> int:
+        return server.public.call("POST", LOGIN, wrong, {"X-Forwarded-For": address}).status
+
+    direct = start_server()
+    assert [fails(direct, f"203.0.113.{number}") for number in range(6)] == [401] * 5 + [429]
+    monkeypatch.setenv("PACSPACE_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8")
+    behind = start_server()
+    behind.new_user("owner@example.com")
+    assert [fails(behind, "203.0.113.1") for _ in range(6)] == [401] * 5 + [429]
+    assert fails(behind, "198.51.100.7, 203.0.113.1, 10.1.2.3") == 429, (
+        "what a client adds before the proxy's word is not believed"
+    )
+    right = {"email": "owner@example.com", "password": PASSWORD}
+    assert behind.public.call("POST", LOGIN, right, {"X-Forwarded-For": "203.0.113.2"}).status == 200
+
+
 def test_pages_of_other_sites_write_nothing(office: Server) -> None:
     """A cookie alone does not write; nor does it with a foreign origin, or as a form; reading needs no header."""
     person = Person(office, "owner@example.com")
@@ -391,6 +413,8 @@ def test_headers_can_not_be_injected(office: Server) -> None:
     person = Person(office, "owner@example.com")
     assert person.post("/users", {"email": evil, "role": "viewer"}).status == 400
     assert person.get("/customers/a%0d%0aX-Evil:%201/export").status == 404
+    for path in ("/api-keys/%00", "/customers/%00", "/audit?cursor=%00"):
+        assert person.get(path).status in (400, 404)
     for header in ("X-Environment", "Authorization"):
         assert person.get("/auth/me", **{header: "sandbox\tx"}).status in (400, 401)
 
@@ -408,6 +432,8 @@ def test_registration_is_off_until_it_is_on(
     made = server.public.post("/dashboard/auth/register", asked)
     assert made.status == 201 and made.data["workspace"]["name"] == "Newco" and made.data["name"] == "New Vendor"
     assert server.public.post("/dashboard/auth/register", asked).error["code"] == "EMAIL_TAKEN"
+    more = [server.public.post("/dashboard/auth/register", asked).status for _ in range(4)]
+    assert more == [409] * 3 + [429], "nobody makes workspaces without end"
     person = Person(server, "new@example.com")
     key = person.post("/api-keys", {"name": "first"}).data["fullKey"]
     verified(server, key)

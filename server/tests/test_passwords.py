@@ -39,7 +39,8 @@ def test_a_cookie_is_found_again() -> None:
     """What is set is what is read, behind https it is Secure, and nonsense is no cookie."""
     assert token_in("a=b; " + set_cookie("pss_x", "http://h").partition(";")[0] + "; c=d") == "pss_x"
     assert "; Secure" in set_cookie("pss_x", "https://h") and "; Secure" not in set_cookie("pss_x", "http://h")
-    for header in (None, "", "pacspace_session=", "=;=;\x00", "pacspace_session"):
+    assert token_in('odd[1]={"a": 1}; pacspace_session=pss_x') == "pss_x"
+    for header in (None, "", "pacspace_session=", "=;=;\x00", "pacspace_session", "x_pacspace_session=pss_x"):
         assert token_in(header) is None
 
 

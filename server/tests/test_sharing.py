@@ -23,7 +23,7 @@ from pacspace_server.service.server_secret import ServerSecret
 from pacspace_server.service.sharing import ALPHABET, CODE_CHARS, Shared, access_code, find, stored_link
 from pacspace_server.service.visits import EXPORTED, MAX_PER_DAY, ONE_VISIT_US, VIEWED, _Seen, _store
 from pacspace_server.storage.records import Customer
-from pacspace_server.storage.sharing import Link, Note, Sharing, Visit
+from pacspace_server.storage.sharing import Link, Note, Visit
 
 NOW = 1_800_000_000_000_000
 VISITOR = Visitor(b"visitor1", False, False, "203.0.113.77", "Browser/1")
@@ -63,12 +63,6 @@ def test_a_link_is_kept_as_it_was_set(book: Book, customer: Customer) -> None:
     changed = Link(customer.id, b"n" * 16, 7, "GATED")
     book.write(lambda unit: unit.set_link(customer, changed))
     assert look(book, lambda snapshot: snapshot.link(customer)) == changed
-    with book.storage.snapshot() as snapshot:
-        environment = snapshot.environment(SANDBOX)
-        assert snapshot.sharing(environment) is None
-    for sharing in (Sharing("OPEN", None), Sharing("OFF", "Initech")):
-        book.write(lambda unit, sharing=sharing: unit.set_sharing(environment, sharing))
-        assert look(book, lambda snapshot: snapshot.sharing(environment)) == sharing
 
 
 @BOTH
@@ -131,6 +125,18 @@ def test_a_visitor_of_half_an_hour_is_one_row(book: Book, customer: Customer, to
     assert told[0][1]["customerId"] == "cust_a" and "203.0.113.77" not in json.dumps(told)
 
 
+@BOTH
+def test_a_door_that_shuts_is_told_once(book: Book, customer: Customer, told: list[Any]) -> None:
+    """The fifth failure tells the vendor, once, although it shuts the door for the address and for the cookie."""
+    shared = shared_of(book, customer)
+    for tries in range(1, 8):
+        book.write(lambda unit: access._fail(unit, shared, VISITOR, ["code:x:1", "code:x:2"]))
+        assert len(told) == (tries >= 5)
+    ((event, data),) = told
+    assert event == "customer.step_up_failed_repeatedly"
+    assert (data["customerId"], data["failures"], data["address"]) == ("cust_a", 5, "203.0.113.0/24")
+
+
 def test_a_flood_of_visitors_is_bounded(book: Book, customer: Customer) -> None:
     """A customer gets at most a thousand new rows a day, whoever asks."""
 
@@ -145,7 +151,7 @@ def test_a_flood_of_visitors_is_bounded(book: Book, customer: Customer) -> None:
 
 @BOTH
 def test_an_emptied_sandbox_has_no_links_notes_or_visits(book: Book, customer: Customer) -> None:
-    """What was said and seen of an emptied sandbox is gone with its customers; what is stated for it stays."""
+    """What was said and seen of an emptied sandbox is gone with its customers."""
     environment = look(book, lambda snapshot: snapshot.environment(SANDBOX))
     visit = Visit(customer.id, NOW, b"visitor1", VIEWED, NOW, 1, "", "")
 
@@ -153,7 +159,6 @@ def test_an_emptied_sandbox_has_no_links_notes_or_visits(book: Book, customer: C
         stored_link(unit, customer)
         unit.add_note(customer, Note(customer.id, NOW, b"i" * 12, False, None, None, None, "x"))
         unit.set_visit(customer, visit)
-        unit.set_sharing(environment, Sharing("GATED", "Initech"))
 
     book.write(fill)
     book.write(
@@ -161,7 +166,6 @@ def test_an_emptied_sandbox_has_no_links_notes_or_visits(book: Book, customer: C
     )
     for table in ("link", "note", "visit", "customer"):
         assert book.engine.sql(f"SELECT count(*) FROM {table}") == [(0,)], table
-    assert book.engine.sql("SELECT policy FROM sharing") == [("GATED",)]
 
 
 def shared_of(book: Book, customer: Customer) -> Shared:

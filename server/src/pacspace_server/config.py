@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +48,11 @@ SETTINGS = [
     ),
     Setting("retention_days", "", "erase contexts older than so many days by the ledger clock; empty: never"),
     Setting("registration", "off", "on: strangers may make a user and a workspace of their own; off: they may not"),
+    Setting(
+        "trusted_proxies",
+        "",
+        "addresses of proxies before this server, with commas between: from them X-Forwarded-For is believed; empty: nobody's",
+    ),
     Setting("log_level", "info", "debug, info, warning or error"),
     Setting("base_url", "http://127.0.0.1:8787", "the server that client commands talk to"),
     Setting("api_key", "", "the API key of client commands", secret=True),
@@ -138,6 +144,19 @@ def signer_folder(values: Mapping[str, Value]) -> Path:
     if where.path is None:
         return Path((urlsplit(where.url).path.strip("/") or "pacspace") + ".signer")
     return where.path.with_name(where.path.name + ".signer")
+
+
+def proxies(value: Value) -> list[str]:
+    """Addresses or networks whose X-Forwarded-For is believed. Raises ConfigError for a name, which may lead anywhere."""
+    listed = [part.strip() for part in value.text.split(",") if part.strip()]
+    for part in listed:
+        try:
+            ip_network(part)
+        except ValueError as error:
+            raise ConfigError(
+                f"trusted_proxies ({value.source}): {part!r} is no address or network such as 10.0.0.0/8"
+            ) from error
+    return listed
 
 
 def is_on(name: str, value: Value) -> bool:

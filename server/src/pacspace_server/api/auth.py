@@ -60,7 +60,7 @@ async def register(public: Public, call: Call, given: Given) -> Reply:
     """Make a workspace of one's own, with its owner. Off unless the operator has switched `registration` on."""
     name = given.get("name") or " ".join(filter(None, (given.get("firstName"), given.get("lastName"))))
     company = given.get("organization") or given.get("companyName") or f"Workspace of {name or given['email']}"
-    made = await workspaces.register(public.context, given["email"], name, company, given["password"])
+    made = await workspaces.register(public.context, call.address, given["email"], name, company, given["password"])
     return await _logged_in(public.context, call, *made, 201)
 
 

@@ -27,6 +27,13 @@ ISO 8601 in UTC, to the microsecond. A field that a request does not know, in th
 null counts as absent. Every reply carries `X-Request-Id`. Every GET also answers HEAD; another method on a known path is a 405 \
 that names those it takes in `Allow`, an unknown path a 404 `NOT_FOUND`.
 """
+SHARING_PATHS = (
+    "/dashboard/sharing",
+    *(
+        f"/dashboard/customers/{{customerId}}/{part}"
+        for part in ("access-link", "link/", "code/", "sharing", "visits", "notes")
+    ),
+)
 # The first group whose prefix fits a path is its group.
 GROUPS = (
     ("Deltas", "Record signed amounts, and look at one of them.", ("/api/v1/balance/delta",)),

@@ -176,7 +176,7 @@ ROUTES = [
           codes=CUSTOMER, name="dashboardCheckpoints"),
     Route("GET", f"{OF_CUSTOMER}/close-package", directory.close_package, replies.ClosePackage, DASHBOARD, query=directory.CLOSED,
           codes=(*CUSTOMER, *DAMAGED, *NOT_NOW)),
-    Route("GET", f"{OF_CUSTOMER}/export", directory.export, "text/csv, application/x-ndjson", DASHBOARD, query=directory.EXPORT, codes=CUSTOMER,
+    Route("GET", f"{OF_CUSTOMER}/export", directory.export, ("text/csv", "application/x-ndjson"), DASHBOARD, query=directory.EXPORT, codes=CUSTOMER,
           name="exportDeltas"),
     Route("GET", "/dashboard/sharing", sharing.get_sharing, replies.Sharing, DASHBOARD),
     Route("POST", "/dashboard/sharing", sharing.set_sharing, replies.Sharing, DASHBOARD, "admin", body=sharing.POLICY),

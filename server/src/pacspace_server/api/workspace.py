@@ -9,6 +9,7 @@ from ..service import workspaces
 from ..service.context import Caller, Context
 from ..service.limits import MAX_PAGE
 from ..service.sessions import ENVIRONMENTS
+from ..service.sharing import POLICIES
 from ..storage.people import AuditFilter
 from . import fields
 from .fields import Table
@@ -39,7 +40,7 @@ SETTINGS: Table = {
     ),
     "defaultUnit": fields.text(40, *fields.NO_NUL, says="What amounts count where a customer has no unit of its own."),
     "sharingPolicy": fields.choice(
-        "TWO_TIER", "GATED", "OPEN", says="How Shared Records are open where a customer's is not said."
+        *POLICIES, says="How much of a Shared Record its link opens, where a customer's own policy does not say."
     ),
 }
 FIELDS = {

@@ -87,7 +87,8 @@ class HttpServer(uvicorn.Server):
             listener.close()
 
 
-def http_config(app: Any) -> uvicorn.Config:
+def http_config(app: Any, trusted_proxies: list[str]) -> uvicorn.Config:
+    """`trusted_proxies`: who may say, in X-Forwarded-For, which address a request comes from."""
     return uvicorn.Config(
         app,
         http=Protocol,
@@ -96,7 +97,8 @@ def http_config(app: Any) -> uvicorn.Config:
         lifespan="off",
         server_header=False,
         date_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,

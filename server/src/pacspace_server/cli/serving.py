@@ -59,6 +59,7 @@ def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | Non
         sandbox_clock,
         settings.retention_days(values["retention_days"]),
         settings.is_on("registration", values["registration"]),
+        settings.proxies(values["trusted_proxies"]),
     )
 
 

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -58,6 +58,7 @@ class ServerConfig:
     sandbox_clock: int | None = None
     retention_days: int | None = None
     registration: bool = False
+    trusted_proxies: list[str] = field(default_factory=list)
 
 
 def open_signer(storage: Storage, folder: Path) -> Signer:
@@ -134,7 +135,7 @@ async def _run(
     def stopping() -> None:
         app.stopping = public.readiness.shutting_down = True
 
-    server = HttpServer(http_config(app), stopping, is_worker=siblings is not None)
+    server = HttpServer(http_config(app, config.trusted_proxies), stopping, is_worker=siblings is not None)
     if siblings is not None:
         app.metrics.others = siblings.ask
         await siblings.listen(app.metrics.own)

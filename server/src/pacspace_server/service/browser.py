@@ -5,7 +5,6 @@ Both the API and the pages need it, and they don't know each other.
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from .errors import ServiceError
@@ -30,11 +29,11 @@ def _attributes(public_url: str) -> str:
 
 def token_in(cookie_header: str | None) -> str | None:
     """The session token that a Cookie header has."""
-    try:
-        found = SimpleCookie(cookie_header or "").get(COOKIE)
-    except CookieError:
-        return None
-    return found.value or None if found is not None else None
+    for part in (cookie_header or "").split(";"):  # whatever else is in there may be as odd as it likes
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE and value:
+            return value
+    return None
 
 
 def refuse_foreign(origin: str | None, fetch_site: str | None, host: str | None, public_url: str) -> None:

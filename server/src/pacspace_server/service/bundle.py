@@ -18,7 +18,7 @@ from ..storage.protocols import Snapshot, Storage
 from ..storage.recording import delta_leaf
 from ..storage.records import Checkpoint, Customer, PeriodHead, delta_count
 from .errors import ServiceError, unavailable
-from .leaves import Leaves
+from .leaves import Leaves, is_stored
 from .lookup import find_checkpoint, log_of
 
 CHUNK_BYTES = 64 * 1024

@@ -106,6 +106,7 @@ def set_disabled(unit: Unit, caller: Caller, user_id: str, disabled: bool) -> No
 
 def rename(unit: Unit, caller: Caller, user_id: str, name: str) -> None:
     user, _ = find_member(unit, caller, user_id)
+    _need_sole_workspace(unit, caller, user)
     user.name = name
     unit.set_user(user)
     audit.record(unit, caller, "user.rename", user.id, {"name": name})

@@ -16,20 +16,28 @@ from urllib.parse import urlsplit
 from ..storage.committer import NotWritten
 from ..storage.protocols import InDoubt, Snapshot, Unit
 from ..storage.records import Customer, Environment
-from ..storage.sharing import Link, Sharing
+from ..storage.sharing import Link
 from . import audit
 from .context import Caller, Context, find_customer
 from .errors import ServiceError
+from .vendor import name_of
 
 TWO_TIER, GATED, OPEN, OFF, INHERIT = "TWO_TIER", "GATED", "OPEN", "OFF", "INHERIT"
 POLICIES = (TWO_TIER, GATED, OPEN, OFF)
-DEFAULT = Sharing(TWO_TIER, None)
 NO_LINK: dict[str, str | None] = {"customerLinkUrl": None, "customerLinkHost": None, "accessHint": None}
 # What is left of digits and capitals without 0, O, 1, I and L.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 CODE_CHARS, NONCE_BYTES = 6, 16
 HANDLE = re.compile(r"cus_([0-9a-f]{32})([0-9a-f]{32})")
 _FORGIVEN = re.compile(r"[\s._\u2010-\u2015\u2212-]+")
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """What customers of a workspace see without a word about one of them, and what they know the vendor as."""
+
+    policy: str
+    vendor_name: str | None
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,10 @@ def handle_of(customer: Customer, link: Link) -> str:
 
 
 def sharing_of(snapshot: Snapshot, environment: Environment) -> Sharing:
-    """What is stated for all customers of an environment."""
-    return snapshot.sharing(environment) or DEFAULT
+    """What is stated for all customers of an environment's workspace."""
+    workspace = snapshot.workspace(environment.workspace_id)
+    assert workspace is not None
+    return Sharing(workspace.sharing_policy, name_of(workspace))
 
 
 def policy_of(sharing: Sharing, link: Link) -> str:
@@ -213,7 +223,7 @@ def sharing_view(sharing: Sharing) -> dict[str, Any]:
 
 
 async def get_sharing(context: Context, caller: Caller) -> dict[str, Any]:
-    """What the caller's environment states for all its customers."""
+    """What the caller's workspace states for all its customers."""
     return await context.look(
         lambda snapshot: sharing_view(sharing_of(snapshot, snapshot.environment(caller.environment_id)))
     )
@@ -223,11 +233,12 @@ async def set_sharing(context: Context, caller: Caller, policy: str | None, vend
     """Changes what is given of it."""
 
     def work(unit: Unit) -> Sharing:
-        environment = unit.environment(caller.environment_id)
-        before = sharing_of(unit, environment)
-        after = Sharing(policy or before.policy, vendor_name or before.vendor_name)
-        unit.set_sharing(environment, after)
-        audit.record(unit, caller, "sharing.change", environment.name, sharing_view(after))
+        workspace = unit.workspace(caller.workspace_id)
+        assert workspace is not None
+        workspace.sharing_policy, workspace.name = policy or workspace.sharing_policy, vendor_name or workspace.name
+        unit.set_workspace(workspace)
+        after = Sharing(workspace.sharing_policy, name_of(workspace))
+        audit.record(unit, caller, "workspace.change", workspace.id, sharing_view(after))
         return after
 
     return sharing_view(await context.committer.run(work))

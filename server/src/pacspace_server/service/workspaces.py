@@ -10,7 +10,7 @@ from ..domain.instants import instant_text
 from ..log.signer import Signer
 from ..storage.people import Workspace
 from ..storage.protocols import Snapshot, Unit
-from . import audit, people, sessions
+from . import audit, lockouts, people, sessions
 from .context import Caller, Context
 from .errors import ServiceError
 from .lookup import verifier_key
@@ -71,12 +71,22 @@ def environments_view(snapshot: Snapshot, signer: Signer, workspace_id: str) -> 
     ]
 
 
-async def register(context: Context, email: str, name: str, company: str, password: str) -> tuple[str, Actor]:
-    """A stranger's own workspace, with its owner, who is logged in then. 403 FORBIDDEN unless the operator allows it."""
+async def register(
+    context: Context, address: str, email: str, name: str, company: str, password: str
+) -> tuple[str, Actor]:
+    """A stranger's own workspace, with its owner, who is logged in then. 403 FORBIDDEN unless the operator allows it; 429
+    RATE_LIMITED after five from one address."""
     if not context.registration:
         raise ServiceError(403, "FORBIDDEN", "registration is off here: ask whoever runs this server for a user")
     email = people.check_email(email)
-    hashed = await context.passwords.run(hash_password, check_password(password))
+    password, door, now = check_password(password), f"register:{address}", people.wall_clock()
+
+    def knock(unit: Unit) -> None:
+        lockouts.refuse_locked(unit, door, now)
+        lockouts.failed(unit, door, now)  # each counts, whatever becomes of it
+
+    await context.committer.run(knock)
+    hashed = await context.passwords.run(hash_password, password)
 
     def work(unit: Unit) -> tuple[str, Actor]:
         workspace = add_workspace(unit, context.signer, company, f"user:{email}")

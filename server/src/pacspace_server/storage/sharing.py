@@ -5,15 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from .records import Customer, Environment, Key
-
-
-@dataclass(frozen=True, slots=True)
-class Sharing:
-    """What customers of an environment see without a word about one of them, and what they know the vendor as."""
-
-    policy: str
-    vendor_name: str | None
+from .records import Customer, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +49,6 @@ class Visit:
 class SharingReads(Protocol):
     """What a snapshot tells of links, notes and visits."""
 
-    def sharing(self, environment: Environment) -> Sharing | None: ...
     def link(self, customer: Customer) -> Link | None: ...
     def notes(self, customer: Customer, limit: int, offset: int) -> list[Note]:
         """Newest first."""
@@ -78,7 +69,6 @@ class SharingReads(Protocol):
 class SharingWrites(Protocol):
     """What a unit changes of links, notes and visits."""
 
-    def set_sharing(self, environment: Environment, sharing: Sharing) -> None: ...
     def set_link(self, customer: Customer, link: Link) -> None: ...
     def add_note(self, customer: Customer, note: Note) -> None: ...
     def set_visit(self, customer: Customer, visit: Visit) -> None: ...

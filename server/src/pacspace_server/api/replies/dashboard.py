@@ -164,7 +164,7 @@ class Workspace(TypedDict):
     timeZone: Annotated[str, Meta(description="For how instants are shown. Months are UTC.")]
     locale: str
     defaultUnit: str | None
-    sharingPolicy: Literal["TWO_TIER", "GATED", "OPEN"]
+    sharingPolicy: Literal["TWO_TIER", "GATED", "OPEN", "OFF"]
 
 
 class Summary(TypedDict):

@@ -37,7 +37,7 @@ FORMAT, MANIFEST = "pacspace-backup.v1", "manifest.json"
 TABLES = (
     "installation", "workspace", "environment", "api_key", "user_account", "membership", "audit_entry", "log", "log_entry", "log_node", "closed_slot", "log_checkpoint", "customer",
     "leaf", "period_head", "integrated_head", "changed_head", "day_total", "delta", "replaced_tree", "retention",
-    "checkpoint", "proof_root", "idempotency", "profile", "job", "job_key", "job_failure", "sharing", "link", "note", "visit",
+    "checkpoint", "proof_root", "idempotency", "profile", "job", "job_key", "job_failure", "link", "note", "visit",
 )  # fmt: skip
 NOT_IN_IT = ("migration", "lease", "lockout", "session", "one_time_link")
 LEVEL, CHUNK_BYTES = 3, 1 << 20

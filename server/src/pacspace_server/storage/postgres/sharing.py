@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..records import Customer, Environment
-from ..sharing import Link, Note, Sharing, Visit
+from ..records import Customer
+from ..sharing import Link, Note, Visit
 from .reading import Reads
 
 NOTE = "shard_key, at, id, by_vendor, author, period, record_id, text"
@@ -12,10 +12,6 @@ VISIT = "shard_key, at, visitor, kind, last_at, times, address, agent"
 
 class SharingReads(Reads):
     """Reading them."""
-
-    def sharing(self, environment: Environment) -> Sharing | None:
-        row = self._one("SELECT policy, vendor_name FROM sharing WHERE environment_id = %s", (environment.id,))
-        return Sharing(*row) if row else None
 
     def link(self, customer: Customer) -> Link | None:
         row = self._one("SELECT shard_key, nonce, version, policy FROM link WHERE shard_key = %s", (customer.id,))
@@ -56,13 +52,6 @@ class SharingReads(Reads):
 
 class SharingWrites(SharingReads):
     """Writing them, in the unit's transaction."""
-
-    def set_sharing(self, environment: Environment, sharing: Sharing) -> None:
-        self.connection.execute(
-            "INSERT INTO sharing VALUES (%s, %s, %s) ON CONFLICT (environment_id) DO UPDATE SET policy = excluded.policy, "
-            "vendor_name = excluded.vendor_name",
-            (environment.id, sharing.policy, sharing.vendor_name),
-        )
 
     def set_link(self, customer: Customer, link: Link) -> None:
         self.connection.execute(

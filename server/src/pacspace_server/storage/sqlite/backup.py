@@ -37,6 +37,10 @@ def check(file: Path) -> None:
     try:
         connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
         try:
+            # Where the last page is one of an empty table, SQLite reads on as if nothing were missing.
+            (page_bytes,) = connection.execute("PRAGMA page_size").fetchall()[0]
+            if file.stat().st_size % page_bytes:
+                raise UnusableBackup(f"{file} is damaged: its last page is not whole")
             problems = [row[0] for row in connection.execute("PRAGMA quick_check(20)")]
             if problems != ["ok"]:
                 raise UnusableBackup(f"{file} is damaged: {'; '.join(problems)}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..records import Customer, Environment, Key
-from ..sharing import Link, Note, Sharing, Visit
+from ..records import Customer, Key
+from ..sharing import Link, Note, Visit
 from .reading import Reads
 
 NOTE = "customer, at, id, by_vendor, author, period, record_id, text"
@@ -18,10 +18,6 @@ def _note_of(customer: Key, at: int, note_id: bytes, by_vendor: int, *said: Any)
 
 class SharingReads(Reads):
     """Reading them."""
-
-    def sharing(self, environment: Environment) -> Sharing | None:
-        row = self._one("SELECT policy, vendor_name FROM sharing WHERE environment_id = ?", (environment.id,))
-        return Sharing(*row) if row else None
 
     def link(self, customer: Customer) -> Link | None:
         row = self._one("SELECT customer, nonce, version, policy FROM link WHERE customer = ?", (customer.id,))
@@ -62,13 +58,6 @@ class SharingReads(Reads):
 
 class SharingWrites(SharingReads):
     """Writing them."""
-
-    def set_sharing(self, environment: Environment, sharing: Sharing) -> None:
-        self._connection.execute(
-            "INSERT INTO sharing VALUES (?, ?, ?) ON CONFLICT (environment_id) DO UPDATE SET policy = excluded.policy, "
-            "vendor_name = excluded.vendor_name",
-            (environment.id, sharing.policy, sharing.vendor_name),
-        )
 
     def set_link(self, customer: Customer, link: Link) -> None:
         self._connection.execute(

@@ -6,7 +6,7 @@ CREATE TABLE workspace (
     time_zone text NOT NULL,
     locale text NOT NULL,
     unit text,
-    sharing_policy text NOT NULL CHECK (sharing_policy IN ('TWO_TIER', 'GATED', 'OPEN'))
+    sharing_policy text NOT NULL CHECK (sharing_policy IN ('TWO_TIER', 'GATED', 'OPEN', 'OFF'))
 );
 -- The workspace that the record began with.
 INSERT INTO workspace SELECT workspace_id, 'My workspace', created_at, 'UTC', 'en', NULL, 'TWO_TIER' FROM installation;

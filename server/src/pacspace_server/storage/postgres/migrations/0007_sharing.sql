@@ -1,9 +1,3 @@
--- What customers of an environment see, and what they know the vendor as. It outlives an emptied sandbox.
-CREATE TABLE sharing (
-    environment_id bigint PRIMARY KEY REFERENCES environment (id),
-    policy text NOT NULL,
-    vendor_name text
-);
 -- A customer's link: its name is made of the shard key and the nonce, its code of that and the version.
 CREATE TABLE link (
     shard_key bytea PRIMARY KEY REFERENCES customer (shard_key) ON DELETE CASCADE,

@@ -6,7 +6,7 @@ CREATE TABLE workspace (
     time_zone TEXT NOT NULL,
     locale TEXT NOT NULL,
     unit TEXT,
-    sharing_policy TEXT NOT NULL CHECK (sharing_policy IN ('TWO_TIER', 'GATED', 'OPEN'))
+    sharing_policy TEXT NOT NULL CHECK (sharing_policy IN ('TWO_TIER', 'GATED', 'OPEN', 'OFF'))
 ) WITHOUT ROWID;
 -- The workspace that the record began with.
 INSERT INTO workspace SELECT workspace_id, 'My workspace', created_at, 'UTC', 'en', NULL, 'TWO_TIER' FROM installation;

@@ -1,9 +1,3 @@
--- What customers of an environment see, and what they know the vendor as. It outlives an emptied sandbox.
-CREATE TABLE sharing (
-    environment_id INTEGER PRIMARY KEY REFERENCES environment (id),
-    policy TEXT NOT NULL,
-    vendor_name TEXT
-);
 -- A customer's link: its name is made of the shard key and the nonce, its code of that and the version.
 CREATE TABLE link (
     customer INTEGER PRIMARY KEY REFERENCES customer (id),
