@@ -393,6 +393,36 @@ def test_a_month_is_closed_for_everybody(start_server: Callable[..., Server]) ->
     assert "is locked for everybody" in browser.open("/app").text
 
 
+def test_link_code_and_notes_are_on_the_customers_page(office: Server, ada: Browser) -> None:
+    """The page has the link and code in force, with which the customer comes in; another code stops the old one at once; a
+    note of either side is on both pages, and who looked is listed."""
+    fill(office, "cust_share")
+    ada.open("/app/customers/cust_share")
+    link, code = (re.search(rf'id="share-{what}"[^>]*>([^<]+)<', ada.page) for what in ("link", "code"))
+    assert link and code and "The customer has a link and a code" in ada.text
+    handle = f"/api/v1/c/{link[1].rpartition('/')[2]}"
+
+    def comes_in(given: str) -> bool:
+        answer = requests.post(
+            f"{office.url}{handle}/access/verify", json={"factor": "ACCESS_HINT", "value": given}, timeout=60
+        )
+        return answer.status_code == 200
+
+    assert comes_in(code[1])
+    ada.press("Another code")
+    assert "There is a new code; the old one stopped." in ada.text
+    now = re.search(r'id="share-code"[^>]*>([^<]+)<', ada.page)
+    assert now and now[1] != code[1] and not comes_in(code[1]) and comes_in(now[1])
+    ada.press("Leave the note", text="We looked at <b>line 3</b>\nand agree.")
+    assert "Your note is there" in ada.text and "You (Ada Lovelace)" in ada.text and "<b>line 3" not in ada.page
+    ada.press("Leave the note", text=" ")
+    assert ada.status == 400 and "A note has 1 to 2,000 characters" in ada.text
+    while "Nobody yet." in ada.open("/app/customers/cust_share").text:
+        requests.get(link[1], timeout=60).raise_for_status()
+    ada.press("Another link")
+    assert requests.get(link[1], timeout=60).status_code == 404
+
+
 ODD = ["", "\0", "%00", "'", '"', "-1", "0", "1" * 400, "\u202e\u0000x", "WyJhIiwgImIiXQ==", "WzEsICJiIl0=", "WyJcdWQ4MDAiXQ==", "WyJcdTAwMDAiXQ==",
        "WzFlOTksICIiXQ==", "Wzk5OTk5OTk5OTk5OTk5OTk5OTk5OTksICJhIl0=", "2026-13", "9999-12", "0001-01", "1970-01", "../..", "<b>", "chk_" + "0" * 56]  # fmt: skip
 PLACES = [

@@ -24,7 +24,9 @@ KEYED = [route for route in ROUTES if route.auth != NONE]
 BEHIND_LOG_IN = [route for route in ROUTES if route.auth == DASHBOARD]
 WRITES = [route for route in ROUTES if route.is_dashboard and route.method != "GET"]
 # What a workspace has once, whichever environment somebody looks at; of API keys a person sees all.
-WHOLE_WORKSPACE = tuple(f"/dashboard/{name}" for name in ("auth", "audit", "users", "workspace", "environments", "sharing"))
+WHOLE_WORKSPACE = tuple(
+    f"/dashboard/{name}" for name in ("auth", "audit", "users", "workspace", "environments", "sharing")
+)
 ENDING = {"logOut", "changePassword"}  # the sessions that the other tests have
 # Routes that make a customer of the name they are given: elsewhere that is another customer. Each gets a name of its own
 # here, for keys and for sessions, which the first workspace's sandbox has too.

@@ -18,6 +18,7 @@ from . import (
     locking,
     overview,
     settings,
+    sharing,
     users,
 )
 from .desk import ADMIN, ANYBODY, OWNER, VIEWER, PageFunction
@@ -59,6 +60,8 @@ ROUTES = [
     Route("POST", f"{CUSTOMER}/correct", corrections.correct, ADMIN),
     Route("GET", f"{CUSTOMER}/lock", locking.lock, ADMIN),
     Route("POST", f"{CUSTOMER}/lock", locking.lock, ADMIN),
+    Route("POST", f"{CUSTOMER}/share", sharing.reissue, ADMIN),
+    Route("POST", f"{CUSTOMER}/notes", sharing.answer, ADMIN),
     Route("GET", "/app/close", closing.propose, menu="Close a month"),
     Route("POST", "/app/close", closing.start, ADMIN),
     Route("GET", "/app/close/{jobId}", closing.progress),

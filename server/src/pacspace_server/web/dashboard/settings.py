@@ -12,7 +12,7 @@ from ..page import Page
 from .customers import MAX_UNIT, SHARING
 from .desk import Desk, Filled, Request, filled
 
-POLICIES = [pair for pair in SHARING if pair[0] in ("TWO_TIER", "GATED", "OPEN")]
+POLICIES = [pair for pair in SHARING if pair[0] in ("TWO_TIER", "GATED", "OPEN", "OFF")]
 MAX_NAME = 100
 LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
