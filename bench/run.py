@@ -24,6 +24,7 @@ import receipts
 import recording
 import report
 import waiting
+import webhooks
 from engines import ENGINES, opened
 from figures import FULL, QUICK, Bench, Row, say
 from machine import file_system, machine
@@ -39,6 +40,7 @@ TOGETHER: dict[str, Callable[[Bench], list[Row]]] = {
 OF_EACH: dict[str, Callable[[Bench, Worlds], Iterable[Row]]] = {
     "latency": waiting.emit_latency,
     "verified": waiting.verified,
+    "webhooks": webhooks.webhooks,
     "memory": reading.memory,
     "derive": reading.derive,
     "checkpoint": locking.checkpoint,

@@ -26,7 +26,7 @@ from pacspace_server.storage.sqlite import SqliteStorage
 ALL = ("read", "write", "admin")
 # What a workspace has, beside what its environments record.
 WIDE = ("audit", "auth/me", "api-keys", "users", "workspace", "environments")
-LOG_TABLES = ("log", "closed_slot", "period_head")
+LOG_TABLES = ("log", "closed_slot", "period_head", "endpoint", "feed", "outbox", "delivery")
 SECRET_AMOUNT, SECRET_REASON = "4242.4242", "between the two of us"
 
 
@@ -137,7 +137,11 @@ class Rooms:
         ).json()["data"]
         month = self.send("POST", f"{balance}/checkpoint", own, {"period": recorded["period"]}).json()["data"]
         self.period = recorded["period"]
+        endpoint = {"url": "https://receiver.example/concealed", "description": SECRET_REASON}
+        made = self.send("POST", "/dashboard/webhooks", own, endpoint).json()["data"]["id"]
+        self.send("PATCH", f"/dashboard/webhooks/{made}", own, {"enabled": False}).raise_for_status()
         self.held = {
+            "endpointId": made,
             "customerId": "cust_acme", "recordId": recorded["recordId"], "receiptId": locked["checkpointId"], "jobId": month["jobId"],
             "eventId": "evt_1", "keyId": self._key(), "userId": self._user(), "from": locked["checkpointId"], "to": locked["checkpointId"], "startingCheckpoint": recorded["recordId"],
         }  # fmt: skip
@@ -152,7 +156,7 @@ class Rooms:
         return str(made.json()["data"]["id"])
 
     def state(self) -> list[Any]:
-        """Everything that was recorded. What the log makes of it follows by itself, so that is left out."""
+        """Everything that was recorded. What the log makes of it, and who is told, follows by itself, so that is left out."""
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             kept = sorted(name for name in tables if not name.startswith(LOG_TABLES))
@@ -167,4 +171,4 @@ class Rooms:
         paths = ("balance/derive/cust_acme?include=deltas", "balance/checkpoints", "balance/customers", "sandbox/clock")
         shown = [self.send("GET", f"/api/v1/{path}", self.keys["own"]).json()["data"] for path in paths]
         shown[-1].pop("now")
-        return [*shown, *mine]
+        return [*shown, *mine, self.send("GET", "/dashboard/webhooks", self.keys["own"]).json()["data"]]

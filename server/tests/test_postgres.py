@@ -29,7 +29,18 @@ APPEND_ONLY = {
     "migration": set(), "replaced_tree": set(), "job_failure": set(), "job_key": set(),
     "audit_entry": set(), "note": set(), "visit": {"last_at", "times"},
 }  # fmt: skip
-MAY_DELETE = {"changed_head", "profile", "lockout", "session", "one_time_link"}
+MAY_DELETE = {
+    "changed_head",
+    "profile",
+    "lockout",
+    "session",
+    "one_time_link",
+    "endpoint",
+    "feed",
+    "outbox",
+    "delivery",
+    "sender",
+}
 
 
 @pytest.fixture

@@ -53,6 +53,11 @@ SETTINGS = [
         "",
         "addresses of proxies before this server, with commas between: from them X-Forwarded-For is believed; empty: nobody's",
     ),
+    Setting(
+        "webhook_targets",
+        "public",
+        "where webhooks may go: public (https in production; no private, loopback or metadata address) or any, for development",
+    ),
     Setting("log_level", "info", "debug, info, warning or error"),
     Setting("base_url", "http://127.0.0.1:8787", "the server that client commands talk to"),
     Setting("api_key", "", "the API key of client commands", secret=True),
@@ -180,6 +185,13 @@ def retention_days(value: Value) -> int | None:
             f"retention_days ({value.source}): {value.text!r} is not a number of days from 1 to {MAX_RETENTION_DAYS}"
         )
     return int(value.text)
+
+
+def webhook_targets(value: Value) -> str:
+    """`public` or `any`."""
+    if value.text not in ("public", "any"):
+        raise ConfigError(f"webhook_targets ({value.source}): {value.text!r} is neither public nor any")
+    return value.text
 
 
 def _scheme_of(address: str) -> str:

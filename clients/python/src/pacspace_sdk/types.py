@@ -823,7 +823,7 @@ class GapsReply(TypedDict):
     lastSequence: int
 
 
-class Delivery(TypedDict, total=False):
+class Delivery(TypedDict):
     """One webhook event to one endpoint."""
 
     eventId: str
@@ -835,6 +835,7 @@ class Delivery(TypedDict, total=False):
     nextAttemptAt: str | None
     lastStatusCode: int | None
     lastError: str | None
+    lastAttemptAt: str
     createdAt: str
 
 

@@ -58,6 +58,10 @@ class Sources:
         now_s = time.monotonic()
         return self.logs(lambda log: log.unverified_s(now_s))
 
+    def attempts(self) -> Iterator[Sample]:
+        for outcome in ("delivered", "failed"):
+            yield (outcome,), self.context.sender.attempts[outcome]
+
     def refused(self) -> Iterator[Sample]:
         refusals = self.context.integrator.refusals
         return self.logs(lambda log: log.environment_id in refusals)
@@ -116,6 +120,16 @@ METRICS = [
            (), _one(lambda context: context.integrator.entries)),
     Metric("pacspace_jobs_running", "gauge", "Jobs that lock a month for everybody and that this process works on.",
            (), _one(lambda context: len(context.jobs.held))),
+    Metric("pacspace_webhook_attempts_total", "counter", "Attempts to deliver an event to an endpoint, by what came of them.",
+           ("outcome",), Sources.attempts),
+    Metric("pacspace_webhook_delay_seconds", "histogram",
+           "From when an event could be told to its first success, of deliveries that succeeded at the first attempt.",
+           (), _one(lambda context: context.sender.delay)),
+    Metric("pacspace_webhook_endpoints", "gauge", "Endpoints that this process sends to.",
+           (), _one(lambda context: len(context.sender.lines))),
+    Metric("pacspace_webhook_waiting_rows", "gauge",
+           "Rows of the feed (an event, or a month's new deltas) that the endpoint furthest behind has still to be told.",
+           (), _one(lambda context: context.sender.behind)),
 ]  # fmt: skip
 
 

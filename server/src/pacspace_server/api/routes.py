@@ -73,9 +73,11 @@ class Route:
 
 BALANCE = "/api/v1/balance"
 OF_CUSTOMER = "/dashboard/customers/{customerId}"
+WEBHOOKS = "/dashboard/webhooks"
 SCOPED = ("INVALID_SCOPE_COMBINATION", "SCOPE_TOO_WIDE")
 CUSTOMER, RECORDS, RECEIPTS = ("CUSTOMER_NOT_FOUND",), ("RECORD_NOT_FOUND",), ("RECEIPT_NOT_FOUND",)
 KEYED = ("IDEMPOTENCY_CONFLICT", "IDEMPOTENCY_PENDING")
+OF_ENDPOINT = ("NOT_FOUND",)
 DAMAGED, NOT_NOW = ("RECORD_DAMAGED",), ("SERVICE_UNAVAILABLE",)
 OUTSIDE = ("FORBIDDEN", "RATE_LIMITED")
 LINK, CODE = ("LINK_NOT_FOUND", "RATE_LIMITED"), ("ACCESS_CODE_REQUIRED",)
@@ -115,6 +117,29 @@ ROUTES = [
     Route("GET", f"{BALANCE}/webhooks", webhooks.deliveries, replies.Deliveries, query=webhooks.DELIVERIES),
     Route("POST", f"{BALANCE}/webhooks/{{eventId}}/retry", webhooks.retry, replies.Delivery, scope="write", body=NOTHING,
           codes=("NOT_FOUND",), name="retryDelivery"),
+    Route("POST", WEBHOOKS, webhooks.create, replies.NewEndpoint, DASHBOARD, "admin", body=webhooks.NEW_ENDPOINT,
+          statuses=(201,), name="createEndpoint"),
+    Route("GET", WEBHOOKS, webhooks.endpoints, replies.Endpoints, DASHBOARD, query=webhooks.ENDPOINTS),
+    Route("GET", f"{WEBHOOKS}/{{endpointId}}", webhooks.endpoint, replies.Endpoint, DASHBOARD, codes=OF_ENDPOINT),
+    Route("PATCH", f"{WEBHOOKS}/{{endpointId}}", webhooks.change, replies.Endpoint, DASHBOARD, "admin", body=webhooks.CHANGE,
+          codes=OF_ENDPOINT, name="changeEndpoint"),
+    Route("DELETE", f"{WEBHOOKS}/{{endpointId}}", webhooks.remove, replies.RemovedEndpoint, DASHBOARD, "admin",
+          codes=OF_ENDPOINT, name="removeEndpoint"),
+    Route("POST", f"{WEBHOOKS}/{{endpointId}}/test", webhooks.test, replies.TestedEndpoint, DASHBOARD, "admin", body=NOTHING,
+          codes=OF_ENDPOINT, name="testEndpoint"),
+    Route("POST", f"{WEBHOOKS}/{{endpointId}}/rotate", webhooks.rotate, replies.RotatedEndpoint, DASHBOARD, "admin",
+          body=NOTHING, codes=OF_ENDPOINT, name="rotateSecret"),
+    Route("POST", f"{WEBHOOKS}/{{endpointId}}/replay", webhooks.replay, replies.Replayed, DASHBOARD, "admin",
+          body=webhooks.REPLAY, codes=OF_ENDPOINT, name="replayDeliveries"),
+    Route("GET", f"{WEBHOOKS}/{{endpointId}}/deliveries", webhooks.of_endpoint, replies.EndpointDeliveries, DASHBOARD,
+          query=webhooks.OF_ENDPOINT, codes=OF_ENDPOINT, name="endpointDeliveries"),
+    Route("GET", f"{WEBHOOKS}/{{endpointId}}/deliveries/{{eventId}}", webhooks.delivery, replies.SentDelivery, DASHBOARD, codes=OF_ENDPOINT, name="endpointDelivery"),
+    Route("POST", f"{WEBHOOKS}/{{endpointId}}/deliveries/{{eventId}}/retry", webhooks.retry_one, replies.Delivery, DASHBOARD,
+          "admin", body=NOTHING, codes=OF_ENDPOINT, name="retryEndpointDelivery"),
+    Route("POST", "/api/v1/sandbox/events", webhooks.follow, replies.Followed, scope="write", body=webhooks.FOLLOW,
+          name="followEvents"),
+    Route("POST", "/api/v1/sandbox/events/trigger", webhooks.trigger, replies.Triggered, scope="write",
+          body=webhooks.TRIGGER, name="triggerEvent"),
     Route("GET", "/api/v1/sandbox/clock", sandbox.get_clock, replies.Clock),
     Route("POST", "/api/v1/sandbox/clock", sandbox.set_clock, replies.Clock, scope="write", body=sandbox.CLOCK),
     Route("POST", "/api/v1/sandbox/reset", sandbox.reset, replies.Reset, scope="write", body=NOTHING),

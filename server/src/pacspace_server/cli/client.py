@@ -70,6 +70,10 @@ class Client:
         """The reply's data. What is not repeatable is sent again only if the server can't have taken it."""
         return _data(self.fetch("POST", path, text_of(body).encode(), repeatable=repeatable))
 
+    def delete(self, path: str) -> Any:
+        """The reply's data."""
+        return _data(self.fetch("DELETE", path))
+
     def post_once(self, path: str, body: Mapping[str, Any]) -> Any:
         """The reply's data. However often the call is repeated, its one Idempotency-Key lets it happen once."""
         return _data(self.fetch("POST", path, text_of(body).encode(), uuid.uuid4().hex, True))
@@ -129,7 +133,10 @@ class Client:
         return ServiceError(503, None, f"{self.base_url} can't be reached: {why}")
 
     def _try(self, method: str, path: str, body: bytes | None, key: str | None, read: Callable[[HTTPResponse], T]) -> T:
-        headers = {"X-Api-Key": self.api_key} | ({"Content-Type": "application/json"} if body is not None else {})
+        headers = {"X-Api-Key": self.api_key} | (
+            {"Authorization": f"Bearer {self.api_key}"} if path.startswith("/dashboard/") else {}
+        )
+        headers |= {"Content-Type": "application/json"} if body is not None else {}
         connection = self._connection()
         try:
             connection.request(method, self._prefix + path, body, headers | ({"Idempotency-Key": key} if key else {}))

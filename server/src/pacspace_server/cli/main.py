@@ -12,7 +12,19 @@ from pacspace_proofs import command as verify_command
 
 from .. import config as settings
 from ..domain.instants import instant_text, parse_instant
-from . import clock, closing, completion, exporting, importing, reading, receipts, recording, users, workspaces
+from . import (
+    clock,
+    closing,
+    completion,
+    exporting,
+    importing,
+    reading,
+    receipts,
+    recording,
+    users,
+    webhooks,
+    workspaces,
+)
 from .command import Main, examples
 from .options import DATABASE, SIGNER, WORKSPACE, pick_workspace
 from .output import EXIT_NO, EXIT_WRONG_USE, Output, table
@@ -30,7 +42,7 @@ def main(ctx: click.Context, as_json: bool) -> None:
     Start with `pacspace demo` (a whole billing cycle, in seconds) or `pacspace serve`.
 
     serve, migrate, workspace, admin, keys, fsck, backup, restore, new-log, trust, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
-    close-month, receipt, customers, customer and export speak to a server; verify needs neither.
+    close-month, receipt, customers, customer, export and webhooks speak to a server; verify needs neither.
 
     Settings come from flags, then PACSPACE_* environment variables, then pacspace.toml, then defaults; see
     `pacspace config`. Exit status: 0 fine, 1 the answer is no, 2 wrong use, 3 could not be done.
@@ -44,6 +56,7 @@ def main(ctx: click.Context, as_json: bool) -> None:
 @DATABASE
 @SIGNER
 @click.option("--public-url", help="The URL that customers reach this server at.")
+@click.option("--webhook-targets", help="public, or any: also http and private addresses.  [default: public]")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Server processes; SQLite takes one.")
 @click.option("--migrate", is_flag=True, help="Bring a PostgreSQL database's schema up to date first; needs its owner.")
 @click.option("--sandbox-clock", metavar="INSTANT", help="Hold the sandbox's clock at an instant.")
@@ -325,6 +338,6 @@ def show_config(out: Output) -> None:
 
 for command in (
     clock.clock, recording.emit, importing.import_file, reading.derive, reading.compare, closing.checkpoint, closing.close_month,
-    receipts.receipt, reading.customers, reading.customer, exporting.export, completion.completion, users.admin, workspaces.workspace,
+    receipts.receipt, reading.customers, reading.customer, exporting.export, webhooks.webhooks, completion.completion, users.admin, workspaces.workspace,
 ):  # fmt: skip
     main.add_command(command)

@@ -60,6 +60,7 @@ def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | Non
         settings.retention_days(values["retention_days"]),
         settings.is_on("registration", values["registration"]),
         settings.proxies(values["trusted_proxies"]),
+        settings.webhook_targets(values["webhook_targets"]),
     )
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -20,11 +21,14 @@ from .. import config as settings
 from ..api.app import Api
 from ..api.openapi import document
 from ..api.public import Public
+from ..delivery.http import HttpClient, Resolver
+from ..delivery.sender import Sender
 from ..domain.instants import instant_text
 from ..log.integrator import Integrator
 from ..log.rehashing import prepare
 from ..log.signer import Signer
 from ..log.standing import give_keys
+from ..service import endpoints
 from ..service.context import Context
 from ..service.erase import keep_retention
 from ..service.errors import ServiceError
@@ -44,6 +48,7 @@ from .siblings import Siblings
 
 logger = structlog.get_logger("pacspace.serve")
 SWITCH_S = 0.0001
+T = TypeVar("T")
 
 
 @dataclass
@@ -59,6 +64,7 @@ class ServerConfig:
     retention_days: int | None = None
     registration: bool = False
     trusted_proxies: list[str] = field(default_factory=list)
+    webhook_targets: str = "public"
 
 
 def open_signer(storage: Storage, folder: Path) -> Signer:
@@ -66,6 +72,19 @@ def open_signer(storage: Storage, folder: Path) -> Signer:
     signer = Signer(folder)
     give_keys(storage, signer)
     return signer
+
+
+def open_sender(context: Context, resolver: Resolver, targets: str) -> Sender:
+    """Sends what endpoints are to be told. A file has one writer, and its turns are the committer's."""
+
+    async def write(work: Callable[[Unit], T]) -> T:
+        if context.storage.remote:
+            return await asyncio.to_thread(context.storage.write, work)
+        return await context.committer.run(work)
+
+    client = HttpClient(targets, resolver)
+    secrets_of = partial(endpoints.secrets_of, context.server_secret)
+    return Sender(context.storage, write, client, secrets_of, context.public_url)
 
 
 def set_start_clock(storage: Storage, at: int) -> None:
@@ -118,7 +137,11 @@ async def _run(
 
     def published() -> None:
         with contextlib.suppress(RuntimeError):  # the loop may be gone already
-            loop.call_soon_threadsafe(context.announce_published)
+            loop.call_soon_threadsafe(announce)
+
+    def announce() -> None:
+        context.announce_published()
+        context.sender.wake()
 
     # A file has one writer, and whoever writes waits for its turn; a server has its own turns.
     write = storage.write if storage.remote else committer.run_blocking
@@ -127,6 +150,8 @@ async def _run(
     context = Context(storage, committer, integrator, signer, config.public_url or url, config.registration)
     context.jobs = Jobs(context)
     context.visits = Visits(context)
+    resolver = Resolver()
+    context.sender = open_sender(context, resolver, config.webhook_targets)
     public = Public(context)
     pages = Pages(context, public.verifier, public.limit, partial(document, context.public_url))
     dashboard = Dashboard(context, public.readiness)
@@ -140,6 +165,7 @@ async def _run(
         app.metrics.others = siblings.ask
         await siblings.listen(app.metrics.own)
     integrator.start()
+    context.sender.start()
     jobs = asyncio.create_task(context.jobs.watch())
     retention = asyncio.create_task(keep_retention(context, config.retention_days)) if config.retention_days else None
     uses = asyncio.create_task(note_uses(context))
@@ -151,13 +177,15 @@ async def _run(
     try:
         await serving
     finally:
-        # Jobs at a chunk's end, then the log, then writes: whatever was acknowledged is on disk already.
+        # Jobs at a chunk's end, then attempts under way, then the log, then writes: whatever was acknowledged is on disk already.
         jobs.cancel()
         uses.cancel()
         await context.jobs.stop()
         await context.visits.close()
         if retention is not None:
             retention.cancel()
+        await context.sender.stop()
+        resolver.close()
         await asyncio.to_thread(integrator.stop)
         rehasher.close()
         await write_uses(context)

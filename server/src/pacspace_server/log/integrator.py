@@ -14,19 +14,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
 import structlog
 
 from pacspace_proofs.canonical import canonical
 from pacspace_proofs.record import BATCH
 from pacspace_proofs.tree import leaf_hash, root_of_leaves
 
+from ..domain.amounts import amount_text
+from ..domain.events import DELTA_FAILED, delta_subject
+from ..domain.instants import instant_text
 from ..domain.tree import pack
 from ..storage.committer import NotWritten
+from ..storage.outbox import Row, rows_of, told
 from ..storage.protocols import InDoubt, Lease, LeaseLost, Snapshot, Storage, Unavailable, Unit
 from ..storage.records import Environment, Integration, Log
 from ..telemetry import SECONDS, Histogram, doing, said
 from . import logtree
-from .rehashing import Prepare, Prepared, prepare
+from .rehashing import Damage, Prepare, Prepared, prepare
 from .signer import Signer, SigningRefused
 from .standing import refusal
 from .watching import Watched
@@ -231,7 +236,34 @@ def _fix_entries(unit: Unit, prepared: Prepared) -> Run | None:
         unit.set_frozen(damage.customer, damage.period)
     _append_closed(unit, log, prepared.closed)
     _append_batch(unit, log, prepared.opened)
+    _tell(unit, log, prepared)
     return Run(log, logtree.root_at(unit, log.id, log.size)) if log.size > log.published_size else None
+
+
+def _tell(unit: Unit, log: Log, prepared: Prepared) -> None:
+    """Into the feed of endpoints, if anybody listens: told as soon as these entries are published."""
+    at = time.time_ns() // 1000
+    if not unit.is_listened(log.environment_id, at):
+        return
+    here = log.environment_id, log.id, at
+    rows = [_damaged(unit, log, damage, at) for damage in prepared.damaged]
+    rows += rows_of([head for _, head in prepared.opened], False, *here)
+    rows += rows_of([head for _, _, head in prepared.closed], True, *here)
+    if rows:
+        unit.tell(log.environment_id, rows)
+
+
+def _damaged(unit: Unit, log: Log, damage: Damage, at: int) -> Row:
+    """delta.failed: of the first delta that is not what was hashed, if it is one."""
+    data = {
+        "recordId": damage.record_id, "customerId": damage.customer_id, "period": damage.period,
+        "delta": None if damage.delta is None else msgspec.Raw(amount_text(damage.delta).encode()),
+        "error": damage.problem, "failedAt": instant_text(at),
+    }  # fmt: skip
+    subject = delta_subject(damage.record_id) if damage.record_id else None
+    customer = unit.customer_at(damage.customer)
+    text = msgspec.json.encode(data).decode()
+    return told(log.environment_id, DELTA_FAILED, customer, text, at, damage.period, subject)
 
 
 def _append_closed(unit: Unit, log: Log, closed: list[tuple[bytes, bytes, Integration]]) -> None:

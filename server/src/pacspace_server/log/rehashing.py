@@ -26,12 +26,14 @@ BEAT_EVERY = 1_000  # deltas
 
 
 class Damage(Struct):
-    """A month whose rows are not what was hashed, and how that shows."""
+    """A month whose rows are not what was hashed, how that shows, and at which delta (of 10^-9 units) if it shows at one."""
 
     customer: Key
     customer_id: str
     period: str
     problem: str
+    record_id: str | None = None
+    delta: int | None = None
 
 
 @dataclass
@@ -64,8 +66,8 @@ def head_salt(log: Log, head: dict[str, str]) -> bytes:
     return hmac.digest(log.blinding_key, canonical(head), "sha256")[:16]
 
 
-def rehash(customer: Customer, head: PeriodHead, new: Iterable[Delta]) -> str | None:
-    """Recomputes what was stored since the last run and compares it with the head; says what differs, or None."""
+def rehash(customer: Customer, head: PeriodHead, new: Iterable[Delta]) -> tuple[str, Delta | None] | None:
+    """Recomputes what was stored since the last run and compares it with the head; says what differs, and where, or None."""
     peaks, total, index = unpack(head.integrated_peaks), head.integrated_total, head.integrated_size
     if index == 0:
         push(peaks, 0, leaf_hash(head.opening))
@@ -73,18 +75,18 @@ def rehash(customer: Customer, head: PeriodHead, new: Iterable[Delta]) -> str | 
     for delta in new:
         total += delta.delta
         if leaf_hash(delta_leaf(customer.customer_id, delta)) != delta.leaf_hash:
-            return f"line {delta.leaf_index}: what is stored is not what was hashed"
+            return f"line {delta.leaf_index}: what is stored is not what was hashed", delta
         if delta.context is not None and context_hash(delta.salt or b"", delta.context) != delta.context_hash:
-            return f"line {delta.leaf_index}: the context is not what was hashed"
+            return f"line {delta.leaf_index}: the context is not what was hashed", delta
         if delta.leaf_index != index or delta.period_total != total:
-            return f"line {delta.leaf_index}: index or running total does not follow"
+            return f"line {delta.leaf_index}: index or running total does not follow", delta
         push(peaks, index, delta.leaf_hash)
         index += 1
     if head.closing is not None and index < head.size:
         push(peaks, index, leaf_hash(head.closing))
         index += 1
     if index != head.size or peaks != head.frontier.peaks or total != head.total:
-        return "the head does not fit its leaves"
+        return "the head does not fit its leaves", None
     return None
 
 
@@ -108,7 +110,10 @@ def prepare(storage: Storage, environment_id: int, beat: Beat) -> Prepared | Non
             if head_id == head.id:
                 head_id, new = next(by_head, (None, iter(())))
             if problem is not None:
-                damage = Damage(head.customer, customer.customer_id, head.period, problem)
+                said, delta = problem
+                damage = Damage(head.customer, customer.customer_id, head.period, said)
+                if delta is not None:
+                    damage.record_id, damage.delta = delta.record_id, delta.delta
                 prepared.damaged.append(damage)
             else:
                 _commit_to(prepared, log, customer, head)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..delivery.sender import Sender
 from ..domain.scopes import ScopeError
 from ..log.integrator import Integrator
 from ..log.signer import Signer
@@ -76,6 +77,7 @@ class Context:
     jobs: Jobs = field(init=False)  # made of the context, so they come last
     visits: Visits = field(init=False)
     server_secret: ServerSecret = field(init=False)
+    sender: Sender = field(init=False)  # derives secrets, so it comes after them
     _published: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:

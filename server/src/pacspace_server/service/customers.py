@@ -16,7 +16,7 @@ from ..storage import ids
 from ..storage.protocols import Snapshot, Unit
 from ..storage.recording import new_customer
 from ..storage.records import Customer, Delta, Log, PeriodHead, Profile
-from . import audit, views
+from . import audit, events, views
 from .context import Caller, Context, find_customer
 from .derive import computed
 from .errors import ServiceError, invalid
@@ -261,6 +261,14 @@ async def create(context: Context, caller: Caller, asked: NewCustomer) -> dict[s
         customer = unit.add_customer(made)
         unit.add_profile(Profile(customer.id, asked.display_name, asked.sharing_hint, asked.event_cadence))
         audit.record(unit, caller, "customer.create", customer_id)
+        about = {
+            "customerId": customer_id,
+            "customerReference": ids.customer_reference(unit.secret, shard),
+            "displayName": asked.display_name,
+            "unit": asked.unit,
+            "createdAt": views.instant(customer.created_at),
+        }
+        events.tell(unit, customer, "customer.created", about)
         return customer
 
     customer = await context.committer.run(work)

@@ -21,7 +21,7 @@ CODES = {
     "RECEIPT_NOT_FOUND": "404: no such receipt",
     "PROOF_NOT_FOUND": "404: this server has no such proof root, checkpoint or receipt",
     "LINK_NOT_FOUND": "404: no such link, or it was replaced, or sharing is off",
-    "NOT_FOUND": "404: no such route, page, log, job, delivery, user, key or link",
+    "NOT_FOUND": "404: no such route, page, log, job, endpoint, delivery, user, key or link",
     "METHOD_NOT_ALLOWED": "405: the route exists, but not for this method",
     "REFERENCE_ID_CONFLICT": "409: the referenceId was recorded with other values; the reply names them",
     "CUSTOMER_ID_CONFLICT": "409: there is a customer of this customerId already",

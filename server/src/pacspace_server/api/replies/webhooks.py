@@ -1,10 +1,10 @@
-"""What webhook deliveries answer."""
+"""What webhook endpoints and deliveries answer."""
 
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
-from .shapes import Count, Instant, Pagination
+from .shapes import Count, Instant, NumberedPage, Pagination, Url
 
 DeliveryState = Literal["pending", "delivered", "failed"]
 
@@ -21,11 +21,113 @@ class Delivery(TypedDict):
     nextAttemptAt: Instant | None
     lastStatusCode: int | None
     lastError: str | None
-    createdAt: Instant
+    lastAttemptAt: Instant
+    createdAt: Annotated[Instant, Meta(description="When it was tried first.")]
 
 
 class Deliveries(TypedDict):
-    """Deliveries, newest first."""
+    """Deliveries, newest event first. `total` counts 10,000 at most."""
 
     deliveries: list[Delivery]
     pagination: Pagination
+
+
+class Endpoint(TypedDict):
+    """Where events are sent."""
+
+    id: str
+    url: Url
+    description: str | None
+    events: Annotated[list[str] | None, Meta(description="Only these; null: all.")]
+    enabled: bool
+    active: Annotated[bool, Meta(description="The same as enabled.")]
+    createdAt: Instant
+    rotatedAt: Instant | None
+    lastTriggered: Instant | None
+    successCount: Annotated[Count, Meta(description="Attempts that were answered with 2xx.")]
+    failureCount: Annotated[Count, Meta(description="Attempts that were not.")]
+    failingSince: Annotated[Instant | None, Meta(description="The first failed attempt since the last success.")]
+    disabledAt: Instant | None
+    disabledReason: Annotated[str | None, Meta(description="Why the server switched it off.")]
+
+
+class NewEndpoint(Endpoint):
+    """An endpoint with its secret, shown this once."""
+
+    secret: str
+
+
+class RotatedEndpoint(NewEndpoint):
+    """An endpoint with its new secret, shown this once."""
+
+    previousSecretUntil: Annotated[Instant, Meta(description="Until then the secret before signs too.")]
+
+
+class Endpoints(TypedDict):
+    """Endpoints, oldest first."""
+
+    webhooks: list[Endpoint]
+    pagination: NumberedPage
+
+
+class RemovedEndpoint(TypedDict):
+    """An endpoint that is no more."""
+
+    id: str
+    deleted: bool
+
+
+class TestedEndpoint(TypedDict):
+    """What came back from a test event."""
+
+    eventId: str
+    event: str
+    delivered: bool
+    statusCode: int | None
+    error: str | None
+    reply: Annotated[str, Meta(description="The beginning of what the endpoint answered.")]
+    durationMs: Count
+
+
+class CursorPage(TypedDict):
+    """How a list goes on."""
+
+    limit: int
+    nextCursor: str | None
+
+
+class EndpointDeliveries(TypedDict):
+    """Deliveries to one endpoint, newest event first."""
+
+    deliveries: list[Delivery]
+    pagination: CursorPage
+
+
+class SentDelivery(Delivery):
+    """A delivery with what is sent."""
+
+    payload: dict[str, Any]
+
+
+class Replayed(TypedDict):
+    """What is sent again."""
+
+    id: str
+    since: Instant
+    until: Instant
+    queued: Count
+
+
+class Followed(TypedDict):
+    """Events, and where the next ones begin."""
+
+    events: list[dict[str, Any]]
+    cursor: str
+
+
+class Triggered(TypedDict):
+    """A sample event."""
+
+    eventId: str
+    event: str
+    createdAt: Instant

@@ -38,8 +38,9 @@ TABLES = (
     "installation", "workspace", "environment", "api_key", "user_account", "membership", "audit_entry", "log", "log_entry", "log_node", "closed_slot", "log_checkpoint", "customer",
     "leaf", "period_head", "integrated_head", "changed_head", "day_total", "delta", "replaced_tree", "retention",
     "checkpoint", "proof_root", "idempotency", "profile", "job", "job_key", "job_failure", "link", "note", "visit",
+    "endpoint", "feed", "outbox", "delivery",
 )  # fmt: skip
-NOT_IN_IT = ("migration", "lease", "lockout", "session", "one_time_link")
+NOT_IN_IT = ("migration", "lease", "lockout", "sender", "session", "one_time_link")
 LEVEL, CHUNK_BYTES = 3, 1 << 20
 Advance = Callable[[int], None]
 

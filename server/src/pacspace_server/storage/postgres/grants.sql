@@ -29,3 +29,4 @@ GRANT INSERT ON link, note, visit TO {role};
 GRANT UPDATE (nonce, version, policy) ON link TO {role};
 GRANT UPDATE (last_at, times) ON visit TO {role};
 GRANT EXECUTE ON FUNCTION empty_sandbox(bigint) TO {role};
+GRANT INSERT, UPDATE, DELETE ON endpoint, feed, outbox, delivery, sender TO {role};

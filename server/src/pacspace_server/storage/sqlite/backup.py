@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
-from typing import Any
 
 import apsw
 
@@ -38,8 +37,7 @@ def check(file: Path) -> None:
         connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
         try:
             # Where the last page is one of an empty table, SQLite reads on as if nothing were missing.
-            (page_bytes,) = connection.execute("PRAGMA page_size").fetchall()[0]
-            if file.stat().st_size % page_bytes:
+            if file.stat().st_size % int(connection.pragma("page_size")):
                 raise UnusableBackup(f"{file} is damaged: its last page is not whole")
             problems = [row[0] for row in connection.execute("PRAGMA quick_check(20)")]
             if problems != ["ok"]:

@@ -45,6 +45,8 @@ _RECORD_TABLES = (
     "link",
     "note",
     "visit",
+    "delivery",
+    "outbox",
     "profile",
     "replaced_tree",
     "idempotency",
@@ -420,6 +422,8 @@ class SqliteUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, Sqlit
                 "idempotency": f"delta IN {ids_of.format('delta')} OR checkpoint IN {ids_of.format('checkpoint')}",
                 "proof_root": f"checkpoint IN {ids_of.format('checkpoint')}",
                 "customer": "environment_id = ?",
+                "outbox": "environment_id = ?",
+                "delivery": "environment_id = ?",
             }.get(table, mine)
             self._connection.execute(f"DELETE FROM {table} WHERE {where}", (environment.id,) * where.count("?"))
         self._connection.execute("DELETE FROM retention WHERE environment_id = ?", (environment.id,))

@@ -1,0 +1,1 @@
+"""Webhooks: from the feed of events to attempts on endpoints, at least once."""

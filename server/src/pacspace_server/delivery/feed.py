@@ -1,0 +1,180 @@
+"""Rows of a feed as the events that are sent: ids and bodies, the same bytes for every endpoint and attempt."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from pacspace_proofs.record import parse_context, receipt_tail
+
+from ..domain.amounts import amount_text
+from ..domain.events import checkpoint_subject, delta_subject, event_id, told_subject
+from ..domain.instants import instant_text
+from ..storage import ids
+from ..storage.outbox import Place, Row
+from ..storage.protocols import Snapshot, Vanished
+from ..storage.records import Delta, Environment
+
+MAX_TAIL, MAX_TAIL_BYTES = 8_000, 12 << 20
+_encode = msgspec.json.Encoder().encode
+
+
+class Event(msgspec.Struct):
+    """What is sent: its place in the feed, its name, its id, its body, and since when it could be told."""
+
+    place: Place
+    name: str
+    id: str
+    body: bytes
+    at: int
+
+
+class Feed:
+    """The feed of one environment. `public_url` is where receipts are found."""
+
+    def __init__(self, environment: Environment, public_url: str) -> None:
+        self.environment, self._public_url = environment, public_url
+
+    def after(self, snapshot: Snapshot, place: Place, limit: int) -> tuple[list[Event], Place]:
+        """About `limit` events after a place, as far as the log has published them, and the place they end at."""
+        parts, place = self._next(snapshot, place, limit)
+        return self._events(snapshot, parts), place
+
+    def at(self, snapshot: Snapshot, places: Sequence[Place]) -> dict[Place, Event]:
+        """The events of these places that are still there."""
+        rows = {row.position: row for row in snapshot.feed_rows(self.environment.id, sorted({p for p, _ in places}))}
+        parts = [_part(rows[position], item, item) for position, item in places if position in rows]
+        return {event.place: event for event in self._events(snapshot, parts)}
+
+    def _next(self, snapshot: Snapshot, place: Place, limit: int) -> tuple[list[Row], Place]:
+        """Rows after a place, cut to the items that are left and wanted."""
+        position, item = place
+        logs = snapshot.logs(self.environment.id)
+        published = {log.id: log.published_size for log in logs}
+        parts: list[Row] = []
+        for row in snapshot.feed(self.environment.id, position, limit + 1):  # the first one may be at its end
+            first = max(row.first, item + 1) if row.position == position else row.first
+            last = min(row.last, first + limit - 1)
+            if limit <= 0:
+                break
+            if first > row.last:
+                continue
+            if row.log_id is not None and row.entry_index is not None:
+                if row.entry_index >= published.get(row.log_id, 0):
+                    if logs and row.log_id != logs[-1].id:
+                        continue  # fixed, never published, and told again by the log that came after
+                    break
+            parts.append(_part(row, first, last))
+            limit -= last - first + 1
+            place = row.position, last
+        return parts, place
+
+    def _events(self, snapshot: Snapshot, parts: Sequence[Row]) -> list[Event]:
+        deltas: dict[int, list[Event]] = {}
+        for part, customer_id, delta in snapshot.feed_deltas([part for part in parts if part.is_deltas]):
+            deltas.setdefault(id(part), []).append(self._verified(part, customer_id, delta))
+        events: list[Event] = []
+        for part in parts:
+            if part.is_deltas:
+                events += deltas.get(id(part), [])
+            elif part.is_lock:
+                events += self._locked(snapshot, part)
+            else:
+                data = msgspec.Raw((part.data or "{}").encode())
+                subject = part.subject if len(part.subject) > 6 else told_subject(part.position, part.subject)
+                events.append(self._event(part, part.first, subject, data))
+        return events
+
+    def _event(self, row: Row, item: int, subject: bytes, data: Any) -> Event:
+        at, name = instant_text(row.at), row.event(item)
+        identity = event_id(row.shard_key, subject, row.code(item))
+        envelope = {
+            "id": identity, "event": name, "timestamp": at, "createdAt": at, "tenantId": self.environment.workspace_id,
+            "environment": self.environment.name, "data": data,
+        }  # fmt: skip
+        return Event((row.position, item), name, identity, _encode(envelope), row.at)
+
+    def _verified(self, row: Row, customer_id: str, delta: Delta) -> Event:
+        context = parse_context(delta.context) if delta.context is not None else {}
+        receipt = ids.receipt_id(row.shard_key, receipt_tail(delta.leaf_hash))
+        # Under a held clock the two instants are of different clocks.
+        latency_ms = max(0, row.at - delta.recorded_at) // 1000 if self.environment.clock_at is None else None
+        data: dict[str, Any] = {
+            "recordId": delta.record_id, "receiptId": receipt, "verificationReference": str(row.entry_index),
+            "customerId": customer_id, "delta": msgspec.Raw(amount_text(delta.delta).encode()),
+            "sequenceNumber": str(delta.sequence), "referenceId": context.get("referenceId"),
+            "reason": context.get("reason"), "period": delta.period, "deltaIndex": delta.leaf_index, "status": "verified",
+            "proof": {"proofHash": receipt, "contentHash": "0x" + delta.leaf_hash.hex()},
+            "verification": {"verified": True, "latencyMs": latency_ms, "discrepancies": []},
+        }  # fmt: skip
+        return self._event(row, delta.leaf_index, delta_subject(delta.record_id), data)
+
+    def _locked(self, snapshot: Snapshot, row: Row) -> list[Event]:
+        assert row.customer is not None and row.period is not None
+        try:
+            customer = snapshot.customer_at(row.customer)
+            checkpoint = snapshot.lock_at_or_after(customer, row.period)
+        except (Vanished, LookupError):
+            return []
+        carried = checkpoint.brought_forward + checkpoint.net_change
+        amounts = {
+            "netChange": checkpoint.net_change, "finalBalance": checkpoint.net_change,
+            "broughtForward": checkpoint.brought_forward, "carriedForward": carried,
+        }  # fmt: skip
+        both = {
+            "checkpointId": checkpoint.checkpoint_id, "receiptId": checkpoint.checkpoint_id,
+            "customerId": customer.customer_id, "period": checkpoint.period,
+            "proofRoot": "0x" + checkpoint.proof_root.hex(), "deltaCount": checkpoint.delta_count,
+            **{name: msgspec.Raw(amount_text(value).encode()) for name, value in amounts.items()},
+            "invoiceReference": checkpoint.invoice_reference, "locked": True, "status": "verified",
+            "verificationReference": str(row.entry_index),
+        }  # fmt: skip
+        links = {
+            "verifyUrl": f"{self._public_url}/verify/0x{checkpoint.proof_root.hex()}",
+            "receiptUrl": f"{self._public_url}/receipt/{checkpoint.checkpoint_id}",
+            "bundleUrl": f"{self._public_url}/receipts/{checkpoint.checkpoint_id}.json",
+        }
+        subject = checkpoint_subject(checkpoint.checkpoint_id)
+        items = range(row.first, row.last + 1)
+        return [self._event(row, item, subject, both if item == 0 else both | links) for item in items]
+
+
+def _part(row: Row, first: int, last: int) -> Row:
+    """The same row with only some of its items."""
+    part = msgspec.structs.replace(row)
+    part.first, part.last = first, last
+    return part
+
+
+class Tail:
+    """The newest events of a feed, made once for all endpoints that are near its end."""
+
+    def __init__(self, feed: Feed, place: Place) -> None:
+        self.feed, self.may_grow = feed, True
+        self._begins = self.ends = place  # what it holds comes after the one, up to the other
+        self._events: list[Event] = []
+        self._places: list[Place] = []
+        self._bytes = 0
+
+    def covers(self, place: Place) -> bool:
+        return self._begins <= place <= self.ends
+
+    def after(self, place: Place, limit: int) -> tuple[list[Event], Place]:
+        """Events after a place that it covers, and the place they end at."""
+        first = bisect_right(self._places, place)
+        found = self._events[first : first + limit]
+        return found, (found[-1].place if first + limit < len(self._events) else self.ends)
+
+    def extend(self, events: Sequence[Event], ends: Place) -> None:
+        self._events += events
+        self._places += [event.place for event in events]
+        self._bytes += sum(len(event.body) for event in events)
+        self.ends = ends
+        if len(self._events) > MAX_TAIL or self._bytes > MAX_TAIL_BYTES:
+            cut = max(1, len(self._events) // 2)
+            self._begins = self._places[cut - 1]
+            self._bytes -= sum(len(event.body) for event in self._events[:cut])
+            del self._events[:cut], self._places[:cut]
