@@ -203,6 +203,7 @@ class Server:
         self.database = new_postgres(folder) if POSTGRES else f"sqlite:///{folder}/record.db"
         self.url = ""
         self.key: str | None = None
+        self.setup_url: str | None = None  # where the first user is made, while there is none
         self.command, self.environment = COMMAND, dict[str, str]()
         self.process: subprocess.Popen[str] | None = None
         self.clients: dict[str | None, Client] = {}
@@ -228,6 +229,7 @@ class Server:
         self.url, self.started = document["url"], document
         self.contract = contract_of(self.url)
         self.key = document["fullKey"] or self.key
+        self.setup_url = document["setupUrl"]
         return self
 
     def _ready(self) -> Any:

@@ -38,6 +38,7 @@ from ..service.sandbox import move_clock
 from ..service.visits import Visits
 from ..storage.committer import Committer
 from ..storage.protocols import Storage, Unit
+from ..web.dashboard.guard import Dashboard
 from ..web.pages import Pages
 from .engines import AlreadyServed
 from .http_server import HttpServer, http_config
@@ -153,7 +154,8 @@ async def _run(
     context.sender = open_sender(context, resolver, config.webhook_targets)
     public = Public(context)
     pages = Pages(context, public.verifier, public.limit, partial(document, context.public_url))
-    app = Api(context, public, pages.routes(), siblings.number if siblings else 1)
+    dashboard = Dashboard(context, public.readiness)
+    app = Api(context, public, pages.routes() | dashboard.routes(), siblings.number if siblings else 1)
 
     def stopping() -> None:
         app.stopping = public.readiness.shutting_down = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -148,6 +149,98 @@ def _item(snapshot: Snapshot, customer: Customer, delta: Delta, log: Log) -> dic
     view = views.delta_view(customer.customer_id, customer.shard_key, delta, status)
     reference = str(head.entry_index) if status == views.VERIFIED else None
     return view | {"time": view["recordedAt"], "verificationReference": reference}
+
+
+@dataclass
+class Browsing:
+    """A page of the list that people look at: `sort` is id, name or recent, `cursor` the place after which it goes on."""
+
+    search: str | None
+    sort: str
+    cursor: str | None
+    limit: int
+
+
+def browse(context: Context, caller: Caller, asked: Browsing) -> dict[str, Any]:
+    """Customers in the order that was asked for, with their totals of the running month, and where the list goes on."""
+    place = _place(asked.cursor, _PLACES[asked.sort])
+    with context.storage.snapshot() as snapshot:
+        found = _SORTS[asked.sort](snapshot, caller.environment_id, asked.search, place, asked.limit + 1)
+        first, last = months_of(snapshot, caller, None)
+        shown = found[: asked.limit]
+        return {
+            "customers": [customer_row(snapshot, customer, first, last) for customer, _ in shown],
+            "period": first,
+            "next": _placed(shown[-1][1]) if len(found) > asked.limit else None,
+        }
+
+
+Placed = tuple[Customer, list[Any]]
+
+
+def _by_id(snapshot: Snapshot, environment_id: int, search: str | None, after: list[Any], limit: int) -> list[Placed]:
+    rows = snapshot.customers(environment_id, search, after[0] if after else "", limit, 0)
+    return [(customer, [customer.customer_id]) for customer in rows]
+
+
+def _by_name(snapshot: Snapshot, environment_id: int, search: str | None, after: list[Any], limit: int) -> list[Placed]:
+    rows = snapshot.customers_after_name(environment_id, search, after, limit)
+    return [(customer, [name, customer.customer_id]) for customer, name in rows]
+
+
+def _by_activity(
+    snapshot: Snapshot, environment_id: int, search: str | None, after: list[Any], limit: int
+) -> list[Placed]:
+    rows = snapshot.customers_after_activity(environment_id, search, after, limit)
+    return [(customer, [customer.last_recorded_at, customer.customer_id]) for customer in rows]
+
+
+_SORTS = {"id": _by_id, "name": _by_name, "recent": _by_activity}
+_PLACES: dict[str, tuple[type, ...]] = {"id": (str,), "name": (str, str), "recent": (int, str)}
+
+
+def _placed(place: list[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def _place(cursor: str | None, kinds: tuple[type, ...]) -> list[Any]:
+    """The place in a cursor, if it is one of a list in this order."""
+    if not cursor:
+        return []
+    try:
+        place = json.loads(base64.b64decode(cursor, b"-_", validate=True))
+        texts = "".join(part for part in place if isinstance(part, str)).encode()
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise invalid(("after", "is no place in this list")) from error
+    numbers_fit = all(abs(part) < 2**63 for part in place if type(part) is int)
+    if type(place) is not list or tuple(map(type, place)) != kinds or b"\0" in texts or not numbers_fit:
+        raise invalid(("after", "is no place in this list"))
+    return place
+
+
+def deltas_before(
+    context: Context, caller: Caller, customer_id: str, period: str | None, before: int | None, limit: int
+) -> dict[str, Any]:
+    """A customer's deltas, newest first: of a month or of all time, from the one before a place, and the next place."""
+    with context.storage.snapshot() as snapshot:
+        customer = find_customer(context, snapshot, caller, customer_id)
+        head = snapshot.head(customer, period) if period is not None else None
+        newest = customer.last_sequence if period is None else head.delta_count if head else 0
+        newest = newest if before is None else min(newest, before - 1)
+        oldest = max(1, newest - limit + 1)
+        deltas = _deltas(snapshot, customer, head, oldest, newest) if newest > 0 else ()
+        log = log_in_use(snapshot, customer)
+        items = [_item(snapshot, customer, delta, log) for delta in deltas]
+    return {"deltas": items[::-1], "next": oldest if oldest > 1 and items else None}
+
+
+def delta_of_reference(context: Context, caller: Caller, customer_id: str, reference: str) -> dict[str, Any] | None:
+    """The customer's delta of a referenceId, exactly; found also when its context was erased."""
+    with context.storage.snapshot() as snapshot:
+        customer = find_customer(context, snapshot, caller, customer_id)
+        mac = ids.reference_mac(context.storage.secret, customer.shard_key, reference)
+        delta = snapshot.delta_by_reference(customer, mac)
+        return _item(snapshot, customer, delta, log_in_use(snapshot, customer)) if delta else None
 
 
 async def create(context: Context, caller: Caller, asked: NewCustomer) -> dict[str, Any]:

@@ -277,6 +277,12 @@ def get_job(context: Context, caller: Caller, job_id: str) -> dict[str, Any]:
         return job_view(snapshot, job)
 
 
+def recent_jobs(context: Context, caller: Caller, limit: int) -> list[dict[str, Any]]:
+    """The environment's jobs, the last one first."""
+    with context.storage.snapshot() as snapshot:
+        return [job_view(snapshot, job) for job in snapshot.recent_jobs(caller.environment_id, limit)]
+
+
 def job_view(snapshot: Snapshot, job: Job) -> dict[str, Any]:
     """A job as every route shows it."""
     failures = snapshot.job_failures(job.id, SHOWN)
@@ -305,8 +311,10 @@ class _Sums:
     net: int = 0
 
 
-def preview(context: Context, caller: Caller, asked: CheckpointRequest) -> dict[str, Any]:
-    """What locking a month would lock: the first customers one by one, all of them in the totals. Locks nothing."""
+def preview(
+    context: Context, caller: Caller, asked: CheckpointRequest, after: str = "", most: int = SHOWN
+) -> dict[str, Any]:
+    """What locking a month would lock: so many customers after one, one by one, all of them in the totals. Locks nothing."""
     period, sums = asked.scope.first, _Sums()
     shown: list[dict[str, Any]] = []
     with context.storage.snapshot() as snapshot:
@@ -314,12 +322,12 @@ def preview(context: Context, caller: Caller, asked: CheckpointRequest) -> dict[
             sums.customers += 1
             sums.deltas += head.delta_count if head else 0
             sums.net += head.total if head else 0
-            if len(shown) < SHOWN:
+            if customer.customer_id > after and len(shown) < most:
                 earlier = [open_head for open_head in snapshot.open_heads(customer) if open_head.period < period]
                 shown.append(_preview_line(customer, period, head, earlier))
         if asked.customer_id is None and not snapshot.count_active(caller.environment_id, period)[0]:
             _refuse_future(snapshot, caller, period)
-    warnings = [f"only the first {SHOWN} customers are shown"] if sums.customers > SHOWN else []
+    warnings = [f"only the first {most} customers are shown"] if sums.customers > most else []
     totals = {"customers": sums.customers, **counted(sums.deltas), "netChange": views.number(sums.net)}
     return {
         "preview": True,

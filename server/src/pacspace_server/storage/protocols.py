@@ -30,6 +30,7 @@ from .records import (
     ReplacedTree,
 )
 from .sharing import SharingReads, SharingWrites
+from .surveys import SurveyReads
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ class InDoubt(Exception):
     """The database was lost during a commit and has not come back, or its disk failed then: what was asked may be recorded or not."""
 
 
-class Snapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, Protocol):
+class Snapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, SurveyReads, Protocol):
     """Consistent reads: everything committed before it was opened, nothing after."""
 
     secret: bytes

@@ -1,52 +1,124 @@
-"""What a page's form sends: fields, and files where it has any."""
+"""Forms as browsers send them: URL-encoded fields, or multipart with small files; bounded, strict UTF-8."""
 
 from __future__ import annotations
 
-from email import policy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.message import Message
 from email.parser import BytesParser
+from email.policy import HTTP
 from urllib.parse import parse_qsl
 
 from ..service.errors import ServiceError, invalid
 from .page import Call
 
-MAX_FORM_BYTES, MAX_FIELDS = 4 << 20, 50
+MAX_FIELDS = 100
+MAX_FORM_BYTES = 4 << 20
+MAX_SECRET_CHARS = 400
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 
-async def read_form(call: Call) -> dict[str, bytes]:
-    """The fields by name, a file as its bytes. A plain 400 for anything that no form of ours sends."""
-    # A page of somebody else's can't fill in our forms; every browser says where one comes from.
+class FormError(ValueError):
+    """The body is no form, or a field is no text."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What was sent: each field's values in order, and the files that have something in them."""
+
+    fields: Mapping[str, list[str]] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def one(self, name: str) -> str:
+        """A field's only value, without spaces around it; empty when it was not sent."""
+        values = self.fields.get(name, [])
+        if len(values) > 1:
+            raise FormError(f"{name} was sent {len(values)} times")
+        return values[0].strip() if values else ""
+
+    def raw(self, name: str) -> str:
+        """A field's value with its spaces: a password. What is longer than any can be is cut, and is still none."""
+        return self.fields.get(name, [""])[-1][:MAX_SECRET_CHARS]
+
+    def last(self, name: str) -> str:
+        """A field's value as it was sent, whatever is around it."""
+        return self.fields.get(name, [""])[-1]
+
+    def many(self, name: str) -> list[str]:
+        return list(self.fields.get(name, []))
+
+
+async def read_form(call: Call) -> Form:
+    """The form of a request. A plain 400 for what no form of ours sends, 403 for another site's."""
+    # Every browser says where a form comes from.
     if (call.header(b"sec-fetch-site") or "same-origin") not in ("same-origin", "none"):
         raise ServiceError(403, "FORBIDDEN", "this form was sent from another site's page")
-    kind = call.header(b"content-type") or ""
     body = await call.body(MAX_FORM_BYTES)
-    media_type = kind.partition(";")[0].strip().lower()
-    if media_type == URLENCODED:
-        return _urlencoded(body)
-    if media_type == MULTIPART:
-        return _multipart(kind, body)
-    raise invalid(("body", "is not a form"))
-
-
-def _urlencoded(body: bytes) -> dict[str, bytes]:
     try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    except ValueError as error:
-        raise invalid(("body", "is not a form that can be read")) from error
-    return {name: value.encode() for name, value in pairs}
+        return parse_form(call.header(b"content-type"), body) if body else Form()
+    except FormError as error:
+        raise invalid(("form", str(error))) from error
 
 
-def _multipart(kind: str, body: bytes) -> dict[str, bytes]:
-    """By the standard library's reader of the same format in mail."""
-    head = f"Content-Type: {kind}\r\n\r\n".encode("latin-1", "replace")
+def parse_form(content_type: str | None, body: bytes) -> Form:
+    """The form of a body. FormError says what is wrong with it."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    if kind == URLENCODED:
+        return _form(_pairs(body))
+    if kind == MULTIPART:
+        return _multipart(content_type or "", body)
+    raise FormError(f"a form comes as {URLENCODED} or {MULTIPART}")
+
+
+def _pairs(body: bytes) -> list[tuple[str, str]]:
     try:
-        parts = BytesParser(policy=policy.HTTP).parsebytes(head + body).iter_parts()
-        found: dict[str, bytes] = {}
-        for part in parts:
-            name = part.get_param("name", header="content-disposition")
-            content = part.get_payload(decode=True)
-            if isinstance(name, str) and isinstance(content, bytes) and len(found) < MAX_FIELDS:
-                found[name] = content
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise invalid(("body", "is not a form that can be read")) from error
-    return found
+        return parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise FormError(f"the form is not readable: more than {MAX_FIELDS} fields, or not UTF-8") from error
+
+
+def _form(pairs: list[tuple[str, str]], files: Mapping[str, bytes] | None = None) -> Form:
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if "\0" in value:
+            raise FormError(f"{name[:40]} must not hold U+0000")
+        # Browsers end a line of a text area with CR and LF.
+        fields.setdefault(name, []).append(value.replace("\r\n", "\n"))
+    return Form(fields, files or {})
+
+
+def _multipart(content_type: str, body: bytes) -> Form:
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
+    try:
+        message = BytesParser(policy=HTTP).parsebytes(head + body)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:  # what the parser trips over
+        raise FormError("the form is not readable as multipart") from error
+    parts = message.get_payload() if message.is_multipart() else None
+    if not isinstance(parts, list) or len(parts) > MAX_FIELDS:
+        raise FormError(f"the form is not readable as multipart, or has more than {MAX_FIELDS} parts")
+    pairs: list[tuple[str, str]] = []
+    files: dict[str, bytes] = {}
+    for part in parts:
+        name, data, is_file = _part(part)
+        if not is_file:
+            pairs.append((name, text_of(data, name)))
+        elif data:
+            files[name] = data
+    return _form(pairs, files)
+
+
+def _part(part: object) -> tuple[str, bytes, bool]:
+    """A part's name and content, and whether it is a file."""
+    if isinstance(part, Message):
+        name, data = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
+        if isinstance(name, str) and isinstance(data, bytes):
+            return name, data, part.get_filename() is not None
+    raise FormError("a part of the form has no name, or parts of its own")
+
+
+def text_of(data: bytes, name: str) -> str:
+    """UTF-8 text, with or without a byte order mark."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FormError(f"{name[:40]} is not UTF-8 text (line {data[: error.start].count(10) + 1})") from error

@@ -17,6 +17,8 @@ FORM_POLICY = CONTENT_POLICY.replace("form-action 'none'", "form-action 'self'")
 class Call(Protocol):
     """One request, as far as a page needs it."""
 
+    scope: dict[str, Any]
+
     @property
     def address(self) -> str: ...
     @property

@@ -10,10 +10,24 @@ from urllib.parse import urlsplit
 import jinja2
 
 from .page import CONTENT_POLICY, Page
-from .words import breakable, clean, coded, count, data_uri, exact, figure, moment_of, month_text, segments, wrapped
+from .words import (
+    breakable,
+    clean,
+    coded,
+    count,
+    data_uri,
+    exact,
+    figure,
+    moment_of,
+    month_text,
+    places,
+    segments,
+    wrapped,
+)
 
-TYPES = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
-ASSETS = ("pacspace.css", "docs.css", "receipt.css", "shared.css", "mark.svg")
+TYPES = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml", "js": "text/javascript; charset=utf-8"}
+STYLES = ("pacspace.css", "docs.css", "receipt.css", "shared.css", "dashboard.css")
+ASSETS = (*STYLES, "mark.svg", "dashboard.js", "htmx.min.js")
 IMMUTABLE = "public, max-age=31536000, immutable"
 HASH_CHARS = 16
 
@@ -31,10 +45,11 @@ class Renderer:
             loader=jinja2.PackageLoader(__package__), autoescape=True, undefined=jinja2.StrictUndefined,
             trim_blocks=True, lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
-        self._templates.globals |= {"asset": self._urls.__getitem__, "link": self._base.__add__}
+        self._templates.globals |= {"asset": self._urls.__getitem__, "link": self.link}
         self._templates.filters |= {
             "breakable": breakable, "count": count, "coded": coded, "data_uri": data_uri, "segments": segments,
             "wrapped": wrapped, "clean": clean, "exact": exact, "figure": figure, "moment": moment_of, "month": month_text,
+            "places": places,
         }  # fmt: skip
 
     def _add(self, name: str, body: bytes) -> None:
@@ -43,10 +58,14 @@ class Renderer:
         self._assets[hashed] = TYPES[extension], body
         self._urls[name] = f"{self._base}/static/{hashed}"
 
-    def page(self, template: str, status: int = 200, **values: Any) -> Page:
+    def link(self, path: str) -> str:
+        """A path of this server, as a browser asks for it."""
+        return self._base + path
+
+    def page(self, template: str, status: int = 200, policy: str = CONTENT_POLICY, **values: Any) -> Page:
         """A page with its headers. Nothing of it is kept by caches on the way."""
         body = self._templates.get_template(template).render(values).encode()
-        return Page(status, body, {"Content-Security-Policy": CONTENT_POLICY, "Cache-Control": "no-store"})
+        return Page(status, body, {"Content-Security-Policy": policy, "Cache-Control": "no-store"})
 
     def asset(self, name: str) -> Page | None:
         """A linked file by its hashed name."""

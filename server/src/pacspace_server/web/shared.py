@@ -15,7 +15,7 @@ from ..service.context import Context
 from ..service.errors import ServiceError, invalid
 from ..service.sharing import Shared
 from ..storage.protocols import Snapshot
-from .forms import read_form
+from .forms import Form, read_form
 from .page import FORM_POLICY, Call, Handler, Limit, Page
 from .rendering import Renderer
 
@@ -252,7 +252,7 @@ class SharedPages:
         values: dict[str, Any] = {"period": period, "given": given, "problems": [], "view": None, "shown": LINES}
         status = 200
         try:
-            theirs = await asyncio.to_thread(_theirs, given, form.get("file", b""))
+            theirs = await asyncio.to_thread(_theirs, given, form.files.get("file", b""))
             async with self._places:
                 values["view"] = await asyncio.to_thread(self._against, shared, theirs, period)
             self.context.visits.note(shared, visitor, visits.COMPARED)
@@ -280,8 +280,8 @@ def _theirs(given: dict[str, str], file: bytes) -> shared_compare.Theirs:
     return shared_compare.Theirs(None, their_lines.total_of(given["total"]), turned)
 
 
-def _text(form: dict[str, bytes], name: str) -> str:
-    return form.get(name, b"").decode("utf-8", "replace").replace("\x00", "\ufffd")
+def _text(form: Form, name: str) -> str:
+    return form.last(name)
 
 
 def _month(text: str) -> str | None:

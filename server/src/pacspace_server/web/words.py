@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ MONTHS = (
 )  # fmt: skip
 GROUP = 8  # characters of a hash between two places where a line may break
 MINUS = "\u2212"
+DIGIT_SPACE, POINT_SPACE = "\u2007", "\u2008"
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,18 @@ def exact(number: Raw) -> str:
     return bytes(number).decode()
 
 
-def figure(number: Raw) -> str:
-    """The same as people read it."""
-    return amount(units(exact(number)))
+def figure(number: Raw, places: int = 0) -> str:
+    """The same as people read it. In a column whose longest fraction has so many places, room is left for those that are not
+    there, so that the points stand in one line."""
+    text = amount(units(exact(number)))
+    fraction = text.partition(".")[2]
+    point = POINT_SPACE if places and not fraction else ""
+    return text + point + DIGIT_SPACE * (places - len(fraction))
+
+
+def places(numbers: Iterable[Raw]) -> int:
+    """How many digits the longest fraction of a column has."""
+    return max((len(exact(number).partition(".")[2]) for number in numbers), default=0)
 
 
 def clean(text: str) -> str:

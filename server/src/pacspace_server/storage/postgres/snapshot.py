@@ -52,12 +52,13 @@ from .rows import (
     job_of,
 )
 from .sharing import SharingReads
+from .surveys import SurveyReads, plain, searched
 
 T = TypeVar("T")
 PAGE = 1_000  # rows that are held at once
 
 
-class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads):
+class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, SurveyReads):
     """The record as it was when the transaction read first."""
 
     def _paged(
@@ -112,7 +113,7 @@ class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads):
         return found
 
     def customers(self, environment_id: int, search: str | None, after: str, limit: int, offset: int) -> list[Customer]:
-        found, values = _searched(search)
+        found, values = searched(search)
         rows = self._all(
             f"SELECT {CUSTOMER} FROM customer c WHERE c.environment_id = %s AND c.customer_id > %s{found} "
             "ORDER BY c.customer_id LIMIT %s OFFSET %s",
@@ -121,7 +122,7 @@ class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads):
         return [customer_of(row) for row in rows]
 
     def count_customers(self, environment_id: int, search: str | None) -> int:
-        found, values = _searched(search)
+        found, values = searched(search)
         row = self._one(
             f"SELECT count(*) FROM customer c WHERE c.environment_id = %s{found}", (environment_id, *values)
         )
@@ -168,7 +169,7 @@ class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads):
         )
 
     def job(self, job_id: str) -> Job | None:
-        return next(iter(self._jobs("id = %s", (_plain(job_id),))), None)
+        return next(iter(self._jobs("id = %s", (plain(job_id),))), None)
 
     def job_by_key(self, key_hash: bytes) -> tuple[Job, bytes] | None:
         row = self._one("SELECT job, body_mac FROM job_key WHERE key_hash = %s", (key_hash,))
@@ -350,7 +351,7 @@ class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads):
         return [ReplacedTree(*row) for row in rows]
 
     def log_by_origin(self, origin: str) -> Log | None:
-        row = self._one(f"SELECT {LOG} WHERE l.origin = %s", (_plain(origin),))
+        row = self._one(f"SELECT {LOG} WHERE l.origin = %s", (plain(origin),))
         return Log(*row) if row else None
 
     def published_at(self, log_id: int, entry_index: int) -> int | None:
@@ -431,19 +432,3 @@ class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads):
 
 def _with_customers(rows: list[Any]) -> list[tuple[Customer, PeriodHead]]:
     return [(customer_of(row[:CUSTOMER_WIDTH]), head_of(row[CUSTOMER_WIDTH:])) for row in rows]
-
-
-def _plain(text: str) -> str:
-    """Text to look for. None that is stored holds U+0000, which PostgreSQL does not take."""
-    return text.replace("\x00", "\ufffd")
-
-
-def _searched(search: str | None) -> tuple[str, tuple[str, ...]]:
-    """A condition on customers: a part of the customerId or of the display name, in any case."""
-    if search is None:
-        return "", ()
-    named = "EXISTS (SELECT 1 FROM profile p WHERE p.shard_key = c.shard_key AND position(%s IN p.folded_name) > 0)"
-    return f" AND (position(lower(%s) IN lower(c.customer_id)) > 0 OR {named})", (
-        _plain(search),
-        _plain(search).casefold(),
-    )

@@ -48,9 +48,10 @@ from .rows import (
     job_of,
 )
 from .sharing import SharingReads
+from .surveys import SurveyReads, searched
 
 
-class SqliteSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads):
+class SqliteSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, SurveyReads):
     """Reads on one connection inside one transaction."""
 
     def now(self, environment: Environment) -> int:
@@ -93,7 +94,7 @@ class SqliteSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads):
         return customer_of(row)
 
     def customers(self, environment_id: int, search: str | None, after: str, limit: int, offset: int) -> list[Customer]:
-        found, values = _searched(search)
+        found, values = searched(search)
         rows = self._all(
             f"SELECT {CUSTOMER} FROM customer WHERE environment_id = ? AND customer_id > ?{found} "
             "ORDER BY customer_id LIMIT ? OFFSET ?",
@@ -102,7 +103,7 @@ class SqliteSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads):
         return [customer_of(row) for row in rows]
 
     def count_customers(self, environment_id: int, search: str | None) -> int:
-        found, values = _searched(search)
+        found, values = searched(search)
         row = self._one(f"SELECT count(*) FROM customer WHERE environment_id = ?{found}", (environment_id, *values))
         return int(row[0])
 
@@ -370,11 +371,3 @@ class SqliteSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads):
             (changed[-1][1].id if changed else 0, environment_id),
         )
         return map(delta_of, rows)
-
-
-def _searched(search: str | None) -> tuple[str, tuple[str, ...]]:
-    """A condition on customers: a part of the customerId or of the display name, in any case."""
-    if search is None:
-        return "", ()
-    named = "SELECT customer FROM profile WHERE instr(casefold(display_name), casefold(?)) > 0"
-    return f" AND (instr(lower(customer_id), lower(?)) > 0 OR id IN ({named}))", (search, search)

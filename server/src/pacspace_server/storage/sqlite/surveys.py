@@ -1,0 +1,102 @@
+"""An environment as a whole, in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from ..records import Checkpoint, Customer, Job
+from ..surveys import UnitTotal
+from .reading import Reads
+from .rows import CHECKPOINT, CUSTOMER, JOB, checkpoint_of, customer_of, job_of, total_of
+
+_NAME = "coalesce((SELECT casefold(p.display_name) FROM profile p WHERE p.customer = customer.id), lower(customer_id))"
+
+
+def searched(search: str | None) -> tuple[str, tuple[str, ...]]:
+    """A condition on customers: a part of the customerId or of the display name, in any case."""
+    if search is None:
+        return "", ()
+    named = "SELECT customer FROM profile WHERE instr(casefold(display_name), casefold(?)) > 0"
+    return f" AND (instr(lower(customer_id), lower(?)) > 0 OR id IN ({named}))", (search, search)
+
+
+class SurveyReads(Reads):
+    """Reading it."""
+
+    def posted_by_day(self, environment_id: int, first_day: int, end_day: int) -> list[tuple[int, int]]:
+        # Customer by customer, each along its own days: the table has no other order.
+        return self._all(
+            "SELECT d.day, sum(d.count) FROM customer c CROSS JOIN day_total d ON d.customer = c.id "
+            "AND d.day >= ? AND d.day < ? WHERE c.environment_id = ? GROUP BY d.day ORDER BY d.day",
+            (first_day, end_day, environment_id),
+        )
+
+    def totals_by_unit(self, environment_id: int, period: str) -> list[UnitTotal]:
+        # Added up here: a sum may be longer than what SQL adds exactly.
+        rows = self._all(
+            "SELECT c.unit, p.total, p.size - 1 - (p.closing IS NOT NULL) FROM period_head p "
+            "JOIN customer c ON c.id = p.customer WHERE p.period = ? AND c.environment_id = ? "
+            "AND p.first_recorded_at IS NOT NULL ORDER BY c.unit",
+            (period, environment_id),
+        )
+        groups = [(unit, list(group)) for unit, group in groupby(rows, lambda row: row[0])]
+        return [
+            UnitTotal(unit, sum(total_of(row[1]) for row in group), len(group), sum(row[2] for row in group))
+            for unit, group in groups
+        ]
+
+    def customers_after_name(
+        self, environment_id: int, search: str | None, after: Sequence[str], limit: int
+    ) -> list[tuple[Customer, str]]:
+        found, values = searched(search)
+        further = " AND (name, customer_id) > (?, ?)" if after else ""
+        rows = self._all(
+            f"SELECT {CUSTOMER}, name FROM (SELECT *, {_NAME} AS name FROM customer) "
+            f"WHERE environment_id = ?{found}{further} ORDER BY name, customer_id LIMIT ?",
+            (environment_id, *values, *after, limit),
+        )
+        return [(customer_of(row[:-1]), row[-1]) for row in rows]
+
+    def customers_after_activity(
+        self, environment_id: int, search: str | None, after: Sequence[int | str], limit: int
+    ) -> list[Customer]:
+        found, values = searched(search)
+        further = " AND (-last_recorded_at, customer_id) > (-?, ?)" if after else ""
+        rows = self._all(
+            f"SELECT {CUSTOMER} FROM customer WHERE environment_id = ?{found}{further} "
+            "ORDER BY last_recorded_at DESC, customer_id LIMIT ?",
+            (environment_id, *values, *after, limit),
+        )
+        return [customer_of(row) for row in rows]
+
+    def checkpoints_after(
+        self,
+        environment_id: int,
+        customer: Customer | None,
+        period: str | None,
+        last: Checkpoint | None,
+        limit: int,
+    ) -> list[Checkpoint]:
+        where, wanted = ["customer IN (SELECT id FROM customer WHERE environment_id = ?)"], list[Any]([environment_id])
+        if customer is not None:
+            where, wanted = ["customer = ?"], [customer.id]
+        if period is not None:
+            where.append("period = ? AND locked = 1")
+            wanted.append(period)
+        if last is not None:
+            where.append("id < ?")
+            wanted.append(last.id)
+        rows = self._all(
+            f"SELECT {CHECKPOINT} FROM checkpoint WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?",
+            (*wanted, limit),
+        )
+        return [checkpoint_of(row) for row in rows]
+
+    def recent_jobs(self, environment_id: int, limit: int) -> list[Job]:
+        rows = self._all(
+            f"SELECT {JOB} FROM job WHERE environment_id = ? ORDER BY started_at DESC, id LIMIT ?",
+            (environment_id, limit),
+        )
+        return [job_of(row) for row in rows]

@@ -1,0 +1,32 @@
+"""Checkpoints of everybody, and the way from an id to its receipt."""
+
+from __future__ import annotations
+
+from ...service import checkpoint_list
+from ...service.context import Caller, Context
+from ...service.errors import ServiceError
+from ..page import Page
+from .customer import named_period
+from .desk import Desk, Request
+
+
+async def show(desk: Desk, request: Request) -> Page:
+    """Newest first; the locks of one month, if one is named."""
+    period = named_period(request.query.get("period"))
+    asked = checkpoint_list.CheckpointList(period=period, after=request.query.get("after"))
+    listed = await desk.ask(checkpoint_list.checkpoints_page, request, asked)
+    return desk.page(request, "checkpoints.html", listed=listed, period=period, after=asked.after)
+
+
+async def receipt(desk: Desk, request: Request) -> Page:
+    """The public page of a receipt, if it is one of this environment's."""
+    receipt_id = request.call.path("receiptId")
+    await desk.ask(_need_own, request, receipt_id)
+    return desk.go(f"/receipt/{receipt_id}")
+
+
+def _need_own(context: Context, caller: Caller, receipt_id: str) -> None:
+    with context.storage.snapshot() as snapshot:
+        checkpoint = snapshot.checkpoint(receipt_id)
+        if checkpoint is None or snapshot.customer_at(checkpoint.customer).environment_id != caller.environment_id:
+            raise ServiceError(404, "RECEIPT_NOT_FOUND", f"no receipt {receipt_id[:80]} in {caller.environment}")

@@ -1,0 +1,60 @@
+"""The sandbox's clock: see it, hold it, move it on, let it go, or start the sandbox over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...domain.instants import InstantError, parse_instant
+from ...service import sandbox as sandbox_service
+from ...service.errors import ServiceError, invalid
+from .. import words
+from ..forms import Form
+from ..page import Page
+from .desk import Desk, Filled, Request, filled
+
+STEPS = [("3600", "1 hour"), ("86400", "1 day"), ("604800", "7 days"), ("2678400", "31 days")]
+
+
+async def show(desk: Desk, request: Request) -> Page:
+    return await _page(desk, request, Filled())
+
+
+async def _page(desk: Desk, request: Request, form: Filled) -> Page:
+    request.caller.require_sandbox()
+    view = await sandbox_service.get_clock(desk.context, request.caller)
+    return desk.page(request, "clock.html", 400 if form.problems else 200, form=form, view=view, steps=STEPS)
+
+
+async def move(desk: Desk, request: Request) -> Page:
+    """Holds the clock at an instant, advances it, or lets real time go on."""
+    try:
+        now, advance = _asked(request.form)
+        view = await sandbox_service.set_clock(desk.context, request.caller, now, advance)
+    except ServiceError as error:
+        return await _page(desk, request, filled(request.form, error))
+    said = "is held at" if view["held"] else "runs with real time again, now"
+    return desk.go("/app/clock", f"The sandbox clock {said} {words.moment_of(view['now']).text}.")
+
+
+def _asked(form: Form) -> tuple[int | None, int | None]:
+    action = form.one("action")
+    if action == "advance":
+        if form.one("seconds") not in dict(STEPS):
+            raise invalid(("seconds", "is none of the choices"))
+        return None, int(form.one("seconds"))
+    if action == "release":
+        return None, None
+    try:
+        return parse_instant(form.one("now"), allow_date=True), None
+    except InstantError as error:
+        raise invalid(("now", str(error))) from error
+
+
+async def reset(desk: Desk, request: Request) -> Page:
+    """Empties the sandbox, once its name was typed."""
+    problems: dict[str, Any] = {}
+    if request.form.one("typed") != "sandbox":
+        problems["typed"] = "must be the word sandbox"
+        return await _page(desk, request, Filled({}, problems))
+    await sandbox_service.reset(desk.context, request.caller)
+    return desk.go("/app", "The sandbox is empty, under a new log.")

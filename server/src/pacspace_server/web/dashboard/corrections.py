@@ -1,0 +1,83 @@
+"""A correction: a new amount that names the record it corrects. Nothing is edited; the form shows what will be recorded first."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from ...domain.amounts import AmountError, parse_delta
+from ...service import emit as emit_service
+from ...service import record as record_service
+from ...service.errors import ServiceError, invalid
+from ...service.limits import MAX_REASON_CHARS, MAX_REFERENCE_CHARS
+from ...service.their_lines import Unreadable, plain_number
+from .. import words
+from ..forms import Form
+from ..page import Page
+from .customer import find, need
+from .desk import Desk, Filled, Request, filled
+
+
+async def correct(desk: Desk, request: Request) -> Page:
+    """First the form, then what it would record, then, once it is confirmed, the record."""
+    customer = await find(desk, request)
+    form, is_post = request.form, request.call.scope["method"] == "POST"
+    record = form.one("record") if is_post else request.query.get("record", "")
+    corrected = await _corrected(desk, request, record, customer)
+    values: dict[str, Any] = {"customer": customer, "corrected": corrected}
+    if not is_post:
+        return desk.page(request, "correct.html", form=Filled(), preview=None, **values)
+    try:
+        asked = _asked(form, customer["customerId"], corrected["recordId"])
+        if form.one("confirmed") == "yes":
+            return await _record(desk, request, asked)
+    except ServiceError as error:
+        need(error, "RECORD_NOT_FOUND", "CUSTOMER_NOT_FOUND")
+        return desk.page(request, "correct.html", 400, form=filled(form, error), preview=None, **values)
+    # The key makes a second press of the button the same correction.
+    preview = {"delta": asked.delta, "key": secrets.token_hex(16)}
+    return desk.page(
+        request, "correct.html", form=filled(form), preview=preview, amount_text=words.amount(asked.delta), **values
+    )
+
+
+async def _corrected(desk: Desk, request: Request, record: str, customer: dict[str, Any]) -> dict[str, Any]:
+    """The record to correct: one of this customer's."""
+    found = await desk.ask(record_service.get_delta, request, record)
+    if found["customerId"] != customer["customerId"]:
+        raise ServiceError(404, "RECORD_NOT_FOUND", f"{customer['customerId']} has no record {record[:80]}")
+    return found
+
+
+def _asked(form: Form, customer_id: str, record_id: str) -> emit_service.Emit:
+    reason, reference = form.one("reason"), form.one("referenceId")
+    wrong: list[tuple[str, str]] = []
+    delta = 0
+    try:
+        delta = parse_delta(typed_amount(form.one("delta")))
+    except AmountError as error:
+        wrong.append(("delta", str(error)))
+    if not 1 <= len(reason) <= MAX_REASON_CHARS:
+        wrong.append(("reason", f"must have 1 to {MAX_REASON_CHARS} characters"))
+    if len(reference) > MAX_REFERENCE_CHARS:
+        wrong.append(("referenceId", f"must have at most {MAX_REFERENCE_CHARS} characters"))
+    if wrong:
+        raise invalid(*wrong)
+    return emit_service.Emit(customer_id, delta, reason, reference or None, adjusts=("recordId", record_id))
+
+
+def typed_amount(text: str) -> str:
+    """A number as people type it, in JSON's spelling. AmountError where it is none, or may be two different ones."""
+    try:
+        return plain_number(text)
+    except Unreadable as problem:
+        raise AmountError(str(problem).removeprefix("the amount ")) from problem
+
+
+async def _record(desk: Desk, request: Request, asked: emit_service.Emit) -> Page:
+    key = request.form.one("key")
+    made, _ = await emit_service.emit(
+        desk.context, request.caller, asked, f"dashboard-correction-{key}" if key else None
+    )
+    said = f"Recorded {words.amount(asked.delta)} in {words.month_text(made['period'])}, as a correction."
+    return desk.go(f"/app/customers/{asked.customer_id}", said, period=made["period"])

@@ -1,0 +1,59 @@
+"""The customers: find them, sort them, make one."""
+
+from __future__ import annotations
+
+import re
+
+from ...service import customers as customers_service
+from ...service.errors import ServiceError, invalid
+from ..forms import Form
+from ..page import Page
+from .desk import Desk, Filled, Request, filled
+
+SORTS = [("id", "customer id"), ("name", "name"), ("recent", "latest record")]
+SHARING = [("INHERIT", "as the workspace has it"), ("TWO_TIER", "totals open, detail with a code"),
+           ("GATED", "everything with a code"), ("OPEN", "everything open"), ("OFF", "no link")]  # fmt: skip
+CUSTOMER_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+SHOWN, MAX_NAME, MAX_UNIT = 25, 200, 40
+
+
+async def show(desk: Desk, request: Request) -> Page:
+    """A page of the list; it goes on after the last customer that was shown."""
+    search, sort = request.query.get("search", "").strip()[:128], request.query.get("sort", "id")
+    if sort not in dict(SORTS):
+        sort = "id"
+    asked = customers_service.Browsing(search or None, sort, request.query.get("after"), SHOWN)
+    listed = await desk.ask(customers_service.browse, request, asked)
+    return desk.page(
+        request, "customers.html", listed=listed, search=search, sort=sort, sorts=SORTS, after=asked.cursor
+    )
+
+
+async def create(desk: Desk, request: Request) -> Page:
+    """A customer by hand, before its first delta."""
+    form, problems = request.form, Filled()
+    if request.call.scope["method"] == "POST":
+        try:
+            made = await customers_service.create(desk.context, request.caller, _asked(form))
+            path = f"/app/customers/{made['customerId']}"
+            return desk.go(path, f"{made['displayName']} is there. Its first record may come at any time.")
+        except ServiceError as error:
+            problems = filled(form, error)
+    status = 400 if problems.problems else 200
+    return desk.page(request, "customer_new.html", status, form=problems, sharing=SHARING[:4])
+
+
+def _asked(form: Form) -> customers_service.NewCustomer:
+    name, customer_id, unit, hint = map(form.one, ("displayName", "customerId", "unitLabel", "sharingStateHint"))
+    wrong = []
+    if not 1 <= len(name) <= MAX_NAME:
+        wrong.append(("displayName", f"must have 1 to {MAX_NAME} characters"))
+    if customer_id and not CUSTOMER_ID.fullmatch(customer_id):
+        wrong.append(("customerId", "may hold up to 128 letters, digits and _ - . :"))
+    if len(unit) > MAX_UNIT:
+        wrong.append(("unitLabel", f"must have at most {MAX_UNIT} characters"))
+    if hint and hint not in dict(SHARING[:4]):
+        wrong.append(("sharingStateHint", "is none of the choices"))
+    if wrong:
+        raise invalid(*wrong)
+    return customers_service.NewCustomer(name, customer_id or None, hint or None, None, unit or None)

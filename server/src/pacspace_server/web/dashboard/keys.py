@@ -1,0 +1,76 @@
+"""API keys: made, given another secret, revoked. A secret is on one page once, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...service import keys as keys_service
+from ...service.context import SCOPES, Caller
+from ...service.errors import ServiceError, invalid
+from ...storage.protocols import Unit
+from ...storage.records import ApiKey
+from ..forms import Form
+from ..page import Page
+from .desk import Desk, Filled, Request, filled
+
+MAX_NAME, SHOWN = 100, 25
+MAY = [
+    ("read", "read balances and receipts"),
+    ("write", "record, and lock months"),
+    ("admin", "customers, keys and settings too"),
+]
+
+
+async def show(desk: Desk, request: Request) -> Page:
+    return await _page(desk, request, Filled())
+
+
+async def _page(desk: Desk, request: Request, form: Filled, once: dict[str, Any] | None = None) -> Page:
+    """The keys of both environments; `once` is the one whose secret this page shows."""
+    number = request.query.get("page", "1")
+    page = int(number) if number.isascii() and number.isdigit() and len(number) < 7 and int(number) else 1
+    listed = await desk.context.look(lambda snapshot: keys_service.list_keys(snapshot, request.caller, page, SHOWN))
+    status = 400 if form.problems else 200
+    chosen = request.form.many("scopes") if form.problems else ["read", "write"]
+    return desk.page(request, "keys.html", status, form=form, listed=listed, once=once, scopes=MAY, chosen=chosen)
+
+
+async def create(desk: Desk, request: Request) -> Page:
+    """A key of the environment that is in view."""
+    form = request.form
+    try:
+        name, scopes = _asked(form)
+    except ServiceError as error:
+        return await _page(desk, request, filled(form, error))
+    side = request.actor.environment
+    return await _once(desk, request, lambda unit, caller: keys_service.add_key(unit, caller, side, name, scopes))
+
+
+def _asked(form: Form) -> tuple[str, tuple[str, ...]]:
+    name = form.one("name")
+    scopes = tuple(scope for scope in SCOPES if scope in form.many("scopes"))
+    wrong = [] if 1 <= len(name) <= MAX_NAME else [("name", f"must have 1 to {MAX_NAME} characters")]
+    if not scopes:
+        wrong.append(("scopes", "is needed: tick one at least"))
+    if wrong:
+        raise invalid(*wrong)
+    return name, scopes
+
+
+async def _once(desk: Desk, request: Request, work: Callable[[Unit, Caller], tuple[ApiKey, str]]) -> Page:
+    made = await desk.context.committer.run(lambda unit: work(unit, request.caller))
+    return await _page(desk, request, Filled(), keys_service.shown_once(*made))
+
+
+async def rotate(desk: Desk, request: Request) -> Page:
+    """Another secret; the one before stops within a second."""
+    key_id = request.call.path("keyId")
+    return await _once(desk, request, lambda unit, caller: keys_service.rotate_key(unit, caller, key_id))
+
+
+async def revoke(desk: Desk, request: Request) -> Page:
+    """The key stops within a second, for ever."""
+    key_id, caller = request.call.path("keyId"), request.caller
+    key = await desk.context.committer.run(lambda unit: keys_service.revoke_key(unit, caller, key_id))
+    return desk.go("/app/keys", f"The key {key.name} is revoked.")

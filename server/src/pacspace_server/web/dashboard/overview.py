@@ -1,0 +1,58 @@
+"""The first page: the running month, how far it is verified, and what to do next."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ...service import overview as overview_service
+from ...service.context import Caller
+from ...service.readiness import OK
+from .. import plots, words
+from ..page import Page
+from .desk import Desk, Request
+
+KEPT_TIMES = 10
+
+
+@dataclass
+class Kept:
+    """An overview that is being made, or was, and until when it is good for whoever asks."""
+
+    task: asyncio.Task[dict[str, Any]]
+    until_s: float = 0.0
+
+
+async def _overview(desk: Desk, caller: Caller) -> dict[str, Any]:
+    """Made once for all who ask at the same time, and for ten times as long as that took: it reads every customer, and
+    however many there are and however many people look, it never takes more than a tenth of a processor."""
+    kept = desk.overviews.get(caller.environment_id)
+    if kept is None or (kept.task.done() and (kept.task.exception() or time.monotonic() >= kept.until_s)):
+        kept = desk.overviews[caller.environment_id] = Kept(asyncio.ensure_future(_make(desk, caller)))
+    return await asyncio.shield(kept.task)
+
+
+async def _make(desk: Desk, caller: Caller) -> dict[str, Any]:
+    started_s = time.monotonic()
+    view = await asyncio.to_thread(overview_service.overview, desk.context, caller)
+    ended_s = time.monotonic()
+    desk.overviews[caller.environment_id].until_s = ended_s + KEPT_TIMES * (ended_s - started_s)
+    return view
+
+
+async def show(desk: Desk, request: Request) -> Page:
+    """The whole page, or only its figures for the script that keeps them fresh."""
+    view = await _overview(desk, request.caller)
+    days = view["days"]
+    plot = plots.bars([day["day"] for day in days], [day["count"] for day in days], words.count)
+    values: dict[str, Any] = {"view": view, "plot": plot, "health": await _health(desk)}
+    template = "_figures.html" if request.is_part else "overview.html"
+    return desk.page(request, template, **values)
+
+
+async def _health(desk: Desk) -> list[tuple[str, str]]:
+    """What is not as it should be, in words; empty when everything is."""
+    checks = await desk.readiness.checks(for_verify=True)
+    return [(name, said) for name, said in checks.items() if said != OK]

@@ -1,0 +1,63 @@
+"""A customer's Shared Record on its page: the link and code in force, notes of both sides, and who looked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...service import notes as notes_service
+from ...service import sharing as sharing_service
+from ...service import visits as visits_service
+from ...service.context import Caller, Context, find_customer
+from ...service.errors import ServiceError, invalid
+from ..page import Page
+from .desk import Desk, Filled, Request
+
+SHOWN = 10
+
+
+async def shared_record(desk: Desk, request: Request, customer_id: str) -> dict[str, Any]:
+    """What `_sharing.html` shows. `hasLink` is None where the workspace or the customer has switched sharing off."""
+    link = await sharing_service.access_link(desk.context, request.caller, customer_id)
+    is_off = link["policy"] == sharing_service.OFF
+    visits = await visits_service.list_visits(desk.context, request.caller, customer_id, SHOWN, 0)
+    notes = await desk.ask(_notes, request, customer_id)
+    return {
+        "hasLink": None if is_off else link["customerLinkUrl"] is not None,
+        "link": link,
+        "visits": visits["visits"],
+        "notes": notes["notes"],
+        "noteCount": notes["pagination"]["total"],
+        "about": notes["about"],
+        "form": Filled(),
+    }
+
+
+def _notes(context: Context, caller: Caller, customer_id: str) -> dict[str, Any]:
+    with context.storage.snapshot() as snapshot:
+        return notes_service.list_notes(snapshot, find_customer(context, snapshot, caller, customer_id), SHOWN, 0)
+
+
+async def reissue(desk: Desk, request: Request) -> Page:
+    """Another link, or another code for it; the old one stops at once."""
+    customer_id, what = request.call.path("customerId"), request.form.one("what")
+    if what == "link":
+        await sharing_service.reissue_link(desk.context, request.caller, customer_id)
+    elif what == "code":
+        await sharing_service.reissue_code(desk.context, request.caller, customer_id)
+    else:
+        await desk.ask(_notes, request, customer_id)  # 404 for a customer who is not there
+        raise invalid(("what", "must be link or code"))
+    return desk.go(f"/app/customers/{customer_id}", f"There is a new {what}; the old one stopped. Tell your customer.")
+
+
+async def answer(desk: Desk, request: Request) -> Page:
+    """A note of the vendor's, which the customer sees."""
+    customer_id, text = request.call.path("customerId"), request.form.one("text")
+    await desk.ask(_notes, request, customer_id)
+    if not 1 <= len(text) <= notes_service.MAX_TEXT_CHARS:
+        raise ServiceError(
+            400, None, f"A note has 1 to {notes_service.MAX_TEXT_CHARS:,} characters, this one has {len(text):,}"
+        )
+    said = notes_service.NewNote(text, request.actor.name[: notes_service.MAX_AUTHOR_CHARS], None, None)
+    await notes_service.answer(desk.context, request.caller, customer_id, said)
+    return desk.go(f"/app/customers/{customer_id}", "Your note is there; the customer sees it.")

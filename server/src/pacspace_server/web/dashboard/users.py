@@ -1,0 +1,79 @@
+"""The workspace's users, for its owner: invite, change a role, disable, hand out another link."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...service import people
+from ...service.errors import ServiceError, invalid
+from ...storage.people import ROLES
+from ...storage.protocols import Unit
+from ..page import Page
+from .desk import Desk, Filled, Request, filled
+
+SAYS = {"viewer": "viewer: sees everything", "admin": "admin: also records, locks and changes",
+        "owner": "owner: also users and settings"}  # fmt: skip
+
+
+async def show(desk: Desk, request: Request) -> Page:
+    return await _page(desk, request, Filled())
+
+
+async def _page(desk: Desk, request: Request, form: Filled, link: str = "", of: str = "", failed: str = "") -> Page:
+    """Everybody; `link` is the one that this page shows once, of the user `of`. `failed` is what could not be changed."""
+    members = await desk.context.look(lambda snapshot: snapshot.members(request.caller.workspace_id))
+    users = [people.user_view(*member) for member in members]
+    roles = [(role, SAYS[role]) for role in reversed(ROLES)]
+    status = 400 if form.problems else 409 if failed else 200
+    return desk.page(
+        request, "users.html", status, form=form, users=users, roles=roles, password_link=link, of=of, failed=failed
+    )
+
+
+async def invite(desk: Desk, request: Request) -> Page:
+    """A user with a link that sets the password; no mail is sent, so the page shows it once."""
+    form = request.form
+    name = form.one("name")
+    try:
+        if len(name) > people.MAX_NAME_CHARS:
+            raise invalid(("name", f"must have at most {people.MAX_NAME_CHARS} characters"))
+        asked = people.NewUser(form.one("email"), name, form.one("role"), None)
+        caller = request.caller
+        user, token = await desk.context.committer.run(lambda unit: people.invite(unit, caller, asked))
+    except ServiceError as error:
+        if error.code == "EMAIL_TAKEN":
+            error = invalid(("email", "is a user's already"))
+        return await _page(desk, request, filled(form, error))
+    return await _page(desk, request, Filled(), _link(desk, token), user["email"])
+
+
+def _link(desk: Desk, token: str) -> str:
+    return f"{desk.context.public_url}/app/password?token={token}"
+
+
+async def change(desk: Desk, request: Request) -> Page:
+    """Another role, disabled or enabled, or another link."""
+    user_id, form, caller = request.call.path("userId"), request.form, request.caller
+    action = form.one("action")
+
+    def work(unit: Unit) -> tuple[dict[str, Any], str]:
+        if action == "link":
+            return people.password_link(unit, caller, user_id)
+        if action == "role":
+            people.change_role(unit, caller, user_id, form.one("role"))
+        elif action in ("disable", "enable"):
+            people.set_disabled(unit, caller, user_id, action == "disable")
+        return people.user_view(*people.find_member(unit, caller, user_id)), ""
+
+    try:
+        if action == "role" and form.one("role") not in ROLES:
+            raise invalid(("role", "is none of the choices"))
+        user, token = await desk.context.committer.run(work)
+    except ServiceError as error:
+        if error.status in (404, 503):
+            raise
+        return await _page(desk, request, Filled(), failed=error.message)
+    if token:
+        return await _page(desk, request, Filled(), _link(desk, token), user["email"])
+    state = "is disabled and logged out everywhere" if user["isDisabled"] else f"is {user['role']}"
+    return desk.go("/app/users", f"{user['email']} {state}.")
