@@ -158,7 +158,7 @@ def test_a_list_goes_on_after_its_last_row(office: Server, ada: Browser) -> None
 
 def test_a_correction_is_looked_at_before_it_is_recorded(office: Server, ada: Browser) -> None:
     """A correction is typed, shown, confirmed, and then a record of its own that names the one it corrects; pressing the
-    button twice records it once, and what is typed wrong is said at its field."""
+    button twice records it once and notes once who it was, and what is typed wrong is said at its field."""
     fill(office, "cust_fix")
     record = office.client.all_deltas("cust_fix", period="2026-01")[0]
     page = f"/app/customers/cust_fix/correct?record={record['recordId']}"
@@ -186,6 +186,7 @@ def test_a_correction_is_looked_at_before_it_is_recorded(office: Server, ada: Br
     )
     assert again.status_code == 200 and len(office.client.all_deltas("cust_fix")) == before + 1
     assert "Overcounted &lt;b&gt;twice&lt;/b&gt;" in again.text
+    assert ada.open("/app/audit?action=delta.create").text.count(made[-1]["recordId"]) == 1
     stranger = ada.open(f"/app/customers/cust_globex/correct?record={record['recordId']}")
     assert stranger.status == 404
 

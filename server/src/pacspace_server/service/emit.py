@@ -9,11 +9,13 @@ from msgspec import Struct
 
 from pacspace_proofs.record import receipt_tail
 
+from ..domain.amounts import amount_text
 from ..storage import ids
 from ..storage.commands import RecordDelta, Recorded, Refusal
 from ..storage.committer import Overloaded
 from ..storage.recording import delta_context
 from ..storage.records import Delta
+from . import audit
 from .context import Caller, Context
 from .errors import ServiceError, unavailable
 from .views import QUEUED, delta_view, is_late, number, stated_context, warnings_of
@@ -79,6 +81,19 @@ async def emit(
     view["idempotent"] = outcome.replayed == "reference"
     view["warnings"] = warnings_of(delta)
     return view, outcome.replayed
+
+
+async def emit_by_hand(context: Context, caller: Caller, asked: Emit, idempotency_key: str | None) -> dict[str, Any]:
+    """A delta that somebody typed: recorded like any other, and noted in the audit trail with who it was.
+
+    Deltas share commits that know no people, so the note is a write of its own; the same key again notes nothing more.
+    """
+    made, replayed = await emit(context, caller, asked, idempotency_key)
+    if replayed is None:
+        corrected = asked.adjusts[1] if asked.adjusts else None
+        about = {"customerId": asked.customer_id, "delta": amount_text(asked.delta), "adjusts": corrected}
+        await context.committer.run(lambda unit: audit.record(unit, caller, "delta.create", made["recordId"], about))
+    return made
 
 
 async def emit_batch(

@@ -75,9 +75,8 @@ def typed_amount(text: str) -> str:
 
 
 async def _record(desk: Desk, request: Request, asked: emit_service.Emit) -> Page:
-    key = request.form.one("key")
-    made, _ = await emit_service.emit(
-        desk.context, request.caller, asked, f"dashboard-correction-{key}" if key else None
-    )
+    key: str | None = request.form.one("key")
+    key = f"dashboard-correction-{key}" if key else None
+    made = await emit_service.emit_by_hand(desk.context, request.caller, asked, key)
     said = f"Recorded {words.amount(asked.delta)} in {words.month_text(made['period'])}, as a correction."
     return desk.go(f"/app/customers/{asked.customer_id}", said, period=made["period"])
