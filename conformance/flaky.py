@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 class Flaky(ThreadingHTTPServer):
     """`faults` are used up by the next requests, in order: `lost` (never arrives), `unanswered` (arrives, the answer is
-    lost), or an HTTP status to answer with. `seen` holds the method, path, key and connection of each request."""
+    lost), or an HTTP status to answer with. `seen` holds the method, path, key and connection of each request. A request with
+    `held` in its path is never answered."""
 
     daemon_threads = True
 
@@ -23,6 +24,8 @@ class Flaky(ThreadingHTTPServer):
         self.target = target
         self.faults: list[str | int] = []
         self.seen: list[dict[str, Any]] = []
+        self.held: str | None = None
+        self.over = threading.Event()
 
     @property
     def url(self) -> str:
@@ -38,6 +41,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.seen.append(
             {"method": self.command, "path": self.path, "key": self.headers.get("Idempotency-Key"), "from": self.client_address}
         )  # fmt: skip
+        if self.server.held is not None and self.server.held in self.path:
+            self.server.over.wait()
+            self.close_connection = True
+            return None
         fault = self.server.faults.pop(0) if self.server.faults else None
         if isinstance(fault, int):
             return self._refuse(fault)
@@ -87,5 +94,6 @@ def flaky(target: str) -> Iterator[Flaky]:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield server
+        server.over.set()
         server.shutdown()
         thread.join()

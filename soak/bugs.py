@@ -92,6 +92,16 @@ def _no_fencing() -> None:
     _no_signer_fencing()
 
 
+@bug("no size comparison")
+def _no_size_comparison() -> None:
+    from pacspace_server.log.signer import Signer
+
+    real = Signer.check
+    Signer.check = lambda self, origin, size, root_at: real(  # type: ignore[method-assign]
+        self, origin, max(size, last.size if (last := self.last_signed(origin)) else 0), root_at
+    )
+
+
 @bug("no root comparison")
 def _no_root_comparison() -> None:
     from pacspace_server.log.signer import Signer
@@ -100,6 +110,12 @@ def _no_root_comparison() -> None:
     Signer.check = lambda self, origin, size, root_at: real(  # type: ignore[method-assign]
         self, origin, size, lambda n: self.last_signed(origin).root
     )
+
+
+@bug("no comparison at all")
+def _no_comparison() -> None:
+    _no_size_comparison()
+    _no_root_comparison()
 
 
 def _answer_after(seconds: float, late_s: float = 0.0) -> None:

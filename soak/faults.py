@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .ledger import Violation
-from .older_copy import serve_an_older_copy
+from .older_copy import serve_a_copy_beside, serve_an_older_copy
 from .record import POSTGRES, SQLITE, wait_until
 from .scene import BETWEEN, Scene
 
@@ -65,12 +65,16 @@ def power(moment: str, step: str) -> Callable[[Scene], None]:
     return strike
 
 
-def broken_disk(scene: Scene) -> None:
+def broken_disk(step: str) -> Callable[[Scene], None]:
     """A sync fails after its bytes were written, nothing can be written any more, and somebody starts the server anew."""
-    struck = scene.arm("wal sync", "fail for good", scene.rng.randint(1, 25), False)
-    scene.pause(0.2, 0.4)
-    for server in struck:
-        server.kill()
+
+    def strike(scene: Scene) -> None:
+        struck = scene.arm(step, "fail for good", scene.rng.randint(1, 25), False)
+        scene.load.stop()  # everybody is told what came of it
+        for server in struck:
+            server.kill()
+
+    return strike
 
 
 def kill(scene: Scene) -> None:
@@ -200,7 +204,9 @@ OTHERS = [
     Fault("clock", clock),
     Fault("read-only", trouble("read-only", 0.5)),
     Fault("older copy", serve_an_older_copy),
-    Fault("broken disk", broken_disk, FILE),
+    Fault("copy beside", serve_a_copy_beside),
+    Fault("broken disk", broken_disk("wal sync"), FILE),
+    Fault("broken disk in emit", broken_disk("emit: wal sync"), FILE),
     Fault("disk full", trouble("full", 0.5), FILE),
     Fault("disk full", postgres_disk_full, SERVER),
     Fault("kill PostgreSQL", kill_postgres, SERVER),

@@ -30,13 +30,14 @@ class Board:
         self._lock = threading.Lock()
 
     @contextmanager
-    def at(self, step: str) -> Iterator[None]:
+    def at(self, step: str) -> Iterator[str]:
+        """Yields the step around it, or nothing."""
         with self._lock:
             place = self._places.setdefault(threading.get_ident(), len(self._places) % PLACES) * WIDTH
         before = self._map[place : place + WIDTH]
         self._map[place : place + WIDTH] = step.encode().ljust(WIDTH, b"\0")
         try:
-            yield
+            yield before.rstrip(b"\0").decode()
         finally:
             self._map[place : place + WIDTH] = before
 
@@ -92,10 +93,10 @@ class Points:
     def note_trouble(self, step: str) -> None:
         self._tell(step, self._trouble)
 
-    def _due(self, step: str) -> str | None:
+    def _due(self, step: str, around: str) -> str | None:
         with self._lock:
             armed = self._armed
-            if armed is None or armed["step"] != step:
+            if armed is None or armed["step"] not in (step, f"{around}: {step}"):
                 return None
             armed["after"] -= 1
             if armed["after"] > 0:
@@ -113,12 +114,12 @@ class Points:
         refuse: Callable[[], None],
         mark: Callable[[str], None] = lambda how: None,
     ) -> T:
-        """Does a durable step, or what the armed fault makes of it.
+        """Does a durable step, or what the armed fault makes of it. One inside another can be named so: `emit: wal sync`.
 
         `refuse` gives the step up and raises what a failing disk or network would; `mark` tells the wire what to cut.
         """
-        with self.board.at(step):
-            how = self._due(step)
+        with self.board.at(step) as around:
+            how = self._due(step, around)
             if how is None:
                 return do()
             self._tell(step, how)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import random
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 import apsw
 
 from . import bugs
+from .children import end_children
 from .disk import Disk, DiskVfs, SignerFiles
 from .points import Points
 
@@ -37,7 +36,7 @@ def main() -> None:
     signer_files = wrap_signer(points, rng)
 
     def lose_power() -> None:
-        end_children()
+        end_children("self")  # one that lived on would keep SQLite's index of a log that is not there any more
         disk.lose()
         signer_files.lose()
 
@@ -52,15 +51,6 @@ def main() -> None:
 
     pacspace()
     del vfs
-
-
-def end_children() -> None:
-    """Power is cut to them too: one that lived on would keep SQLite's index of a log that is not there any more."""
-    for children in Path("/proc/self/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # a thread or a child that has just ended
-            for pid in map(int, children.read_text().split()):
-                os.kill(pid, signal.SIGKILL)
-                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 def wrap_clock(points: Points) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from conformance.cluster import Cluster
 from conformance.server import Client, Server, run_command
 
+from .children import end_children
 from .ledger import Ledger, Violation
 from .observer import Observer
 from .points import HITS, ORDERS, STEPS, steps_on
@@ -81,6 +82,12 @@ class FaultyServer(Server):
         assert self.process is not None
         os.killpg(self.process.pid, number)
 
+    def kill(self) -> None:
+        """Its children go first: one that lives on keeps SQLite's index, and nobody looks what else is in the log."""
+        assert self.process is not None
+        end_children(self.process.pid)
+        super().kill()
+
     def close(self) -> None:
         if self.process is not None and self.dead:
             self.bury()
@@ -107,10 +114,8 @@ class Record:
             self.direct = new_database(cluster, folder)
             self.wire = Wire(cluster.port)
             self.database = self.direct.replace(f":{cluster.port}/", f":{self.wire.port}/")
-        self.servers = [
-            FaultyServer(folder / f"server{n}", self.engine, self.database, self.signer, f"{seed}:{n}", bug)
-            for n in range(2 if cluster else 1)
-        ]
+        self.bug = bug
+        self.servers = [self.server(f"server{n}") for n in range(2 if cluster else 1)]
         self.start()
         self.origin = self._origin()
         if bug is not None:  # how the record began is not what the bug is to be found by
@@ -119,6 +124,12 @@ class Record:
         self.observer = Observer(self.origin, [partial(self._client_of, server) for server in self.servers])
         self.customers = [f"kept_{n}" for n in range(5)]
         self.rounds = 0
+
+    def server(self, name: str) -> FaultyServer:
+        """Another server of this record, not started."""
+        return FaultyServer(
+            self.folder / name, self.engine, self.database, self.signer, f"{self.seed}:{name}", self.bug
+        )
 
     def start(self) -> None:
         """Starts every server that is down."""
