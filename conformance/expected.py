@@ -51,6 +51,12 @@ def shared_link(period: str | None) -> Such:
     return Such(lambda seen: re.fullmatch(rf"http://[^/]+/c/cus_[0-9a-f]{{64}}{at}", seen), "a link of the customer's")
 
 
+def own_link(model: Model, customer: str) -> Such:
+    """The customer's link: always the same name, wherever the server listens after a restart."""
+    handle = model.once("link", customer)
+    return Such(lambda seen: handle == seen.partition("/c/")[2], "the link of that customer")
+
+
 IN_LOG = one_of("QUEUED", "PROCESSING", "VERIFIED")
 
 
@@ -297,7 +303,7 @@ def receipt(model: Model, customer: str, scope: Scope, c: Checkpoint | None) -> 
         "corrections": [
             line | {"adjusts": d.said["adjusts"].record_id} for line, d in zip(lines, deltas) if d.said["adjusts"]
         ],
-        "customerLinkUrl": model.once("link", customer), "customerLinkHost": model.once("host"),
+        "customerLinkUrl": own_link(model, customer), "customerLinkHost": model.once("host"),
         "accessHint": model.once("code", customer), "keyFingerprint": model.once("fingerprint"),
         "deltas": [delta(d) for d in deltas], "asOf": as_of(model, customer) | {"newer": 0},
         "verification": {

@@ -178,5 +178,10 @@ def test_odd_queries_are_answered(told: Server, ada: Browser) -> None:
         for name in ("status", "cursor"):
             answer = ada.session.get(told.url + path, params={name: odd}, timeout=60)
             assert answer.status_code in (200, 400), (name, odd)
-    for where in ("/app/webhooks/%00", "/app/webhooks/whk_x", f"{path}/deliveries/%00", f"{path}/deliveries/evt_{'0' * 58}"):
+    for where in (
+        "/app/webhooks/%00",
+        "/app/webhooks/whk_x",
+        f"{path}/deliveries/%00",
+        f"{path}/deliveries/evt_{'0' * 58}",
+    ):
         assert ada.open(where).status == 404, where
