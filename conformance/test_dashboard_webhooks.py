@@ -96,7 +96,7 @@ def test_an_endpoint_is_made_and_told(told: Server, ada: Browser, receiver: Rece
     (sent,) = receiver.wait_for_records("/ok/page", {record})
     Webhooks(secret).verify_from_headers(sent.headers, sent.body)
     text = until(ada, path, lambda text: "Delivered 1" in text)
-    assert "delta.verified" in text and "status 204" in text
+    assert "delta.verified" in text and "answered 204" in text
     (event,) = events_on(ada)
     ada.open(f"{path}/deliveries/{event}")
     assert event == sent.event["id"] and "Last status 204" in ada.text and "Attempts 1" in ada.text
@@ -178,5 +178,10 @@ def test_odd_queries_are_answered(told: Server, ada: Browser) -> None:
         for name in ("status", "cursor"):
             answer = ada.session.get(told.url + path, params={name: odd}, timeout=60)
             assert answer.status_code in (200, 400), (name, odd)
-    for where in ("/app/webhooks/%00", "/app/webhooks/whk_x", f"{path}/deliveries/%00", f"{path}/deliveries/evt_{'0' * 58}"):
+    for where in (
+        "/app/webhooks/%00",
+        "/app/webhooks/whk_x",
+        f"{path}/deliveries/%00",
+        f"{path}/deliveries/evt_{'0' * 58}",
+    ):
         assert ada.open(where).status == 404, where
