@@ -96,7 +96,7 @@ def test_an_endpoint_is_made_and_told(told: Server, ada: Browser, receiver: Rece
     (sent,) = receiver.wait_for_records("/ok/page", {record})
     Webhooks(secret).verify_from_headers(sent.headers, sent.body)
     text = until(ada, path, lambda text: "Delivered 1" in text)
-    assert "delta.verified" in text and "status 204" in text
+    assert "delta.verified" in text and "answered 204" in text
     (event,) = events_on(ada)
     ada.open(f"{path}/deliveries/{event}")
     assert event == sent.event["id"] and "Last status 204" in ada.text and "Attempts 1" in ada.text
