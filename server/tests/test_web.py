@@ -433,7 +433,14 @@ def test_the_commands_of_the_interface_run(tmp_path: Path) -> None:
     of_the_record = [pair for pair in zip(commands, statuses) if "/dashboard/" not in pair[0]]
     assert {status for _, status in of_the_record} == {200, 201, 404}
     assert set(statuses) == {200, 201, 401, 403, 404}, "the first key is no admin's, and nobody has logged in"
-    assert sorted(s for command, s in of_the_record if "-d '{\n" in command and s < 400) == [200, 200, 201, 201, 201, 201]
+    assert sorted(s for command, s in of_the_record if "-d '{\n" in command and s < 400) == [
+        200,
+        200,
+        201,
+        201,
+        201,
+        201,
+    ]
 
 
 def run_curl(command: str) -> int:
