@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import ipaddress
 import json
@@ -352,6 +353,33 @@ def certificate(folder: Path, name: str) -> Path:
     )
     file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
     return file
+
+
+@pytest.mark.parametrize("piece", [b"x" * 1000, b"a: b\r\n" * 100, b"a: b\r\n\r\nHTTP/1.1 100 Continue\r\n"])
+def test_headers_without_end_are_not_kept(piece: bytes) -> None:
+    """A reply whose headers, or whose interim replies, never end is cut off, before it fills the memory and the time of all others."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 100 Continue\r\nlong: ")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(piece)
+                await writer.drain()
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def run() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        channel = Channel(HttpClient(ANY, resolve), parse_target(f"http://hook.test:{port}/", "production", ANY))
+        with pytest.raises(AttemptFailed, match=r"headers don't end|no HTTP"):
+            await channel.post(b"", b"")
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(run())
 
 
 def test_the_certificate_must_be_the_names(tmp_path: Path) -> None:

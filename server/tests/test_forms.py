@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from pacspace_server.web.forms import MAX_FIELDS, MULTIPART, URLENCODED, FormError, parse_form
@@ -63,9 +65,32 @@ def test_files_are_bytes_and_fields_are_text() -> None:
         (f"{MULTIPART}; boundary={BOUNDARY}", multipart(('name="a"', b"\xff"))),
         (f"{MULTIPART}; boundary={BOUNDARY}", multipart(('filename="a"', b"1"))),
         (f"{MULTIPART}; boundary={BOUNDARY}", multipart(*[('name="a"', b"1")] * (MAX_FIELDS + 1))),
+        (f"{MULTIPART}; boundary={BOUNDARY}", multipart(('name="a"', b"1"))[:-4]),
+        (f"{MULTIPART}; boundary={BOUNDARY}", multipart((f'name="a"; x="{"x" * 5000}"', b"1"))),
     ],
 )
 def test_what_is_no_form_is_refused(content_type: str | None, body: bytes) -> None:
     """Another content type, text that is not UTF-8, NUL, too many fields, a part without a name: refused with words."""
     with pytest.raises(FormError, match=r"form|UTF-8|U\+0000|name"):
         parse_form(content_type, body)
+
+
+@pytest.mark.parametrize("piece", [b"--x\r\n\r\n\r\n", b";a=b", b'"', b"\n", b"a:b\r\n", b"; name=", b"\r\n--x"])
+def test_no_form_costs_more_than_its_size(piece: bytes) -> None:
+    """A form made to be slow to read is read or refused in a number of steps that is not above its bytes."""
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="a"' + piece * (200_000 // len(piece)) + b"\r\n\r\n\r\n--x--\r\n"
+    )
+    steps = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        with pytest.raises(FormError):
+            parse_form(f"{MULTIPART}; boundary=x", body)
+    finally:
+        sys.setprofile(None)
+    assert steps < 5_000

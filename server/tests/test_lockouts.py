@@ -11,7 +11,7 @@ from book import Book
 from engines import BOTH
 
 from pacspace_server.service.errors import ServiceError
-from pacspace_server.service.lockouts import FAILURES, WINDOW_US, failed, refuse_locked, succeeded
+from pacspace_server.service.lockouts import FAILURES, WINDOW_US, failed, knocks_from, refuse_locked, succeeded
 from pacspace_server.service.server_secret import ServerSecret
 
 NOW = 1_800_000_000_000_000
@@ -82,3 +82,19 @@ def test_a_cut_secret_is_refused(tmp_path: Path) -> None:
     (tmp_path / "server.secret").write_text("abcd\n")
     with pytest.raises(ValueError, match="32 bytes"):
         ServerSecret(tmp_path).derive("a")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_one"),
+    [
+        ("203.0.113.7", "203.0.113.8", False),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:203.0.113.7", "203.0.113.7", True),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("", "nowhere", False),
+    ],
+)
+def test_whoever_has_many_addresses_is_one_who_knocks(one: str, other: str, are_one: bool) -> None:
+    """The 2^64 addresses of one IPv6 network, which any one machine may use, are one at a door; each IPv4 address is one."""
+    assert (knocks_from(one) == knocks_from(other)) is are_one

@@ -27,7 +27,7 @@ APPEND_ONLY = {
     "delta": {"context", "salt"}, "leaf": set(), "checkpoint": set(), "proof_root": set(), "idempotency": set(),
     "log_entry": set(), "log_node": set(), "closed_slot": set(), "log_checkpoint": set(), "installation": set(),
     "migration": set(), "replaced_tree": set(), "job_failure": set(), "job_key": set(),
-    "audit_entry": set(), "note": set(), "visit": {"last_at", "times"},
+    "audit_entry": set(), "note": {"text", "author"}, "visit": {"last_at", "times"},
 }  # fmt: skip
 MAY_DELETE = {
     "changed_head",
@@ -40,6 +40,7 @@ MAY_DELETE = {
     "outbox",
     "delivery",
     "sender",
+    "visit",
 }
 
 

@@ -19,6 +19,8 @@ from running import running
 
 from pacspace_server.service import access, visits
 from pacspace_server.service.access import Visitor, short
+from pacspace_server.service.erase import erase_customer
+from pacspace_server.service.notes import note_view
 from pacspace_server.service.server_secret import ServerSecret
 from pacspace_server.service.sharing import ALPHABET, CODE_CHARS, Shared, access_code, find, stored_link
 from pacspace_server.service.visits import EXPORTED, MAX_PER_DAY, ONE_VISIT_US, VIEWED, _Seen, _store
@@ -67,7 +69,7 @@ def test_a_link_is_kept_as_it_was_set(book: Book, customer: Customer) -> None:
 
 @BOTH
 def test_notes_are_kept_in_order_and_for_good(book: Book, customer: Customer) -> None:
-    """Newest first, both sides'; writing one again changes nothing; on PostgreSQL the application may change none."""
+    """Newest first, both sides'; writing one again changes nothing; on PostgreSQL the application may remove none."""
     notes = [
         Note(
             customer.id,
@@ -87,9 +89,39 @@ def test_notes_are_kept_in_order_and_for_good(book: Book, customer: Customer) ->
     assert look(book, lambda snapshot: snapshot.notes(customer, 2, 1)) == notes[2:0:-1]
     assert look(book, lambda snapshot: snapshot.count_notes(customer, NOW + 1)) == (4, 1)
     if book.engine.__class__.__name__ == "PostgresEngine":
-        for change in ("UPDATE note SET text = ''", "DELETE FROM note", "DELETE FROM visit", "DELETE FROM link"):
+        for change in ("UPDATE note SET at = 1", "DELETE FROM note", "UPDATE visit SET at = 1", "DELETE FROM link"):
             with pytest.raises(Exception, match="permission denied"):
                 book.write(lambda unit, change=change: unit.connection.execute(change))
+
+
+@BOTH
+def test_erasing_empties_notes_and_removes_visits(book: Book, customer: Customer) -> None:
+    """After it nobody's words, name, address or browser are there; notes keep their place, and another customer everything."""
+    book.emit("cust_b", -1)
+    other = look(book, lambda snapshot: snapshot.customer(SANDBOX, book.shard("cust_b")))
+    for whose in (customer, other):
+        for n in range(5):
+            note = Note(whose.id, NOW + n, bytes([n]) * 12, n == 0, "Ada", "2026-02", None, f"said {n}")
+            visit = Visit(whose.id, NOW + n // 2, b"%08d" % n, VIEWED, NOW, 1, "203.0.113.0/24", "Browser/1")
+            book.write(lambda unit, note=note: unit.add_note(whose, note))  # noqa: B023 - written at once
+            book.write(lambda unit, visit=visit: unit.set_visit(whose, visit))  # noqa: B023
+    before = look(book, lambda snapshot: (snapshot.notes(other, 10, 0), snapshot.visits(other, 10, 0)))
+    assert book.storage.write(lambda unit: unit.erase_visits(customer, 2)) == 2
+    assert 0 < look(book, lambda snapshot: snapshot.count_visits(customer, 0)) < 5
+    erase_customer(book.storage, customer, "2026-03")
+    assert look(book, lambda snapshot: snapshot.count_visits(customer, 0)) and look(
+        book, lambda snapshot: snapshot.notes(customer, 1, 0)[0].text
+    ), "only a whole customer's go"
+    erase_customer(book.storage, customer, None)
+    assert look(book, lambda snapshot: snapshot.visits(customer, 10, 0)) == []
+    left = look(book, lambda snapshot: snapshot.notes(customer, 10, 0))
+    assert [(note.at, note.by_vendor, note.period) for note in left] == [
+        (NOW + n, n == 0, "2026-02") for n in (4, 3, 2, 1, 0)
+    ]
+    assert {(note.author, note.text) for note in left} == {(None, "")}
+    shown = note_view(left[0])
+    assert shown["text"] is None and shown["dataPurged"] is True
+    assert look(book, lambda snapshot: (snapshot.notes(other, 10, 0), snapshot.visits(other, 10, 0))) == before
 
 
 @pytest.fixture

@@ -143,6 +143,8 @@ class Api:
         async def open_to_all(call: Call) -> Reply:
             if route.is_dashboard and route.method != "GET":
                 self._access.refuse_foreign(call)
+            if route.before_body is not None:
+                await route.before_body(public, call)
             return told(await route.handler(public, call, await _fields(route, call)))
 
         def told(reply: Reply) -> Reply:

@@ -38,18 +38,21 @@ class Field:
 
 
 Table = Mapping[str, Field]
+MAX_PROBLEMS, MAX_NAME_CHARS = 100, 80
 
 
 def parse_fields(table: Table, given: Any) -> dict[str, Any]:
-    """The fields that are there, read. Raises a plain 400 with every problem."""
+    """The fields that are there, read. Raises a plain 400 with every problem, about the first hundred of very many."""
     if not isinstance(given, dict):
         raise invalid(("body", "must be a JSON object"))
     values: dict[str, Any] = {}
     problems: list[tuple[str, str]] = []
     for name, value in given.items():
+        if len(problems) >= MAX_PROBLEMS:
+            break
         known = table.get(name)
         if known is None:
-            problems.append((name[:80], _unknown(name, table)))
+            problems.append((name[:MAX_NAME_CHARS], _unknown(name, table)))
         elif value is not None:
             try:
                 values[name] = known.read(value)
@@ -66,7 +69,7 @@ def parse_fields(table: Table, given: Any) -> dict[str, Any]:
 
 
 def _unknown(name: str, table: Table) -> str:
-    near = difflib.get_close_matches(name, table, 1, 0.6)
+    near = difflib.get_close_matches(name, table, 1, 0.6) if len(name) <= MAX_NAME_CHARS else []
     return f"is not a field of this request{f'; did you mean {near[0]}?' if near else ''}"
 
 

@@ -15,6 +15,7 @@ from ..service import verify as verify_service
 from ..service.context import Context
 from ..service.document_pdf import PdfMaker
 from ..service.errors import ServiceError
+from ..service.lockouts import knocks_from
 from ..service.lookup import verifier_key
 from ..service.readiness import Readiness, problems, ready_view
 from ..service.receipt_access import Reader, require_lines
@@ -54,7 +55,7 @@ class AddressLimit:
 
     def take(self, address: str) -> None:
         """Raises 429 RATE_LIMITED when the address has used its share up."""
-        now = time.monotonic()
+        now, address = time.monotonic(), knocks_from(address)
         spent, at = self._spent.pop(address, (0.0, now))
         spent = max(0.0, spent - (now - at) * self.PER_SECOND)
         if spent >= self.BURST:

@@ -53,6 +53,7 @@ class Route:
     codes: tuple[str, ...] = ()
     takes_key: bool = False  # an Idempotency-Key
     person: bool = False  # somebody who is logged in, not an API key
+    before_body: Callable[..., Awaitable[Any]] | None = None  # refuses strangers before a long body of theirs is read
     name: str = ""  # the operationId, where the handler's name does not tell routes apart
 
     @property
@@ -228,7 +229,7 @@ ROUTES = [
     Route("GET", f"{SHARED}/export", shared.export, ("application/json", "text/csv", "application/zip"), NONE, query=shared.EXPORT,
           codes=(*LINK, *CODE), name="sharedExport"),
     Route("POST", f"{SHARED}/compare", shared.compare, replies.SharedComparison, NONE, body=shared.COMPARE,
-          max_body=MAX_BATCH_BODY_BYTES, codes=(*LINK, *CODE), name="sharedCompare"),
+          max_body=MAX_BATCH_BODY_BYTES, codes=(*LINK, *CODE), before_body=shared.need_detail, name="sharedCompare"),
     Route("GET", f"{SHARED}/notes", shared.notes_of, replies.SharedNotes, NONE, query=PAGE, codes=(*LINK, *CODE), name="sharedNotes"),
     Route("POST", f"{SHARED}/notes", shared.leave_note, replies.SharedNote, NONE, body=shared.NOTE, statuses=(201,),
           codes=(*LINK, *CODE), name="leaveNote"),

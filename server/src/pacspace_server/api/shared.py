@@ -66,6 +66,11 @@ async def _enter(public: Public, call: Call, part: str | None) -> tuple[Shared, 
     return await access.enter(public.context, *asked, part)
 
 
+async def need_detail(public: Public, call: Call) -> None:
+    """Refuses whoever may not see single records."""
+    await _enter(public, call, DETAIL)
+
+
 async def verify_code(public: Public, call: Call, given: Given) -> Reply:
     """Give the access code of a link; the reply's cookie opens the rest of it, for 30 days."""
     shared, visitor = await _enter(public, call, None)

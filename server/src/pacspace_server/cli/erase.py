@@ -43,7 +43,7 @@ def run_erase(
         out.fail(f"no customer {customer_id} in {environment}", EXIT_NO)
     if not yes:
         _ask(out, customer, before)
-    named = before is None and _has_name(storage, customer)
+    more = before is None and _has_more(storage, customer)
     with progress("erasing", customer.last_sequence, "deltas", out.as_json) as advance:
         removed = erase_customer(storage, customer, before, advance)
     noted = {"customerId": customer_id, "before": before, "erased": removed}
@@ -52,7 +52,7 @@ def run_erase(
     still_holds = storage.scrub()
     storage.close()
     lines = [
-        _erased(customer_id, removed, before) if removed or named else _nothing(customer_id, before),
+        _erased(customer_id, removed, before) if removed or more else _nothing(customer_id, before),
         "Amounts, instants, ids and hashes stay: every proof root and receipt verifies as before. Copies that you gave out "
         "or backed up are not touched.",
     ]
@@ -69,7 +69,7 @@ def run_erase(
 
 
 def _erased(customer_id: str, removed: int, before: str | None) -> str:
-    what = f"of months before {before}" if before else "and the display name"
+    what = f"of months before {before}" if before else "and the display name, notes' texts and visits"
     return f"erased {counted(removed, 'context')} (reason, referenceId, metadata) {what} of {customer_id}"
 
 
@@ -78,13 +78,16 @@ def _nothing(customer_id: str, before: str | None) -> str:
     return f"nothing was left to erase of {customer_id}{when}"
 
 
-def _has_name(storage: Storage, customer: Customer) -> bool:
+def _has_more(storage: Storage, customer: Customer) -> bool:
+    """Whether there is a name, a note or a visit."""
     with storage.snapshot() as snapshot:
-        return snapshot.profile(customer) is not None
+        found = snapshot.profile(customer), snapshot.notes(customer, 1, 0), snapshot.visits(customer, 1, 0)
+        return any(found)
 
 
 def _ask(out: Output, customer: Customer, before: str | None) -> None:
     need_terminal(out, "erasing")
     which = f"months before {before}" if before else f"all: {counted(customer.last_sequence, 'delta')}"
-    question = f"Erase reason, referenceId and metadata of {customer.customer_id} ({which})? It can't be undone."
+    also = "" if before else ", its name, what notes say and who looked"
+    question = f"Erase reason, referenceId and metadata of {customer.customer_id} ({which}){also}? It can't be undone."
     ask(out, question, "nothing was erased")

@@ -287,7 +287,7 @@ def erase(
 ) -> None:
     """Erase a customer's reasons, references and metadata, for good. Proofs stay.
 
-    Removes contexts and their salts, and without --before the display name. Every proof root and receipt verifies as
+    Removes contexts and their salts, and without --before the display name, the texts of notes and the visits. Every proof root and receipt verifies as
     before, a retry of an erased delta still replays, and replies say dataPurged. Runs beside a running server.
     """
     from .erase import run_erase

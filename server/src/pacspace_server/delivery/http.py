@@ -19,6 +19,7 @@ import httptools
 from .addresses import Forbidden, Target, check_address, check_name
 
 MAX_REPLY_BYTES, SHOWN_BYTES = 16 * 1024, 1024
+MAX_HEAD_BYTES = 320 * 1024  # more than one read of the event loop, which may hold the body as well
 KEPT_S = 60.0
 TRIED_ADDRESSES = 3
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -67,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._transport: Any = None
         self._answer: asyncio.Future[Reply] | None = None
         self._status, self._body, self._has_length, self._size_bytes = 0, b"", False, 0
+        self._head_bytes = 0  # what came before the body began
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -75,6 +77,7 @@ class Connection(asyncio.Protocol):
         """Sends a request, returns its reply. Raises AttemptFailed; the connection is closed then."""
         self._parser = httptools.HttpResponseParser(self)
         self._status, self._body, self._has_length, self._size_bytes = 0, b"", False, 0
+        self._head_bytes = 0
         self.has_answered = False
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
@@ -91,6 +94,12 @@ class Connection(asyncio.Protocol):
             self.close()  # nobody asked
             return
         self.has_answered = True
+        if self._status < 200:
+            self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._fail("the reply's headers don't end")
+            self.close()  # the parser keeps a header until its end, which may never come
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import re
 import secrets
 import time
@@ -15,6 +14,7 @@ from . import lockouts
 from .context import Context
 from .errors import ServiceError
 from .events import tell
+from .lockouts import knocks_from, prefix
 from .sharing import GATED, OPEN, TWO_TIER, Shared, find, is_code
 
 SUMMARY, DETAIL = "summary", "detail"
@@ -130,7 +130,7 @@ async def give_code(context: Context, handle: str, visitor: Visitor, typed: str)
 def _refuse_shut(context: Context, snapshot: Snapshot, shared: Shared, visitor: Visitor) -> list[str]:
     """The doors that a visitor stands at, none of them shut: the link's, for the address and for the cookie."""
     door = shared.customer.shard_key.hex()
-    whoever = [("address", prefix(visitor.address, 32, 64))]
+    whoever = [("address", knocks_from(visitor.address))]
     if visitor.has_cookie:
         whoever.append(("cookie", visitor.id.hex()))
     keys = sorted(
@@ -154,17 +154,6 @@ def _fail(unit: Unit, shared: Shared, visitor: Visitor, keys: list[str]) -> None
 def now_us() -> int:
     """The wall clock."""
     return time.time_ns() // 1000
-
-
-def prefix(address: str, bits_4: int, bits_6: int) -> str:
-    """The network that an address lies in; empty for what is no address."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    parsed = mapped or parsed
-    return str(ipaddress.ip_network((parsed, bits_4 if parsed.version == 4 else bits_6), strict=False))
 
 
 def short(address: str) -> str:

@@ -23,7 +23,8 @@ AFTER_LAST = "~"  # sorts after every month
 def erase_customer(
     storage: Storage, customer: Customer, before: str | None, advance: Callable[[int], None] = lambda deltas: None
 ) -> int:
-    """Removes the contexts and salts of one customer's deltas, and without `before` (a month) the display name too.
+    """Removes the contexts and salts of one customer's deltas; without `before` (a month) also the display name, what both
+    sides said in notes, and who looked.
 
     Returns how many contexts were removed. Runs beside a server, which writes in the pauses between its small
     transactions; an end half way is no harm.
@@ -44,6 +45,9 @@ def erase_customer(
         after = reached
     if before is None:
         storage.write(lambda unit: unit.erase_profile(customer))
+        storage.write(lambda unit: unit.erase_notes(customer))
+        while storage.write(lambda unit: unit.erase_visits(customer, BESIDE)):
+            pass
     return removed
 
 

@@ -5,11 +5,29 @@ A key names the door and whoever knocks (an address, a cookie), so that nobody c
 
 from __future__ import annotations
 
+import ipaddress
+
 from ..storage.lockouts import Lockout
 from ..storage.protocols import Snapshot, Unit
 from .errors import ServiceError
 
 FAILURES, WINDOW_US = 5, 15 * 60 * 1_000_000
+
+
+def knocks_from(address: str) -> str:
+    """Who one is, at a door: an address, and of IPv6 its /64, all of which anybody's own machine may use."""
+    return prefix(address, 32, 64) or address
+
+
+def prefix(address: str, bits_4: int, bits_6: int) -> str:
+    """The network that an address lies in; empty for what is no address."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    parsed = mapped or parsed
+    return str(ipaddress.ip_network((parsed, bits_4 if parsed.version == 4 else bits_6), strict=False))
 
 
 def refuse_locked(snapshot: Snapshot, key: str, now: int) -> None:

@@ -89,5 +89,5 @@ def list_notes(snapshot: Snapshot, customer: Customer, limit: int, offset: int) 
 def note_view(note: Note) -> dict[str, Any]:
     return {
         "noteId": f"nte_{note.id.hex()}", "by": "vendor" if note.by_vendor else "customer", "author": note.author,
-        "period": note.period, "recordId": note.record_id, "text": note.text, "createdAt": instant_text(note.at),
+        "period": note.period, "recordId": note.record_id, "text": note.text or None, "dataPurged": not note.text, "createdAt": instant_text(note.at),
     }  # fmt: skip

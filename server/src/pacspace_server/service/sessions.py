@@ -18,6 +18,7 @@ from ..storage.protocols import Snapshot, Unit
 from . import audit, lockouts, people
 from .context import SCOPES_OF, Caller, Context
 from .errors import ServiceError, invalid
+from .lockouts import knocks_from
 from .passwords import check_password, hash_password, is_password
 
 IDLE_US, LONGEST_US = 12 * 3600 * 1_000_000, 30 * 24 * 3600 * 1_000_000
@@ -102,14 +103,18 @@ async def current_actor(context: Context, token: str | None, environment: str | 
     return actor
 
 
+def _door(address: str, email: str) -> str:
+    """The door of one e-mail, for whoever knocks from an address."""
+    return "login:" + sha256(f"{knocks_from(address)}\x00{email.casefold()}".encode()).hexdigest()
+
+
 async def log_in(
     context: Context, address: str, email: str, password: str, old_token: str | None = None
 ) -> tuple[str, Actor]:
     """A new token and who it speaks for; the session that the browser had ends. 401 INVALID_CREDENTIALS says no more than
     that, after the same work; 429 RATE_LIMITED after five failures for one e-mail, or thirty for any, from one address."""
     now, email = people.wall_clock(), email.strip()
-    digest = sha256(f"{address}\x00{email.casefold()}".encode()).hexdigest()
-    door, wide = f"login:{digest}", f"login:{address}"
+    door, wide = _door(address, email), f"login:{knocks_from(address)}"
 
     def knock(unit: Unit) -> User | None:
         """Counts the try before it is looked at, so that many at once are no more than one after the other."""
@@ -196,7 +201,7 @@ async def change_password(context: Context, address: str, actor: Actor, current:
     """Ends all sessions of the user, and begins one for whoever changed it. A wrong current password is a plain 400."""
     new = check_password(new, "newPassword")
     now = people.wall_clock()
-    door = "login:" + sha256(f"{address}\x00{actor.email.casefold()}".encode()).hexdigest()
+    door = _door(address, actor.email)
 
     def knock(unit: Unit) -> str | None:
         lockouts.refuse_locked(unit, door, now)

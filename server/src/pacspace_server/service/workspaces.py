@@ -79,7 +79,7 @@ async def register(
     if not context.registration:
         raise ServiceError(403, "FORBIDDEN", "registration is off here: ask whoever runs this server for a user")
     email = people.check_email(email)
-    password, door, now = check_password(password), f"register:{address}", people.wall_clock()
+    password, door, now = check_password(password), f"register:{lockouts.knocks_from(address)}", people.wall_clock()
 
     def knock(unit: Unit) -> None:
         lockouts.refuse_locked(unit, door, now)

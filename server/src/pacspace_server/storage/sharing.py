@@ -20,7 +20,8 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What one side says of a month or of a record. No part of the record; never changed."""
+    """What one side says of a month or of a record. No part of the record; never changed, only erased: then it has no text
+    and no author."""
 
     customer: Key
     at: int
@@ -72,3 +73,10 @@ class SharingWrites(Protocol):
     def set_link(self, customer: Customer, link: Link) -> None: ...
     def add_note(self, customer: Customer, note: Note) -> None: ...
     def set_visit(self, customer: Customer, visit: Visit) -> None: ...
+    def erase_notes(self, customer: Customer) -> int:
+        """Removes the texts and authors of all notes; of how many."""
+        ...
+
+    def erase_visits(self, customer: Customer, limit: int) -> int:
+        """Removes the oldest visits, about so many; how many there were, 0 at the end."""
+        ...

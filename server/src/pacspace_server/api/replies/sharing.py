@@ -166,7 +166,8 @@ class SharedNote(TypedDict):
     author: str | None
     period: Month | None
     recordId: RecordId | None
-    text: str
+    text: Annotated[str | None, Meta(description="null once it was erased.")]
+    dataPurged: bool
     createdAt: Instant
 
 

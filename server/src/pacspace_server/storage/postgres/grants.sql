@@ -28,5 +28,8 @@ GRANT INSERT, UPDATE, DELETE ON lockout TO {role};
 GRANT INSERT ON link, note, visit TO {role};
 GRANT UPDATE (nonce, version, policy) ON link TO {role};
 GRANT UPDATE (last_at, times) ON visit TO {role};
+-- To erase them: what people said, and who looked.
+GRANT UPDATE (text, author) ON note TO {role};
+GRANT DELETE ON visit TO {role};
 GRANT EXECUTE ON FUNCTION empty_sandbox(bigint) TO {role};
 GRANT INSERT, UPDATE, DELETE ON endpoint, feed, outbox, delivery, sender TO {role};

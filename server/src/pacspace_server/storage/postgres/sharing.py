@@ -76,3 +76,14 @@ class SharingWrites(SharingReads):
                 customer.id, visit.at, visit.visitor, visit.kind, visit.last_at, visit.times, visit.address, visit.agent,
             ),
         )  # fmt: skip
+
+    def erase_notes(self, customer: Customer) -> int:
+        (count,) = self._one("SELECT count(*) FROM note WHERE shard_key = %s AND text <> ''", (customer.id,))
+        self.connection.execute("UPDATE note SET text = '', author = NULL WHERE shard_key = %s", (customer.id,))
+        return int(count)
+
+    def erase_visits(self, customer: Customer, limit: int) -> int:
+        rows = self._all("SELECT at FROM visit WHERE shard_key = %s ORDER BY at LIMIT %s", (customer.id, limit))
+        if rows:
+            self.connection.execute("DELETE FROM visit WHERE shard_key = %s AND at <= %s", (customer.id, rows[-1][0]))
+        return len(rows)

@@ -82,3 +82,14 @@ class SharingWrites(SharingReads):
                 customer.id, visit.at, visit.visitor, visit.kind, visit.last_at, visit.times, visit.address, visit.agent,
             ),
         )  # fmt: skip
+
+    def erase_notes(self, customer: Customer) -> int:
+        (count,) = self._one("SELECT count(*) FROM note WHERE customer = ? AND text <> ''", (customer.id,))
+        self._connection.execute("UPDATE note SET text = '', author = NULL WHERE customer = ?", (customer.id,))
+        return int(count)
+
+    def erase_visits(self, customer: Customer, limit: int) -> int:
+        rows = self._all("SELECT at FROM visit WHERE customer = ? ORDER BY at LIMIT ?", (customer.id, limit))
+        if rows:
+            self._connection.execute("DELETE FROM visit WHERE customer = ? AND at <= ?", (customer.id, rows[-1][0]))
+        return len(rows)
