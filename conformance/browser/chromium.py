@@ -18,6 +18,7 @@ SWITCHES = [
 ]  # fmt: skip
 WIDE, PHONE, NARROW = {"width": 1280, "height": 860}, {"width": 390, "height": 844}, {"width": 360, "height": 740}
 WAIT_MS = 15_000
+OWN_VIEWER = "chrome-extension://"  # Chromium's, for PDFs
 REFUSED = "Failed to load resource: the server responded with a status of 4"
 
 
@@ -72,7 +73,7 @@ class Person:
     def _asked(self, request: Request) -> None:
         if request.is_navigation_request():
             self._documents.add(request.url)
-        if not request.url.startswith((self.url + "/", "data:")):
+        if not request.url.startswith((self.url + "/", "data:", OWN_VIEWER)):
             self.mistakes.append(f"asked elsewhere: {request.url}")
 
     def _said(self, message: ConsoleMessage) -> None:
