@@ -18,7 +18,7 @@ SWITCHES = [
 ]  # fmt: skip
 WIDE, PHONE, NARROW = {"width": 1280, "height": 860}, {"width": 390, "height": 844}, {"width": 360, "height": 740}
 WAIT_MS = 15_000
-OWN_VIEWER = "chrome-extension://"  # Chromium's, for PDFs
+OWN_VIEWER = "chrome-extension://", "chrome://"  # Chromium's, for PDFs, which has no icon to name
 REFUSED = "Failed to load resource: the server responded with a status of 4"
 
 
@@ -73,12 +73,12 @@ class Person:
     def _asked(self, request: Request) -> None:
         if request.is_navigation_request():
             self._documents.add(request.url)
-        if not request.url.startswith((self.url + "/", "data:", OWN_VIEWER)):
+        if not request.url.startswith((self.url + "/", "data:", *OWN_VIEWER)):
             self.mistakes.append(f"asked elsewhere: {request.url}")
 
     def _said(self, message: ConsoleMessage) -> None:
         """Warnings and errors, among them each report of the content policy; not that a page itself is a refusal."""
-        is_page = message.location["url"] in self._documents
+        is_page = message.location["url"] in self._documents | {f"{self.url}/favicon.ico"}
         if message.type in ("error", "warning") and not (is_page and message.text.startswith(REFUSED)):
             self.mistakes.append(f"console {message.type}: {message.text} ({message.location['url']})")
 

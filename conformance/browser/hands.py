@@ -48,7 +48,7 @@ class Mouse:
 
     def choose(self, label: str, text: str) -> None:
         """One of a list's values."""
-        self.page.get_by_label(label, exact=True).select_option(label=text)
+        self.page.get_by_role("combobox", name=label, exact=True).select_option(label=text)
 
     def file(self, label: str, path: Path) -> None:
         with self.page.expect_file_chooser() as opened:
@@ -87,7 +87,7 @@ class Keys(Mouse):
         self.page.keyboard.press("Enter")
 
     def choose(self, label: str, text: str) -> None:
-        self.reach(self.page.get_by_label(label, exact=True))
+        self.reach(self.page.get_by_role("combobox", name=label, exact=True))
         self.page.keyboard.type(text)
 
     def file(self, label: str, path: Path) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from ..browsing import Browser
 from ..endpoints import Dashboard
 from ..receiver import receiving
-from ..server import Server
+from ..server import Client, Server
 from ..shared import Reader, Vendor
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 3, 12)
@@ -48,6 +48,7 @@ class Stage:
     failed_event: str
     job: str
     invitation: str
+    theirs: str
 
     @property
     def handle(self) -> str:
@@ -91,8 +92,17 @@ def _play(server: Server, receiver: str) -> Stage:
     receipt = server.client.receipt(DISPUTED, period="2026-02").data
     record = server.client.all_deltas(DISPUTED, period="2026-02")[3]
     return Stage(
-        server, link["customerLinkUrl"], link["accessHint"], receipt, record, failing, failed["eventId"], job, invitation
-    )
+        server, link["customerLinkUrl"], link["accessHint"], receipt, record, failing, failed["eventId"], job, invitation,
+        _their_list(server.client),
+    )  # fmt: skip
+
+
+def _their_list(client: Client) -> str:
+    """What the customer has for February: one line otherwise, one not at all, one that is nowhere else."""
+    lines = [f"{each['referenceId']},{each['delta']}" for each in client.all_deltas(DISPUTED, period="2026-02")]
+    lines[5] = lines[5].partition(",")[0] + ",-512"
+    del lines[8]
+    return "\n".join(["referenceId,delta", *lines, "blueharbor-0230,-64"])
 
 
 def _path(url: str) -> str:

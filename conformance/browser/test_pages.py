@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page
 
-from ..browsing import PASSWORD
 from .chromium import NARROW, PHONE, WIDE, Person
-from .places import CUSTOMER, NOBODY, OFFICE, Place, places
-from .stage import EMAIL, Stage, set_up
+from .places import Place, places, visitors
+from .stage import Stage, set_up
 
 AXE = Path(__file__).with_name("axe") / "axe.min.js"
 LOOKS = [("light", WIDE), ("light", PHONE), ("dark", PHONE), ("dark", WIDE)]
 RUN = """axe.run(document, {resultTypes: ['violations'], preload: false}).then(found => found.violations
   .filter(one => ['serious', 'critical'].includes(one.impact))
-  .map(one => one.id + ': ' + one.nodes.map(node => node.target.join(' ') + ' ' + node.failureSummary).join('; ')))"""
+  .map(one => one.id + ': ' + one.nodes.slice(0, 3).map(node => node.target.join(' ') + ' ' + node.failureSummary).join('; ')))"""
 TOO_WIDE = """document.documentElement.scrollWidth - document.documentElement.clientWidth"""
 
 
@@ -26,21 +25,6 @@ TOO_WIDE = """document.documentElement.scrollWidth - document.documentElement.cl
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with set_up(tmp_path_factory.mktemp("stage")) as there:
         yield there
-
-
-def visitors(browser: Browser, stage: Stage) -> dict[str, Person]:
-    """The three who look at pages: a person of the vendor, the customer with the code, and anybody."""
-    people = {name: Person(browser, stage.server.url, WIDE) for name in (OFFICE, CUSTOMER, NOBODY)}
-    page = people[OFFICE].open("/app/login")
-    page.get_by_label("E-mail").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/app")
-    page = people[CUSTOMER].open(f"/c/{stage.handle}")
-    page.get_by_label("Access code").fill(stage.code)
-    page.get_by_role("button", name="Open the record").click()
-    page.get_by_role("link", name="Compare", exact=True).wait_for()
-    return people
 
 
 def test_every_page_can_be_read_by_everybody(browser: Browser, stage: Stage) -> None:
@@ -59,11 +43,14 @@ def test_every_page_can_be_read_by_everybody(browser: Browser, stage: Stage) -> 
 def look_at(person: Person, place: Place) -> list[str]:
     """What is wrong with a page."""
     person.page.emulate_media(color_scheme="light")
+    person.page.set_viewport_size(WIDE)
     answer = person.page.goto(person.url + place.path)
     assert answer is not None
-    found = [*person.mistakes] + ([f"status {answer.status}"] if answer.status != place.status else [])
+    found = [f"status {answer.status}"] if answer.status != place.status else []
+    if place.then:
+        place.then(person.page)
+    found += [*person.mistakes, *sideways(person.page)]
     person.mistakes.clear()
-    found += sideways(person.page)
     devtools = person.context.new_cdp_session(person.page)
     run(devtools, AXE.read_text("utf-8"))
     for scheme, viewport in LOOKS:
