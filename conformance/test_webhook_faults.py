@@ -16,6 +16,7 @@ import pytest
 from pacspace_sdk import Webhooks
 
 from . import outside
+from .browsing import Browser
 from .endpoints import Dashboard, emits
 from .receiver import FAULTS, Receiver, receiving, recorded
 from .server import BROKEN, Client, Server
@@ -108,7 +109,7 @@ def test_a_name_that_turns_private_is_not_followed(outer: Callable[..., Server],
 
 def test_days_pass(outer: Callable[..., Server], receiver: Receiver) -> None:
     """A delivery that fails at eight attempts has failed and is listed; an endpoint without a success for 5 days is switched off and
-    says why; switched on again it is told everything that waited."""
+    says why, on its page and the overview too; switched on again it is told everything that waited."""
     server = outer("--webhook-targets", "any")
     dashboard = Dashboard(server)
     endpoint = dashboard.make(f"{receiver.url}/status/500/days")
@@ -133,6 +134,11 @@ def test_days_pass(outer: Callable[..., Server], receiver: Receiver) -> None:
         time.sleep(0.1)
     off = dashboard.get(endpoint)
     assert "5 days" in off["disabledReason"] and "500" in off["disabledReason"] and off["disabledAt"]
+    assert server.setup_url
+    pages = Browser(server.url).set_up(server.setup_url)
+    for path, says in (("/app", "was switched off"), (f"/app/webhooks/{endpoint['id']}", "switched off by the server")):
+        text = pages.open(path).text
+        assert says in text and off["disabledReason"] in text
     third = emits(server.client, "cust_a", 1, 2)
     dashboard.change(endpoint, url=f"{receiver.url}/ok/days", enabled=True)
     outside.set_outside(server.folder, laterS=6.1 * DAY_S)

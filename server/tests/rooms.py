@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
@@ -27,6 +28,8 @@ ALL = ("read", "write", "admin")
 # What a workspace has, beside what its environments record.
 WIDE = ("audit", "auth/me", "api-keys", "users", "workspace", "environments")
 LOG_TABLES = ("log", "closed_slot", "period_head", "endpoint", "feed", "outbox", "delivery")
+# Of an endpoint, what people change.
+ENDPOINT_COLUMNS = "id, url, description, events, enabled, secret_version"
 SECRET_AMOUNT, SECRET_REASON = "4242.4242", "between the two of us"
 
 
@@ -122,6 +125,13 @@ class Rooms:
     def fill(self, *others: str) -> None:
         """Puts something into the first workspace's sandbox."""
         own, balance = self.keys["own"], "/api/v1/balance"
+        # Its name is known nowhere, so that whatever is told of waits for another attempt.
+        endpoint = {
+            "url": "https://receiver.example/concealed",
+            "description": SECRET_REASON,
+            "events": ["delta.verified"],
+        }
+        made = self.send("POST", "/dashboard/webhooks", own, endpoint).json()["data"]["id"]
         for name in others:
             other = {"customerId": name, "delta": 1, "reason": SECRET_REASON}
             self.send("POST", f"{balance}/delta", own, other).raise_for_status()
@@ -137,14 +147,25 @@ class Rooms:
         ).json()["data"]
         month = self.send("POST", f"{balance}/checkpoint", own, {"period": recorded["period"]}).json()["data"]
         self.period = recorded["period"]
-        endpoint = {"url": "https://receiver.example/concealed", "description": SECRET_REASON}
-        made = self.send("POST", "/dashboard/webhooks", own, endpoint).json()["data"]["id"]
+        event = self._delivery(made, recorded["recordId"])
         self.send("PATCH", f"/dashboard/webhooks/{made}", own, {"enabled": False}).raise_for_status()
         self.held = {
             "endpointId": made,
             "customerId": "cust_acme", "recordId": recorded["recordId"], "receiptId": locked["checkpointId"], "jobId": month["jobId"],
-            "eventId": "evt_1", "keyId": self._key(), "userId": self._user(), "from": locked["checkpointId"], "to": locked["checkpointId"], "startingCheckpoint": recorded["recordId"],
+            "eventId": event, "keyId": self._key(), "userId": self._user(), "from": locked["checkpointId"], "to": locked["checkpointId"], "startingCheckpoint": recorded["recordId"],
         }  # fmt: skip
+
+    def _delivery(self, endpoint_id: str, record_id: str) -> str:
+        """The event that tells of a record, once it was tried."""
+        deadline_s = time.monotonic() + 60
+        while time.monotonic() < deadline_s:
+            path = f"/dashboard/webhooks/{endpoint_id}/deliveries"
+            for found in self.send("GET", path, self.keys["own"]).json()["data"]["deliveries"]:
+                whole = self.send("GET", f"{path}/{found['eventId']}", self.keys["own"]).json()["data"]
+                if whole["payload"]["data"]["recordId"] == record_id:
+                    return str(found["eventId"])
+            time.sleep(0.1)
+        raise AssertionError("no attempt was made to tell of the record")
 
     def _key(self) -> str:
         made = self.send("POST", "/dashboard/api-keys", self.keys["session of owner"], {"name": SECRET_REASON})
@@ -161,6 +182,7 @@ class Rooms:
             tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             kept = sorted(name for name in tables if not name.startswith(LOG_TABLES))
             rows = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in kept}
+            rows["endpoint"] = connection.execute(f"SELECT {ENDPOINT_COLUMNS} FROM endpoint").fetchall()
             rows["api_key"] = [row[:-1] for row in rows["api_key"]]  # all but when it was used last
             return list(rows.items())
 

@@ -167,7 +167,7 @@ def test_lists_hold_nothing_of_others(rooms: Rooms, route: Route) -> None:
             "/customers/cust_acme",
             SECRET_AMOUNT,
             SECRET_REASON,
-            *map(rooms.held.get, ("recordId", "receiptId", "jobId")),
+            *map(rooms.held.get, ("recordId", "receiptId", "jobId", "endpointId", "eventId")),
         )
         assert not [name for name in held if name in text]
 
@@ -224,7 +224,7 @@ def test_what_people_type_is_shown_harmlessly(rooms: Rooms) -> None:
         f"/app/customers/cust_evil?reference={requests.utils.quote(EVIL)}",
         f"/app/customers/cust_evil/correct?record={recorded['recordId']}", "/app/customers/cust_evil/receipts", "/app/audit",
         f"/app/audit?actor={requests.utils.quote(EVIL)}", "/app/checkpoints", "/app/close", "/app/compare?customer=%3Cscript%3E",
-        f"/app/customers/{requests.utils.quote(EVIL, safe='')}", f"/app/login?next={requests.utils.quote(EVIL)}", "/app/settings",
+        f"/app/customers/{requests.utils.quote(EVIL, safe='')}", "/app/webhooks", f"/app/webhooks/{rooms.held['endpointId']}?status=%3Cscript%3E", f"/app/login?next={requests.utils.quote(EVIL)}", "/app/settings",
     ]  # fmt: skip
     answers = {path: ask(rooms, who, "GET", path) for path in pages}
     forms = {
@@ -249,6 +249,11 @@ def test_what_people_type_is_shown_harmlessly(rooms: Rooms) -> None:
         "/app/keys?2": {"name": EVIL * 9, "scopes": EVIL},
         "/app/users": {"email": f"{EVIL}@example.com", "name": EVIL, "role": "viewer"},
         "/app/users?2": {"email": "evil@example.com", "name": EVIL, "role": "viewer"},
+        "/app/webhooks": {"url": "https://receiver.example/<script>alert(1)</script>", "description": EVIL},
+        "/app/webhooks?2": {"url": EVIL, "description": EVIL * 9, "events": EVIL},
+        f"/app/webhooks/{rooms.held['endpointId']}?2": {"url": EVIL, "description": EVIL, "events": EVIL},
+        f"/app/webhooks/{rooms.held['endpointId']}/replay": {"since": EVIL},
+        f"/app/webhooks/{rooms.held['endpointId']}/delete": {"typed": EVIL},
         "/app/settings": {"name": EVIL, "timeZone": EVIL, "locale": EVIL, "sharingPolicy": EVIL, "defaultUnit": EVIL},
         "/app/settings?2": {
             "name": EVIL[:100],
@@ -260,7 +265,7 @@ def test_what_people_type_is_shown_harmlessly(rooms: Rooms) -> None:
     }
     for path, fields in forms.items():
         answers[path] = ask(rooms, who, "POST", path.partition("?")[0], **good, **fields)
-    for path in ("/app/keys", "/app/users", "/app/settings", "/app/audit", "/app"):
+    for path in ("/app/keys", "/app/users", "/app/settings", "/app/audit", "/app", "/app/webhooks"):
         answers[f"{path} afterwards"] = ask(rooms, who, "GET", path)
     for path, answer in answers.items():
         assert answer.status_code < 500 and answer.status_code != 403, path

@@ -20,10 +20,10 @@ Given = dict[str, Any]
 
 _STATUS = fields.choice("pending", "delivered", "failed", says="Only these.")
 _LIMIT = fields.from_query(fields.whole_number(1, MAX_PAGE, says="How many at most; 100 without it."))
-_URL = fields.text(2048, says="Where events are posted to: https in production, a public address.").like(
-    "https://receiver.example/webhooks"
-)
-_DESCRIPTION = fields.text(200, *fields.NO_NUL, says="For people.")
+_URL = fields.text(
+    endpoints_service.MAX_URL_CHARS, says="Where events are posted to: https in production, a public address."
+).like("https://receiver.example/webhooks")
+_DESCRIPTION = fields.text(endpoints_service.MAX_DESCRIPTION_CHARS, *fields.NO_NUL, says="For people.")
 _EVENTS = fields.items(fields.choice(*EVENTS), len(EVENTS), says="Only these events; all without it, or when empty.")
 DELIVERIES: Table = {"status": _STATUS, **PAGE}
 ENDPOINTS: Table = {

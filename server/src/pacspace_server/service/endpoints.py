@@ -30,6 +30,8 @@ from .server_secret import ServerSecret
 RESOLVE_S = 2.0
 END_OF_ROW = 2**62  # an item beyond all others: the next row is the next one
 MAX_ENDPOINTS = 100  # of an environment
+MAX_URL_CHARS, MAX_DESCRIPTION_CHARS = 2048, 200
+MOST_WAITING = 10_000  # of one endpoint, that are counted
 
 
 def secret_of(server_secret: ServerSecret, endpoint_id: str, version: int) -> str:
@@ -60,7 +62,7 @@ def view(endpoint: Endpoint) -> dict[str, Any]:
 
 def find(snapshot: Snapshot, caller: Caller, endpoint_id: str) -> Endpoint:
     """The endpoint in the caller's environment; 404 NOT_FOUND."""
-    endpoint = snapshot.endpoint(endpoint_id)
+    endpoint = snapshot.endpoint(endpoint_id) if "\0" not in endpoint_id else None
     if endpoint is None or endpoint.environment_id != caller.environment_id:
         message = f"no webhook endpoint {endpoint_id[:80]} in the {caller.environment} environment"
         raise ServiceError(404, "NOT_FOUND", message)
@@ -110,6 +112,19 @@ async def list_endpoints(context: Context, caller: Caller, page: int, limit: int
     shown = found[(page - 1) * limit : page * limit]
     pagination = {"page": page, "limit": limit, "total": len(found), "totalPages": -(-len(found) // limit)}
     return {"webhooks": [view(endpoint) for endpoint in shown], "pagination": pagination}
+
+
+def health(context: Context, caller: Caller) -> dict[str, Any]:
+    """How deliveries do: the endpoints, those that fail, those that the server switched off, and how many deliveries of those
+    that are on wait for another attempt (10,000 of one at most)."""
+    with context.storage.snapshot() as snapshot:
+        found = snapshot.endpoints(caller.environment_id)
+        waiting = sum(snapshot.count_waiting(endpoint.id, MOST_WAITING) for endpoint in found if endpoint.enabled)
+    return {
+        "endpoints": len(found), "waiting": waiting,
+        "failing": [view(endpoint) for endpoint in found if endpoint.enabled and endpoint.failing_since is not None],
+        "switchedOff": [view(endpoint) for endpoint in found if endpoint.disabled_reason is not None],
+    }  # fmt: skip
 
 
 async def get(context: Context, caller: Caller, endpoint_id: str) -> dict[str, Any]:

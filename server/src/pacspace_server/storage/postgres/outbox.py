@@ -162,6 +162,13 @@ class OutboxReads(Reads):
         row = self._one("SELECT min(next_attempt_at) FROM delivery WHERE endpoint = %s AND status = 0", (endpoint_id,))
         return None if row is None else row[0]
 
+    def count_waiting(self, endpoint_id: str, most: int) -> int:
+        row = self._one(
+            "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE endpoint = %s AND status = 0 LIMIT %s) AS found",
+            (endpoint_id, most),
+        )
+        return int(row[0])
+
     def is_listened(self, environment_id: int, now: int) -> bool:
         row = self._one(
             "SELECT EXISTS (SELECT 1 FROM endpoint WHERE environment_id = %s) "

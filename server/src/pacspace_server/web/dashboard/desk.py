@@ -27,11 +27,11 @@ RANK = {ANYBODY: 0, VIEWER: 1, ADMIN: 2, OWNER: 3}
 # What the fields of forms are called on their pages, where that is not their name.
 FIELD_WORDS = {
     "customerId": "Customer id", "currentPassword": "Password until now", "defaultUnit": "Default unit", "delta": "Amount to add",
-    "displayName": "Name", "email": "E-mail", "invoiceReference": "Invoice number", "lines": "Their list", "locale": "Language",
+    "description": "What it is for", "displayName": "Name", "email": "E-mail", "events": "Events", "invoiceReference": "Invoice number", "lines": "Their list", "locale": "Language",
     "name": "Name", "newPassword": "New password", "now": "The instant", "password": "Password", "period": "Month",
     "reason": "What for", "referenceId": "Your reference", "role": "Role", "scopes": "What it may do", "seconds": "The step",
-    "sharingPolicy": "Shared Records", "sharingStateHint": "Shared Record", "timeZone": "Time zone", "total": "Their total",
-    "typed": "What you type", "unitLabel": "Unit",
+    "sharingPolicy": "Shared Records", "sharingStateHint": "Shared Record", "since": "From", "timeZone": "Time zone", "total": "Their total",
+    "typed": "What you type", "unitLabel": "Unit", "url": "Address",
 }  # fmt: skip
 NOTICE, NOTICE_S = "pacspace_notice", 60
 TAG_CHARS = 16

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from ...service import endpoints as endpoints_service
 from ...service import overview as overview_service
 from ...service.context import Caller
 from ...service.readiness import OK
@@ -45,11 +46,13 @@ async def _make(desk: Desk, caller: Caller) -> dict[str, Any]:
 async def show(desk: Desk, request: Request) -> Page:
     """The whole page, or only its figures for the script that keeps them fresh."""
     view = await _overview(desk, request.caller)
+    if request.is_part:
+        return desk.page(request, "_figures.html", view=view)
     days = view["days"]
     plot = plots.bars([day["day"] for day in days], [day["count"] for day in days], words.count)
-    values: dict[str, Any] = {"view": view, "plot": plot, "health": await _health(desk)}
-    template = "_figures.html" if request.is_part else "overview.html"
-    return desk.page(request, template, **values)
+    deliveries = await desk.ask(endpoints_service.health, request)
+    health = await _health(desk)
+    return desk.page(request, "overview.html", view=view, plot=plot, health=health, deliveries=deliveries)
 
 
 async def _health(desk: Desk) -> list[tuple[str, str]]:

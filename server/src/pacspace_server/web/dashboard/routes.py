@@ -13,6 +13,7 @@ from . import (
     corrections,
     customer,
     customers,
+    endpoint,
     entrance,
     keys,
     locking,
@@ -20,6 +21,7 @@ from . import (
     settings,
     sharing,
     users,
+    webhooks,
 )
 from .desk import ADMIN, ANYBODY, OWNER, VIEWER, PageFunction
 
@@ -40,6 +42,7 @@ class Route:
 
 
 CUSTOMER = "/app/customers/{customerId}"
+ENDPOINT = "/app/webhooks/{endpointId}"
 ROUTES = [
     Route("GET", "/dashboard", entrance.to_overview, ANYBODY),
     Route("GET", "/app/setup", entrance.set_up, ANYBODY),
@@ -73,6 +76,17 @@ ROUTES = [
     Route("POST", "/app/keys", keys.create, ADMIN),
     Route("POST", "/app/keys/{keyId}/rotate", keys.rotate, ADMIN),
     Route("POST", "/app/keys/{keyId}/revoke", keys.revoke, ADMIN),
+    Route("GET", "/app/webhooks", webhooks.show, menu="Webhooks", group=WORKSPACE),
+    Route("POST", "/app/webhooks", webhooks.create, ADMIN),
+    Route("GET", ENDPOINT, endpoint.show),
+    Route("POST", ENDPOINT, endpoint.change, ADMIN),
+    Route("POST", f"{ENDPOINT}/switch", endpoint.switch, ADMIN),
+    Route("POST", f"{ENDPOINT}/test", endpoint.test, ADMIN),
+    Route("POST", f"{ENDPOINT}/replay", endpoint.replay, ADMIN),
+    Route("POST", f"{ENDPOINT}/rotate", endpoint.rotate, ADMIN),
+    Route("POST", f"{ENDPOINT}/delete", endpoint.delete, ADMIN),
+    Route("GET", f"{ENDPOINT}/deliveries/{{eventId}}", endpoint.delivery),
+    Route("POST", f"{ENDPOINT}/deliveries/{{eventId}}/retry", endpoint.send_again, ADMIN),
     Route("GET", "/app/clock", clock.show, menu="Sandbox clock", group=WORKSPACE, in_sandbox_only=True),
     Route("POST", "/app/clock", clock.move, ADMIN),
     Route("POST", "/app/clock/reset", clock.reset, ADMIN),

@@ -1,0 +1,69 @@
+"""Webhooks: the endpoints that are told what happens, and a form for another. A secret is on one page once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...domain.events import EVENTS
+from ...service import endpoints as endpoints_service
+from ...service.errors import ServiceError, invalid
+from ..forms import Form
+from ..page import Page
+from .desk import Desk, Filled, Request, filled
+
+SAYS = {
+    "delta.verified": "a record is under a published log checkpoint",
+    "delta.failed": "a record is not what was hashed",
+    "checkpoint.verified": "a month is locked, and its root is published",
+    "receipt.generated": "the month’s receipt is there to be sent",
+    "customer.created": "a customer was made by hand",
+    "customer.shared_record_viewed": "somebody opened a Shared Record",
+    "customer.export_downloaded": "somebody took an export of it",
+    "customer.compare_run": "somebody compared their list with it",
+    "customer.step_up_failed_repeatedly": "wrong access codes, again and again",
+}
+CHOICES = [(event, SAYS[event]) for event in EVENTS]
+NAMES = ("url", "description", "events")
+
+
+async def show(desk: Desk, request: Request) -> Page:
+    return await _page(desk, request, Filled())
+
+
+async def _page(desk: Desk, request: Request, form: Filled) -> Page:
+    """All endpoints of the environment: there are few."""
+    most = endpoints_service.MAX_ENDPOINTS
+    listed = await endpoints_service.list_endpoints(desk.context, request.caller, 1, most)
+    status = 400 if form.problems else 200
+    return desk.page(
+        request, "webhooks.html", status, form=form, endpoints=listed["webhooks"], events=CHOICES,
+        chosen=request.form.many("events"), most_url=endpoints_service.MAX_URL_CHARS,
+        most_description=endpoints_service.MAX_DESCRIPTION_CHARS,
+    )  # fmt: skip
+
+
+async def create(desk: Desk, request: Request) -> Page:
+    """An endpoint of the environment that is in view; its secret is on the page that follows."""
+    try:
+        given = asked(request.form)
+        made = await endpoints_service.create(desk.context, request.caller, *(given[name] for name in NAMES))
+    except ServiceError as error:
+        return await _page(desk, request, filled(request.form, error))
+    return desk.page(request, "webhook_secret.html", endpoint=made)
+
+
+def asked(form: Form) -> dict[str, Any]:
+    """What the fields of an endpoint's form say."""
+    url, description, chosen = form.one("url"), form.one("description"), form.many("events")
+    most = endpoints_service.MAX_DESCRIPTION_CHARS
+    wrong = []
+    if not 1 <= len(url) <= endpoints_service.MAX_URL_CHARS:
+        wrong.append(("url", f"must have 1 to {endpoints_service.MAX_URL_CHARS:,} characters"))
+    if len(description) > most:
+        wrong.append(("description", f"must have at most {most} characters"))
+    if not set(chosen) <= set(EVENTS):
+        wrong.append(("events", "has one that there is not"))
+    if wrong:
+        raise invalid(*wrong)
+    events = tuple(event for event in EVENTS if event in chosen)
+    return {"url": url, "description": description or None, "events": events or None}
