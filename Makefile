@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-postgres check format serve bench bench-report soak soak-mutants lock vectors docs clean
+.PHONY: help setup demo test test-postgres check format serve bench bench-report soak soak-mutants lock vectors screenshots docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ soak-mutants: $(STAMP)  ## bugs planted into the server, each of which the campa
 
 vectors: $(STAMP)  ## write the test vectors anew
 	@$(PY) proofs/vectors/generate.py
+
+screenshots: $(STAMP)  ## take the pictures of docs/dashboard.md anew
+	@$(PY) -m conformance.browser.screenshots
 
 docs: $(STAMP)  ## write docs/reference.md anew
 	@$(PY) docs/make_reference.py

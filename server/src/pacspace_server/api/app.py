@@ -80,7 +80,7 @@ class Api:
         doing.set({"request_id": call.request_id})
         target = self._find(scope)
         reply = await self._answer(target, call)
-        reply.headers.update(SECURITY_HEADERS)
+        reply.headers = SECURITY_HEADERS | reply.headers
         if self.stopping:
             reply.headers["Connection"] = "close"
         sent_bytes = 0

@@ -129,6 +129,8 @@ class Desk:
             "base_url": self.context.public_url,
         }
         page = self._render.page(f"dashboard/{template}", status, POLICY, **(shell | values))
+        # With no-referrer browsers send forms with `Origin: null`, which is nobody's.
+        page.headers["Referrer-Policy"] = "same-origin"
         if request.notice and not request.is_part:
             page.headers["Set-Cookie"] = self.cookie(NOTICE, "", 0)
         return page
