@@ -233,6 +233,7 @@ def test_nobody_rises_by_himself(office: Server) -> None:
 def test_a_key_has_a_life(office: Server) -> None:
     """Made, used, rotated, switched off and on, revoked: each takes effect within a second, and its secret is shown once."""
     person = Person(office, "owner@example.com")
+    assert person.post("/api-keys", {"name": "billing", "scopes": []}).status == 400
     made = person.post("/api-keys", {"name": "billing"}).data
     assert made["fullKey"] == f"{made['publicKey']}.{made['secretKey']}" and made["environment"] == "test"
     assert made["publicKey"].startswith("pk_test_") and made["scopes"] == ["read", "write"]

@@ -282,12 +282,14 @@ def nested(table: Table, says: str = "") -> Field:
     return Field(read, schema=_said(object_schema(table), says))
 
 
-def items(known: Field, most: int, says: str = "") -> Field:
+def items(known: Field, most: int, says: str = "", least: int = 0) -> Field:
     """An array; a problem names the position."""
 
     def read(value: Any) -> list[Any]:
         if not isinstance(value, list):
             raise Problem("must be an array")
+        if len(value) < least:
+            raise Problem(f"must have at least {least} item{'' if least == 1 else 's'}")
         if len(value) > most:
             raise Problem(f"has {len(value)} items, at most {most} are taken")
         read_items = []
@@ -300,7 +302,8 @@ def items(known: Field, most: int, says: str = "") -> Field:
                 raise invalid(*((f"[{index}].{d['field']}", d["problem"]) for d in error.extra["details"])) from error
         return read_items
 
-    return Field(read, schema=_said({"type": "array", "items": dict(known.schema), "maxItems": most}, says))
+    schema: dict[str, Any] = {"type": "array", "items": dict(known.schema), "maxItems": most}
+    return Field(read, schema=_said(schema | ({"minItems": least} if least else {}), says))
 
 
 def later(table: Table) -> Field:

@@ -22,7 +22,7 @@ PAGE: Table = {
 NEW_KEY: Table = {
     "name": fields.required(fields.text(100, *fields.NO_NUL, says="What the key is for.").like("billing")),
     "environment": fields.choice(*SIDES, says="test is the sandbox, which it is without a word; live is production."),
-    "scopes": fields.items(fields.choice(*SCOPES), len(SCOPES), says="read and write without it."),
+    "scopes": fields.items(fields.choice(*SCOPES), len(SCOPES), "read and write without it.", least=1),
 }
 TOGGLE: Table = {"active": fields.flag(says="On or off; without it the other way.")}
 
