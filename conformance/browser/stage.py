@@ -117,7 +117,9 @@ def _a_winter(server: Server, office: Browser) -> str:
     day = FIRST
     while day <= LAST:
         hour = 16 if day == LAST else 9
-        server.client.clock(now=f"{datetime(day.year, day.month, day.day, hour, 40, tzinfo=UTC):%Y-%m-%dT%H:%M:%SZ}").data
+        server.client.clock(
+            now=f"{datetime(day.year, day.month, day.day, hour, 40, tzinfo=UTC):%Y-%m-%dT%H:%M:%SZ}"
+        ).data
         if day.day == 2 and day.month > 1:
             last = f"2026-{day.month - 1:02d}"
             job = _path(office.open(f"/app/close?period={last}").press(_button(last), typed=last).place)

@@ -101,7 +101,7 @@ def send_again(ada: Person, hand: Mouse, receiver: Receiver) -> None:
         sent = len(receiver.requests())
         hand.button("Send again")
         expect(page.get_by_text("It is due now.")).to_be_visible()
-        until(page, lambda: len(receiver.requests()) > sent)  # noqa: B023
+        until(page, lambda: len(receiver.requests()) > sent)
         if receiver.taken(f"/failing/{FAILS}"):
             break
     until(page, lambda: page.get_by_text("delivered", exact=True).count() == 1)
