@@ -16,7 +16,7 @@ class Dashboard:
 
     def __init__(self, server: Server, side: str = "test") -> None:
         self.server = server
-        self.key = server.new_key(side, "--scopes", "read,write,admin")
+        self.key = server.new_key(side, "--scopes", "read,write,admin", "--name", "administration")
 
     @property
     def client(self) -> Client:

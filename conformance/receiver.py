@@ -2,7 +2,7 @@
 
 /ok 204; /status/N that status; /redirect a redirect to /elsewhere; /hang nothing; /reset a reset; /close an end without a reply;
 /slow a body that never ends, drop by drop; /huge one that never ends; /sometimes each of these at the first attempt of an event, by
-its id, and 204 from the second on; /seldom the same for a quarter of the events.
+its id, and 204 from the second on; /seldom the same for a quarter of the events; /failing/N 500 at the first N attempts of an event.
 """
 
 from __future__ import annotations
@@ -132,6 +132,9 @@ class Told:
             number = sum(identity.encode())
             fails = self.attempts[identity] == 1 and (path.startswith("/sometimes") or number % 4 == 0)
             path = FAULTS[number % len(FAULTS)] if fails else "/ok"
+        if path.startswith("/failing/"):
+            self.attempts[headers["x-event-id"]] += 1
+            path = "/status/500" if self.attempts[headers["x-event-id"]] <= int(path.split("/")[2]) else "/ok"
         return await self._answer(path, told, writer)
 
     async def _answer(self, path: str, told: dict[str, Any], writer: asyncio.StreamWriter) -> bool:

@@ -16,7 +16,7 @@ from .stage import DISPUTED, EMAIL, Stage
 OFFICE, CUSTOMER, NOBODY = "office", "customer", "nobody"
 TOUR = (
     "overview", "customers", "customer", "correct-shown", "close-running", "job", "checkpoints", "compare-differs",
-    "key-once", "clock", "users", "audit", "settings", "shared-link", "shared-record", "shared-activity",
+    "key-once", "webhooks", "endpoint", "delivery", "clock", "users", "audit", "settings", "shared-link", "shared-record", "shared-activity",
     "shared-periods", "shared-differs", "shared-notes", "receipt", "proof", "how-to-check", "interface",
 )  # fmt: skip
 SHARED = ("", "/activity", "/periods", "/compare", "/notes")
@@ -66,9 +66,12 @@ def _office(stage: Stage) -> Iterator[Place]:
         "correct": f"{at}/correct?record={stage.record['recordId']}", "lock": f"{at}/lock?period=2026-03",
         "job": stage.job, "close": "/app/close", "close-running": "/app/close?period=2026-03", "checkpoints": "/app/checkpoints",
         "compare": f"/app/compare?customer={DISPUTED}&period=2026-02", "keys": "/app/keys", "clock": "/app/clock",
-        "audit": "/app/audit", "users": "/app/users", "settings": "/app/settings", "password": "/app/password",
+        "audit": "/app/audit", "users": "/app/users", "webhooks": "/app/webhooks",
+        "endpoint": f"/app/webhooks/{stage.endpoint['id']}", "settings": "/app/settings", "password": "/app/password",
     }.items():  # fmt: skip
         yield Place(name, path, OFFICE)
+    yield Place("delivery", f"/app/webhooks/{stage.endpoint['id']}/deliveries/{stage.failed_event}", OFFICE)
+    yield Place("endpoint-once", "/app/webhooks", OFFICE, then=_make_endpoint)
     comparing = f"/app/compare?customer={DISPUTED}&period=2026-02"
     yield Place("compare-differs", comparing, OFFICE, then=partial(_compare, stage.theirs))
     yield Place("key-once", "/app/keys", OFFICE, then=_make_key)
@@ -110,6 +113,12 @@ def _make_key(page: Page) -> None:
     page.get_by_label("What it is for").fill("meter of eu-north")
     page.get_by_role("button", name="Make the key").click()
     page.locator("#full-key").wait_for()
+
+
+def _make_endpoint(page: Page) -> None:
+    page.get_by_label("Address").fill("http://127.0.0.1:9/never")
+    page.get_by_role("button", name="Make the endpoint").click()
+    page.locator("#secret").wait_for()
 
 
 def _forget(page: Page) -> None:

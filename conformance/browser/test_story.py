@@ -5,17 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pypdf
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from pacspace_sdk import PacSpace
 
 from ..browsing import PASSWORD
+from ..receiver import Receiver, receiving
 from ..server import Server
 from .chromium import PHONE, WIDE, Person, visiting
 from .hands import HANDS, Mouse
@@ -23,6 +25,7 @@ from .hands import HANDS, Mouse
 MINUS = "\u2212"
 NOW = "2026-02-20T09:00:00Z"
 AMOUNTS = {"night-1": -420.0, "night-2": -390.5, "night-3": -437.0}
+FAILS = 2  # attempts
 STRANGER, CUSTOMER = "203.0.113.9", "198.51.100.7"
 WAYS = [("mouse", WIDE), ("keyboard", WIDE), ("finger", PHONE)]
 
@@ -39,12 +42,16 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.mark.parametrize(("way", "viewport"), WAYS, ids=[way for way, _ in WAYS])
 def test_a_cycle_of_both_sides(browser: Browser, server: Server, tmp_path: Path, way: str, viewport: Any) -> None:
-    """From the set-up link to a locked month, and from the invoice's link to the very entries that differ: with a mouse, with
-    the keyboard alone, and on a phone."""
+    """From the set-up link to an event that is sent again and a locked month, and from the invoice's link to the very entries
+    that differ: with a mouse, with the keyboard alone, and on a phone."""
     options = {"has_touch": True, "is_mobile": True} if way == "finger" else {}
     with visiting(browser, server.url, viewport, **options) as ada:
         hand = HANDS[way](ada.page)
-        record(server, make_key(server, ada, hand))
+        key = make_key(server, ada, hand)
+        with receiving() as receiver:
+            make_endpoint(ada, hand, f"{receiver.url}/failing/{FAILS}")
+            record(server, key)
+            send_again(ada, hand, receiver)
         link, code = close_the_month(ada, hand)
         with visiting(browser, server.url, viewport, address=STRANGER, **options) as stranger:
             guess(stranger, HANDS[way](stranger.page), link)
@@ -72,6 +79,41 @@ def record(server: Server, key: str) -> None:
     with PacSpace.init(key, base_url=server.url) as pac:
         for reference, amount in AMOUNTS.items():
             pac.balance.emit("cust_globex", amount, "gpu_minutes", {"referenceId": reference})
+
+
+def make_endpoint(ada: Person, hand: Mouse, url: str) -> None:
+    hand.follow("Webhooks", ".menu")
+    hand.type("Address", url)
+    hand.button("Make the endpoint")
+    expect(ada.page.locator("#secret")).to_contain_text("whsec_")
+    hand.follow("Go on to the endpoint")
+
+
+def send_again(ada: Person, hand: Mouse, receiver: Receiver) -> None:
+    """The receiver fails; the page says so, and its button sends the event until it is taken. The server's own attempts after
+    the second are half a minute apart."""
+    page = ada.page
+    delivery = page.locator("tbody tr").first
+    until(page, lambda: delivery.count() == 1 and "500" in delivery.inner_text())
+    hand.press(delivery.get_by_role("link"))
+    for _ in range(FAILS + 1):
+        expect(page.get_by_text("pending", exact=True)).to_be_visible()
+        sent = len(receiver.requests())
+        hand.button("Send again")
+        expect(page.get_by_text("It is due now.")).to_be_visible()
+        until(page, lambda: len(receiver.requests()) > sent)
+        if receiver.taken(f"/failing/{FAILS}"):
+            break
+    until(page, lambda: page.get_by_text("delivered", exact=True).count() == 1)
+
+
+def until(page: Page, is_so: Callable[[], bool]) -> None:
+    """Loads the page again until it shows that."""
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline, page.locator("main").inner_text()
+        page.wait_for_timeout(200)
+        page.reload()
 
 
 def close_the_month(ada: Person, hand: Mouse) -> tuple[str, str]:
