@@ -47,7 +47,7 @@ class World:
     known: dict[str, str]  # path parameter -> something that is there
 
     def fill(self) -> None:
-        """Anew, since the sandbox may have been emptied or its clock moved."""
+        """Anew, since the sandbox may have been emptied, its clock moved, or sharing switched off."""
         client = self.server.client
         client.post("/api/v1/sandbox/reset", {}).data
         client.clock(now="2026-02-10T12:00:00Z").data
@@ -57,6 +57,7 @@ class World:
         month = client.checkpoint(period="2026-01").data
         endpoint, event = self._told(client)
         people = {"Authorization": f"Bearer {self.session}"}
+        client.call("POST", "/dashboard/sharing", {"policy": "TWO_TIER"}, people).data
         made = client.call("POST", "/dashboard/api-keys", {"name": "known"}, people).data
         users = client.call("GET", "/dashboard/users", None, people).data["users"]
         if len(users) == 1:

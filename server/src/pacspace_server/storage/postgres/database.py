@@ -158,7 +158,7 @@ class PostgresStorage:
     def scrub(self) -> str | None:
         return (
             "PostgreSQL keeps old versions of rows until it vacuums the table, and its write-ahead log until that is "
-            "recycled; the owner of the database may run VACUUM pacspace.delta and CHECKPOINT"
+            "recycled; the owner of the database may run VACUUM pacspace.delta, pacspace.note, pacspace.visit, pacspace.profile and CHECKPOINT"
         )
 
     def lease(self, name: str) -> Lease:
