@@ -13,7 +13,7 @@ from ..browsing import PASSWORD
 from .chromium import WIDE, Person
 from .stage import DISPUTED, EMAIL, Stage
 
-OFFICE, CUSTOMER, NOBODY = "office", "customer", "nobody"
+OFFICE, PRODUCTION, CUSTOMER, NOBODY = "office", "production", "customer", "nobody"
 TOUR = (
     "overview", "customers", "customer", "correct-shown", "close-running", "job", "checkpoints", "compare-differs",
     "key-once", "webhooks", "endpoint", "delivery", "clock", "users", "audit", "settings", "shared-link", "shared-record", "shared-activity",
@@ -34,7 +34,7 @@ class Place:
 
 
 def places(stage: Stage) -> list[Place]:
-    return [*_office(stage), *_customers(stage), *_everybody(stage)]
+    return [*_office(stage), *_empty(), *_customers(stage), *_everybody(stage)]
 
 
 def pictures(stage: Stage) -> list[Place]:
@@ -44,18 +44,24 @@ def pictures(stage: Stage) -> list[Place]:
 
 
 def visitors(browser: Browser, stage: Stage) -> dict[str, Person]:
-    """The three who look at pages: somebody of the vendor's, the customer with the code, and anybody."""
-    people = {name: Person(browser, stage.server.url, WIDE) for name in (OFFICE, CUSTOMER, NOBODY)}
-    page = people[OFFICE].open("/app/login")
-    page.get_by_label("E-mail").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/app")
+    """Those who look at pages: two of the vendor's, one in production, where nothing is; the customer with the code; anybody."""
+    people = {name: Person(browser, stage.server.url, WIDE) for name in (OFFICE, PRODUCTION, CUSTOMER, NOBODY)}
+    for name in (OFFICE, PRODUCTION):
+        _log_in(people[name].open("/app/login"))
+    people[PRODUCTION].page.get_by_role("button", name="Production", exact=True).click()
+    people[PRODUCTION].page.get_by_text("Record the first amount").wait_for()
     page = people[CUSTOMER].open(f"/c/{stage.handle}")
     page.get_by_label("Access code").fill(stage.code)
     page.get_by_role("button", name="Open the record").click()
     page.get_by_role("link", name="Compare", exact=True).wait_for()
     return people
+
+
+def _log_in(page: Page) -> None:
+    page.get_by_label("E-mail").fill(EMAIL)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/app")
 
 
 def _office(stage: Stage) -> Iterator[Place]:
@@ -78,6 +84,12 @@ def _office(stage: Stage) -> Iterator[Place]:
     yield Place("correct-refused", f"{at}/correct?record={stage.record['recordId']}", OFFICE, then=_forget)
     yield Place("correct-shown", f"{at}/correct?record={stage.record['recordId']}", OFFICE, then=_correct)
     yield Place("nowhere", "/app/nowhere", OFFICE, 404)
+
+
+def _empty() -> Iterator[Place]:
+    """What pages say while there is nothing."""
+    for page in ("", "/customers", "/close", "/checkpoints", "/webhooks", "/keys"):
+        yield Place(f"empty{page}", f"/app{page}", PRODUCTION)
 
 
 def _customers(stage: Stage) -> Iterator[Place]:
