@@ -55,6 +55,14 @@ def problems(reader: Reader, lines: str) -> dict[str, str]:
     return {detail["field"]: detail["problem"] for detail in reply.error["details"]}
 
 
+def test_a_long_list_is_read_only_from_whoever_may_compare(vendor: Vendor, reader: Reader) -> None:
+    """Two megabytes that are no JSON are refused for what they are from a reader, and unread from anybody else."""
+    kind, body = {"Content-Type": "application/json"}, b"{" * (2 << 20)
+    stranger = Reader(vendor.server, f"cus_{'0' * 64}")
+    assert reader.send("POST", f"{reader.api}/compare", body, kind).status == 400
+    assert stranger.send("POST", f"{stranger.api}/compare", body, kind).status == 404
+
+
 def test_exactly_the_lines_that_differ_are_named(reader: Reader) -> None:
     """Missing here, missing there, another amount, and twice in their file: each with its line, in both directions."""
     lines = "referenceId,delta\ncall-1,-100\ncall-2,-200\ncall-9,-3\ncall-1,-100\ncall-4,7\n"

@@ -143,7 +143,7 @@ class Api:
         async def open_to_all(call: Call) -> Reply:
             if route.is_dashboard and route.method != "GET":
                 self._access.refuse_foreign(call)
-            if route.before_body is not None:
+            if route.before_body is not None and call.may_be_long(route.max_body):
                 await route.before_body(public, call)
             return told(await route.handler(public, call, await _fields(route, call)))
 

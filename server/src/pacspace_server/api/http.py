@@ -71,6 +71,11 @@ class Call:
         client = self.scope.get("client")
         return str(client[0]) if client else ""
 
+    def may_be_long(self, most: int) -> bool:
+        """Whether a body that would be read is announced as longer than most are, or with no length."""
+        declared = self.headers.get(b"content-length", b"")
+        return not declared.isdigit() or MAX_BODY_BYTES < int(declared) <= most
+
     async def body(self, most: int) -> bytes:
         """The body; 413 as soon as it is known to be too large."""
         declared = self.headers.get(b"content-length", b"0")
