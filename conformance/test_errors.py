@@ -343,6 +343,14 @@ def test_another_content_type_is_a_415(client: Client, customer: str, kind: str)
         assert client.call("POST", f"{BALANCE}/delta", body, {"Content-Type": accepted}).status == 201
 
 
+@pytest.mark.parametrize("body", [b"\r\n\r\n", b" ", b"\t"])
+def test_blanks_are_not_an_empty_body(client: Client, body: bytes) -> None:
+    """No body at all counts as an empty object; one of blanks is a plain 400, as any other that is not JSON."""
+    kind = {"Content-Type": "application/json"}
+    assert "body" in plain_400(client.call("POST", f"{BALANCE}/checkpoint", body, kind))
+    assert client.call("POST", f"{BALANCE}/checkpoint", b"", kind).status == 201
+
+
 def test_every_reply_has_a_request_id(client: Client, customer: str) -> None:
     """X-Request-Id is on every reply, is the caller's own when it is a plain one, and is new otherwise."""
     replies = [client.emit(customer, -1), client.emit(customer, 0), client.derive("nobody"), client.get("/nothing"), client.get("/healthz"),

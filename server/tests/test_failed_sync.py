@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,7 @@ def test_a_commit_whose_sync_failed_is_in_doubt(failing_disk: type[FailingFile],
         await committer.close()
         return crashed
 
-    crashed = ThreadPoolExecutor(1).submit(asyncio.run, story()).result()
+    crashed = asyncio.run(story())
     after = SqliteStorage(crashed / "record.db")
     with after.snapshot() as snapshot:
         customer = snapshot.customer_by_shard(book.shard("cust"))

@@ -103,7 +103,7 @@ class Call:
         if kind is not None and kind.partition(b";")[0].strip().lower() != b"application/json" and body:
             message = f"the body must be application/json, not {kind.decode('latin-1')[:80]}"
             raise ServiceError(415, "UNSUPPORTED_MEDIA_TYPE", message)
-        if not body.strip():
+        if not body:
             return {}
         try:
             # A long one on a thread: everybody else is answered meanwhile.
