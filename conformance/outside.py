@@ -60,6 +60,6 @@ if __name__ == "__main__":
     known, socket.getaddrinfo = socket.getaddrinfo, getaddrinfo
     from pacspace_server.cli import wiring
 
-    wiring.HttpClient = Outside  # type: ignore[misc]
+    wiring.HttpClient = Outside
     sender.wall_clock = lambda: time.time_ns() // 1000 + int(outside()["laterS"] * 1_000_000)
     main()

@@ -14,9 +14,10 @@ import psycopg
 import pytest
 from book import SANDBOX, Book
 from engines import BOTH
+from test_jobs import in_context
 
 from pacspace_server.service import audit, keys, people, sessions
-from pacspace_server.service.context import Caller
+from pacspace_server.service.context import Caller, Context
 from pacspace_server.service.errors import ServiceError
 from pacspace_server.service.fsck import fsck
 from pacspace_server.service.workspaces import add_workspace, change_workspace
@@ -66,6 +67,20 @@ def test_a_workspace_comes_with_the_record(book: Book) -> None:
     assert workspace == look(book, lambda s: s.workspace(book.workspace))
     assert {e.workspace_id for e in look(book, lambda s: s.environments())} == {workspace.id}
     assert not look(book, lambda s: s.has_users())
+
+
+def test_a_session_that_ended_meanwhile_prefers_nothing(book: Book) -> None:
+    """Who logs out in the instant in which another window switches the environment is told so there: log in again."""
+    user = member(book, "ada@example.com")
+    _, actor = book.storage.write(lambda unit: sessions.begin(unit, user))
+
+    async def story(context: Context) -> None:
+        await sessions.log_out(context, actor)
+        await sessions.prefer(context, actor, "production", None)
+
+    with pytest.raises(ServiceError) as raised:
+        in_context(book, story)
+    assert (raised.value.status, raised.value.code) == (401, "INVALID_API_KEY")
 
 
 def test_an_email_is_one_user_in_any_case(book: Book) -> None:

@@ -9,7 +9,7 @@ from ..service import browser
 from ..service.context import Caller, Context
 from ..service.errors import ServiceError, invalid
 from ..service.keys import authenticate
-from ..service.sessions import ENVIRONMENTS, PREFIX, current_actor
+from ..service.sessions import ENDED, ENVIRONMENTS, PREFIX, current_actor
 from .http import Call
 
 KEY_CACHE_S, KEY_CACHE_ENTRIES = 1.0, 1_000
@@ -73,7 +73,7 @@ class Access:
             raise invalid(("X-Environment", f"must be {' or '.join(ENVIRONMENTS)}"))
         actor = await current_actor(self._context, token, named)
         if actor is None:
-            raise ServiceError(401, "INVALID_API_KEY", "this session has ended: log in again" if token else NOBODY)
+            raise ServiceError(401, "INVALID_API_KEY", ENDED if token else NOBODY)
         caller = actor.caller
         await self._agree(call, caller, None)
         call.actor = actor

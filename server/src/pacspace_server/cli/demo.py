@@ -138,7 +138,9 @@ class Demo:
         self.say(f"{RULE}\n  INVOICE: inv-{CUSTOMER}-{period}\n{RULE}")
         for name, value in lines.items():
             self.say(f"  {name + ':':<19} {value}")
-        self.say(RULE + "\n")
+        self.say(
+            f"{RULE}\n  The link opens the totals; with the access code {receipt['accessHint']}, which goes beside it, everything.\n"
+        )
         self.result["invoices"].append({name: str(value) for name, value in lines.items()})
         return receipt
 

@@ -177,7 +177,7 @@ class Line:
             self.pace.failed()
             self._failed += 1
             self._failing_since = self._failing_since or started
-            self._not_before_s = time.monotonic() + self.pace.pause_s(random.random())  # noqa: S311
+            self._not_before_s = time.monotonic() + self.pace.pause_s(random.random())  # noqa: S311 - spreads attempts
 
     def progress(self) -> tuple[list[Delivery], Progress] | None:
         """What is to be written, if anything: outcomes, and how far everything was tried."""

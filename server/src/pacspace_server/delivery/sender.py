@@ -11,6 +11,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 import structlog
@@ -198,11 +199,11 @@ class Sender:
         for line in lines:
             wanted = line.wants_due
             if wanted:
-                found = await self._read(lambda snapshot, line=line: self._due(snapshot, line))  # type: ignore[misc]
+                found = await self._read(partial(self._due, line))
                 line.more_due = len(found) >= wanted
                 line.take_due(found)
 
-    def _due(self, snapshot: Snapshot, line: Line) -> list[tuple[Event | None, Delivery]]:
+    def _due(self, line: Line, snapshot: Snapshot) -> list[tuple[Event | None, Delivery]]:
         limit = line.wants_due + len(line.busy)
         due = [d for d in snapshot.due(line.endpoint.id, self._now(), limit) if d.place not in line.busy]
         feed = self._feeds[line.endpoint.environment_id]

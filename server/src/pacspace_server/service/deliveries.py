@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -180,11 +181,12 @@ async def replay(context: Context, caller: Caller, endpoint_id: str, since: int,
     endpoint = await context.look(lambda snapshot: find(snapshot, caller, endpoint_id))
     place: Place | None = (-1, -1)
     queued = 0
+
+    def work(after: Place, unit: Unit) -> tuple[int, Place | None]:
+        return unit.repeat_deliveries(endpoint, since, last, after, REPEATED_AT_ONCE, now)
+
     while place is not None:
-        after = place
-        count, place = await context.committer.run(
-            lambda unit, after=after: unit.repeat_deliveries(endpoint, since, last, after, REPEATED_AT_ONCE, now)  # type: ignore[misc]
-        )
+        count, place = await context.committer.run(partial(work, place))
         queued += count
     details = {"since": views.instant(since), "until": views.instant(last), "queued": queued}
     await context.committer.run(lambda unit: audit.record(unit, caller, "endpoint.replay", endpoint.id, details))

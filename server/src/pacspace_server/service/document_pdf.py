@@ -47,7 +47,7 @@ def _compile(shown: Shown) -> bytes:
     # -P: nothing is imported from the folder that the server happens to run in.
     command = [sys.executable, "-P", "-m", COMPILER]
     try:
-        done = subprocess.run(command, input=json.dumps(shown).encode(), capture_output=True, timeout=MADE_IN_S)  # noqa: S603
+        done = subprocess.run(command, input=json.dumps(shown).encode(), capture_output=True, timeout=MADE_IN_S)  # noqa: S603 - our own
     except subprocess.TimeoutExpired as late:
         raise unavailable(
             f"the PDF was not made within {MADE_IN_S} s; the CSV and the receipt file are there"

@@ -26,6 +26,7 @@ SEEN_US = 5 * 60 * 1_000_000  # how old `last_seen_at` gets before it is written
 FAILURES_OF_AN_ADDRESS = 30
 PREFIX = "pss_"
 ENVIRONMENTS = ("sandbox", "production")
+ENDED = "this session has ended: log in again"
 NOT_KNOWN = "there is no user of this e-mail and password who may log in"
 
 
@@ -175,7 +176,8 @@ async def prefer(context: Context, actor: Actor, environment: str | None, worksp
 
     def work(unit: Unit) -> Session:
         session = unit.session(actor.token_hash)
-        assert session is not None
+        if session is None:
+            raise ServiceError(401, "INVALID_API_KEY", ENDED)
         session.environment = environment or session.environment
         if workspace_id is not None:
             if workspace_id not in [workspace.id for workspace, _ in unit.memberships(actor.user_id)]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import time
 import zipfile
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from ..storage.protocols import Snapshot
 from ..storage.records import Delta, PeriodHead
 from .bundle import month_file
 from .context import Context
+from .csv_lines import harmless
 from .errors import ServiceError, unavailable
 from .lookup import log_in_use, verifier_key
 from .restored import trust_file
@@ -35,7 +35,6 @@ COLUMNS = (
     "environment", "period", "recordId", "referenceId", "delta", "reason", "metadata", "recordedAt", "postedAt",
     "occurredAt", "latePosting", "adjusts", "state", "receiptId", "contentHash",
 )  # fmt: skip
-_FORMULA, _NUMBER = ("=", "+", "-", "@", "\t", "\r"), re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 README = """\
 {warning}The record of {customer}, as its vendor wrote it.
 Taken away on {at}. Key fingerprint: {fingerprint}
@@ -89,19 +88,13 @@ def _rows(
 # ---------------------------------------------------------------- CSV
 
 
-def cell(value: Any) -> str:
-    """A cell as text that no spreadsheet takes for a formula."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
-
-
 def _csv(shared: Shared, rows: Iterator[tuple[Delta, dict[str, Any]]]) -> Iterator[bytes]:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     side = "SANDBOX" if shared.environment.name == "sandbox" else shared.environment.name
     for number, (delta, view) in enumerate(rows, 1):
-        writer.writerow([cell(value) for value in _cells(side, delta, view)])
+        writer.writerow(map(harmless, _cells(side, delta, view)))
         if number % ROWS == 0:
             yield buffer.getvalue().encode()
             buffer.seek(0)
@@ -109,13 +102,14 @@ def _csv(shared: Shared, rows: Iterator[tuple[Delta, dict[str, Any]]]) -> Iterat
     yield buffer.getvalue().encode()
 
 
-def _cells(side: str, delta: Delta, view: dict[str, Any]) -> list[Any]:
+def _cells(side: str, delta: Delta, view: dict[str, Any]) -> list[str]:
     metadata = parse_context(delta.context).get("metadata") if delta.context is not None else None
     own = {
         "environment": side, "delta": amount_text(delta.delta), "metadata": metadata, "adjusts": delta.adjusts,
         "latePosting": "true" if view["latePosting"] else "false",
     }  # fmt: skip
-    return [own[name] if name in own else view.get(name) for name in COLUMNS]
+    values = (own[name] if name in own else view.get(name) for name in COLUMNS)
+    return ["" if value is None else str(value) for value in values]
 
 
 # ---------------------------------------------------------------- JSON

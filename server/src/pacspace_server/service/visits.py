@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -63,14 +64,14 @@ class Visits:
         try:
             while self._waiting:
                 seen, self._waiting = self._waiting, {}
-                await self._context.committer.run(lambda unit, seen=seen: _store_all(unit, seen))  # type: ignore[misc]
+                await self._context.committer.run(partial(_store_all, seen))
         except Exception:
             logger.exception("visits could not be written")
         finally:
             self._writing = None
 
 
-def _store_all(unit: Unit, seen: dict[tuple[bytes, bytes, str], _Seen]) -> None:
+def _store_all(seen: dict[tuple[bytes, bytes, str], _Seen], unit: Unit) -> None:
     # In the order of the customers' keys, as every unit that holds several.
     for (shard_key, _, _), one in sorted(seen.items(), key=lambda item: item[0]):
         _store(unit, shard_key, one)

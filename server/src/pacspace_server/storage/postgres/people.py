@@ -9,6 +9,7 @@ from ..people import AuditEntry, AuditFilter, OneTimeLink, Session, User, Worksp
 from ..records import ApiKey, Customer
 from .reading import Reads, Sql
 from .rows import CUSTOMER, KEY, api_key_of, customer_of
+from .surveys import searched
 
 WORKSPACE = "w.id, w.name, w.created_at, w.time_zone, w.locale, w.unit, w.sharing_policy"
 USER = "u.id, u.email, u.name, u.password_hash, u.created_at, u.disabled_at"
@@ -52,7 +53,7 @@ class PeopleReads(Reads):
         return api_key_of(row) if row else None
 
     def customers_by_name(self, environment_id: int, search: str | None, limit: int, offset: int) -> list[Customer]:
-        found, values = _searched(search)
+        found, values = searched(search)
         rows = self._all(
             f"SELECT {CUSTOMER} FROM customer c LEFT JOIN profile n ON n.shard_key = c.shard_key WHERE c.environment_id = %s{found} "
             'ORDER BY coalesce(n.folded_name, lower(c.customer_id)) COLLATE "C", c.customer_id LIMIT %s OFFSET %s',
@@ -233,12 +234,3 @@ def _of_workspace(workspace_id: str, environment: str | None) -> tuple[str, tupl
     if environment is None:
         return "e.workspace_id = %s", (workspace_id,)
     return "e.workspace_id = %s AND e.name = %s", (workspace_id, environment)
-
-
-def _searched(search: str | None) -> tuple[str, tuple[str, ...]]:
-    """A condition on customers `c` with their profiles `n`: a part of the customerId or of the display name, in any case."""
-    if search is None:
-        return "", ()
-    plain = search.replace("\0", "")
-    here = "position(lower(%s) IN lower(c.customer_id)) > 0 OR position(%s IN n.folded_name) > 0"
-    return f" AND ({here})", (plain, plain.casefold())

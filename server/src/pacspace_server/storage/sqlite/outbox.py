@@ -173,10 +173,11 @@ class OutboxReads(Reads):
 
 def _chosen(environment_id: int, endpoint_id: str | None, status: int | None) -> tuple[str, list[Any]]:
     """Which deliveries are asked for."""
-    where, values = "d.environment_id = ?", [environment_id]
+    where = "d.environment_id = ?"
+    values: list[Any] = [environment_id]
     for name, value in (("endpoint", endpoint_id), ("status", status)):
         if value is not None:
-            where, values = f"{where} AND d.{name} = ?", [*values, value]  # type: ignore[list-item]
+            where, values = f"{where} AND d.{name} = ?", [*values, value]
     return where, values
 
 
