@@ -32,7 +32,7 @@ def until(server: Server, name: str, wanted: Callable[[float], bool], **labels: 
     """Scrapes until a value is as wanted."""
     deadline = time.monotonic() + 30
     while not wanted(value(families := scrape(server), name, **labels)):
-        assert time.monotonic() < deadline, families[name]
+        assert time.monotonic() < deadline, [(s.labels, s.value) for s in families[name].samples]
         time.sleep(0.05)
     return families
 

@@ -22,13 +22,15 @@ class Siblings:
     def _path(self, number: int) -> str:
         return str(self.folder / str(number))
 
-    async def listen(self, tell: Callable[[], bytes]) -> None:
+    async def listen(self, tell: Callable[[], bytes]) -> asyncio.Server:
+        """Answers from now on, for as long as the caller keeps what it is given: nobody else does."""
+
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.closing(writer):
                 writer.write(await asyncio.to_thread(tell))
                 await writer.drain()
 
-        await asyncio.start_unix_server(answer, self._path(self.number))
+        return await asyncio.start_unix_server(answer, self._path(self.number))
 
     async def ask(self) -> list[bytes]:
         """What the others say. One that has ended, or does not answer within a second, is left out."""

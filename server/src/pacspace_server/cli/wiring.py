@@ -161,9 +161,10 @@ async def _run(
         app.stopping = public.readiness.shutting_down = True
 
     server = HttpServer(http_config(app, config.trusted_proxies), stopping, is_worker=siblings is not None)
+    answering: asyncio.Server | None = None
     if siblings is not None:
         app.metrics.others = siblings.ask
-        await siblings.listen(app.metrics.own)
+        answering = await siblings.listen(app.metrics.own)
     integrator.start()
     context.sender.start()
     jobs = asyncio.create_task(context.jobs.watch())
@@ -185,6 +186,8 @@ async def _run(
         if retention is not None:
             retention.cancel()
         await context.sender.stop()
+        if answering is not None:
+            answering.close()
         resolver.close()
         await asyncio.to_thread(integrator.stop)
         rehasher.close()
