@@ -15,7 +15,7 @@ class MadeToFail(Exception):
 def serve(spacing: int) -> None:
     """`pacspace`, with one customer of so many failing."""
     from pacspace_server.cli import main
-    from pacspace_server.storage import committer
+    from pacspace_server.storage.writing import committer
 
     real = committer.lock_period
 

@@ -88,10 +88,10 @@ class _RollBack(Exception):
 def _locks_rolled_back(engine: Engine, folder: Path, customer_id: str, repeats: int = 20) -> float:
     """Seconds of the locking transaction without its commit: median of some that were rolled back."""
     from pacspace_server import config
-    from pacspace_server.cli.engines import open_storage
-    from pacspace_server.storage import ids
-    from pacspace_server.storage.commands import Locked, LockPeriod
-    from pacspace_server.storage.locking import lock_period
+    from pacspace_server.process.engines import open_storage
+    from pacspace_server.storage.model import ids
+    from pacspace_server.storage.model.commands import Locked, LockPeriod
+    from pacspace_server.storage.writing.locking import lock_period
 
     storage = open_storage(config.database(config.Value(engine.url(folder), "flag")), create=False)
     with storage.snapshot() as snapshot:

@@ -58,7 +58,7 @@ def getaddrinfo(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
 
 if __name__ == "__main__":
     known, socket.getaddrinfo = socket.getaddrinfo, getaddrinfo
-    from pacspace_server.cli import wiring
+    from pacspace_server.process import wiring
 
     wiring.HttpClient = Outside
     sender.wall_clock = lambda: time.time_ns() // 1000 + int(outside()["laterS"] * 1_000_000)

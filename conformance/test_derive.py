@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 
 from .chance import SEED
-from .history import UTC, Entry, History, make_history, month_of, next_month, random_instant, start_of, text, total
+from .history import (
+    UTC,
+    Entry,
+    History,
+    make_history,
+    month_of,
+    next_month,
+    random_instant,
+    start_of,
+    text,
+    total,
+)
 from .server import Client, Server
 
 

@@ -15,7 +15,20 @@ from hypothesis.stateful import initialize, precondition, rule, run_state_machin
 
 from . import expected
 from .chance import SEED
-from .drawn import HOUR, SPOILT, START, amounts, items, keys, options, pages, picks, references, scopes, steps
+from .drawn import (
+    HOUR,
+    SPOILT,
+    START,
+    amounts,
+    items,
+    keys,
+    options,
+    pages,
+    picks,
+    references,
+    scopes,
+    steps,
+)
 from .model import readable
 from .modelled import Checkpoint, Delta, Refused, begin, end_of, shifted, total
 from .server import BALANCE, Server

@@ -10,11 +10,11 @@ from pacspace_server import config
 from pacspace_server.api.metrics import METRICS, PROCESS_METRICS
 from pacspace_server.api.openapi import document
 from pacspace_server.cli.main import main as command
-from pacspace_server.service.errors import CODES
-from pacspace_server.service.limits import limits
+from pacspace_server.service.base.errors import CODES
+from pacspace_server.service.base.limits import limits
 from pacspace_server.web.manual import Entry, Manual, Row, Shape, read_manual
 from pacspace_server.web.pages import ROUTES as PAGES
-from pacspace_server.web.shared import ROUTES as SHARED_PAGES
+from pacspace_server.web.portal import ROUTES as SHARED_PAGES
 
 PAGE = Path(__file__).with_name("reference.md")
 SHARED_PATHS = list(dict.fromkeys(path for _, path, _ in SHARED_PAGES))

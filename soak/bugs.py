@@ -64,7 +64,7 @@ def _no_customer_lock() -> None:
 
 @bug("no replay check")
 def _no_replay_check() -> None:
-    from pacspace_server.storage import recording
+    from pacspace_server.storage.writing import recording
 
     recording._replay = lambda unit, customer, command: None
 
@@ -120,7 +120,7 @@ def _no_comparison() -> None:
 
 def _answer_after(seconds: float, late_s: float = 0.0) -> None:
     """A commit is waited for no longer than that, and begins so much later."""
-    from pacspace_server.storage.committer import Committer
+    from pacspace_server.storage.writing.committer import Committer
 
     async def write(self: Any, work: Callable[[Any], Any]) -> Any:
         unit = self._storage.begin()
@@ -150,8 +150,8 @@ def _answered_when_slow() -> None:
 
 @bug("head size off")
 def _head_size_off() -> None:
-    from pacspace_server.cli.rehasher import Rehasher
     from pacspace_server.log import rehashing
+    from pacspace_server.process.rehasher import Rehasher
 
     real = rehashing.head_object
     rehashing.head_object = lambda customer, head, origin, size, root, closed: real(
@@ -203,7 +203,7 @@ def _clock_goes_back() -> None:
 def _taken_for_success(kind: str) -> None:
     import apsw
 
-    from pacspace_server.storage.protocols import InDoubt
+    from pacspace_server.storage.model.protocols import InDoubt
     from pacspace_server.storage.sqlite.database import SqliteStorage
 
     real, error = SqliteStorage.commit, getattr(apsw, kind)
@@ -231,7 +231,7 @@ def _read_only_is_fine() -> None:
 @bug("failed sync taken for a failure")
 def _sync_is_sure() -> None:
     """A commit whose sync failed is answered as if it surely were not recorded."""
-    from pacspace_server.storage.protocols import InDoubt, Unavailable
+    from pacspace_server.storage.model.protocols import InDoubt, Unavailable
     from pacspace_server.storage.sqlite.database import SqliteStorage
 
     real = SqliteStorage.commit
@@ -248,7 +248,7 @@ def _sync_is_sure() -> None:
 @bug("an outage ends the integrator")
 def _integrator_ends() -> None:
     from pacspace_server.log.integrator import Integrator
-    from pacspace_server.storage.protocols import InDoubt, Unavailable
+    from pacspace_server.storage.model.protocols import InDoubt, Unavailable
 
     real = Integrator._look
 

@@ -11,11 +11,11 @@ from pacspace_server.domain.instants import parse_instant
 from pacspace_server.log.integrator import Integrator
 from pacspace_server.log.signer import Signer
 from pacspace_server.log.standing import give_keys
-from pacspace_server.storage import ids
-from pacspace_server.storage.commands import Locked, LockPeriod, RecordDelta, Recorded
-from pacspace_server.storage.locking import lock_period
-from pacspace_server.storage.protocols import Unit
-from pacspace_server.storage.recording import delta_context, record_delta
+from pacspace_server.storage.model import ids
+from pacspace_server.storage.model.commands import Locked, LockPeriod, RecordDelta, Recorded
+from pacspace_server.storage.model.protocols import Unit
+from pacspace_server.storage.writing.locking import lock_period
+from pacspace_server.storage.writing.recording import delta_context, record_delta
 
 SANDBOX = 1
 

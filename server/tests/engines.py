@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from cluster import APPLICATION, NEWEST, OWNER, Cluster, shared_cluster
 
+from pacspace_server.storage.model.protocols import Audit, Storage
 from pacspace_server.storage.postgres import PostgresStorage, migrate
 from pacspace_server.storage.postgres.audit import PostgresAudit
-from pacspace_server.storage.protocols import Audit, Storage
 from pacspace_server.storage.sqlite import SqliteStorage
 from pacspace_server.storage.sqlite.audit import SqliteAudit
 

@@ -17,15 +17,15 @@ from book import SANDBOX, Book
 from cluster import APPLICATION, shared_cluster
 from engines import BOTH, Engine, PostgresEngine, SqliteEngine
 
-from pacspace_server.cli.engines import check_backup
 from pacspace_server.config import Database
-from pacspace_server.service.fsck import fsck
+from pacspace_server.process.engines import check_backup
+from pacspace_server.service.proving.fsck import fsck
 from pacspace_server.storage import postgres, sqlite
-from pacspace_server.storage.backups import UnusableBackup
+from pacspace_server.storage.model.backups import UnusableBackup
+from pacspace_server.storage.model.protocols import UnusableDatabase
 from pacspace_server.storage.postgres import migrating
 from pacspace_server.storage.postgres.backup import NOT_IN_IT, TABLES, _write_table
 from pacspace_server.storage.postgres.connecting import connect
-from pacspace_server.storage.protocols import UnusableDatabase
 from pacspace_server.storage.sqlite import backup as sqlite_backup
 from pacspace_server.storage.sqlite import migrating as sqlite_migrating
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pacspace_server.cli.client import PATIENCE_S, REFUSED_S, Client
-from pacspace_server.service.errors import ServiceError
+from pacspace_server.service.base.errors import ServiceError
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\nConnection: close\r\n\r\n{"data": true}'
 

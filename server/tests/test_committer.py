@@ -11,12 +11,12 @@ import pytest
 from book import SANDBOX, Book
 from engines import BOTH
 
-from pacspace_server.service.fsck import fsck
-from pacspace_server.storage.commands import LockPeriod, Outcome, Recorded, Refusal
-from pacspace_server.storage.committer import MAX_WAITING, Committer, NotWritten, Overloaded
-from pacspace_server.storage.locking import lock_period
-from pacspace_server.storage.protocols import InDoubt, Storage, Unit
+from pacspace_server.service.proving.fsck import fsck
+from pacspace_server.storage.model.commands import LockPeriod, Outcome, Recorded, Refusal
+from pacspace_server.storage.model.protocols import InDoubt, Storage, Unit
 from pacspace_server.storage.sqlite import SqliteStorage
+from pacspace_server.storage.writing.committer import MAX_WAITING, Committer, NotWritten, Overloaded
+from pacspace_server.storage.writing.locking import lock_period
 
 
 async def apply_all(storage: Storage, requests: Sequence[Sequence[Any]]) -> list[list[Outcome] | BaseException]:
@@ -150,7 +150,7 @@ def test_what_the_writer_remembers_is_bounded(book: Book, monkeypatch: pytest.Mo
 
 def test_an_unfixed_or_newer_database_is_refused(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """A SQLite library with the WAL-reset race, and a file with an unknown migration, are refused with the reason."""
-    from pacspace_server.storage.protocols import UnusableDatabase
+    from pacspace_server.storage.model.protocols import UnusableDatabase
     from pacspace_server.storage.sqlite import database
 
     assert [database._is_fixed(v) for v in ((3, 40, 1), (3, 44, 6), (3, 50, 6), (3, 50, 7), (3, 51, 2), (3, 51, 3), (4, 0, 0))] == [

@@ -25,9 +25,9 @@ from pacspace_server.delivery.feed import Event, Feed, Tail
 from pacspace_server.delivery.http import AttemptFailed, Channel, HttpClient
 from pacspace_server.domain.events import EVENTS, code_of, delta_subject, event_id, parse_event_id, sequence_of
 from pacspace_server.log.signer import SigningRefused
-from pacspace_server.service.context import Caller
-from pacspace_server.service.deliveries import locate
-from pacspace_server.storage.outbox import DELIVERED, PENDING, Delivery, Endpoint, Place, Progress, told
+from pacspace_server.service.base.context import Caller
+from pacspace_server.service.webhooks.deliveries import locate
+from pacspace_server.storage.model.outbox import DELIVERED, PENDING, Delivery, Endpoint, Place, Progress, told
 
 ENDPOINT = "whk_" + "a" * 32
 NOW = 1_800_000_000_000_000

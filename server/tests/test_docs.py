@@ -71,7 +71,7 @@ def test_table_document_and_reference_agree() -> None:
     """Route table, OpenAPI document and docs/reference.md have the same routes, methods and codes, each under its status."""
     from pacspace_server.api.refusals import status_of
     from pacspace_server.api.routes import ROUTES
-    from pacspace_server.service.errors import CODES
+    from pacspace_server.service.base.errors import CODES
 
     found = documented()
     assert found.keys() == {(route.method, route.path.replace(":path}", "}")) for route in ROUTES}
@@ -91,7 +91,7 @@ def test_table_document_and_reference_agree() -> None:
 
 def test_every_code_is_answered_somewhere() -> None:
     """Each documented error code belongs to a route, or to a method that a path does not take."""
-    from pacspace_server.service.errors import CODES
+    from pacspace_server.service.base.errors import CODES
 
     answered = {code for codes in documented().values() for _, code in codes}
     assert answered | {"METHOD_NOT_ALLOWED"} == {*CODES, ""}
@@ -99,7 +99,7 @@ def test_every_code_is_answered_somewhere() -> None:
 
 def test_every_error_code_that_is_raised_is_in_the_table() -> None:
     """An upper-case code in a ServiceError, Refusal or ScopeError is one of the documented codes."""
-    from pacspace_server.service.errors import CODES
+    from pacspace_server.service.base.errors import CODES
 
     raised: set[str] = set()
     for path in SOURCE.rglob("*.py"):

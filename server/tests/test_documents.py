@@ -14,14 +14,17 @@ from engines import BOTH
 
 from pacspace_server.domain.amounts import amount_text, units
 from pacspace_server.domain.instants import parse_instant
-from pacspace_server.service import document_pdf, documents, receipt_access, receipt_csv
-from pacspace_server.service.context import Caller, Context
-from pacspace_server.service.csv_lines import csv_chunks, harmless
-from pacspace_server.service.documents import CREDIT_NOTE, DEBIT_NOTE, RECEIPT, Presentation, read_document
-from pacspace_server.service.errors import ServiceError
-from pacspace_server.service.printed import printed, title_of
-from pacspace_server.service.reader_words import Words, locales
-from pacspace_server.service.receipt_access import Reader
+from pacspace_server.service.base.context import Caller, Context
+from pacspace_server.service.base.csv_lines import csv_chunks, harmless
+from pacspace_server.service.base.errors import ServiceError
+from pacspace_server.service.receipts import access as receipt_access
+from pacspace_server.service.receipts import documents
+from pacspace_server.service.receipts import lines as receipt_csv
+from pacspace_server.service.receipts import pdf as document_pdf
+from pacspace_server.service.receipts.access import Reader
+from pacspace_server.service.receipts.documents import CREDIT_NOTE, DEBIT_NOTE, RECEIPT, Presentation, read_document
+from pacspace_server.service.receipts.printed import printed, title_of
+from pacspace_server.service.receipts.reader_words import Words, locales
 
 NOBODY = Reader()
 NANO = units("0.000000001")

@@ -13,9 +13,9 @@ import pytest
 from book import Book
 from engines import SqliteEngine
 
-from pacspace_server.storage.committer import Committer
-from pacspace_server.storage.protocols import InDoubt
+from pacspace_server.storage.model.protocols import InDoubt
 from pacspace_server.storage.sqlite import SqliteStorage
+from pacspace_server.storage.writing.committer import Committer
 
 
 class FailingFile(apsw.VFSFile):

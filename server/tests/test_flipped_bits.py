@@ -19,8 +19,8 @@ from engines import BOTH, Engine, SqliteEngine, Undone
 from test_new_log import Restored, hand_out
 
 from pacspace_server.log import logtree
-from pacspace_server.service import fsck_log
-from pacspace_server.service.fsck import fsck
+from pacspace_server.service.proving import fsck_log
+from pacspace_server.service.proving.fsck import fsck
 
 PART = os.environ.get("FSCK_BITS")
 SEED = os.environ.get("FSCK_SEED") or str(random.SystemRandom().randrange(10**6))

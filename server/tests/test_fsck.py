@@ -14,9 +14,9 @@ import pytest
 from book import SANDBOX, Book
 from engines import BOTH, Engine, SqliteEngine
 
-from pacspace_server.service import fsck as fsck_room
-from pacspace_server.service.fsck import fsck
-from pacspace_server.service.verify import recompute
+from pacspace_server.service.proving import fsck as fsck_room
+from pacspace_server.service.proving.fsck import fsck
+from pacspace_server.service.proving.verify import recompute
 
 
 def changed(value: Any) -> Any:

@@ -11,17 +11,17 @@ from book import SANDBOX, Book
 from engines import BOTH
 
 from pacspace_server.log.integrator import Integrator
-from pacspace_server.service import jobs as jobs_service
-from pacspace_server.service.context import Caller, Context
-from pacspace_server.service.errors import ServiceError
-from pacspace_server.service.fsck import fsck
-from pacspace_server.service.jobs import Jobs
-from pacspace_server.storage import committer as committer_room
-from pacspace_server.storage.commands import LockPeriod
-from pacspace_server.storage.committer import Committer
+from pacspace_server.service.base.context import Caller, Context
+from pacspace_server.service.base.errors import ServiceError
+from pacspace_server.service.closing import jobs as jobs_service
+from pacspace_server.service.closing.jobs import Jobs
+from pacspace_server.service.proving.fsck import fsck
+from pacspace_server.storage.model.commands import LockPeriod
+from pacspace_server.storage.model.protocols import Vanished
+from pacspace_server.storage.model.records import Job
 from pacspace_server.storage.postgres import leasing
-from pacspace_server.storage.protocols import Vanished
-from pacspace_server.storage.records import Job
+from pacspace_server.storage.writing import committer as committer_room
+from pacspace_server.storage.writing.committer import Committer
 
 pytestmark = BOTH
 CUSTOMERS, GUILTY = 250, {"c017", "c101", "c249"}

@@ -10,9 +10,9 @@ import pytest
 from book import Book
 from engines import BOTH
 
-from pacspace_server.service.errors import ServiceError
-from pacspace_server.service.lockouts import FAILURES, WINDOW_US, failed, knocks_from, refuse_locked, succeeded
-from pacspace_server.service.server_secret import ServerSecret
+from pacspace_server.service.base.errors import ServiceError
+from pacspace_server.service.base.lockouts import FAILURES, WINDOW_US, failed, knocks_from, refuse_locked, succeeded
+from pacspace_server.service.base.server_secret import ServerSecret
 
 NOW = 1_800_000_000_000_000
 

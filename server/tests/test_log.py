@@ -14,7 +14,7 @@ from pacspace_proofs.tree import leaf_hash, root_from_inclusion, root_of_leaves
 from pacspace_server.log import logtree
 from pacspace_server.log.integrator import _append_closed
 from pacspace_server.log.signer import Signer, SigningRefused
-from pacspace_server.service.fsck import fsck
+from pacspace_server.service.proving.fsck import fsck
 
 ORIGIN = "pacspace.log/sandbox/" + "0" * 32
 

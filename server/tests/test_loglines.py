@@ -16,8 +16,8 @@ import structlog
 from book import Book
 from engines import BOTH, PostgresEngine
 
-from pacspace_server.cli.loglines import configure_logging, traceback_text
-from pacspace_server.storage.committer import Committer, NotWritten
+from pacspace_server.process.loglines import configure_logging, traceback_text
+from pacspace_server.storage.writing.committer import Committer, NotWritten
 from pacspace_server.telemetry import Histogram, doing, said
 
 

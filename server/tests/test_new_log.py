@@ -18,16 +18,16 @@ from pacspace_proofs.trust import parse_trust
 from pacspace_proofs.verify import verify_receipts
 from pacspace_server.log.signer import Signer, SigningRefused
 from pacspace_server.log.standing import give_keys, refusal
-from pacspace_server.service import new_log
-from pacspace_server.service.bundle import bundle
-from pacspace_server.service.fsck import fsck
-from pacspace_server.service.new_log import DamagedLog, Renewed, renew
-from pacspace_server.service.restored import trust_file
-from pacspace_server.service.verify import recompute
-from pacspace_server.storage.protocols import Unit, UnusableDatabase
-from pacspace_server.storage.recording import record_delta
-from pacspace_server.storage.records import Checkpoint, Customer, Part
+from pacspace_server.service.base.restored import trust_file
+from pacspace_server.service.proving import new_log
+from pacspace_server.service.proving.fsck import fsck
+from pacspace_server.service.proving.new_log import DamagedLog, Renewed, renew
+from pacspace_server.service.proving.verify import recompute
+from pacspace_server.service.receipts.bundle import bundle
+from pacspace_server.storage.model.protocols import Unit, UnusableDatabase
+from pacspace_server.storage.model.records import Checkpoint, Customer, Part
 from pacspace_server.storage.sqlite import SqliteStorage, migrating, sole_process
+from pacspace_server.storage.writing.recording import record_delta
 
 
 class Restored:

@@ -14,18 +14,19 @@ import psycopg
 import pytest
 from book import SANDBOX, Book
 from engines import BOTH
+from pacspace_server.service.people.people.workspaces import add_workspace, change_workspace
 from test_jobs import in_context
 
-from pacspace_server.service import audit, keys, people, sessions
-from pacspace_server.service.context import Caller, Context
-from pacspace_server.service.errors import ServiceError
-from pacspace_server.service.fsck import fsck
-from pacspace_server.service.workspaces import add_workspace, change_workspace
-from pacspace_server.storage.commands import Locked, LockPeriod
-from pacspace_server.storage.locking import lock_period
-from pacspace_server.storage.people import AuditFilter, User
-from pacspace_server.storage.protocols import Snapshot, Unit
-from pacspace_server.storage.records import ApiKey, Profile
+from pacspace_server.service.base import audit
+from pacspace_server.service.base.context import Caller, Context
+from pacspace_server.service.base.errors import ServiceError
+from pacspace_server.service.people.people import keys, people, sessions
+from pacspace_server.service.proving.fsck import fsck
+from pacspace_server.storage.model.commands import Locked, LockPeriod
+from pacspace_server.storage.model.people import AuditFilter, User
+from pacspace_server.storage.model.protocols import Snapshot, Unit
+from pacspace_server.storage.model.records import ApiKey, Profile
+from pacspace_server.storage.writing.locking import lock_period
 
 pytestmark = BOTH
 T = TypeVar("T")

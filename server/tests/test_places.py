@@ -8,7 +8,8 @@ from typing import Any
 from conformance.browser.places import places
 from conformance.browser.stage import Stage
 
-from pacspace_server.web import pages, shared
+from pacspace_server.web import pages
+from pacspace_server.web import portal as shared
 from pacspace_server.web.dashboard import routes
 
 # Those that show nothing of their own: a redirect, or a file.

@@ -16,11 +16,11 @@ from cluster import APPLICATION, shared_cluster
 from engines import PostgresEngine
 
 from pacspace_server.log.integrator import Integrator
-from pacspace_server.service.fsck import fsck
-from pacspace_server.storage.commands import RecordDelta, Recorded
+from pacspace_server.service.proving.fsck import fsck
+from pacspace_server.storage.model.commands import RecordDelta, Recorded
+from pacspace_server.storage.model.protocols import InDoubt, LeaseLost, Unavailable, Unit, UnusableDatabase
 from pacspace_server.storage.postgres import PostgresStorage, database, leasing, migrate, migrating
-from pacspace_server.storage.protocols import InDoubt, LeaseLost, Unavailable, Unit, UnusableDatabase
-from pacspace_server.storage.recording import record_delta
+from pacspace_server.storage.writing.recording import record_delta
 
 # The record: rows that are added and never changed, but for the columns named here.
 APPEND_ONLY = {

@@ -14,12 +14,12 @@ from engines import BOTH
 
 from pacspace_server.log.integrator import Integrator
 from pacspace_server.log.watching import Watched
-from pacspace_server.service import readiness as readiness_service
-from pacspace_server.service.context import Context
-from pacspace_server.service.readiness import Readiness, problems
-from pacspace_server.storage import committer as committer_module
-from pacspace_server.storage.committer import Committer
-from pacspace_server.storage.protocols import Unit
+from pacspace_server.service.base.context import Context
+from pacspace_server.service.recording import readiness as readiness_service
+from pacspace_server.service.recording.readiness import Readiness, problems
+from pacspace_server.storage.model.protocols import Unit
+from pacspace_server.storage.writing import committer as committer_module
+from pacspace_server.storage.writing.committer import Committer
 
 RECORD, VERIFY = {"shutdown", "queue", "database"}, {"shutdown", "queue", "database", "integrator", "log", "signing"}
 

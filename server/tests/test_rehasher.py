@@ -9,12 +9,12 @@ from functools import partial
 import pytest
 from book import SANDBOX, Book
 
-from pacspace_server.cli.rehasher import Rehasher
 from pacspace_server.config import Database
 from pacspace_server.log.integrator import Integrator
 from pacspace_server.log.rehashing import Beat, Prepared, prepare
-from pacspace_server.service.fsck import fsck
-from pacspace_server.storage.protocols import LeaseLost
+from pacspace_server.process.rehasher import Rehasher
+from pacspace_server.service.proving.fsck import fsck
+from pacspace_server.storage.model.protocols import LeaseLost
 
 
 def not_here(environment_id: int, beat: Beat) -> Prepared | None:

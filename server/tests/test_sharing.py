@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 from book import SANDBOX, Book
 from engines import BOTH
+from pacspace_server.service.sharing.links.access import Visitor, short
+from pacspace_server.service.sharing.links.links import ALPHABET, CODE_CHARS, Shared, access_code, find, stored_link
+from pacspace_server.service.sharing.links.notes import note_view
+from pacspace_server.service.sharing.links.visits import EXPORTED, MAX_PER_DAY, ONE_VISIT_US, VIEWED, _Seen, _store
 from running import running
 
-from pacspace_server.service import access, visits
-from pacspace_server.service.access import Visitor, short
-from pacspace_server.service.erase import erase_customer
-from pacspace_server.service.notes import note_view
-from pacspace_server.service.server_secret import ServerSecret
-from pacspace_server.service.sharing import ALPHABET, CODE_CHARS, Shared, access_code, find, stored_link
-from pacspace_server.service.visits import EXPORTED, MAX_PER_DAY, ONE_VISIT_US, VIEWED, _Seen, _store
-from pacspace_server.storage.records import Customer
-from pacspace_server.storage.sharing import Link, Note, Visit
+from pacspace_server.service.base.server_secret import ServerSecret
+from pacspace_server.service.recording.erase import erase_customer
+from pacspace_server.service.sharing.links import access, visits
+from pacspace_server.storage.model.records import Customer
+from pacspace_server.storage.model.sharing import Link, Note, Visit
 
 NOW = 1_800_000_000_000_000
 VISITOR = Visitor(b"visitor1", False, False, "203.0.113.77", "Browser/1")

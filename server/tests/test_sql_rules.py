@@ -20,9 +20,9 @@ from engines import PostgresEngine
 from sqlglot import exp
 from test_backup import unseen
 
-from pacspace_server.service.erase import erase_customer
-from pacspace_server.service.fsck import fsck
-from pacspace_server.service.new_log import renew
+from pacspace_server.service.proving.fsck import fsck
+from pacspace_server.service.proving.new_log import renew
+from pacspace_server.service.recording.erase import erase_customer
 from pacspace_server.storage import postgres
 from pacspace_server.storage.postgres import migrating
 

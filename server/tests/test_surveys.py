@@ -9,9 +9,9 @@ from book import SANDBOX, Book
 from engines import BOTH
 
 from pacspace_server.domain.instants import day_of, parse_instant
-from pacspace_server.storage.recording import new_customer
-from pacspace_server.storage.records import Profile
-from pacspace_server.storage.surveys import UnitTotal
+from pacspace_server.storage.model.records import Profile
+from pacspace_server.storage.model.surveys import UnitTotal
+from pacspace_server.storage.writing.recording import new_customer
 
 pytestmark = BOTH
 

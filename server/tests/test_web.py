@@ -27,7 +27,7 @@ from running import running
 
 from pacspace_server.domain.amounts import units
 from pacspace_server.domain.instants import parse_instant
-from pacspace_server.service.errors import ServiceError
+from pacspace_server.service.base.errors import ServiceError
 from pacspace_server.web import proof, words
 from pacspace_server.web.page import CONTENT_POLICY, Page
 from pacspace_server.web.pages import Pages

@@ -10,7 +10,16 @@ from .operations import balances, checkpoints, deltas, workspace
 from .operations import customers as directory
 from .protocol import Core
 from .submission import AsyncSubmissionCoordinator, SubmissionCoordinator
-from .surface import AsyncRunner, AsyncSurface, Runner, Surface, async_iterating, awaitable, blocking, iterating
+from .surface import (
+    AsyncRunner,
+    AsyncSurface,
+    Runner,
+    Surface,
+    async_iterating,
+    awaitable,
+    blocking,
+    iterating,
+)
 from .types import (
     Amount,
     CompareOptions,

@@ -9,7 +9,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Generic, ParamSpec, TypeVar
 
 from .balance import AsyncBalance, Balance
-from .config import LIVE_CHAIN_ID, TEST_CHAIN_ID, TEST_PREFIX, ClientConfig, check_api_key, choose_base_url
+from .config import (
+    LIVE_CHAIN_ID,
+    TEST_CHAIN_ID,
+    TEST_PREFIX,
+    ClientConfig,
+    check_api_key,
+    choose_base_url,
+)
 from .customers import AsyncCustomers, Customers
 from .drivers import drive, drive_async
 from .errors import PacSpaceError
@@ -20,7 +27,14 @@ from .sandbox import AsyncSandbox, Sandbox
 from .submission import AsyncSubmissionCoordinator, SubmissionCoordinator
 from .summaries import Chunk
 from .surface import AsyncSurface, Surface, awaitable, blocking
-from .transport import AsyncHttpxTransport, AsyncTransport, HttpResponse, HttpxTransport, Transport, TransportResponse
+from .transport import (
+    AsyncHttpxTransport,
+    AsyncTransport,
+    HttpResponse,
+    HttpxTransport,
+    Transport,
+    TransportResponse,
+)
 from .types import BatchReply, SubmissionOptions
 from .webhooks import Webhooks
 

@@ -6,7 +6,16 @@ import argparse
 import io
 import sys
 
-from .command import EXIT_NOT_DONE, EXIT_WRONG_USE, NotDone, WrongUse, as_json, as_text, printable, run
+from .command import (
+    EXIT_NOT_DONE,
+    EXIT_WRONG_USE,
+    NotDone,
+    WrongUse,
+    as_json,
+    as_text,
+    printable,
+    run,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -22,7 +22,14 @@ from .canonical import (
     list_of,
     units,
 )
-from .note import MAX_COSIGNATURES, LogCheckpoint, cosigned_at, parse_log_checkpoint, parse_signature_line, signed_by
+from .note import (
+    MAX_COSIGNATURES,
+    LogCheckpoint,
+    cosigned_at,
+    parse_log_checkpoint,
+    parse_signature_line,
+    signed_by,
+)
 from .record import (
     BATCH,
     CLOSED,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 
-from ..service import browser
-from ..service.context import Caller, Context
-from ..service.errors import ServiceError, invalid
-from ..service.keys import authenticate
-from ..service.sessions import ENDED, ENVIRONMENTS, PREFIX, current_actor
+from ..http import browser
+from ..service.base.context import Caller, Context
+from ..service.base.errors import ServiceError, invalid
+from ..service.people.keys import authenticate
+from ..service.people.sessions import ENDED, ENVIRONMENTS, PREFIX, current_actor
 from .http import Call
 
 KEY_CACHE_S, KEY_CACHE_ENTRIES = 1.0, 1_000

@@ -13,10 +13,10 @@ import structlog
 from starlette.routing import Match
 from starlette.routing import Route as PathRoute
 
-from ..service.context import Context
-from ..service.errors import ServiceError, unavailable
-from ..storage.committer import NotWritten
-from ..storage.protocols import InDoubt, Unavailable, Vanished
+from ..service.base.context import Context
+from ..service.base.errors import ServiceError, unavailable
+from ..storage.model.protocols import InDoubt, Unavailable, Vanished
+from ..storage.writing.committer import NotWritten
 from ..telemetry import doing
 from .access import Access
 from .fields import parse_fields

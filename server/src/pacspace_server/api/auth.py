@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..service import browser, people, sessions, workspaces
-from ..service.context import Caller, Context
-from ..service.sessions import Actor
+from ..http import browser
+from ..service.base.context import Caller, Context
+from ..service.people import people, sessions, workspaces
+from ..service.people.sessions import Actor
 from . import fields
 from .fields import Table
 from .http import Call, Reply, success

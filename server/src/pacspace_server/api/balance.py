@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from ..service import compare as compare_service
-from ..service import derive as derive_service
-from ..service import emit as emit_service
-from ..service import limits as limits_service
-from ..service import record as record_service
-from ..service.context import Caller, Context
-from ..service.errors import ServiceError, invalid
-from ..service.limits import DEFAULT_PAGE, MAX_BATCH_ITEMS, MAX_REASON_CHARS, MAX_REFERENCE_CHARS
+from ..service.balances import compare as compare_service
+from ..service.balances import derive as derive_service
+from ..service.base import limits as limits_service
+from ..service.base.context import Caller, Context
+from ..service.base.errors import ServiceError, invalid
+from ..service.base.limits import DEFAULT_PAGE, MAX_BATCH_ITEMS, MAX_REASON_CHARS, MAX_REFERENCE_CHARS
+from ..service.recording import delta as record_service
+from ..service.recording import emit as emit_service
 from . import fields
 from .fields import Table, parse_fields
 from .http import Call, Reply, success

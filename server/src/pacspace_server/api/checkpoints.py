@@ -7,12 +7,12 @@ from typing import Any
 
 from ..domain.exact_json import text_of
 from ..domain.scopes import SCOPE_FIELDS
-from ..service import checkpoint as checkpoint_service
-from ..service import diff as diff_service
-from ..service import jobs as jobs_service
-from ..service.context import Caller, Context
-from ..service.errors import invalid
-from ..service.limits import DEFAULT_PAGE
+from ..service.base.context import Caller, Context
+from ..service.base.errors import invalid
+from ..service.base.limits import DEFAULT_PAGE
+from ..service.closing import checkpoint as checkpoint_service
+from ..service.closing import diff as diff_service
+from ..service.closing import jobs as jobs_service
 from . import fields
 from .balance import idempotency_key, or_pending
 from .fields import Table

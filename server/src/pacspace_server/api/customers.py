@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ..service import customers as customers_service
-from ..service import gaps as gaps_service
-from ..service import timeline as timeline_service
-from ..service.context import Caller, Context
-from ..service.errors import invalid
-from ..service.limits import DEFAULT_PAGE, MAX_PAGE
-from ..service.sharing import POLICIES
+from ..service.balances import customers as customers_service
+from ..service.base.context import Caller, Context
+from ..service.base.errors import invalid
+from ..service.base.limits import DEFAULT_PAGE, MAX_PAGE
+from ..service.closing import timeline as timeline_service
+from ..service.recording import gaps as gaps_service
+from ..service.sharing.links import POLICIES
 from . import fields
 from .fields import Table
 from .http import Call, Reply, success

@@ -7,12 +7,12 @@ from typing import Any
 
 from ..domain.exact_json import text_of
 from ..domain.scopes import Scope
-from ..service import checkpoint as checkpoint_service
-from ..service import customers as customers_service
-from ..service import directory as directory_service
-from ..service.context import Caller, Context
-from ..service.errors import invalid
-from ..service.limits import DEFAULT_PAGE
+from ..service.balances import customers as customers_service
+from ..service.base.context import Caller, Context
+from ..service.base.errors import invalid
+from ..service.base.limits import DEFAULT_PAGE
+from ..service.closing import checkpoint as checkpoint_service
+from ..service.receipts import directory as directory_service
 from . import customers as customers_routes
 from . import fields
 from .balance import idempotency_key, or_pending

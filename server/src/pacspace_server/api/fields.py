@@ -11,9 +11,9 @@ from typing import Any
 from ..domain.amounts import AmountError, parse_balance, parse_delta
 from ..domain.exact_json import JsonError, Number, text_of
 from ..domain.instants import InstantError, parse_instant, parse_period
-from ..service.errors import ServiceError, invalid
-from ..service.limits import MAX_METADATA_BYTES
-from ..service.reader_words import is_locale, locales, near, zones
+from ..service.base.errors import ServiceError, invalid
+from ..service.base.limits import MAX_METADATA_BYTES
+from ..service.receipts.reader_words import is_locale, locales, near, zones
 
 
 class Problem(ValueError):

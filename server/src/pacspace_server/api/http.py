@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from ..domain.exact_json import JsonError, parse
-from ..service.errors import ServiceError, invalid
-from ..service.limits import MAX_BODY_BYTES
-from ..service.sessions import Actor
+from ..service.base.errors import ServiceError, invalid
+from ..service.base.limits import MAX_BODY_BYTES
+from ..service.people.sessions import Actor
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]

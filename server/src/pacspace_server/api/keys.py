@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..service import keys as keys_service
-from ..service.context import SCOPES, Caller, Context
-from ..service.limits import MAX_PAGE
+from ..service.base.context import SCOPES, Caller, Context
+from ..service.base.limits import MAX_PAGE
+from ..service.people import keys as keys_service
 from . import fields
 from .fields import Table
 from .http import Call, Reply, success

@@ -20,8 +20,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric as Family
 
 from ..log.watching import Watched
-from ..service.context import Context
-from ..storage.committer import MAX_WAITING
+from ..service.base.context import Context
+from ..storage.writing.committer import MAX_WAITING
 from ..telemetry import Histogram
 from .requests import Target
 

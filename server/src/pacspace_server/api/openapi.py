@@ -10,9 +10,20 @@ from typing import Any, is_typeddict
 
 import msgspec
 
+from ..views import (
+    balance,
+    checkpoints,
+    customers,
+    dashboard,
+    public,
+    receipts,
+    sandbox,
+    shapes,
+    sharing,
+    webhooks,
+)
 from .fields import Field, example_of, object_schema
 from .refusals import PROBLEM, closed, codes_of, meaning, refusal_schemas, shape_name
-from .replies import balance, checkpoints, customers, dashboard, public, receipts, sandbox, shapes, sharing, webhooks
 from .routes import DASHBOARD, KEY, NONE, ROUTES, Route
 
 Schema = dict[str, Any]

@@ -10,19 +10,19 @@ from collections.abc import Callable
 from typing import Any
 
 from ..log import logtree
-from ..service import bundle as bundle_service
-from ..service import verify as verify_service
-from ..service.context import Context
-from ..service.document_pdf import PdfMaker
-from ..service.errors import ServiceError
-from ..service.lockouts import knocks_from
-from ..service.lookup import verifier_key
-from ..service.readiness import Readiness, problems, ready_view
-from ..service.receipt_access import Reader, require_lines
-from ..service.receipt_csv import receipt_csv
-from ..service.restored import trust_file
-from ..storage.protocols import Vanished
-from ..storage.records import Log
+from ..service.base.context import Context
+from ..service.base.errors import ServiceError
+from ..service.base.lockouts import knocks_from
+from ..service.base.lookup import verifier_key
+from ..service.base.restored import trust_file
+from ..service.proving import verify as verify_service
+from ..service.receipts import bundle as bundle_service
+from ..service.receipts.access import Reader, require_lines
+from ..service.receipts.lines import receipt_csv
+from ..service.receipts.pdf import PdfMaker
+from ..service.recording.readiness import Readiness, problems, ready_view
+from ..storage.model.protocols import Vanished
+from ..storage.model.records import Log
 from . import fields
 from .fields import Table
 from .http import Call, Reply, iterate_in_thread, success

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ..service import documents as documents_service
-from ..service import receipt as receipt_service
-from ..service.context import Caller, Context
-from ..service.documents import Document, Presentation
-from ..service.limits import DEFAULT_PAGE
-from ..service.printed import title_of
-from ..service.reader_words import Words
-from ..service.receipt_access import Reader
+from ..service.base.context import Caller, Context
+from ..service.base.limits import DEFAULT_PAGE
+from ..service.receipts import documents as documents_service
+from ..service.receipts import receipt as receipt_service
+from ..service.receipts.access import Reader
+from ..service.receipts.documents import Document, Presentation
+from ..service.receipts.printed import title_of
+from ..service.receipts.reader_words import Words
 from . import fields
 from .fields import Table
 from .http import Call, Reply, success

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..service.errors import CODES
+from ..service.base.errors import CODES
 from .routes import DASHBOARD, NONE, Route
 
 Schema = dict[str, Any]

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..service.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES
+from .. import views as replies
+from ..service.base.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES
 from . import (
     auth,
     balance,
@@ -15,13 +16,14 @@ from . import (
     directory,
     keys,
     receipts,
-    replies,
     sandbox,
-    shared,
     sharing,
     users,
     webhooks,
     workspace,
+)
+from . import (
+    portal as shared,
 )
 from .fields import Table
 from .http import Reply

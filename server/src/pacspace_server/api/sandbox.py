@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..service import sandbox as sandbox_service
-from ..service.context import Caller, Context
-from ..service.errors import invalid
+from ..service.base.context import Caller, Context
+from ..service.base.errors import invalid
+from ..service.recording import sandbox as sandbox_service
 from . import fields
 from .fields import Table
 from .http import Call, Reply, success

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..domain.scopes import SCOPE_FIELDS, STARTING_FIELDS, Scope, ScopeError, parse_scope
-from ..service.context import Caller, Context, scope_error
-from ..service.limits import MAX_PAGE
+from ..service.base.context import Caller, Context, scope_error
+from ..service.base.limits import MAX_PAGE
 from . import fields
 from .fields import Table
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..service import notes, visits
-from ..service import sharing as sharing_service
-from ..service.context import Caller, Context, find_customer
-from ..service.errors import invalid
-from ..service.limits import DEFAULT_PAGE
+from ..service.base.context import Caller, Context, find_customer
+from ..service.base.errors import invalid
+from ..service.base.limits import DEFAULT_PAGE
+from ..service.sharing import links as sharing_service
+from ..service.sharing import notes, visits
 from . import fields
 from .fields import Table
 from .http import Call, Reply, success
-from .shared import new_note
+from .portal import new_note
 
 Given = dict[str, Any]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..service import people
-from ..service.context import Caller, Context
-from ..service.errors import invalid
-from ..storage.people import ROLES
-from ..storage.protocols import Unit
+from ..service.base.context import Caller, Context
+from ..service.base.errors import invalid
+from ..service.people import people
+from ..storage.model.people import ROLES
+from ..storage.model.protocols import Unit
 from . import fields
 from .auth import EMAIL, NAME
 from .fields import Table

@@ -6,11 +6,11 @@ import asyncio
 from typing import Any
 
 from ..domain.events import EVENTS
-from ..service import deliveries as deliveries_service
-from ..service import endpoints as endpoints_service
-from ..service import following
-from ..service.context import Caller, Context
-from ..service.limits import DEFAULT_PAGE, MAX_PAGE
+from ..service.base.context import Caller, Context
+from ..service.base.limits import DEFAULT_PAGE, MAX_PAGE
+from ..service.webhooks import deliveries as deliveries_service
+from ..service.webhooks import endpoints as endpoints_service
+from ..service.webhooks import following
 from . import fields
 from .fields import Table
 from .http import Call, Reply, success

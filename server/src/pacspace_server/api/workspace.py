@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..service import audit as audit_service
-from ..service import workspaces
-from ..service.context import Caller, Context
-from ..service.limits import MAX_PAGE
-from ..service.sessions import ENVIRONMENTS
-from ..service.sharing import POLICIES
-from ..storage.people import AuditFilter
+from ..service.base import audit as audit_service
+from ..service.base.context import Caller, Context
+from ..service.base.limits import MAX_PAGE
+from ..service.people import workspaces
+from ..service.people.sessions import ENVIRONMENTS
+from ..service.sharing.links import POLICIES
+from ..storage.model.people import AuditFilter
 from . import fields
 from .fields import Table
 from .http import Call, Reply, success

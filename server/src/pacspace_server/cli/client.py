@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from .. import config as settings
 from ..domain.exact_json import text_of
-from ..service.errors import ServiceError
+from ..service.base.errors import ServiceError
 
 BALANCE = "/api/v1/balance"
 TIMEOUT_S = 60

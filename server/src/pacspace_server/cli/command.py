@@ -104,10 +104,10 @@ def _end(error: Exception) -> None:
     """Ends the command if the error is one that people can do something about."""
     import apsw
 
-    from ..service.errors import ServiceError
-    from ..storage.backups import UnusableBackup
-    from ..storage.protocols import InDoubt, Unavailable, UnusableDatabase
-    from .engines import AlreadyServed
+    from ..process.engines import AlreadyServed
+    from ..service.base.errors import ServiceError
+    from ..storage.model.backups import UnusableBackup
+    from ..storage.model.protocols import InDoubt, Unavailable, UnusableDatabase
 
     if isinstance(error, settings.ConfigError | InstantError | WrongUse | verify_command.WrongUse):
         fail(str(error), EXIT_WRONG_USE)

@@ -12,22 +12,12 @@ from pacspace_proofs import command as verify_command
 
 from .. import config as settings
 from ..domain.instants import instant_text, parse_instant
-from . import (
-    clock,
-    closing,
-    completion,
-    exporting,
-    importing,
-    reading,
-    receipts,
-    recording,
-    users,
-    webhooks,
-    workspaces,
-)
+from . import completion
 from .command import Main, examples
+from .host import users, workspaces
 from .options import DATABASE, SIGNER, WORKSPACE, pick_workspace
 from .output import EXIT_NO, EXIT_WRONG_USE, Output, table
+from .vendor import clock, closing, exporting, importing, reading, receipts, recording, webhooks
 
 ENVIRONMENTS = {"test": "sandbox", "live": "production"}
 
@@ -63,7 +53,7 @@ def main(ctx: click.Context, as_json: bool) -> None:
 @click.pass_obj
 def serve(out: Output, /, workers: int, migrate: bool, sandbox_clock: str | None, **flags: str | None) -> None:
     """Start the server: API, pages and the log. Creates a SQLite file on the first start."""
-    from . import serving
+    from ..process import serving
 
     clock = parse_instant(sandbox_clock) if sandbox_clock is not None else None
     sys.exit(serving.serve(out, settings.load(flags), clock, workers, migrate))
@@ -78,7 +68,7 @@ def migrate(out: Output, /, role: str | None, database: str | None) -> None:
 
     With --role, that role may read everything and add to the record, but not change or remove what is in it.
     """
-    from .engines import migrate_postgres
+    from ..process.engines import migrate_postgres
 
     where = settings.database(settings.load({"database": database})["database"])
     if where.path is not None:
@@ -114,9 +104,9 @@ def keys() -> None:
 @click.pass_obj
 def keys_create(out: Output, side: str, name: str, scopes: str, workspace: str | None, database: str | None) -> None:
     """Make a key. The full key is shown once and kept only as a hash."""
-    from ..service.context import SCOPES
-    from ..service.keys import create_key
-    from .engines import open_storage
+    from ..process.engines import open_storage
+    from ..service.base.context import SCOPES
+    from ..service.people.keys import create_key
 
     wanted = tuple(scopes.split(","))
     if not set(wanted) <= set(SCOPES):
@@ -138,7 +128,7 @@ def keys_create(out: Output, side: str, name: str, scopes: str, workspace: str |
 @click.pass_obj
 def keys_list(out: Output, database: str | None) -> None:
     """List the keys, without their secrets."""
-    from .engines import open_storage
+    from ..process.engines import open_storage
 
     storage = open_storage(settings.database(settings.load({"database": database})["database"]), create=False)
     with storage.snapshot() as snapshot:
@@ -164,8 +154,8 @@ def keys_list(out: Output, database: str | None) -> None:
 @click.pass_obj
 def keys_revoke(out: Output, key_id: str, database: str | None) -> None:
     """Revoke a key: it stops within a second, for ever."""
-    from ..service.keys import revoke_by_command
-    from .engines import open_storage
+    from ..process.engines import open_storage
+    from ..service.people.keys import revoke_by_command
 
     storage = open_storage(settings.database(settings.load({"database": database})["database"]), create=False)
     done = storage.write(lambda unit: revoke_by_command(unit, key_id))
@@ -184,7 +174,7 @@ def fsck(out: Output, /, **flags: str | None) -> None:
 
     Runs beside a running server. Exit status 0 clean, 1 something differs, 2 wrong use, 3 could not be done.
     """
-    from .fsck import run_fsck
+    from .host.fsck import run_fsck
 
     sys.exit(run_fsck(out, settings.load(flags)))
 
@@ -200,7 +190,7 @@ def backup(out: Output, /, file: Path, force: bool, **flags: str | None) -> None
 
     Everything in the database is in it. The signing keys are not: keep a copy of their folder apart from the backup.
     """
-    from .backup import run_backup
+    from .host.backup import run_backup
 
     run_backup(out, settings.load(flags), file, force)
 
@@ -221,7 +211,7 @@ def restore(out: Output, /, file: Path, replace: bool, yes: bool, role: str | No
 
     Exit status: 0 restored, 1 restored but it will not sign, 2 wrong use, 3 could not be done.
     """
-    from .backup import run_restore
+    from .host.backup import run_restore
 
     sys.exit(run_restore(out, settings.load(flags), file, replace, yes, role))
 
@@ -246,7 +236,7 @@ def new_log(out: Output, /, side: str | None, lost_signing_folder: bool, yes: bo
     A copy of the signing folder does not know what was signed after it was made: with one, nothing shows that a log can't go on.
     Then say --lost-signing-folder.
     """
-    from .new_log import run_new_log
+    from .host.new_log import run_new_log
 
     only = ENVIRONMENTS[side] if side else None
     sys.exit(run_new_log(out, settings.load(flags), only, lost_signing_folder, yes))
@@ -262,7 +252,7 @@ def trust(out: Output, /, side: str, workspace: str | None, database: str | None
 
     A server shows the same at /log/{name}/trust. Give it to your customers by a way of its own: with the contract, say.
     """
-    from .new_log import run_trust
+    from .host.new_log import run_trust
 
     run_trust(out, settings.load({"database": database}), workspace, ENVIRONMENTS[side])
 
@@ -290,7 +280,7 @@ def erase(
     Removes contexts and their salts, and without --before the display name, the texts of notes and the visits. Every proof root and receipt verifies as
     before, a retry of an erased delta still replays, and replies say dataPurged. Runs beside a running server.
     """
-    from .erase import run_erase
+    from .host.erase import run_erase
 
     values = settings.load({"database": database})
     run_erase(out, values, workspace, ENVIRONMENTS[side], customer, before, yes)

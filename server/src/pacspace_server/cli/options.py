@@ -12,9 +12,9 @@ from .. import config as settings
 from .output import EXIT_NO, EXIT_WRONG_USE
 
 if TYPE_CHECKING:
-    from ..storage.people import Workspace
-    from ..storage.protocols import Snapshot
-    from ..storage.records import Environment
+    from ..storage.model.people import Workspace
+    from ..storage.model.protocols import Snapshot
+    from ..storage.model.records import Environment
     from .client import Client
     from .output import Output
 

@@ -13,10 +13,10 @@ from pacspace_proofs.record import parse_context, receipt_tail
 from ..domain.amounts import amount_text
 from ..domain.events import checkpoint_subject, delta_subject, event_id, told_subject
 from ..domain.instants import instant_text
-from ..storage import ids
-from ..storage.outbox import Place, Row
-from ..storage.protocols import Snapshot, Vanished
-from ..storage.records import Delta, Environment
+from ..storage.model import ids
+from ..storage.model.outbox import Place, Row
+from ..storage.model.protocols import Snapshot, Vanished
+from ..storage.model.records import Delta, Environment
 
 MAX_TAIL, MAX_TAIL_BYTES = 8_000, 12 << 20
 _encode = msgspec.json.Encoder().encode

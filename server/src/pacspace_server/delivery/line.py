@@ -12,7 +12,7 @@ import structlog
 
 from pacspace_proofs.webhook import signed_headers
 
-from ..storage.outbox import DELIVERED, FAILED, PENDING, Delivery, Endpoint, Place, Progress
+from ..storage.model.outbox import DELIVERED, FAILED, PENDING, Delivery, Endpoint, Place, Progress
 from . import schedule
 from .feed import Event
 from .http import AttemptFailed, Channel, Reply

@@ -16,9 +16,9 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from ..storage.committer import NotWritten
-from ..storage.outbox import Delivery, Endpoint, Place, Progress
-from ..storage.protocols import InDoubt, LeaseLost, Snapshot, Storage, Unavailable, Unit
+from ..storage.model.outbox import Delivery, Endpoint, Place, Progress
+from ..storage.model.protocols import InDoubt, LeaseLost, Snapshot, Storage, Unavailable, Unit
+from ..storage.writing.committer import NotWritten
 from ..telemetry import SECONDS, Histogram, said
 from . import schedule
 from .addresses import Forbidden, parse_target

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import TypeVar
 
-from ..storage.protocols import Lease, Storage, Unit
+from ..storage.model.protocols import Lease, Storage, Unit
 
 T = TypeVar("T")
 SLICES = 4

@@ -25,10 +25,10 @@ from ..domain.amounts import amount_text
 from ..domain.events import DELTA_FAILED, delta_subject
 from ..domain.instants import instant_text
 from ..domain.tree import pack
-from ..storage.committer import NotWritten
-from ..storage.outbox import Row, rows_of, told
-from ..storage.protocols import InDoubt, Lease, LeaseLost, Snapshot, Storage, Unavailable, Unit
-from ..storage.records import Environment, Integration, Log
+from ..storage.model.outbox import Row, rows_of, told
+from ..storage.model.protocols import InDoubt, Lease, LeaseLost, Snapshot, Storage, Unavailable, Unit
+from ..storage.model.records import Environment, Integration, Log
+from ..storage.writing.committer import NotWritten
 from ..telemetry import SECONDS, Histogram, doing, said
 from . import logtree
 from .rehashing import Damage, Prepare, Prepared, prepare

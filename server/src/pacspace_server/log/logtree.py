@@ -5,8 +5,8 @@ from __future__ import annotations
 from pacspace_proofs.tree import leaf_hash, root_of_leaves
 
 from ..domain.tree import Subtree, inclusion_path, pack, range_hash, subtrees_of
-from ..storage.protocols import Snapshot, Unit
-from ..storage.records import Log, LogEntry
+from ..storage.model.protocols import Snapshot, Unit
+from ..storage.model.records import Log, LogEntry
 
 TILE = 256
 TILE_BITS = 8

@@ -17,9 +17,9 @@ from pacspace_proofs.record import CLOSED, HEAD, commitment, context_hash, slot
 from pacspace_proofs.tree import leaf_hash, push, root_of_peaks
 
 from ..domain.tree import pack, unpack
-from ..storage.protocols import Storage
-from ..storage.recording import delta_leaf
-from ..storage.records import Customer, Delta, Integration, Key, Log, PeriodHead
+from ..storage.model.protocols import Storage
+from ..storage.model.records import Customer, Delta, Integration, Key, Log, PeriodHead
+from ..storage.writing.recording import delta_leaf
 
 MAX_HEADS = 5_000
 BEAT_EVERY = 1_000  # deltas

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..storage.protocols import Snapshot, Storage, Unit
-from ..storage.records import Log
+from ..storage.model.protocols import Snapshot, Storage, Unit
+from ..storage.model.records import Log
 from . import logtree
 from .signer import FOLDER_ADVICE, KEY_ADVICE, Signer, SigningRefused
 

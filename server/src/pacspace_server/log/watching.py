@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..storage.records import Log
+from ..storage.model.records import Log
 
 
 class Watched:

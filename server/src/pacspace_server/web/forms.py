@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from ..service.errors import ServiceError, invalid
+from ..service.base.errors import ServiceError, invalid
 from .page import Call
 
 MAX_FIELDS = 100

@@ -11,21 +11,21 @@ import structlog
 
 from pacspace_proofs.command import printable
 
-from ..service.context import Context
-from ..service.documents import Presentation, presentation, read_document
-from ..service.errors import ServiceError, unavailable
-from ..service.printed import Shown, printed
-from ..service.receipt import is_integrated
-from ..service.receipt_access import Reader
-from ..service.restored import lost_words
-from ..service.verify import Verifier
-from ..storage import ids
-from ..storage.protocols import Snapshot, Unavailable
+from ..service.base.context import Context
+from ..service.base.errors import ServiceError, unavailable
+from ..service.base.restored import lost_words
+from ..service.proving.verify import Verifier
+from ..service.receipts.access import Reader
+from ..service.receipts.documents import Presentation, presentation, read_document
+from ..service.receipts.printed import Shown, printed
+from ..service.receipts.receipt import is_integrated
+from ..storage.model import ids
+from ..storage.model.protocols import Snapshot, Unavailable
 from . import proof
 from .manual import read_manual
 from .page import Call, Handler, Limit, Page
+from .portal import SharedPages
 from .rendering import Renderer
-from .shared import SharedPages
 
 logger = structlog.get_logger("pacspace.web")
 SHOWN_CHARS = 80

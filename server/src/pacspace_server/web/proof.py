@@ -9,13 +9,13 @@ from typing import Any
 from pacspace_proofs.command import printable
 
 from ..domain.amounts import amount_text
-from ..service import verify as verify_service
-from ..service.context import Context
-from ..service.lookup import find_checkpoint, find_delta, log_in_use, log_of, verifier_key
-from ..service.receipt import integrated, is_integrated
-from ..service.verify import is_locked_anew
-from ..storage.protocols import Snapshot
-from ..storage.records import Checkpoint, Customer, Log
+from ..service.base.context import Context
+from ..service.base.lookup import find_checkpoint, find_delta, log_in_use, log_of, verifier_key
+from ..service.proving import verify as verify_service
+from ..service.proving.verify import is_locked_anew
+from ..service.receipts.receipt import integrated, is_integrated
+from ..storage.model.protocols import Snapshot
+from ..storage.model.records import Checkpoint, Customer, Log
 from . import words
 from .words import Moment
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ValidationError
 from ..options import pick, read_options
 from ..protocol import Call, Core, Operation, balance_path, call, path_of
-from ..types import DownloadOptions, ListedReceipt, PageOptions, ReceiptDocument, ReceiptDocumentOptions
+from ..types import (
+    DownloadOptions,
+    ListedReceipt,
+    PageOptions,
+    ReceiptDocument,
+    ReceiptDocumentOptions,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

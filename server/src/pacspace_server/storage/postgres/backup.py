@@ -26,8 +26,8 @@ import psycopg
 from psycopg import sql
 
 from ...domain.instants import instant_text
-from ..backups import Backup, BackupLog, Shown, UnusableBackup, contents, whole_file
-from ..protocols import UnusableDatabase
+from ..model.backups import Backup, BackupLog, Shown, UnusableBackup, contents, whole_file
+from ..model.protocols import UnusableDatabase
 from .audit import PostgresAudit
 from .connecting import SCHEMA, Connection, connect
 from .migrating import apply_migrations, known_migrations, lock_migrations, set_up

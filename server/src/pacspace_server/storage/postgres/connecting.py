@@ -10,7 +10,7 @@ import psycopg
 import structlog
 
 from ...telemetry import said
-from ..protocols import Unavailable, UnusableDatabase
+from ..model.protocols import Unavailable, UnusableDatabase
 
 logger = structlog.get_logger("pacspace.postgres")
 SCHEMA = "pacspace"

@@ -12,9 +12,9 @@ import psycopg
 import structlog
 
 from ...telemetry import said
-from ..backups import Backup, Shown
-from ..protocols import InDoubt, Lease, Renewal, Unavailable, Unit, UnusableDatabase
-from ..records import Environment
+from ..model.backups import Backup, Shown
+from ..model.protocols import InDoubt, Lease, Renewal, Unavailable, Unit, UnusableDatabase
+from ..model.records import Environment
 from .audit import PostgresAudit
 from .backup import back_up
 from .connecting import Pool

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from ..protocols import InDoubt, LeaseLost, Unavailable, Unit
+from ..model.protocols import InDoubt, LeaseLost, Unavailable, Unit
 from .unit import PostgresUnit
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..lockouts import Lockout
+from ..model.lockouts import Lockout
 from .reading import Reads
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .. import sealing
-from ..records import Integration, Key, Log, LogEntry
+from ..model import sealing
+from ..model.records import Integration, Key, Log, LogEntry
 from . import statements
 from .columns import column
 from .rows import LOG, integrated_row

@@ -13,7 +13,7 @@ import psycopg
 import structlog
 from psycopg import sql
 
-from ..protocols import UnusableDatabase
+from ..model.protocols import UnusableDatabase
 from .connecting import SCHEMA, Connection, connect
 
 ATTEMPTS, PAUSE_S = 60, 1.0

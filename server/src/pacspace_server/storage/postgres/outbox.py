@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from ..outbox import Delivery, Endpoint, Place, Progress, Row
-from ..records import Customer, Delta
+from ..model.outbox import Delivery, Endpoint, Place, Progress, Row
+from ..model.records import Customer, Delta
 from .columns import Many, column
 from .reading import Reads
 from .rows import DELTA, delta_of

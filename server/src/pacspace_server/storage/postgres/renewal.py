@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ...domain.tree import pack
-from .. import sealing
-from ..records import Checkpoint, Customer, Environment, Log, LogEntry, PeriodHead, ReplacedTree
+from ..model import sealing
+from ..model.records import Checkpoint, Customer, Environment, Log, LogEntry, PeriodHead, ReplacedTree
 from .rows import number_of
 from .snapshot import PostgresSnapshot
 

@@ -6,8 +6,8 @@ from decimal import Context, Decimal
 from typing import Any
 
 from ...domain.tree import Frontier, pack, unpack
-from .. import ids, sealing
-from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Integration, Job, PeriodHead
+from ..model import ids, sealing
+from ..model.records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Integration, Job, PeriodHead
 
 CUSTOMER = (
     "c.shard_key, c.environment_id, c.shard_key, c.customer_id, c.slot_key, c.unit, c.created_at, c.last_sequence, "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..records import Customer
-from ..sharing import Link, Note, Visit
+from ..model.records import Customer
+from ..model.sharing import Link, Note, Visit
 from .reading import Reads
 
 NOTE = "shard_key, at, id, by_vendor, author, period, record_id, text"

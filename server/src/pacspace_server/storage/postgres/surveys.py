@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..records import Checkpoint, Customer, Job
-from ..surveys import UnitTotal
+from ..model.records import Checkpoint, Customer, Job
+from ..model.surveys import UnitTotal
 from .reading import Reads
-from .rows import CHECKPOINT, CUSTOMER, JOB, checkpoint_of, customer_of, job_of, number_of, units_of
+from .rows import (
+    CHECKPOINT,
+    CUSTOMER,
+    JOB,
+    checkpoint_of,
+    customer_of,
+    job_of,
+    number_of,
+    units_of,
+)
 
 
 def plain(text: str) -> str:

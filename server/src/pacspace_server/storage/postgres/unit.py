@@ -10,18 +10,9 @@ import psycopg
 
 from ...domain.instants import day_of
 from ...domain.posting import post
-from .. import sealing
-from ..commands import Command, LockPeriod
-from ..records import (
-    Checkpoint,
-    Customer,
-    DayTotal,
-    Delta,
-    Environment,
-    Key,
-    PeriodHead,
-    Profile,
-)
+from ..model import sealing
+from ..model.commands import Command, LockPeriod
+from ..model.records import Checkpoint, Customer, DayTotal, Delta, Environment, Key, PeriodHead, Profile
 from . import statements
 from .columns import Many, column
 from .rows import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..records import ApiKey, Customer, Environment, Job, JobFailure
+from ..model.records import ApiKey, Customer, Environment, Job, JobFailure
 from . import statements
 from .lockouts import LockoutWrites
 from .log_unit import LogUnit

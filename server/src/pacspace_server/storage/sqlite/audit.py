@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..records import Checkpoint, Customer, Key, LogEntry
+from ..model.records import Checkpoint, Customer, Key, LogEntry
 from .rows import CHECKPOINT, CUSTOMER, checkpoint_of, customer_of
 from .snapshot import SqliteSnapshot
 

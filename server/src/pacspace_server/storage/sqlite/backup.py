@@ -9,8 +9,8 @@ from typing import Any
 
 import apsw
 
-from ..backups import Shown, UnusableBackup, sync_folder, whole_file
-from ..protocols import UnusableDatabase
+from ..model.backups import Shown, UnusableBackup, sync_folder, whole_file
+from ..model.protocols import UnusableDatabase
 from .migrating import missing_migrations
 
 PAGES = 1_000

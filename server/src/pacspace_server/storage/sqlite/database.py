@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import apsw
 
-from ..backups import Backup, Shown, contents
-from ..protocols import InDoubt, Lease, Renewal, Unit, UnusableDatabase
-from ..records import Environment
+from ..model.backups import Backup, Shown, contents
+from ..model.protocols import InDoubt, Lease, Renewal, Unit, UnusableDatabase
+from ..model.records import Environment
 from .audit import SqliteAudit
 from .backup import copy_database
 from .migrating import is_behind, migrate

@@ -10,7 +10,7 @@ from typing import Any
 
 import apsw
 
-from ..protocols import UnusableDatabase
+from ..model.protocols import UnusableDatabase
 
 
 def migrate(connection: apsw.Connection, workspace_id: str | None = None) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from ..outbox import Delivery, Endpoint, Place, Progress, Row
-from ..records import Customer, Delta
+from ..model.outbox import Delivery, Endpoint, Place, Progress, Row
+from ..model.records import Customer, Delta
 from .reading import Reads
 from .rows import DELTA, DELTA_FROM, delta_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..people import AuditEntry, AuditFilter, OneTimeLink, Session, User, Workspace
-from ..records import ApiKey, Customer
+from ..model.people import AuditEntry, AuditFilter, OneTimeLink, Session, User, Workspace
+from ..model.records import ApiKey, Customer
 from .reading import Reads
 from .rows import CUSTOMER, KEY, api_key_of, customer_of
 from .surveys import searched

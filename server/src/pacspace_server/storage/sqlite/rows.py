@@ -6,9 +6,9 @@ from typing import Any
 
 from ...domain.amounts import amount_text, units
 from ...domain.tree import Frontier, unpack
-from .. import ids
-from ..records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Job, PeriodHead
-from ..sealing import parts_of
+from ..model import ids
+from ..model.records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Job, PeriodHead
+from ..model.sealing import parts_of
 
 CUSTOMER = (
     "id, environment_id, shard_key, customer_id, slot_key, unit, created_at, last_sequence, total, last_recorded_at, "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..records import Customer, Key
-from ..sharing import Link, Note, Visit
+from ..model.records import Customer, Key
+from ..model.sharing import Link, Note, Visit
 from .reading import Reads
 
 NOTE = "customer, at, id, by_vendor, author, period, record_id, text"

@@ -9,9 +9,9 @@ from typing import Any
 from pacspace_proofs.record import receipt_tail
 
 from ...domain.instants import period_end, period_start
-from .. import ids
-from ..protocols import Vanished
-from ..records import (
+from ..model import ids
+from ..model.protocols import Vanished
+from ..model.records import (
     ApiKey,
     Checkpoint,
     Customer,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from ..records import Checkpoint, Customer, Job
-from ..surveys import UnitTotal
+from ..model.records import Checkpoint, Customer, Job
+from ..model.surveys import UnitTotal
 from .reading import Reads
 from .rows import CHECKPOINT, CUSTOMER, JOB, checkpoint_of, customer_of, job_of, total_of
 

@@ -10,9 +10,9 @@ from typing import Any
 import apsw
 
 from ...domain.tree import pack
-from .. import sealing
-from ..commands import Command, LockPeriod
-from ..records import (
+from ..model import sealing
+from ..model.commands import Command, LockPeriod
+from ..model.records import (
     ApiKey,
     Checkpoint,
     Customer,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from ...service import audit as audit_service
-from ...storage.people import AuditFilter
+from ...service.base import audit as audit_service
+from ...storage.model.people import AuditFilter
 from ..page import Page
 from .desk import Desk, Request
 

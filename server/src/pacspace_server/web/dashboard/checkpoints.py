@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...service import checkpoint_list
-from ...service.context import Caller, Context
-from ...service.errors import ServiceError
+from ...service.base.context import Caller, Context
+from ...service.base.errors import ServiceError
+from ...service.receipts import listing as checkpoint_list
 from ..page import Page
 from .customer import named_period
 from .desk import Desk, Request

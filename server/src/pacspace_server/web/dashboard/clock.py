@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...domain.instants import InstantError, parse_instant
-from ...service import sandbox as sandbox_service
-from ...service.errors import ServiceError, invalid
+from ...service.base.errors import ServiceError, invalid
+from ...service.recording import sandbox as sandbox_service
 from .. import words
 from ..forms import Form
 from ..page import Page

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ...domain.instants import add_months, period_end, period_of
-from ...service import jobs as jobs_service
-from ...service.context import Caller, Context
-from ...service.errors import ServiceError, invalid
+from ...service.base.context import Caller, Context
+from ...service.base.errors import ServiceError, invalid
+from ...service.closing import jobs as jobs_service
 from ..page import Page
 from .customer import named_period, need
 from .desk import Desk, Filled, Request, filled

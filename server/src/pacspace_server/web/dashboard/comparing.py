@@ -6,10 +6,10 @@ from typing import Any
 
 from ...domain.amounts import AmountError, parse_balance
 from ...domain.scopes import Scope
-from ...service import compare as compare_service
-from ...service import their_lines
-from ...service.context import Caller, Context
-from ...service.errors import ServiceError, invalid
+from ...service.balances import compare as compare_service
+from ...service.balances import their_lines
+from ...service.base.context import Caller, Context
+from ...service.base.errors import ServiceError, invalid
 from ..forms import Form
 from ..page import Page
 from .corrections import typed_amount

@@ -6,11 +6,11 @@ import secrets
 from typing import Any
 
 from ...domain.amounts import AmountError, parse_delta
-from ...service import emit as emit_service
-from ...service import record as record_service
-from ...service.errors import ServiceError, invalid
-from ...service.limits import MAX_REASON_CHARS, MAX_REFERENCE_CHARS
-from ...service.their_lines import Unreadable, plain_number
+from ...service.balances.their_lines import Unreadable, plain_number
+from ...service.base.errors import ServiceError, invalid
+from ...service.base.limits import MAX_REASON_CHARS, MAX_REFERENCE_CHARS
+from ...service.recording import delta as record_service
+from ...service.recording import emit as emit_service
 from .. import words
 from ..forms import Form
 from ..page import Page

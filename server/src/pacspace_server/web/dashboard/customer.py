@@ -9,12 +9,12 @@ from typing import Any
 from ...domain.amounts import units
 from ...domain.instants import InstantError, instant_text, parse_period, period_end, period_of
 from ...domain.scopes import Scope
-from ...service import checkpoint_list
-from ...service import customers as customers_service
-from ...service import timeline as timeline_service
-from ...service.context import Caller, Context
-from ...service.derive import derive
-from ...service.errors import ServiceError, invalid
+from ...service.balances import customers as customers_service
+from ...service.balances.derive import derive
+from ...service.base.context import Caller, Context
+from ...service.base.errors import ServiceError, invalid
+from ...service.closing import timeline as timeline_service
+from ...service.receipts import listing as checkpoint_list
 from .. import plots, words
 from ..page import Page
 from .desk import Desk, Request

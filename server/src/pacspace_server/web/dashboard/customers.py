@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ...service import customers as customers_service
-from ...service.errors import ServiceError, invalid
+from ...service.balances import customers as customers_service
+from ...service.base.errors import ServiceError, invalid
 from ..forms import Form
 from ..page import Page
 from .desk import Desk, Filled, Request, filled

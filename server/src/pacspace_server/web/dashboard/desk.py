@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlencode
 
-from ...service.context import Caller, Context
-from ...service.errors import ServiceError
-from ...service.readiness import Readiness
-from ...service.sessions import Actor, csrf_token
+from ...service.base.context import Caller, Context
+from ...service.base.errors import ServiceError
+from ...service.people.sessions import Actor, csrf_token
+from ...service.recording.readiness import Readiness
 from ..forms import Form
 from ..page import Call, Page
 from ..rendering import Renderer

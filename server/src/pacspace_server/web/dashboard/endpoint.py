@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from ...domain.instants import InstantError, parse_instant
-from ...service import deliveries as deliveries_service
-from ...service import endpoints as endpoints_service
-from ...service.errors import ServiceError, invalid
-from ...storage.outbox import STATES
+from ...service.base.errors import ServiceError, invalid
+from ...service.webhooks import deliveries as deliveries_service
+from ...service.webhooks import endpoints as endpoints_service
+from ...storage.model.outbox import STATES
 from .. import words
 from ..page import Page
 from .desk import Desk, Filled, Request, filled

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ...service import browser, people, sessions
-from ...service.errors import ServiceError
+from ...http import browser
+from ...service.base.errors import ServiceError
+from ...service.people import people, sessions
 from ..page import Page
 from .desk import Desk, Filled, Request, filled, local_path
 

@@ -8,13 +8,13 @@ from urllib.parse import urlencode
 
 import structlog
 
-from ...service import browser
-from ...service.context import Context
-from ...service.errors import ServiceError, invalid, unavailable
-from ...service.readiness import Readiness
-from ...service.sessions import current_actor, is_csrf_token
-from ...storage.committer import NotWritten
-from ...storage.protocols import InDoubt, Unavailable, Vanished
+from ...http import browser
+from ...service.base.context import Context
+from ...service.base.errors import ServiceError, invalid, unavailable
+from ...service.people.sessions import current_actor, is_csrf_token
+from ...service.recording.readiness import Readiness
+from ...storage.model.protocols import InDoubt, Unavailable, Vanished
+from ...storage.writing.committer import NotWritten
 from ..forms import FormError, read_form
 from ..page import Call, Handler, Page
 from .desk import ANYBODY, NOTICE, Desk, MenuItem, Request

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...service import keys as keys_service
-from ...service.context import SCOPES, Caller
-from ...service.errors import ServiceError, invalid
-from ...storage.protocols import Unit
-from ...storage.records import ApiKey
+from ...service.base.context import SCOPES, Caller
+from ...service.base.errors import ServiceError, invalid
+from ...service.people import keys as keys_service
+from ...storage.model.protocols import Unit
+from ...storage.model.records import ApiKey
 from ..forms import Form
 from ..page import Page
 from .desk import Desk, Filled, Request, filled

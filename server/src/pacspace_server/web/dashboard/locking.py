@@ -6,9 +6,9 @@ from typing import Any
 
 from ...domain.exact_json import text_of
 from ...domain.scopes import Scope
-from ...service import checkpoint as checkpoint_service
-from ...service import jobs as jobs_service
-from ...service.errors import ServiceError, invalid
+from ...service.base.errors import ServiceError, invalid
+from ...service.closing import checkpoint as checkpoint_service
+from ...service.closing import jobs as jobs_service
 from .. import words
 from ..page import Page
 from .customer import find, named_period, need

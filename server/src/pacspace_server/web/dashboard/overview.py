@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from ...service import endpoints as endpoints_service
-from ...service import overview as overview_service
-from ...service.context import Caller
-from ...service.readiness import OK
+from ...service.balances import overview as overview_service
+from ...service.base.context import Caller
+from ...service.recording.readiness import OK
+from ...service.webhooks import endpoints as endpoints_service
 from .. import plots, words
 from ..page import Page
 from .desk import Desk, Request

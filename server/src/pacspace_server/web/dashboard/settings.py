@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from zoneinfo import available_timezones
 
-from ...service import workspaces
-from ...service.errors import ServiceError, invalid
+from ...service.base.errors import ServiceError, invalid
+from ...service.people import workspaces
 from ..forms import Form
 from ..page import Page
 from .customers import MAX_UNIT, SHARING

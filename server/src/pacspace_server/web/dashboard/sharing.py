@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...service import notes as notes_service
-from ...service import sharing as sharing_service
-from ...service import visits as visits_service
-from ...service.context import Caller, Context, find_customer
-from ...service.errors import ServiceError, invalid
+from ...service.base.context import Caller, Context, find_customer
+from ...service.base.errors import ServiceError, invalid
+from ...service.sharing import links as sharing_service
+from ...service.sharing import notes as notes_service
+from ...service.sharing import visits as visits_service
 from ..page import Page
 from .desk import Desk, Filled, Request
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...service import people
-from ...service.errors import ServiceError, invalid
-from ...storage.people import ROLES
-from ...storage.protocols import Unit
+from ...service.base.errors import ServiceError, invalid
+from ...service.people import people
+from ...storage.model.people import ROLES
+from ...storage.model.protocols import Unit
 from ..page import Page
 from .desk import Desk, Filled, Request, filled
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...domain.events import EVENTS
-from ...service import endpoints as endpoints_service
-from ...service.errors import ServiceError, invalid
+from ...service.base.errors import ServiceError, invalid
+from ...service.webhooks import endpoints as endpoints_service
 from ..forms import Form
 from ..page import Page
 from .desk import Desk, Filled, Request, filled

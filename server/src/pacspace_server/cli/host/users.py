@@ -1,0 +1,130 @@
+"""`pacspace admin`: users of the dashboard, made and helped by whoever runs the server."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from ... import config as settings
+from ...storage.model.people import ROLES
+from ...storage.model.protocols import Storage
+from ..command import Group, examples
+from ..options import DATABASE, WORKSPACE, pick_workspace
+from ..output import EXIT_NO, Output, table
+
+EMAIL = click.option("--email", required=True, help="In any case.")
+
+
+@click.group(cls=Group)
+def admin() -> None:
+    """Make users of the dashboard, list them, give one another password."""
+
+
+def _open(database: str | None) -> Storage:
+    from ...process.engines import open_storage
+
+    return open_storage(settings.database(settings.load({"database": database})["database"]), create=False)
+
+
+def _password_hash() -> str:
+    """Of the password that is typed twice, or that the first line of the standard input is."""
+    from ...service.base.passwords import check_password, hash_password
+
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+    return hash_password(check_password(password))
+
+
+@admin.command("create", epilog=examples("pacspace admin create --email ada@example.com --role owner"))
+@EMAIL
+@click.option("--name", default="", help="What the user is called.")
+@click.option("--role", type=click.Choice(ROLES), default="owner", show_default=True, help="What the user may do.")
+@WORKSPACE
+@DATABASE
+@click.pass_obj
+def create(out: Output, email: str, name: str, role: str, workspace: str | None, database: str | None) -> None:
+    """Make a user. The password is asked for, or is the first line of the standard input."""
+    from ...service.people import people
+
+    storage = _open(database)
+    with storage.snapshot() as snapshot:
+        picked = pick_workspace(out, snapshot, workspace)
+    asked = people.NewUser(people.check_email(email), name, role, _password_hash())
+    user = storage.write(lambda unit: people.add_member(unit, people.command_caller(picked.id), asked))
+    storage.close()
+    value = {"id": user.id, "email": user.email, "name": user.name, "role": role, "workspaceId": picked.id}
+    out.show(value, f"{user.email} is {role} of {picked.name} ({picked.id}) and can log in")
+
+
+@admin.command(
+    "add", epilog=examples("pacspace admin add --email ada@example.com --workspace wsp_1a2b3c --role viewer")
+)
+@EMAIL
+@click.option(
+    "--role", type=click.Choice(ROLES), default="owner", show_default=True, help="What the user may do there."
+)
+@click.option("--workspace", metavar="ID", required=True, help="Which workspace.")
+@DATABASE
+@click.pass_obj
+def add(out: Output, email: str, role: str, workspace: str, database: str | None) -> None:
+    """Make somebody who is a user already a member of one more workspace, or change the role there."""
+    from ...service.people import people
+
+    storage = _open(database)
+    with storage.snapshot() as snapshot:
+        picked = pick_workspace(out, snapshot, workspace)
+    user = storage.write(lambda unit: people.add_to_workspace(unit, people.command_caller(picked.id), email, role))
+    storage.close()
+    value = {"id": user.id, "email": user.email, "role": role, "workspaceId": picked.id}
+    out.show(value, f"{user.email} is {role} of {picked.name} ({picked.id}) too")
+
+
+@admin.command("reset-password", epilog=examples("pacspace admin reset-password --email ada@example.com"))
+@EMAIL
+@DATABASE
+@click.pass_obj
+def reset_password(out: Output, email: str, database: str | None) -> None:
+    """Give a user another password, asked for as `admin create` does. All sessions of the user end."""
+    from ...service.people import people
+
+    storage = _open(database)
+    with storage.snapshot() as snapshot:
+        user = snapshot.user_by_email(email.strip())
+        mine = snapshot.memberships(user.id) if user else []
+    if user is None:
+        out.fail(f"there is no user of the e-mail {email}; see pacspace admin list", EXIT_NO)
+    hashed = _password_hash()
+    caller = people.command_caller(mine[0][0].id)
+    storage.write(lambda unit: people.set_password(unit, caller, user, hashed))
+    storage.close()
+    out.show({"id": user.id, "email": user.email}, f"{user.email} has another password; all sessions have ended")
+
+
+@admin.command("list", epilog=examples("pacspace admin list"))
+@DATABASE
+@click.pass_obj
+def list_users(out: Output, database: str | None) -> None:
+    """List the users with their roles."""
+    storage = _open(database)
+    with storage.snapshot() as snapshot:
+        there = [
+            (workspace, user, role)
+            for workspace in snapshot.workspaces()
+            for user, role in snapshot.members(workspace.id)
+        ]
+    storage.close()
+    value: list[dict[str, Any]] = [
+        {
+            "id": user.id, "email": user.email, "name": user.name, "role": role, "workspaceId": workspace.id,
+            "disabled": user.disabled_at is not None,
+        }
+        for workspace, user, role in there
+    ]  # fmt: skip
+    columns = ["id", "email", "name", "role", "workspaceId"]
+    rows = [[str(v[name]) for name in columns] + ["disabled" if v["disabled"] else ""] for v in value]
+    shown = table(["id", "e-mail", "name", "role", "workspace", "state"], rows)
+    out.show(value, shown if rows else "no users yet: pacspace admin create --email you@example.com")

@@ -1,0 +1,198 @@
+"""`pacspace checkpoint` and `pacspace close-month`: locks can't be undone, so people are asked first."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..asking import ask, need_terminal
+from ..command import Command, examples
+from ..options import short_instant, with_client, with_scope
+from ..output import EXIT_NO, EXIT_NOT_DONE, Output, amount, counted, fields, table
+
+if TYPE_CHECKING:
+    from ..client import Client
+
+POLL_S = 0.2
+MONTHS = 1_000  # of a timeline, in one reply
+SHOWN = 100
+LOCK, UNLOCKED = "a lock", "nothing was locked"
+
+YES = click.option("--yes", is_flag=True, help="Don't ask before locking. Needed where there is no terminal.")
+
+
+@click.command(
+    cls=Command,
+    epilog=examples(
+        "pacspace checkpoint cust_acme --period 2026-02 --invoice inv-2026-02",
+        "pacspace checkpoint cust_acme",
+        "pacspace checkpoint cust_acme --from 2026-02-01 --to 2026-02-15",
+    ),
+)
+@click.argument("customer")
+@with_scope
+@click.option("--invoice", metavar="REF", help="The invoice that the proof root goes on.")
+@YES
+@with_client
+@click.pass_obj
+def checkpoint(
+    out: Output, /, client: Client, customer: str, scope: dict[str, str], invoice: str | None, yes: bool
+) -> None:
+    """Lock a month of CUSTOMER under one proof root.
+
+    Without --period: an interim root, which locks nothing.
+    A locked month never changes again: what comes late is posted to the next open month.
+    """
+    from ..client import BALANCE, in_path
+
+    if "period" in scope and not yes:
+        need_terminal(out, LOCK)
+        balance = client.get(f"{BALANCE}/derive/{in_path(customer)}", **scope)
+        held = f"{counted(balance['deltaCount'], 'delta')}, {amount(balance['netChange'])}"
+        ask(out, f"Lock {scope['period']} of {customer} ({held})? It can't be undone.", UNLOCKED)
+    body = {"customerId": customer, **scope} | ({"invoiceReference": invoice} if invoice else {})
+    told = client.post_once(f"{BALANCE}/checkpoint", body)
+    prover = _prover(client, told)
+    out.show(told, _gap(told, prover) if prover else _locked(told))
+
+
+def _prover(client: Client, told: Any) -> str | None:
+    """The month whose root the answer holds, if the month that was asked for is empty and has none of its own."""
+    from ..client import BALANCE, in_path
+
+    if not told["locked"] or told["deltaCount"]:
+        return None
+    months = client.get(f"{BALANCE}/customers/{in_path(told['customerId'])}/timeline", limit=MONTHS)["periods"]
+    own = next((month["period"] for month in months if month["checkpointId"] == told["checkpointId"]), None)
+    return own if own != told["period"] else None
+
+
+def _gap(told: Any, prover: str) -> str:
+    head = f"{told['period']} is empty and has no root of its own; the root of {prover} proves the gap"
+    others = [warning for warning in told["warnings"] if not warning.startswith(f"{told['period']} had no deltas")]
+    lines = [(f"root of {prover}", told["proofRoot"]), (f"checkpoint of {prover}", told["checkpointId"])]
+    lines += [("warning", warning) for warning in others]
+    return f"{told['customerId']}, {head}\n{fields(lines)}"
+
+
+def _locked(told: Any) -> str:
+    if told["locked"]:
+        head = f"{told['customerId']}, {told['period']} is locked{' (it was before)' if told['idempotent'] else ''}"
+    else:
+        span = f"{short_instant(told['startDate'])} to {short_instant(told['endDate'])}"
+        head = f"{told['customerId']}, {told['period'] or span}: an interim root, nothing is locked"
+    lines = [
+        ("proof root", told["proofRoot"]),
+        ("checkpoint", told["checkpointId"]),
+        ("total", f"{amount(told['netChange'])} in {counted(told['deltaCount'], 'delta')}"),
+        ("brought forward", amount(told["broughtForward"])),
+        ("carried forward", amount(told["carriedForward"])),
+        ("status", told["status"]),
+        ("invoice", told["invoiceReference"]),
+        *(("also locked", f"{earlier['period']}  {earlier['proofRoot']}") for earlier in told["alsoLocked"]),
+        *(("warning", warning) for warning in told["warnings"]),
+    ]
+    return f"{head}\n{fields(lines)}"
+
+
+@click.command(
+    "close-month",
+    cls=Command,
+    epilog=examples("pacspace close-month 2026-02 --preview", "pacspace close-month 2026-02 --yes"),
+)
+@click.argument("period", metavar="PERIOD")
+@click.option("--preview", is_flag=True, help="Show what would be locked, lock nothing.")
+@YES
+@with_client
+@click.pass_obj
+def close_month(out: Output, /, client: Client, period: str, preview: bool, yes: bool) -> None:
+    """Lock a month for every customer.
+
+    PERIOD is YYYY-MM; every customer with deltas in it is locked.
+    The server does it as a job: after Ctrl-C it goes on, and the same command shows it on. Customers that are locked
+    already stay as they are. Exit status: 0 all locked, 1 some failed, or nobody has deltas in it.
+    """
+    from ..client import BALANCE
+
+    if not (preview or yes):
+        need_terminal(out, LOCK)
+    told = client.post_once(f"{BALANCE}/checkpoint", {"period": period, "preview": True})
+    left = told["totals"]["customers"]
+    if not left and not _was_locked(client, period):
+        out.show(told, f"nobody has deltas in {period}; nothing was locked")
+        raise SystemExit(EXIT_NO)
+    if preview or not (left or yes):
+        return out.show(told, _previewed(period, told))
+    if not yes:
+        ask(out, f"{_totals(told['totals'])}. Lock {period} for all of them? It can't be undone.", UNLOCKED)
+    job = _lock(out, client, period) | {"idempotent": not left}
+    out.show(job, _closed(period, job))
+    if job["failedCount"]:
+        raise SystemExit(EXIT_NO)
+
+
+def _lock(out: Output, client: Client, period: str) -> Any:
+    """The finished job; after Ctrl-C the server goes on with it."""
+    from ..client import BALANCE
+
+    begun = client.post_once(f"{BALANCE}/checkpoint", {"period": period})
+    try:
+        return _follow(out, client, begun["jobId"])
+    except KeyboardInterrupt:
+        again = f"pacspace close-month {period} --yes"
+        out.fail(f"the server goes on locking {period}; `{again}` shows it on", EXIT_NOT_DONE)
+
+
+def _totals(totals: Any) -> str:
+    who, what = counted(totals["customers"], "customer"), counted(totals["deltaCount"], "delta")
+    return f"{who}, {what}, net change {amount(totals['netChange'])}"
+
+
+def _was_locked(client: Client, period: str) -> bool:
+    """Whether somebody's deltas of the month are under a lock."""
+    from ..client import BALANCE
+
+    known = client.get(f"{BALANCE}/checkpoints", period=period, limit=SHOWN)["checkpoints"]
+    return any(checkpoint["locked"] and checkpoint["deltaCount"] for checkpoint in known)
+
+
+def _previewed(period: str, told: Any) -> str:
+    if not told["checkpoints"]:
+        return f"{period} is locked already for everybody who has deltas in it"
+    shown = told["checkpoints"][:SHOWN]
+    rows = [[c["customerId"], c["netChange"], c["deltaCount"], ", ".join(c["alsoLocks"])] for c in shown]
+    text = table(["customer", "total", "deltas", "also locks"], rows, numbers=("total", "deltas"))
+    if told["totals"]["customers"] > len(shown):
+        text += f"\n... and {told['totals']['customers'] - len(shown):,} more"
+    return f"{text}\n{period}: {_totals(told['totals'])}. Nothing was locked."
+
+
+def _follow(out: Output, client: Client, job_id: str) -> Any:
+    """The finished job; its progress is shown on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ..client import BALANCE, in_path
+
+    columns = (TextColumn("locking"), BarColumn(), MofNCompleteColumn(), TextColumn("customers"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+        task = progress.add_task("close", total=None)
+        while True:
+            job = client.get(f"{BALANCE}/jobs/{in_path(job_id)}")
+            progress.update(task, completed=job["done"], total=job["total"])
+            if job["status"] == "DONE":
+                return job
+            time.sleep(POLL_S)
+
+
+def _closed(period: str, job: Any) -> str:
+    if not job["failedCount"]:
+        return f"{period} is locked{' (it was before)' if job['idempotent'] else ''}: {_totals(job['totals'])}"
+    rows = [[failed["customerId"], failed["code"], failed["message"]] for failed in job["failed"][:SHOWN]]
+    more = f"\n... and {job['failedCount'] - len(rows)} more" if job["failedCount"] > len(rows) else ""
+    text = table(["not locked", "code", "why"], rows)
+    done = f"{period} is locked for the others: {_totals(job['totals'])}"
+    return f"{text}{more}\n{done}\nrun the command again to try those that failed"

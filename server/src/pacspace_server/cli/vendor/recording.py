@@ -1,0 +1,125 @@
+"""`pacspace emit`."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..command import Amount, Command, examples
+from ..options import short_instant, with_client
+from ..output import EXIT_NO, EXIT_NOT_DONE, EXIT_WRONG_USE, Output, amount, fields
+
+if TYPE_CHECKING:
+    from ..client import Client
+
+QUEUED = " (recorded; the log takes it within a second)"
+WAIT_S, FIRST_POLL_S, LONGEST_POLL_S = 60.0, 0.05, 1.0
+
+
+@click.command(
+    cls=Command,
+    epilog=examples(
+        "pacspace emit cust_acme -42.5 compute_minutes --reference usage_day_1",
+        "pacspace emit cust_acme 2.5 correction --adjusts usage_day_1",
+        'pacspace emit cust_acme -1 api_call --metadata \'{"region": "eu"}\' --occurred-at 2026-02-01T09:30:00Z',
+    ),
+)
+@click.argument("customer")
+@click.argument("delta", type=Amount(is_delta=True))
+@click.argument("reason")
+@click.option("--reference", metavar="ID", help="Your own id: the same one never records twice.")
+@click.option("--metadata", metavar="JSON", help="A JSON object to keep with it.")
+@click.option("--occurred-at", metavar="T", help="When it happened.  [default: now]")
+@click.option("--adjusts", metavar="RECORD_OR_REFERENCE", help="The earlier delta that this one corrects.")
+@click.option("--wait", is_flag=True, help="Wait until it is verified.")
+@with_client
+@click.pass_obj
+def emit(out: Output, /, client: Client, wait: bool, **given: Any) -> None:
+    """Record a DELTA, such as -42.5, for CUSTOMER."""
+    from ...service.base.errors import ServiceError
+    from ..client import BALANCE
+
+    try:
+        told = client.post_once(f"{BALANCE}/delta", _body(out, **given))
+    except ServiceError as error:
+        if error.code == "REFERENCE_ID_CONFLICT":
+            error.message += f"; {_correction(given['customer'], given['reference'])}"
+        raise
+    if wait:
+        seen = _wait(out, client, told["recordId"])
+        told |= {name: seen.get(name) for name in ("status", "verifiedAt", "verificationReference")}
+    before = "already recorded, nothing was added" if told["idempotent"] else "recorded"
+    lines = [
+        ("record", told["recordId"]),
+        ("receipt", told["receiptId"]),
+        ("status", told["status"] + (QUEUED if told["status"] == "QUEUED" else "")),
+        ("period", told["period"] + (" (late: its own month is locked)" if told["latePosting"] else "")),
+        ("posted at", short_instant(told["postedAt"])),
+        *(("warning", warning) for warning in told["warnings"]),
+    ]
+    out.show(
+        told,
+        f"{before}: {amount(told['delta'])} for {told['customerId']}, {told['reason'] or '(erased)'}\n{fields(lines)}",
+    )
+    if told["status"] == "FAILED":
+        out.fail("the record is damaged: what is stored is not what was hashed; run pacspace fsck", EXIT_NO)
+
+
+def _correction(customer: str, reference: str) -> str:
+    named = f"{shlex.quote(customer)} AMOUNT REASON --adjusts {shlex.quote(reference)}"
+    return f"a correction is a new delta: pacspace emit {named}"
+
+
+def _body(
+    out: Output, customer: str, delta: str, reason: str, reference: str | None, metadata: str | None,
+    occurred_at: str | None, adjusts: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    from ...domain.instants import parse_instant
+
+    if occurred_at is not None:
+        parse_instant(occurred_at)
+    body = {
+        "customerId": customer, "delta": delta, "reason": reason, "referenceId": reference, "occurredAt": occurred_at,
+        "metadata": None if metadata is None else _metadata(out, metadata),
+        "adjusts": None if adjusts is None else _adjusts(adjusts),
+    }  # fmt: skip
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _metadata(out: Output, text: str) -> Any:
+    from ...domain.exact_json import JsonError, parse
+
+    try:
+        value = parse(text.encode(errors="surrogateescape"))
+    except JsonError as error:
+        out.fail(f"--metadata: {str(error).replace('the body', 'it')}", EXIT_WRONG_USE)
+    if not isinstance(value, dict):
+        out.fail('--metadata is a JSON object, such as {"region": "eu"}', EXIT_WRONG_USE)
+    return value
+
+
+def _adjusts(named: str) -> dict[str, str]:
+    from ...storage.model.ids import RECORD_ID
+
+    return {"recordId" if RECORD_ID.fullmatch(named) else "referenceId": named}
+
+
+def _wait(out: Output, client: Client, record_id: str) -> Any:
+    """The delta once the log has it, or found it damaged."""
+    from ..client import BALANCE
+
+    until, poll_s = time.monotonic() + WAIT_S, FIRST_POLL_S
+    while True:
+        seen = client.get(f"{BALANCE}/delta/{record_id}")
+        if seen["status"] in ("VERIFIED", "FAILED"):
+            return seen
+        if time.monotonic() > until:
+            out.fail(
+                f"{record_id} is recorded but not verified after {WAIT_S:.0f} s: {seen['status']}; `/readyz?for=verify` says why",
+                EXIT_NOT_DONE,
+            )
+        time.sleep(poll_s)
+        poll_s = min(poll_s * 2, LONGEST_POLL_S)

@@ -1,0 +1,1 @@
+"""From settings to a running server: engines, wiring, workers, stopping. The only rooms that name an engine."""

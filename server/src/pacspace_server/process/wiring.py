@@ -1,0 +1,220 @@
+"""Wiring: from settings to a running server. The only place that names an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import gc
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from .. import config as settings
+from ..api.app import Api
+from ..api.openapi import document
+from ..api.public import Public
+from ..cli.output import WrongUse
+from ..delivery.http import HttpClient, Resolver
+from ..delivery.sender import Sender
+from ..domain.instants import instant_text
+from ..log.integrator import Integrator
+from ..log.rehashing import prepare
+from ..log.signer import Signer
+from ..log.standing import give_keys
+from ..service.base.context import Context
+from ..service.base.errors import ServiceError
+from ..service.closing.jobs import Jobs
+from ..service.people.keys import note_uses, write_uses
+from ..service.recording.erase import keep_retention
+from ..service.recording.sandbox import move_clock
+from ..service.sharing.visits import Visits
+from ..service.webhooks import endpoints
+from ..storage.model.protocols import Storage, Unit
+from ..storage.writing.committer import Committer
+from ..web.dashboard.guard import Dashboard
+from ..web.pages import Pages
+from .engines import AlreadyServed
+from .http_server import HttpServer, http_config
+from .rehasher import Rehasher
+from .siblings import Siblings
+
+logger = structlog.get_logger("pacspace.serve")
+SWITCH_S = 0.0001
+T = TypeVar("T")
+
+
+@dataclass
+class ServerConfig:
+    """What a server needs to run."""
+
+    database: settings.Database
+    signer_folder: Path
+    host: str
+    port: int
+    public_url: str | None = None
+    sandbox_clock: int | None = None
+    retention_days: int | None = None
+    registration: bool = False
+    trusted_proxies: list[str] = field(default_factory=list)
+    webhook_targets: str = "public"
+
+
+def open_signer(storage: Storage, folder: Path) -> Signer:
+    """The signer, with a key for each log that has signed nothing yet."""
+    signer = Signer(folder)
+    give_keys(storage, signer)
+    return signer
+
+
+def open_sender(context: Context, resolver: Resolver, targets: str) -> Sender:
+    """Sends what endpoints are to be told. A file has one writer, and its turns are the committer's."""
+
+    async def write(work: Callable[[Unit], T]) -> T:
+        if context.storage.remote:
+            return await asyncio.to_thread(context.storage.write, work)
+        return await context.committer.run(work)
+
+    client = HttpClient(targets, resolver)
+    secrets_of = partial(endpoints.secrets_of, context.server_secret)
+    return Sender(context.storage, write, client, secrets_of, context.public_url)
+
+
+def set_start_clock(storage: Storage, at: int) -> None:
+    """Holds the clock of every sandbox; refuses to go back in a non-empty one."""
+
+    def work(unit: Unit) -> None:
+        for environment in unit.environments():
+            if environment.name == "sandbox" and (unit.now(environment) != at or environment.clock_at is None):
+                move_clock(unit, environment, at, None)
+
+    try:
+        storage.write(work)
+    except ServiceError as error:
+        raise WrongUse(
+            f"--sandbox-clock {instant_text(at)}: the sandbox holds deltas, and its clock stands later and only goes "
+            "forward; start without --sandbox-clock and `pacspace clock reset --yes`, or use another --database"
+        ) from error
+
+
+@contextmanager
+def listening(config: ServerConfig) -> Iterator[tuple[socket.socket, str]]:
+    """The socket that will be served, and its URL. It has its port and takes nobody in before the server starts."""
+    with socket.socket(socket.AF_INET6 if ":" in config.host else socket.AF_INET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((config.host, config.port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise AlreadyServed(
+                f"port {config.port} is taken: name another with --port or PACSPACE_PORT; is another pacspace running?"
+            ) from error
+        host, port = listener.getsockname()[:2]
+        yield listener, f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+async def _run(
+    config: ServerConfig,
+    storage: Storage,
+    listener: socket.socket,
+    url: str,
+    ready: Callable[[], None],
+    siblings: Siblings | None,
+) -> None:
+    """Runs until SIGTERM or SIGINT; then finishes what it has."""
+    loop = asyncio.get_running_loop()
+    signer = open_signer(storage, config.signer_folder)
+    committer = Committer(storage, lambda: integrator.wake())
+    context: Context
+
+    def published() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop may be gone already
+            loop.call_soon_threadsafe(announce)
+
+    def announce() -> None:
+        context.announce_published()
+        context.sender.wake()
+
+    # A file has one writer, and whoever writes waits for its turn; a server has its own turns.
+    write = storage.write if storage.remote else committer.run_blocking
+    rehasher = Rehasher(config.database, partial(prepare, storage))
+    integrator = Integrator(storage, signer, write, published, rehasher.prepare)
+    context = Context(storage, committer, integrator, signer, config.public_url or url, config.registration)
+    context.jobs = Jobs(context)
+    context.visits = Visits(context)
+    resolver = Resolver()
+    context.sender = open_sender(context, resolver, config.webhook_targets)
+    public = Public(context)
+    pages = Pages(context, public.verifier, public.limit, partial(document, context.public_url))
+    dashboard = Dashboard(context, public.readiness)
+    app = Api(context, public, pages.routes() | dashboard.routes(), siblings.number if siblings else 1)
+
+    def stopping() -> None:
+        app.stopping = public.readiness.shutting_down = True
+
+    server = HttpServer(http_config(app, config.trusted_proxies), stopping, is_worker=siblings is not None)
+    answering: asyncio.Server | None = None
+    if siblings is not None:
+        app.metrics.others = siblings.ask
+        answering = await siblings.listen(app.metrics.own)
+    integrator.start()
+    context.sender.start()
+    jobs = asyncio.create_task(context.jobs.watch())
+    retention = asyncio.create_task(keep_retention(context, config.retention_days)) if config.retention_days else None
+    uses = asyncio.create_task(note_uses(context))
+    serving = asyncio.create_task(server.serve([listener]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.005)
+    if server.started:
+        ready()
+    try:
+        await serving
+    finally:
+        # Jobs at a chunk's end, then attempts under way, then the log, then writes: whatever was acknowledged is on disk already.
+        jobs.cancel()
+        uses.cancel()
+        await context.jobs.stop()
+        await context.visits.close()
+        if retention is not None:
+            retention.cancel()
+        await context.sender.stop()
+        if answering is not None:
+            answering.close()
+        resolver.close()
+        await asyncio.to_thread(integrator.stop)
+        rehasher.close()
+        await write_uses(context)
+        await committer.close()
+
+
+def run_server(
+    config: ServerConfig,
+    storage: Storage,
+    listener: socket.socket,
+    url: str,
+    ready: Callable[[], None],
+    siblings: Siblings | None = None,
+) -> None:
+    """A server on an event loop of its own, until it is told to stop; `siblings` when it is one of several workers."""
+    # What is loaded by now stays; short-lived rows and replies are freed by their counts, so look for cycles rarely.
+    gc.freeze()
+    # The log's thread gives the interpreter up at every row it reads; by default it would, under load, get it back
+    # after 5 ms each time.
+    sys.setswitchinterval(SWITCH_S)
+    gc.set_threshold(20_000, 20, 20)
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop) as runner:
+        runner.run(_run(config, storage, listener, url, ready, siblings))
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    return uvloop.new_event_loop()

@@ -1,0 +1,1 @@
+"""What was recorded adds up to: balances, comparisons, customers."""

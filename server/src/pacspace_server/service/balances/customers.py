@@ -1,0 +1,291 @@
+"""Customers: the list, one of them, making one by hand, and how much was recorded."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ...domain.instants import period_of
+from ...domain.scopes import LAST_PERIOD
+from ...storage.model import ids
+from ...storage.model.protocols import Snapshot, Unit
+from ...storage.model.records import Customer, Delta, Log, PeriodHead, Profile
+from ...storage.writing.recording import new_customer
+from ..base import audit, events, showing
+from ..base.context import Caller, Context, find_customer
+from ..base.errors import ServiceError, invalid
+from ..base.lookup import log_in_use
+from .derive import computed
+
+
+@dataclass
+class Listing:
+    """A page of customers: by number, or after a cursor."""
+
+    page: int
+    limit: int
+    cursor: str | None
+    search: str | None
+    period: str | None
+
+
+@dataclass
+class NewCustomer:
+    """A customer as the vendor describes it. Without a customerId one is made."""
+
+    display_name: str
+    customer_id: str | None
+    sharing_hint: str | None
+    event_cadence: str | None
+    unit: str | None
+
+
+def list_customers(context: Context, caller: Caller, asked: Listing) -> dict[str, Any]:
+    """Customers in order of their customerId."""
+    after = _after(asked.cursor)
+    offset = 0 if asked.cursor is not None else (asked.page - 1) * asked.limit
+    with context.storage.snapshot() as snapshot:
+        # One more than the page, to know whether there is a next one.
+        found = snapshot.customers(caller.environment_id, asked.search, after, asked.limit + 1, offset)
+        total = snapshot.count_customers(caller.environment_id, asked.search)
+        first, last = months_of(snapshot, caller, asked.period)
+        shown = [customer_row(snapshot, customer, first, last) for customer in found[: asked.limit]]
+    more = len(found) > asked.limit
+    pagination = page_of(None if asked.cursor is not None else asked.page, asked.limit, total)
+    return {
+        "customers": shown,
+        "pagination": pagination | {"nextCursor": _cursor(found[asked.limit - 1]) if more else None},
+    }
+
+
+def page_of(page: int | None, limit: int, total: int) -> dict[str, Any]:
+    """Which page of a list this is."""
+    return {"page": page, "limit": limit, "total": total, "totalPages": -(-total // limit)}
+
+
+def _cursor(customer: Customer) -> str:
+    return base64.urlsafe_b64encode(customer.customer_id.encode()).decode()
+
+
+def _after(cursor: str | None) -> str:
+    if cursor is None:
+        return ""
+    try:
+        return base64.b64decode(cursor, b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError) as error:
+        raise invalid(("cursor", "is not a nextCursor of this list")) from error
+
+
+def months_of(snapshot: Snapshot, caller: Caller, period: str | None) -> tuple[str, str]:
+    """The month that is named; else the running one and what is posted ahead."""
+    if period is not None:
+        return period, period
+    return period_of(snapshot.now(snapshot.environment(caller.environment_id))), LAST_PERIOD
+
+
+def customer_row(snapshot: Snapshot, customer: Customer, first: str, last: str) -> dict[str, Any]:
+    """A customer as lists show one, with its totals of the months from first to last."""
+    profile, link = snapshot.profile(customer), snapshot.link(customer)
+    heads = snapshot.heads(customer, first, last)
+    started, latest = snapshot.activity(customer)
+    checkpoint = snapshot.latest_checkpoint(customer)
+    return {
+        "customerId": customer.customer_id,
+        "customerReference": ids.customer_reference(snapshot.secret, customer.shard_key),
+        "displayName": profile.display_name if profile else None,
+        "sharingStateHint": link.policy if link else profile.sharing_hint if profile else None,
+        "eventCadence": profile.event_cadence if profile else None,
+        "unit": customer.unit,
+        "totalDeltas": customer.last_sequence,
+        "period": first,
+        "periodDeltas": sum(head.delta_count for head in heads),
+        **computed(sum(head.total for head in heads)),
+        "allTimeBalance": showing.number(customer.total),
+        "lockedThrough": customer.locked_through,
+        "firstActivityAt": showing.instant(started),
+        "lastActivityAt": showing.instant(latest),
+        "latestCheckpoint": checkpoint.checkpoint_id if checkpoint else None,
+    }
+
+
+def get_customer(
+    context: Context, caller: Caller, customer_id: str, period: str | None, page: int, limit: int
+) -> dict[str, Any]:
+    """One customer with a page of its deltas, newest first: of the month that is named, else of all time."""
+    with context.storage.snapshot() as snapshot:
+        customer = find_customer(context, snapshot, caller, customer_id)
+        first, last = months_of(snapshot, caller, period)
+        head = snapshot.head(customer, period) if period is not None else None
+        if period is not None:
+            total = head.delta_count if head else 0
+        else:
+            total = customer.last_sequence
+        newest = total - (page - 1) * limit
+        oldest = max(1, newest - limit + 1)
+        deltas = _deltas(snapshot, customer, head, oldest, newest) if newest > 0 else ()
+        log = log_in_use(snapshot, customer)
+        items = [_item(snapshot, customer, delta, log) for delta in deltas]
+        pagination = page_of(page, limit, total)
+        row = customer_row(snapshot, customer, first, last)
+    return row | {"recentActivity": {"items": items[::-1], "pagination": pagination}}
+
+
+def _deltas(snapshot: Snapshot, customer: Customer, head: PeriodHead | None, first: int, last: int) -> Iterable[Delta]:
+    """By their place in the month, else by their sequence: both have no gaps."""
+    if head is not None:
+        return snapshot.deltas_in_period(head, first, last + 1)
+    return snapshot.deltas_by_sequence(customer, first, last)
+
+
+def _item(snapshot: Snapshot, customer: Customer, delta: Delta, log: Log) -> dict[str, Any]:
+    head = snapshot.head(customer, delta.period)
+    assert head is not None
+    status = showing.delta_status(delta, head, log)
+    view = showing.delta_view(customer.customer_id, customer.shard_key, delta, status)
+    reference = str(head.entry_index) if status == showing.VERIFIED else None
+    return view | {"time": view["recordedAt"], "verificationReference": reference}
+
+
+@dataclass
+class Browsing:
+    """A page of the list that people look at: `sort` is id, name or recent, `cursor` the place after which it goes on."""
+
+    search: str | None
+    sort: str
+    cursor: str | None
+    limit: int
+
+
+def browse(context: Context, caller: Caller, asked: Browsing) -> dict[str, Any]:
+    """Customers in the order that was asked for, with their totals of the running month, and where the list goes on."""
+    place = _place(asked.cursor, _PLACES[asked.sort])
+    with context.storage.snapshot() as snapshot:
+        found = _SORTS[asked.sort](snapshot, caller.environment_id, asked.search, place, asked.limit + 1)
+        first, last = months_of(snapshot, caller, None)
+        shown = found[: asked.limit]
+        return {
+            "customers": [customer_row(snapshot, customer, first, last) for customer, _ in shown],
+            "period": first,
+            "next": _placed(shown[-1][1]) if len(found) > asked.limit else None,
+        }
+
+
+Placed = tuple[Customer, list[Any]]
+
+
+def _by_id(snapshot: Snapshot, environment_id: int, search: str | None, after: list[Any], limit: int) -> list[Placed]:
+    rows = snapshot.customers(environment_id, search, after[0] if after else "", limit, 0)
+    return [(customer, [customer.customer_id]) for customer in rows]
+
+
+def _by_name(snapshot: Snapshot, environment_id: int, search: str | None, after: list[Any], limit: int) -> list[Placed]:
+    rows = snapshot.customers_after_name(environment_id, search, after, limit)
+    return [(customer, [name, customer.customer_id]) for customer, name in rows]
+
+
+def _by_activity(
+    snapshot: Snapshot, environment_id: int, search: str | None, after: list[Any], limit: int
+) -> list[Placed]:
+    rows = snapshot.customers_after_activity(environment_id, search, after, limit)
+    return [(customer, [customer.last_recorded_at, customer.customer_id]) for customer in rows]
+
+
+_SORTS = {"id": _by_id, "name": _by_name, "recent": _by_activity}
+_PLACES: dict[str, tuple[type, ...]] = {"id": (str,), "name": (str, str), "recent": (int, str)}
+
+
+def _placed(place: list[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def _place(cursor: str | None, kinds: tuple[type, ...]) -> list[Any]:
+    """The place in a cursor, if it is one of a list in this order."""
+    if not cursor:
+        return []
+    try:
+        place = json.loads(base64.b64decode(cursor, b"-_", validate=True))
+        texts = "".join(part for part in place if isinstance(part, str)).encode()
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise invalid(("after", "is no place in this list")) from error
+    numbers_fit = all(abs(part) < 2**63 for part in place if type(part) is int)
+    if type(place) is not list or tuple(map(type, place)) != kinds or b"\0" in texts or not numbers_fit:
+        raise invalid(("after", "is no place in this list"))
+    return place
+
+
+def deltas_before(
+    context: Context, caller: Caller, customer_id: str, period: str | None, before: int | None, limit: int
+) -> dict[str, Any]:
+    """A customer's deltas, newest first: of a month or of all time, from the one before a place, and the next place."""
+    with context.storage.snapshot() as snapshot:
+        customer = find_customer(context, snapshot, caller, customer_id)
+        head = snapshot.head(customer, period) if period is not None else None
+        newest = customer.last_sequence if period is None else head.delta_count if head else 0
+        newest = newest if before is None else min(newest, before - 1)
+        oldest = max(1, newest - limit + 1)
+        deltas = _deltas(snapshot, customer, head, oldest, newest) if newest > 0 else ()
+        log = log_in_use(snapshot, customer)
+        items = [_item(snapshot, customer, delta, log) for delta in deltas]
+    return {"deltas": items[::-1], "next": oldest if oldest > 1 and items else None}
+
+
+def delta_of_reference(context: Context, caller: Caller, customer_id: str, reference: str) -> dict[str, Any] | None:
+    """The customer's delta of a referenceId, exactly; found also when its context was erased."""
+    with context.storage.snapshot() as snapshot:
+        customer = find_customer(context, snapshot, caller, customer_id)
+        mac = ids.reference_mac(context.storage.secret, customer.shard_key, reference)
+        delta = snapshot.delta_by_reference(customer, mac)
+        return _item(snapshot, customer, delta, log_in_use(snapshot, customer)) if delta else None
+
+
+async def create(context: Context, caller: Caller, asked: NewCustomer) -> dict[str, Any]:
+    """Makes a customer that has no deltas yet. 409 CUSTOMER_ID_CONFLICT when the customerId is taken."""
+    customer_id = asked.customer_id or f"cust_{secrets.token_hex(8)}"
+    shard = context.shard(caller, customer_id)
+
+    def work(unit: Unit) -> Customer:
+        if unit.customer(caller.environment_id, shard) is not None:
+            raise ServiceError(
+                409,
+                "CUSTOMER_ID_CONFLICT",
+                f"the {caller.environment} environment has a customer {customer_id} already",
+            )
+        environment = unit.environment(caller.environment_id)
+        made = new_customer(environment, shard, customer_id, unit.now(environment))
+        made.unit = asked.unit
+        customer = unit.add_customer(made)
+        unit.add_profile(Profile(customer.id, asked.display_name, asked.sharing_hint, asked.event_cadence))
+        audit.record(unit, caller, "customer.create", customer_id)
+        about = {
+            "customerId": customer_id,
+            "customerReference": ids.customer_reference(unit.secret, shard),
+            "displayName": asked.display_name,
+            "unit": asked.unit,
+            "createdAt": showing.instant(customer.created_at),
+        }
+        events.tell(unit, customer, "customer.created", about)
+        return customer
+
+    customer = await context.committer.run(work)
+    row = await context.look(lambda snapshot: customer_row(snapshot, customer, *months_of(snapshot, caller, None)))
+    return row | {"environment": caller.environment, "createdAt": showing.instant(customer.created_at)}
+
+
+def usage(context: Context, caller: Caller) -> dict[str, Any]:
+    """Deltas posted to the running month. There are no quotas: `limit` and `remaining` are null."""
+    with context.storage.snapshot() as snapshot:
+        period = period_of(snapshot.now(snapshot.environment(caller.environment_id)))
+        customers, deltas = snapshot.count_active(caller.environment_id, period)
+    return {
+        "allowed": True,
+        "used": deltas,
+        "limit": None,
+        "remaining": None,
+        "period": period,
+        "activeCustomers": customers,
+    }

@@ -1,0 +1,127 @@
+"""What the lines of a receipt add up to: read once, however many they are, and kept in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import gcd
+from typing import Any
+
+from ...domain.amounts import units
+from ...storage.model.records import Delta
+from ..base import showing
+
+MAX_KEPT = MAX_REASONS = 1_000
+ONE = units("1")
+
+
+@dataclass
+class Group:
+    """Some lines in one: how many, and their total in units of 10^-9."""
+
+    count: int = 0
+    total: int = 0
+
+    def add(self, amount: int) -> None:
+        self.count += 1
+        self.total += amount
+
+
+class Sums:
+    """Debits, credits, subtotals by reason; and the lines apart, each line in exactly one of three groups.
+
+    A line that corrects is a correction, also when it came late; another late line is late; all others are ordinary.
+    `lines` are the first ones, as many as asked for; `late` and `corrections` are at most 1,000 each.
+    """
+
+    def __init__(self, most_lines: int) -> None:
+        self.debits, self.credits = Group(), Group()
+        self.ordinary, self.late_lines, self.correcting = Group(), Group(), Group()
+        self.lines: list[Delta] = []
+        self.late: list[Delta] = []  # those that correct as well
+        self.corrections: list[Delta] = []
+        self._most_lines, self._grain = most_lines, ONE
+        self._by_reason: dict[str | None, Group] = {}
+        self._others = Group()
+
+    @classmethod
+    def of(cls, deltas: Iterable[Delta], most_lines: int) -> Sums:
+        sums = cls(most_lines)
+        for delta in deltas:
+            sums.add(delta)
+        return sums
+
+    def add(self, delta: Delta) -> None:
+        amount, late = delta.delta, showing.is_late(delta)
+        (self.debits if amount < 0 else self.credits).add(amount)
+        self._of_reason(showing.context_fields(delta)["reason"]).add(amount)
+        self._grain = gcd(self._grain, amount)
+        corrects = delta.adjusts is not None
+        (self.correcting if corrects else self.late_lines if late else self.ordinary).add(amount)
+        for kept, belongs, most in (
+            (self.lines, True, self._most_lines),
+            (self.late, late, MAX_KEPT),
+            (self.corrections, corrects, MAX_KEPT),
+        ):
+            if belongs and len(kept) < most:
+                kept.append(delta)
+
+    def _of_reason(self, reason: str | None) -> Group:
+        known = reason in self._by_reason or len(self._by_reason) < MAX_REASONS
+        return self._by_reason.setdefault(reason, Group()) if known else self._others
+
+    @property
+    def count(self) -> int:
+        return self.debits.count + self.credits.count
+
+    @property
+    def total(self) -> int:
+        return self.debits.total + self.credits.total
+
+    @property
+    def digits(self) -> int:
+        """How many digits after the point spell every line exactly."""
+        return next(digits for digits in range(10) if self._grain % 10 ** (9 - digits) == 0)
+
+    def reasons(self) -> list[tuple[str | None, Group]]:
+        """By the exact code points of the reason; lines whose reason was erased are one group, the last."""
+        return sorted(self._by_reason.items(), key=lambda group: (group[0] is None, group[0] or ""))
+
+    @property
+    def other_reasons(self) -> Group | None:
+        """What is beyond the reasons that have a subtotal of their own."""
+        return self._others if self._others.count else None
+
+
+def sums_view(sums: Sums) -> dict[str, Any]:
+    """How receipts answer it."""
+    others = sums.other_reasons
+    return {
+        "debits": showing.number(sums.debits.total),
+        "credits": showing.number(sums.credits.total),
+        "subtotals": [{"reason": reason} | group_view(group) for reason, group in sums.reasons()],
+        "otherReasons": group_view(others) if others else None,
+        "lateLines": [_line(delta) | _days(delta) for delta in sums.late],
+        "corrections": [_line(delta) | {"adjusts": delta.adjusts} for delta in sums.corrections],
+    }
+
+
+def group_view(group: Group) -> dict[str, Any]:
+    return {"count": group.count, "total": showing.number(group.total)}
+
+
+def happened(delta: Delta) -> int:
+    """When it happened, by the vendor's word."""
+    return delta.recorded_at if delta.occurred_at is None else delta.occurred_at
+
+
+def _line(delta: Delta) -> dict[str, Any]:
+    return {
+        "recordId": delta.record_id,
+        "delta": showing.number(delta.delta),
+        "recordedAt": showing.instant(delta.recorded_at),
+    }
+
+
+def _days(delta: Delta) -> dict[str, Any]:
+    return {"occurredAt": showing.instant(happened(delta)), "postedAt": showing.instant(delta.posted_at)}

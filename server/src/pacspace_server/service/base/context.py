@@ -1,0 +1,149 @@
+"""What every verb works with: the record, the committer, the log, and who asks."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...delivery.sender import Sender
+from ...domain.scopes import ScopeError
+from ...log.integrator import Integrator
+from ...log.signer import Signer
+from ...storage.model import ids
+from ...storage.model.protocols import Snapshot, Storage
+from ...storage.model.records import Customer
+from ...storage.writing.committer import Committer
+from .errors import ServiceError, invalid, unavailable
+from .passwords import PasswordThreads
+from .server_secret import ServerSecret
+
+if TYPE_CHECKING:
+    from ..closing.jobs import Jobs
+    from ..sharing.visits import Visits
+
+T = TypeVar("T")
+LOG_WAIT_S = 2.0
+SCOPES = ("read", "write", "admin")
+# What a person may do in a workspace. `owner` is no scope of API keys, and no other one includes it.
+SCOPES_OF: dict[str, tuple[str, ...]] = {
+    "viewer": ("read",),
+    "admin": SCOPES,
+    "owner": (*SCOPES, "owner"),
+}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, in which environment, and what they may do there.
+
+    `actor` is `key:<id>`, `user:<e-mail>` or `command`; a user has a role too.
+    """
+
+    environment_id: int
+    environment: str
+    workspace_id: str
+    scopes: tuple[str, ...]
+    actor: str = ""
+    role: str | None = None
+
+    def require(self, scope: str) -> None:
+        if scope in self.scopes or (scope != "owner" and "admin" in self.scopes):
+            return
+        if self.role is not None:
+            raise ServiceError(403, "FORBIDDEN", f"your role, {self.role}, does not allow this: ask an owner")
+        raise ServiceError(403, "FORBIDDEN", f"this API key has no {scope} scope")
+
+    def require_sandbox(self) -> None:
+        if self.environment != "sandbox":
+            raise ServiceError(403, "FORBIDDEN", "this exists in the sandbox only: use a pk_test_ key")
+
+
+@dataclass
+class Context:
+    """The running server."""
+
+    storage: Storage
+    committer: Committer
+    integrator: Integrator
+    signer: Signer
+    public_url: str
+    registration: bool = False  # whether strangers may make a workspace of their own
+    passwords: PasswordThreads = field(default_factory=PasswordThreads)
+    key_uses: dict[str, int] = field(default_factory=dict)  # when each API key was used last, until it is noted
+    jobs: Jobs = field(init=False)  # made of the context, so they come last
+    visits: Visits = field(init=False)
+    server_secret: ServerSecret = field(init=False)
+    sender: Sender = field(init=False)  # derives secrets, so it comes after them
+    _published: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.server_secret = ServerSecret(self.signer.folder)
+        self._shard = lru_cache(maxsize=10_000)(
+            lambda workspace, environment, customer: ids.shard_key(
+                self.storage.secret, workspace, environment, customer
+            )
+        )
+
+    def shard(self, caller: Caller, customer_id: str) -> bytes:
+        return self._shard(caller.workspace_id, caller.environment, customer_id)
+
+    def need_signing(self, environment_id: int) -> None:
+        """503 while nothing is signed: what was locked or handed out now would have to be made anew."""
+        reason = self.integrator.refusals.get(environment_id)
+        if reason is not None:
+            raise unavailable(f"nothing is signed for now: {reason}")
+
+    async def read(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Reads without holding up the event loop: a remote engine is waited for on a thread, a file is quicker than one."""
+        if self.storage.remote:
+            return await asyncio.to_thread(work, *arguments)
+        return work(*arguments)
+
+    async def look(self, work: Callable[[Snapshot], T]) -> T:
+        """The same, with a snapshot of its own."""
+
+        def looking() -> T:
+            with self.storage.snapshot() as snapshot:
+                return work(snapshot)
+
+        return await self.read(looking)
+
+    def announce_published(self) -> None:
+        """Wakes everybody who waits for the log. Called on the event loop."""
+        self._published.set()
+        self._published = asyncio.Event()
+
+    async def wait_for_log(self, is_there: Callable[[], bool]) -> bool:
+        """Waits up to 2 s until the log has what is_there asks for."""
+        deadline = time.monotonic() + LOG_WAIT_S
+        while True:
+            published = self._published
+            if await self.read(is_there):
+                return True
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return False
+            try:
+                await asyncio.wait_for(published.wait(), remaining)
+            except TimeoutError:
+                return await self.read(is_there)
+
+
+def find_customer(context: Context, snapshot: Snapshot, caller: Caller, customer_id: str) -> Customer:
+    """The customer in the caller's environment; 404 CUSTOMER_NOT_FOUND."""
+    customer = snapshot.customer(caller.environment_id, context.shard(caller, customer_id))
+    if customer is None or customer.customer_id != customer_id:
+        raise ServiceError(
+            404, "CUSTOMER_NOT_FOUND", f"no customer {customer_id} in the {caller.environment} environment"
+        )
+    return customer
+
+
+def scope_error(error: ScopeError) -> ServiceError:
+    if error.code is None:
+        return invalid((error.field, str(error)))
+    return ServiceError(400, error.code, str(error))

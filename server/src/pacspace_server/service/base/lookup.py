@@ -1,0 +1,63 @@
+"""Finding deltas and checkpoints by their public ids."""
+
+from __future__ import annotations
+
+from pacspace_proofs.note import VerifierKey, parse_verifier_key
+
+from ...log.signer import Signer, SigningRefused
+from ...storage.model import ids
+from ...storage.model.protocols import Snapshot
+from ...storage.model.records import Checkpoint, Customer, Delta, Log, PeriodHead
+from .errors import unavailable
+
+
+def find_delta(snapshot: Snapshot, text: str) -> tuple[Customer, Delta] | None:
+    """The delta of a recordId or receiptId, in whatever environment; the caller checks whose it is."""
+    match = ids.RECORD_ID.fullmatch(text) or ids.RECEIPT_ID.fullmatch(text)
+    customer = snapshot.customer_by_shard(bytes.fromhex(match[1])) if match else None
+    if match is None or customer is None:
+        return None
+    if text.startswith("0x"):
+        delta = snapshot.delta_by_receipt(customer, bytes.fromhex(match[2]))
+    else:
+        delta = snapshot.delta_at(customer, int(match[2], 16))
+    if delta is None or (text.startswith("rec_") and delta.record_id != text):
+        return None
+    return customer, delta
+
+
+def find_checkpoint(snapshot: Snapshot, text: str) -> Checkpoint | None:
+    """The checkpoint of a `chk_` id, or of a proof root that was handed out."""
+    if ids.CHECKPOINT_ID.fullmatch(text):
+        return snapshot.checkpoint(text)
+    if ids.RECEIPT_ID.fullmatch(text):
+        return snapshot.checkpoint_by_root(bytes.fromhex(text[2:]))
+    return None
+
+
+def log_in_use(snapshot: Snapshot, customer: Customer) -> Log:
+    """The log that the customer's environment goes on in."""
+    return snapshot.log(snapshot.environment(customer.environment_id).log_id)
+
+
+def log_of(snapshot: Snapshot, head: PeriodHead) -> Log:
+    """The log that a month belongs to; after a restore, months that were published before stay in an earlier one."""
+    log = snapshot.log_by_origin(head.origin)
+    if log is None:
+        raise LookupError(f"{head.period}: the log {head.origin} is not there")
+    return log
+
+
+def integrated_at(snapshot: Snapshot, head: PeriodHead) -> int | None:
+    """When the first log checkpoint that covers a month's entry was published."""
+    return None if head.entry_index is None else snapshot.published_at(log_of(snapshot, head).id, head.entry_index)
+
+
+def verifier_key(signer: Signer, log: Log) -> VerifierKey:
+    """The public key that a log is verified with. It is in the database, so that it outlives the signing folder."""
+    if log.verifier_key is not None:
+        return parse_verifier_key(log.verifier_key)
+    try:
+        return signer.verifier_key(log.origin)
+    except SigningRefused as refused:
+        raise unavailable(str(refused)) from refused

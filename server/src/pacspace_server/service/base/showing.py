@@ -1,0 +1,94 @@
+"""How stored things look in replies: exact numbers, instants, hashes with 0x, twins sent together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Raw
+
+from pacspace_proofs.record import parse_context, receipt_tail
+
+from ...domain.amounts import amount_text
+from ...domain.instants import instant_text
+from ...domain.posting import Posting, posting_warnings
+from ...storage.model import ids
+from ...storage.model.records import Customer, Delta, Log, PeriodHead
+
+QUEUED, PROCESSING, VERIFIED, FAILED, PROVISIONAL = "QUEUED", "PROCESSING", "VERIFIED", "FAILED", "PROVISIONAL"
+
+
+def number(value_units: int) -> Raw:
+    """An exact JSON number."""
+    return Raw(amount_text(value_units).encode())
+
+
+def instant(at_us: int | None) -> str | None:
+    return None if at_us is None else instant_text(at_us)
+
+
+def hash_text(value: bytes | None) -> str | None:
+    return None if value is None else "0x" + value.hex()
+
+
+def receipt_id(customer: Customer, delta: Delta) -> str:
+    return ids.receipt_id(customer.shard_key, receipt_tail(delta.leaf_hash))
+
+
+def delta_status(delta: Delta, head: PeriodHead, log: Log) -> str:
+    """Derived, never stored: how far the log in use has the delta's month."""
+    if delta.leaf_index < head.verified_size(log):
+        return VERIFIED
+    if head.frozen:
+        return FAILED
+    return PROCESSING if delta.leaf_index < head.integrated_size else QUEUED
+
+
+def context_fields(delta: Delta) -> dict[str, Any]:
+    """reason, referenceId and metadata, or nulls and `dataPurged` when they were erased."""
+    if delta.context is None:
+        return {"reason": None, "referenceId": None, "metadata": None, "dataPurged": True}
+    context = parse_context(delta.context)
+    return stated_context(context["reason"], context.get("referenceId"), context.get("metadata"))
+
+
+def stated_context(reason: str, reference_id: str | None, metadata: str | None) -> dict[str, Any]:
+    return {
+        "reason": reason, "referenceId": reference_id, "metadata": None if metadata is None else Raw(metadata.encode()),
+    }  # fmt: skip
+
+
+def is_late(delta: Delta) -> bool:
+    """Whether the delta's own month was locked when it was recorded."""
+    return delta.posted_at != (delta.recorded_at if delta.occurred_at is None else delta.occurred_at)
+
+
+def delta_view(
+    customer_id: str, shard_key: bytes, delta: Delta, status: str, context: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """A delta as every route shows it; the context is read from the row unless it is known already."""
+    view = {
+        "recordId": delta.record_id,
+        "receiptId": ids.receipt_id(shard_key, receipt_tail(delta.leaf_hash)),
+        "contentHash": hash_text(delta.leaf_hash),
+        "status": status,
+        "customerId": customer_id,
+        "delta": number(delta.delta),
+        **(context or context_fields(delta)),
+        "sequenceNumber": delta.sequence,
+        "period": delta.period,
+        "postedAt": instant_text(delta.posted_at),
+        "recordedAt": instant_text(delta.recorded_at),
+        "latePosting": is_late(delta),
+    }
+    if delta.occurred_at is not None:
+        view["occurredAt"] = instant_text(delta.occurred_at)
+    if delta.adjusts is not None:
+        view["adjusts"] = {"recordId": delta.adjusts}
+    return view
+
+
+def warnings_of(delta: Delta) -> list[str]:
+    """What the vendor should know about where the delta landed."""
+    return posting_warnings(
+        Posting(delta.period, delta.posted_at, is_late(delta)), delta.recorded_at, delta.occurred_at
+    )

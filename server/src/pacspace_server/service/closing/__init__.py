@@ -1,0 +1,1 @@
+"""Locking months, for one customer or all, and comparing what was locked."""

@@ -1,0 +1,302 @@
+"""Checkpoint: lock a named month, or hand out the interim root of any other scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pacspace_proofs.record import window_hash
+
+from ...domain.instants import instant_text, period_end, period_start
+from ...domain.scopes import Scope
+from ...storage.model import ids
+from ...storage.model.commands import Locked, LockPeriod, Refusal
+from ...storage.model.protocols import Snapshot, Unit
+from ...storage.model.records import Checkpoint, Customer, Part, PeriodHead
+from ...storage.writing.committer import Overloaded
+from ..balances.balance import Balance, balance_of
+from ..balances.derive import computed, counted, read_balance
+from ..base import showing
+from ..base.context import Caller, Context, find_customer
+from ..base.errors import ServiceError, invalid, unavailable
+from ..base.lookup import integrated_at, log_in_use
+
+ALL_LIMIT = 100
+
+
+@dataclass
+class CheckpointRequest:
+    """What a checkpoint was asked to cover. `body` is the request's canonical text, for replays."""
+
+    customer_id: str | None
+    scope: Scope
+    invoice_reference: str | None
+    idempotency_key: str | None
+    body: str
+
+
+async def checkpoint(context: Context, caller: Caller, asked: CheckpointRequest) -> tuple[dict[str, Any], bool]:
+    """Locks the month that is named; any other scope locks nothing. Also says whether the key replayed it."""
+    context.need_signing(caller.environment_id)
+    if asked.customer_id is None:
+        return await _interim_of_all(context, caller, asked), False
+    if not asked.scope.names_period:
+        return await _interim_reply(context, caller, asked.customer_id, asked)
+    shard = context.shard(caller, asked.customer_id)
+    command = LockPeriod(
+        caller.environment_id,
+        shard,
+        asked.customer_id,
+        asked.scope.first,
+        asked.invoice_reference,
+        *_key_and_body(context, caller, asked.customer_id, asked),
+        caller.actor,
+    )
+    try:
+        (outcome,) = await context.committer.apply((command,))
+    except Overloaded as error:
+        raise unavailable("too many writes are waiting; nothing was locked") from error
+    if isinstance(outcome, Refusal):
+        raise ServiceError(outcome.status, outcome.code, outcome.message, **outcome.extra)
+    assert isinstance(outcome, Locked)
+    await context.wait_for_log(lambda: is_in_log(context, outcome.checkpoint))
+    return await context.look(
+        lambda snapshot: locked_view(snapshot, outcome, asked.scope.first, asked.invoice_reference)
+    ), outcome.replayed
+
+
+def is_in_log(context: Context, checkpoint: Checkpoint) -> bool:
+    """Whether a published log checkpoint covers a locked month."""
+    with context.storage.snapshot() as snapshot:
+        return checkpoint_status(snapshot, checkpoint) == showing.VERIFIED
+
+
+def checkpoint_status(snapshot: Snapshot, checkpoint: Checkpoint) -> str:
+    """VERIFIED, QUEUED (locked, not yet in the log) or PROVISIONAL."""
+    if not checkpoint.locked:
+        return showing.PROVISIONAL
+    customer = snapshot.customer_at(checkpoint.customer)
+    head = snapshot.head(customer, checkpoint.period or "")
+    verified = head.verified_size(log_in_use(snapshot, customer)) if head else 0
+    return showing.VERIFIED if head and verified == head.size else showing.QUEUED
+
+
+def verified_at(snapshot: Snapshot, checkpoint: Checkpoint) -> str | None:
+    """When the log checkpoint that first covered a locked month was published."""
+    customer = snapshot.customer_at(checkpoint.customer)
+    head = snapshot.head(customer, checkpoint.period or "")
+    return showing.instant(integrated_at(snapshot, head)) if head else None
+
+
+def span(of: Checkpoint | Scope) -> dict[str, str | None]:
+    """The month that a checkpoint or an empty scope is of; without a month its first and first excluded instant."""
+    if isinstance(of, Scope):
+        period = None if of.mode == "custom" else of.first or None
+    else:
+        period = of.period
+    start, end = (period_start(period), period_end(period)) if period else (of.start, of.end)
+    return {"period": period, "startDate": showing.instant(start), "endDate": showing.instant(end)}
+
+
+def checkpoint_view(snapshot: Snapshot, checkpoint: Checkpoint) -> dict[str, Any]:
+    """A checkpoint as every route shows it."""
+    customer = snapshot.customer_at(checkpoint.customer)
+    status = checkpoint_status(snapshot, checkpoint)
+    return {
+        "checkpointId": checkpoint.checkpoint_id,
+        "receiptId": checkpoint.checkpoint_id,
+        "customerId": customer.customer_id,
+        **span(checkpoint),
+        "proofRoot": showing.hash_text(checkpoint.proof_root),
+        **counted(checkpoint.delta_count),
+        "startingBalance": showing.number(checkpoint.starting_balance),
+        **computed(checkpoint.starting_balance + checkpoint.net_change),
+        "netChange": showing.number(checkpoint.net_change),
+        "broughtForward": showing.number(checkpoint.brought_forward),
+        "carriedForward": showing.number(checkpoint.brought_forward + checkpoint.net_change),
+        "status": status,
+        "locked": checkpoint.locked,
+        "createdAt": instant_text(checkpoint.created_at),
+        "verifiedAt": verified_at(snapshot, checkpoint) if status == showing.VERIFIED else None,
+        "firstRecordAt": showing.instant(checkpoint.first_recorded_at),
+        "lastRecordAt": showing.instant(checkpoint.last_recorded_at),
+        "previousCheckpointId": checkpoint.previous_checkpoint_id,
+        "invoiceReference": checkpoint.invoice_reference,
+    }
+
+
+def locked_view(snapshot: Snapshot, locked: Locked, period: str, asked_reference: str | None = None) -> dict[str, Any]:
+    """What locking a month answers."""
+    checkpoint = locked.checkpoint
+    warnings = []
+    view = checkpoint_view(snapshot, checkpoint)
+    if locked.running:
+        warnings.append(f"{period} is still running: whatever is recorded from now on goes to the next month")
+    if locked.gap:
+        warnings.append(
+            f"{period} had no deltas when {checkpoint.period} was locked: the closing leaf of {checkpoint.period} "
+            "names the month before it, which proves the gap"
+        )
+        view |= counted(0) | computed(0) | {
+            "period": period, "startDate": instant_text(period_start(period)),
+            "endDate": instant_text(period_end(period)), "netChange": showing.number(0),
+            "carriedForward": view["broughtForward"], "firstRecordAt": None, "lastRecordAt": None,
+        }  # fmt: skip
+    if locked.existing and asked_reference is not None and asked_reference != checkpoint.invoice_reference:
+        warnings.append("the month was locked before; its invoiceReference can't change any more")
+    also = [
+        {"period": c.period, "checkpointId": c.checkpoint_id, "proofRoot": showing.hash_text(c.proof_root)}
+        for c in locked.also_locked
+    ]
+    return view | {"alsoLocked": also, "idempotent": locked.existing, "warnings": warnings}
+
+
+def _key_and_body(
+    context: Context, caller: Caller, customer_id: str, asked: CheckpointRequest
+) -> tuple[bytes | None, bytes]:
+    """The hash of the Idempotency-Key, which has a room of its own beside those of emits, and the body's MAC."""
+    key, shard = asked.idempotency_key, context.shard(caller, customer_id)
+    hashed = ids.idempotency_hash(shard, "checkpoint\x00" + key) if key is not None else None
+    return hashed, ids.body_mac(context.storage.secret, asked.body.encode())
+
+
+async def _interim_reply(
+    context: Context, caller: Caller, customer_id: str, asked: CheckpointRequest
+) -> tuple[dict[str, Any], bool]:
+    """An interim checkpoint: the provisional root of a scope. Locks nothing. Also says whether the key replayed it."""
+    if asked.invoice_reference is not None:
+        raise invalid(("invoiceReference", "goes with a period: only a locked month carries one"))
+    shard = context.shard(caller, customer_id)
+    key, body = _key_and_body(context, caller, customer_id, asked)
+
+    def work(unit: Unit) -> tuple[Checkpoint | None, bool]:
+        known = unit.idempotency(shard, key) if key is not None else None
+        if known is not None:
+            if known[1] is None or known[2] != body:
+                message = "this Idempotency-Key was used with another body; nothing was handed out"
+                raise ServiceError(409, "IDEMPOTENCY_CONFLICT", message)
+            return known[1], True
+        interim = hand_out(context, unit, caller, customer_id, asked.scope)
+        if key is not None and interim is not None:
+            unit.add_idempotency(key, None, interim, body)
+        return interim, False
+
+    interim, replayed = await context.committer.run(work)
+
+    def view(snapshot: Snapshot) -> dict[str, Any]:
+        if interim is None:
+            return _empty_view(snapshot, find_customer(context, snapshot, caller, customer_id), asked.scope)
+        warning = "interim: nothing was locked; name a period to lock it"
+        return checkpoint_view(snapshot, interim) | {"alsoLocked": [], "idempotent": False, "warnings": [warning]}
+
+    return await context.look(view), replayed
+
+
+async def _interim_of_all(context: Context, caller: Caller, asked: CheckpointRequest) -> dict[str, Any]:
+    """Interim checkpoints of the environment's first customers. Locks nothing."""
+    customers = await context.look(
+        lambda snapshot: snapshot.customers(caller.environment_id, None, "", ALL_LIMIT + 1, 0)
+    )
+    replies = [(await _interim_reply(context, caller, c.customer_id, asked))[0] for c in customers[:ALL_LIMIT]]
+    warnings = [f"only the first {ALL_LIMIT} customers are shown"] if len(customers) > ALL_LIMIT else []
+    totals = {"customers": len(replies), **counted(sum(reply["deltaCount"] for reply in replies))}
+    return {"checkpoints": replies, "totals": totals, "jobId": None, "locked": False, "warnings": warnings}
+
+
+def hand_out(context: Context, snapshot: Unit, caller: Caller, customer_id: str, scope: Scope) -> Checkpoint | None:
+    """Stores what a scope's root is now, so that it can be verified later. None when the scope holds nothing."""
+    customer, _, now, balance = read_balance(context, snapshot, caller, customer_id, scope)
+    if not balance.heads:
+        return None
+    refuse_damaged(balance.heads)
+    parts = [Part(head.period, head.size, head.frontier.root) for head in balance.heads]
+    start, end, root = _root_of(customer, scope, balance, parts)
+    # A root does not cover what came before an open month: usage posted to an earlier one makes another state of it.
+    for known in (snapshot.checkpoint_by_root(root), snapshot.latest_checkpoint(customer)):
+        if known is not None and (known.customer, known.proof_root) == (customer.id, root):
+            if known.brought_forward == balance.brought_forward:
+                return known
+    return snapshot.add_checkpoint(
+        Checkpoint(
+            id=0,
+            checkpoint_id=ids.new_checkpoint_id(customer.shard_key),
+            customer=customer.id,
+            locked=False,
+            period=parts[0].period if start is None else None,
+            start=start,
+            end=end,
+            proof_root=root,
+            delta_count=balance.count,
+            net_change=balance.net,
+            brought_forward=balance.brought_forward,
+            starting_balance=0,
+            first_recorded_at=balance.first_recorded_at,
+            last_recorded_at=balance.last_recorded_at,
+            invoice_reference=None,
+            previous_checkpoint_id=None,
+            created_at=max(now, customer.last_recorded_at),
+            parts=parts,
+        )
+    )
+
+
+def refuse_damaged(heads: list[PeriodHead]) -> None:
+    """503 RECORD_DAMAGED for a month that holds what does not match its hash."""
+    for head in heads:
+        if head.frozen:
+            message = f"{head.period} holds a record that does not match its hash; run fsck"
+            raise ServiceError(503, "RECORD_DAMAGED", message)
+
+
+def _root_of(
+    customer: Customer, scope: Scope, balance: Balance, parts: list[Part]
+) -> tuple[int | None, int | None, bytes]:
+    """A single whole month has its tree's root; a window, or several months, one hash over the roots they touch."""
+    start, end = scope.start, scope.end
+    if start is None and len(parts) == 1:
+        return None, None, parts[0].root
+    if start is None or end is None:
+        start, end = period_start(parts[0].period), period_end(parts[-1].period)
+    roots = [part.root.hex() for part in parts]
+    return start, end, window_hash(customer.customer_id, instant_text(start), instant_text(end), roots)
+
+
+def brought_forward(snapshot: Snapshot, customer: Customer, scope: Scope) -> int:
+    """What a scope without deltas takes over, and hands on."""
+    return balance_of(snapshot, customer, scope, log_in_use(snapshot, customer)).brought_forward
+
+
+def _empty_view(snapshot: Snapshot, customer: Customer, scope: Scope) -> dict[str, Any]:
+    """What a scope without deltas answers: zeros and no root."""
+    names = (
+        "checkpointId", "receiptId", "proofRoot", "createdAt", "verifiedAt", "firstRecordAt", "lastRecordAt",
+        "previousCheckpointId", "invoiceReference",
+    )  # fmt: skip
+    carried = showing.number(brought_forward(snapshot, customer, scope))
+    return {name: None for name in names} | {
+        "customerId": customer.customer_id,
+        **span(scope),
+        **counted(0),
+        "startingBalance": showing.number(0),
+        **computed(0),
+        "netChange": showing.number(0),
+        "broughtForward": carried,
+        "carriedForward": carried,
+        "status": showing.PROVISIONAL,
+        "locked": False,
+        "alsoLocked": [],
+        "idempotent": False,
+        "warnings": ["the scope holds no deltas; nothing was locked"],
+    }
+
+
+def list_checkpoints(
+    context: Context, caller: Caller, customer_id: str | None, scope: Scope | None, limit: int, offset: int
+) -> dict[str, Any]:
+    """Checkpoints, newest first."""
+    with context.storage.snapshot() as snapshot:
+        customer = find_customer(context, snapshot, caller, customer_id) if customer_id is not None else None
+        first, last = (scope.first, scope.last) if scope is not None and scope.first else (None, None)
+        rows, total = snapshot.checkpoints(caller.environment_id, customer, first, last, limit, offset)
+        shown = [checkpoint_view(snapshot, row) for row in rows]
+    return {"checkpoints": shown, "pagination": {"limit": limit, "offset": offset, "total": total}}

@@ -1,0 +1,57 @@
+"""The deltas of a checkpoint for whoever streams them: read some at a time, so that a slow reader holds nothing open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from ...storage.model.protocols import Snapshot, Storage, Vanished
+from ...storage.model.records import Checkpoint, Delta, PeriodHead
+
+LEAVES = 500
+
+
+class Leaves:
+    """Reads deltas, some at a time, so that a reader who stalls holds no snapshot open.
+
+    Leaves never change, so a later snapshot shows the same ones; but a sandbox may have been emptied: Vanished.
+    """
+
+    def __init__(self, storage: Storage, is_there: Callable[[Snapshot], bool]) -> None:
+        self._storage, self._is_there = storage, is_there
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        with self._storage.snapshot() as snapshot:
+            if not self._is_there(snapshot):
+                raise Vanished("the sandbox was emptied meanwhile")
+            yield snapshot
+
+    def deltas(self, head: PeriodHead, end: int) -> Iterator[Delta]:
+        for first in range(1, end, LEAVES):
+            with self.snapshot() as snapshot:
+                read = list(snapshot.deltas_in_period(head, first, min(end, first + LEAVES)))
+            yield from read
+
+    def lines(self, checkpoint: Checkpoint, heads: list[PeriodHead]) -> Iterator[Delta]:
+        """The deltas of a checkpoint as it was handed out."""
+        for head, part in zip(heads, checkpoint.parts, strict=True):
+            yield from lines_of(checkpoint, self.deltas(head, min(part.size, head.delta_count + 1)))
+
+
+def is_stored(checkpoint: Checkpoint) -> Callable[[Snapshot], bool]:
+    """Whether a checkpoint is still there."""
+    return lambda snapshot: snapshot.checkpoint(checkpoint.checkpoint_id) is not None
+
+
+def heads_of(snapshot: Snapshot, checkpoint: Checkpoint) -> list[PeriodHead]:
+    """The months of a checkpoint."""
+    customer = snapshot.customer_at(checkpoint.customer)
+    return [head for part in checkpoint.parts if (head := snapshot.head(customer, part.period))]
+
+
+def lines_of(checkpoint: Checkpoint, deltas: Iterable[Delta]) -> Iterator[Delta]:
+    """Those of a month's deltas that the checkpoint is about: a window takes those that were posted inside it."""
+    for delta in deltas:
+        if checkpoint.start is None or checkpoint.start <= delta.posted_at < (checkpoint.end or 0):
+            yield delta

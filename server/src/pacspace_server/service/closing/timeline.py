@@ -1,0 +1,59 @@
+"""Timeline: a customer's months in order, locked or open, and how they are linked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pacspace_proofs.tree import root_of_peaks
+
+from ...domain.instants import instant_text, period_end, period_start
+from ...domain.scopes import LAST_PERIOD
+from ...storage.model.protocols import Snapshot
+from ...storage.model.records import Customer, Log, PeriodHead
+from ..balances.derive import computed, counted
+from ..base import showing
+from ..base.context import Caller, Context, find_customer
+from .checkpoint import verified_at
+
+
+def timeline(context: Context, caller: Caller, customer_id: str, limit: int, offset: int) -> dict[str, Any]:
+    """Every month that has a tree. `previousRoot` is what the month's closing leaf names, or would name now."""
+    with context.storage.snapshot() as snapshot:
+        customer = find_customer(context, snapshot, caller, customer_id)
+        log = snapshot.log(snapshot.environment(customer.environment_id).log_id)
+        months = []
+        carried, before = 0, None
+        for head in snapshot.heads(customer, "", LAST_PERIOD):
+            month = _month(snapshot, customer, head, log)
+            brought, carried = carried, carried + head.total
+            months.append(month | {
+                "broughtForward": showing.number(brought), "carriedForward": showing.number(carried), "previousRoot": before,
+            })  # fmt: skip
+            before = month["proofRoot"] if head.closed else before
+    return {
+        "customerId": customer_id,
+        "periods": months[offset : offset + limit],
+        "pagination": {"limit": limit, "offset": offset, "total": len(months)},
+    }
+
+
+def _month(snapshot: Snapshot, customer: Customer, head: PeriodHead, log: Log) -> dict[str, Any]:
+    lock = snapshot.lock_at_or_after(customer, head.period) if head.closed else None
+    verified = head.verified_size(log) == head.size
+    return {
+        "period": head.period,
+        "startDate": instant_text(period_start(head.period)),
+        "endDate": instant_text(period_end(head.period)),
+        "locked": head.closed,
+        "status": (showing.VERIFIED if verified else showing.QUEUED) if head.closed else showing.PROVISIONAL,
+        **counted(head.delta_count),
+        **computed(head.total),
+        "netChange": showing.number(head.total),
+        "proofRoot": showing.hash_text(head.root or root_of_peaks(head.frontier.peaks)),
+        "checkpointId": lock.checkpoint_id if lock else None,
+        "invoiceReference": lock.invoice_reference if lock else None,
+        "createdAt": showing.instant(lock.created_at) if lock else None,
+        "verifiedAt": verified_at(snapshot, lock) if lock and verified else None,
+        "firstRecordAt": showing.instant(head.first_recorded_at),
+        "lastRecordAt": showing.instant(head.last_recorded_at),
+    }

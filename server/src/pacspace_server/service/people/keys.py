@@ -1,0 +1,211 @@
+"""API keys: made, listed, rotated, switched off, revoked, recognised. The secret is shown once and kept only as a hash."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+import secrets
+import time
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+import structlog
+
+from ...domain.instants import instant_text
+from ...storage.model.protocols import Snapshot, Storage, Unit
+from ...storage.model.records import ApiKey
+from ...telemetry import said
+from ..base import audit
+from ..base.context import Caller, Context
+from ..base.errors import ServiceError
+from .people import command_caller
+
+NOTE_S = 60
+logger = structlog.get_logger("pacspace.keys")
+SIDES = {"sandbox": "test", "production": "live"}
+PREFIXES = {"sandbox": "pk_test_", "production": "pk_live_"}
+_KEY = re.compile(r"pk_(test|live)_([0-9a-z]{16})\.([0-9A-Za-z_-]{20,100})")
+
+
+def create_key(
+    storage: Storage, environment: str, name: str, scopes: tuple[str, ...], workspace_id: str | None = None
+) -> tuple[ApiKey, str]:
+    """A new key of a command's, and its full text; of the installation's own workspace if none is named."""
+
+    def work(unit: Unit) -> tuple[ApiKey, str]:
+        return add_key(unit, command_caller(workspace_id or unit.workspaces()[0].id), environment, name, scopes)
+
+    return storage.write(work)
+
+
+def add_key(unit: Unit, caller: Caller, environment: str, name: str, scopes: tuple[str, ...]) -> tuple[ApiKey, str]:
+    """A new key of the caller's workspace and its full text, which is never shown again."""
+    _need_environment(caller, environment)
+    sides = unit.environments()
+    side = next(e for e in sides if e.workspace_id == caller.workspace_id and e.name == environment)
+    (public_id, digest), full = _new_secret(environment)
+    key = ApiKey(f"key_{secrets.token_hex(8)}", side.id, environment, public_id, digest, name, scopes, _now(), None)
+    unit.add_api_key(key)
+    audit.record(unit, caller, "key.create", key.id, {"environment": environment, "name": name, "scopes": scopes})
+    return key, full
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _new_secret(environment: str) -> tuple[tuple[str, bytes], str]:
+    """What is stored of a new secret, and the full key."""
+    public_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+    return (public_id, sha256(secret.encode()).digest()), f"{PREFIXES[environment]}{public_id}.{secret}"
+
+
+def _need_environment(caller: Caller, environment: str) -> None:
+    """A key makes keys of its own environment only: who has one for the sandbox must not get one for production."""
+    if caller.actor.startswith("key:") and caller.environment != environment:
+        message = f"an API key of {caller.environment} has no say over keys of {environment}: log in for that"
+        raise ServiceError(403, "FORBIDDEN", message)
+
+
+def _visible(caller: Caller) -> str | None:
+    """Which environment's keys the caller sees: a person all of them, a key those of its own."""
+    return caller.environment if caller.actor.startswith("key:") else None
+
+
+def find_key(snapshot: Snapshot, caller: Caller, key_id: str) -> ApiKey:
+    """A key of the caller's workspace; 404 NOT_FOUND."""
+    key = snapshot.workspace_key(caller.workspace_id, key_id)
+    if key is None or _visible(caller) not in (None, key.environment):
+        raise ServiceError(404, "NOT_FOUND", f"no API key {key_id[:80]} in this workspace")
+    return key
+
+
+def list_keys(snapshot: Snapshot, caller: Caller, page: int, limit: int) -> dict[str, Any]:
+    """A page of keys, newest first, without their secrets."""
+    of = caller.workspace_id, _visible(caller)
+    keys = snapshot.workspace_keys(*of, limit, (page - 1) * limit)
+    total = snapshot.count_workspace_keys(*of)
+    return {
+        "items": [key_view(key) for key in keys], "total": total, "page": page, "limit": limit,
+        "totalPages": -(-total // limit),
+    }  # fmt: skip
+
+
+def key_view(key: ApiKey) -> dict[str, Any]:
+    """A key as the dashboard shows it."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "environment": SIDES[key.environment],
+        "scopes": list(key.scopes),
+        "publicKey": PREFIXES[key.environment] + key.public_id,
+        "active": key.is_active,
+        "createdAt": instant_text(key.created_at),
+        "lastUsedAt": _instant(key.last_used_at),
+        "revokedAt": _instant(key.revoked_at),
+    }
+
+
+def _instant(at: int | None) -> str | None:
+    return None if at is None else instant_text(at)
+
+
+def shown_once(key: ApiKey, full: str) -> dict[str, Any]:
+    """The same, with the secret, in the one reply that has it."""
+    return key_view(key) | {"fullKey": full, "secretKey": full.partition(".")[2]}
+
+
+def _changeable(unit: Unit, caller: Caller, key_id: str) -> ApiKey:
+    key = find_key(unit, caller, key_id)
+    if key.revoked_at is not None:
+        raise ServiceError(404, "NOT_FOUND", f"the API key {key.id} is revoked, for ever: make another one")
+    return key
+
+
+def rotate_key(unit: Unit, caller: Caller, key_id: str) -> tuple[ApiKey, str]:
+    """Another secret for the same key; the one before stops within a second."""
+    key = _changeable(unit, caller, key_id)
+    (key.public_id, key.secret_hash), full = _new_secret(key.environment)
+    unit.set_api_key(key)
+    audit.record(unit, caller, "key.rotate", key.id)
+    return key, full
+
+
+def switch_key(unit: Unit, caller: Caller, key_id: str, active: bool | None) -> ApiKey:
+    """Switches a key on or off, or (None) the other way."""
+    key = _changeable(unit, caller, key_id)
+    wanted = not key.is_active if active is None else active
+    if wanted != key.is_active:
+        key.disabled_at = None if wanted else _now()
+        unit.set_api_key(key)
+        audit.record(unit, caller, "key.enable" if wanted else "key.disable", key.id)
+    return key
+
+
+def revoke_key(unit: Unit, caller: Caller, key_id: str) -> ApiKey:
+    """It stops within a second, for ever."""
+    key = _changeable(unit, caller, key_id)
+    key.revoked_at = _now()
+    unit.set_api_key(key)
+    audit.record(unit, caller, "key.revoke", key.id)
+    return key
+
+
+def revoke_by_command(unit: Unit, key_id: str) -> bool:
+    """The same, of any workspace; whether there was such a key that was not revoked."""
+    owners = {environment.id: environment.workspace_id for environment in unit.environments()}
+    key = next((key for key in unit.api_keys() if key.id == key_id and key.revoked_at is None), None)
+    if key is None:
+        return False
+    revoke_key(unit, command_caller(owners[key.environment_id]), key_id)
+    return True
+
+
+async def note_uses(context: Context) -> None:
+    """Writes once a minute which keys were used, until it is cancelled. Nothing waits for it, and little is lost with it."""
+    while True:
+        await asyncio.sleep(NOTE_S)
+        await write_uses(context)
+
+
+async def write_uses(context: Context) -> None:
+    """Notes the uses since the last time."""
+    if uses := dict(context.key_uses):
+        context.key_uses.clear()
+        try:
+            await context.committer.run(partial(_note, uses=uses))
+        except Exception as problem:
+            logger.warning("when keys were used last could not be noted", problem=said(problem))
+
+
+def _note(unit: Unit, uses: dict[str, int]) -> None:
+    unit.note_key_uses(uses)
+
+
+def authenticate(snapshot: Snapshot, full_key: str | None) -> Caller:
+    """Who a full key speaks for. 401 INVALID_API_KEY without saying which part is wrong."""
+    match = _KEY.fullmatch(full_key or "")
+    key = snapshot.api_key(match[2]) if match else None
+    digest = sha256(match[3].encode()).digest() if match else b""
+    if (
+        match is None or key is None or not key.is_active
+        or not hmac.compare_digest(digest, key.secret_hash)
+        or PREFIXES[key.environment] != f"pk_{match[1]}_"
+    ):  # fmt: skip
+        raise ServiceError(401, "INVALID_API_KEY", _refused(full_key, match))
+    environment = snapshot.environment(key.environment_id)
+    return Caller(environment.id, environment.name, environment.workspace_id, key.scopes, f"key:{key.id}")
+
+
+def _refused(full_key: str | None, match: re.Match[str] | None) -> str:
+    """What to do about a key that is not taken; its secret part is not repeated."""
+    if not full_key:
+        return "the X-Api-Key header is missing: send an API key (pk_test_... or pk_live_...)"
+    if match is None:
+        return "this is not an API key: one looks like pk_test_0123456789abcdef.SECRET, with the secret part"
+    return (
+        f"this server does not know the key pk_{match[1]}_{match[2]}, or it was revoked, or its secret part is another: "
+        "`pacspace keys list` on the server shows the keys, `pacspace keys create` makes one"
+    )

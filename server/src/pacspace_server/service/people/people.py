@@ -1,0 +1,220 @@
+"""Users: made, given a role in a workspace, given a password, disabled. Who may do it is the caller's scope."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from ...domain.instants import instant_text
+from ...storage.model.people import ROLES, OneTimeLink, User
+from ...storage.model.protocols import Snapshot, Unit
+from ..base import audit
+from ..base.context import SCOPES_OF, Caller
+from ..base.errors import ServiceError, invalid
+
+MAX_EMAIL_CHARS, MAX_NAME_CHARS = 254, 100
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>\"]{1,64}@[^@\s\x00-\x1f\x7f<>\"]{1,189}")
+LINK_US = {"setup": 7 * 24 * 3600 * 1_000_000, "password": 3 * 24 * 3600 * 1_000_000}
+LINK_GONE = "this link is not good any more: it was used, or is too old; ask for a new one"
+
+
+@dataclass(frozen=True)
+class NewUser:
+    """A user who is to be made, with the hash of a password or without one."""
+
+    email: str
+    name: str
+    role: str
+    password_hash: str | None
+
+
+def wall_clock() -> int:
+    return time.time_ns() // 1000
+
+
+def token_hash(token: str) -> bytes:
+    return sha256(token.encode()).digest()
+
+
+def check_email(email: str) -> str:
+    """The e-mail without white space around it; a plain 400 for what is none."""
+    email = email.strip()
+    if not _EMAIL.fullmatch(email):
+        raise invalid(("email", "must be an e-mail address such as ada@example.com"))
+    return email
+
+
+def command_caller(workspace_id: str, environment: str = "") -> Caller:
+    """Whoever runs commands on the server's own machine."""
+    return Caller(0, environment, workspace_id, SCOPES_OF["owner"], "command", "owner")
+
+
+def add_member(unit: Unit, caller: Caller, asked: NewUser) -> User:
+    """A new user, who is a member of the caller's workspace. 409 EMAIL_TAKEN when there is one of this e-mail."""
+    if asked.role not in ROLES:
+        raise invalid(("role", f"must be one of {', '.join(ROLES)}"))
+    email = check_email(asked.email)
+    if unit.user_by_email(email) is not None:
+        raise ServiceError(409, "EMAIL_TAKEN", f"there is a user of the e-mail {email} already")
+    name = asked.name.strip() or email.partition("@")[0]
+    user = User(f"usr_{secrets.token_hex(8)}", email, name, asked.password_hash, wall_clock())
+    unit.add_user(user)
+    unit.set_role(user.id, caller.workspace_id, asked.role)
+    audit.record(unit, caller, "user.create", user.id, {"email": email, "role": asked.role})
+    return user
+
+
+def find_member(snapshot: Snapshot, caller: Caller, user_id: str) -> tuple[User, str]:
+    """A user of the caller's workspace with the role there; 404 NOT_FOUND."""
+    found = next((pair for pair in snapshot.members(caller.workspace_id) if pair[0].id == user_id), None)
+    if found is None:
+        raise ServiceError(404, "NOT_FOUND", f"no user {user_id} in this workspace")
+    return found
+
+
+def change_role(unit: Unit, caller: Caller, user_id: str, role: str) -> None:
+    """The last owner who can log in stays one."""
+    unit.hold_workspace(caller.workspace_id)
+    user, before = find_member(unit, caller, user_id)
+    if role == before:
+        return
+    if before == "owner":
+        _need_another_owner(unit, caller, user)
+    unit.set_role(user.id, caller.workspace_id, role)
+    audit.record(unit, caller, "user.role", user.id, {"from": before, "to": role})
+
+
+def set_disabled(unit: Unit, caller: Caller, user_id: str, disabled: bool) -> None:
+    """A disabled user's sessions end at once, and nobody logs in as this one."""
+    unit.hold_workspace(caller.workspace_id)
+    user, role = find_member(unit, caller, user_id)
+    if disabled == (user.disabled_at is not None):
+        return
+    _need_sole_workspace(unit, caller, user)
+    if disabled and role == "owner":
+        _need_another_owner(unit, caller, user)
+    user.disabled_at = wall_clock() if disabled else None
+    unit.set_user(user)
+    if disabled:
+        unit.end_sessions(user.id)
+    audit.record(unit, caller, "user.disable" if disabled else "user.enable", user.id)
+
+
+def rename(unit: Unit, caller: Caller, user_id: str, name: str) -> None:
+    user, _ = find_member(unit, caller, user_id)
+    _need_sole_workspace(unit, caller, user)
+    user.name = name
+    unit.set_user(user)
+    audit.record(unit, caller, "user.rename", user.id, {"name": name})
+
+
+def invite(unit: Unit, caller: Caller, asked: NewUser) -> tuple[dict[str, Any], str]:
+    """A user without a password, and the token of the link that sets one."""
+    user = add_member(unit, caller, asked)
+    return user_view(user, asked.role), make_link(unit, "password", user.id)
+
+
+def password_link(unit: Unit, caller: Caller, user_id: str) -> tuple[dict[str, Any], str]:
+    """The token of a link that sets another password for a user of the caller's workspace, and of no other one."""
+    user, role = find_member(unit, caller, user_id)
+    _need_sole_workspace(unit, caller, user)
+    audit.record(unit, caller, "user.password_link", user.id)
+    return user_view(user, role), make_link(unit, "password", user.id)
+
+
+def add_to_workspace(unit: Unit, caller: Caller, email: str, role: str) -> User:
+    """Makes somebody who is a user already a member of one more workspace. 404 NOT_FOUND."""
+    user = unit.user_by_email(email.strip())
+    if user is None:
+        raise ServiceError(404, "NOT_FOUND", f"there is no user of the e-mail {email}")
+    unit.set_role(user.id, caller.workspace_id, role)
+    audit.record(unit, caller, "user.add", user.id, {"email": user.email, "role": role})
+    return user
+
+
+def _need_sole_workspace(snapshot: Snapshot, caller: Caller, user: User) -> None:
+    if [workspace.id for workspace, _ in snapshot.memberships(user.id)] != [caller.workspace_id]:
+        raise ServiceError(403, "FORBIDDEN", "this user belongs to other workspaces too: ask whoever runs the server")
+
+
+def _need_another_owner(snapshot: Snapshot, caller: Caller, user: User) -> None:
+    others = [
+        other
+        for other, role in snapshot.members(caller.workspace_id)
+        if role == "owner" and other.id != user.id and other.disabled_at is None and other.password_hash is not None
+    ]
+    if not others:
+        raise ServiceError(409, "LAST_OWNER", "a workspace needs an owner who can log in: make somebody else one first")
+
+
+def set_password(unit: Unit, caller: Caller, user: User, password_hash: str) -> None:
+    """Ends all sessions of the user, and links that would set it again."""
+    user.password_hash = password_hash
+    unit.set_user(user)
+    unit.end_sessions(user.id)
+    unit.forget_one_time_links("password", user.id)
+    audit.record(unit, caller, "user.password", user.id)
+
+
+# ---------------------------------------------------------------- links that are good once
+
+
+def make_link(unit: Unit, purpose: str, user_id: str | None) -> str:
+    """The token of a new link; the one before, of the same purpose and user, is not good any more."""
+    unit.forget_one_time_links(purpose, user_id)
+    token, now = secrets.token_urlsafe(32), wall_clock()
+    unit.add_one_time_link(OneTimeLink(token_hash(token), purpose, user_id, now, now + LINK_US[purpose]))
+    return token
+
+
+def find_link(snapshot: Snapshot, purpose: str, token: str) -> OneTimeLink:
+    """404 NOT_FOUND for one that was used, is too old, or never was. A page may ask before it shows a form."""
+    link = snapshot.one_time_link(token_hash(token))
+    gone = link is None or link.purpose != purpose or link.expires_at <= wall_clock()
+    if link is None or gone or (purpose == "setup" and snapshot.has_users()):
+        raise ServiceError(404, "NOT_FOUND", LINK_GONE)
+    return link
+
+
+def take_link(unit: Unit, purpose: str, token: str) -> OneTimeLink:
+    """The same, and it is used now."""
+    link = find_link(unit, purpose, token)
+    if not unit.take_one_time_link(link.token_hash):
+        raise ServiceError(404, "NOT_FOUND", LINK_GONE)
+    return link
+
+
+def first_owner(unit: Unit, token: str, asked: NewUser) -> User:
+    """The owner of the installation's own workspace, by the link that `serve` prints while there is no user."""
+    take_link(unit, "setup", token)
+    caller = command_caller(unit.workspaces()[0].id)
+    return add_member(unit, caller, NewUser(asked.email, asked.name, "owner", asked.password_hash))
+
+
+def password_by_link(unit: Unit, token: str, password_hash: str) -> User:
+    """Whoever has the link sets the user's password."""
+    link = take_link(unit, "password", token)
+    user = unit.user(link.user_id or "")
+    if user is None or user.disabled_at is not None:
+        raise ServiceError(404, "NOT_FOUND", LINK_GONE)
+    workspace, role = unit.memberships(user.id)[0]
+    caller = Caller(0, "", workspace.id, SCOPES_OF[role], f"user:{user.email}", role)
+    set_password(unit, caller, user, password_hash)
+    return user
+
+
+def user_view(user: User, role: str) -> dict[str, Any]:
+    """A user as the dashboard shows one."""
+    return {
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "role": role,
+        "isVerified": user.password_hash is not None,
+        "isDisabled": user.disabled_at is not None,
+        "createdAt": instant_text(user.created_at),
+    }

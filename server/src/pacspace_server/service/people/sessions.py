@@ -1,0 +1,263 @@
+"""Log-in and what follows: who a session token speaks for, in which workspace and environment, and until when.
+
+A session ends 12 hours after it was last seen, 30 days after it began, and at once when its user logs out, gets another
+password, is disabled, or is no member of the workspace any more.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from ...domain.instants import instant_text
+from ...storage.model.people import Session, User
+from ...storage.model.protocols import Snapshot, Unit
+from ..base import audit, lockouts
+from ..base.context import SCOPES_OF, Caller, Context
+from ..base.errors import ServiceError, invalid
+from ..base.lockouts import knocks_from
+from ..base.passwords import check_password, hash_password, is_password
+from . import people
+
+IDLE_US, LONGEST_US = 12 * 3600 * 1_000_000, 30 * 24 * 3600 * 1_000_000
+SEEN_US = 5 * 60 * 1_000_000  # how old `last_seen_at` gets before it is written again
+FAILURES_OF_AN_ADDRESS = 30
+PREFIX = "pss_"
+ENVIRONMENTS = ("sandbox", "production")
+ENDED = "this session has ended: log in again"
+NOT_KNOWN = "there is no user of this e-mail and password who may log in"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person who is logged in: who, in which workspace, with which role, looking at which environment."""
+
+    user_id: str
+    email: str
+    name: str
+    workspace_id: str
+    workspace_name: str
+    role: str
+    environment: str
+    environment_id: int
+    token_hash: bytes
+    expires_at: int
+    last_seen_at: int
+
+    @property
+    def caller(self) -> Caller:
+        """The same, as every service takes it."""
+        return Caller(
+            self.environment_id,
+            self.environment,
+            self.workspace_id,
+            SCOPES_OF[self.role],
+            f"user:{self.email}",
+            self.role,
+        )
+
+
+def find_actor(snapshot: Snapshot, token: str | None, environment: str | None = None) -> Actor | None:
+    """Who a session token speaks for; None if nobody. `environment` is what this request looks at instead."""
+    if not token or not token.startswith(PREFIX):
+        return None
+    session = snapshot.session(people.token_hash(token))
+    if session is None or _expires_at(session) <= people.wall_clock():
+        return None
+    user = snapshot.user(session.user_id)
+    if user is None or user.disabled_at is not None:
+        return None
+    member = next((pair for pair in snapshot.memberships(user.id) if pair[0].id == session.workspace_id), None)
+    if member is None:
+        return None
+    name = environment or session.environment
+    side = _side(snapshot, session.workspace_id, name)
+    return Actor(
+        user.id, user.email, user.name, member[0].id, member[0].name, member[1], name, side, session.token_hash,
+        _expires_at(session), session.last_seen_at,
+    )  # fmt: skip
+
+
+def _side(snapshot: Snapshot, workspace_id: str, name: str) -> int:
+    return next(e.id for e in snapshot.environments() if e.workspace_id == workspace_id and e.name == name)
+
+
+def _expires_at(session: Session) -> int:
+    return min(session.last_seen_at + IDLE_US, session.created_at + LONGEST_US)
+
+
+async def current_actor(context: Context, token: str | None, environment: str | None = None) -> Actor | None:
+    """The same, for one request: the session is seen now."""
+    actor = await context.look(lambda snapshot: find_actor(snapshot, token, environment))
+    now = people.wall_clock()
+    if actor is not None and now - actor.last_seen_at >= SEEN_US:
+
+        def seen(unit: Unit) -> None:
+            session = unit.session(actor.token_hash)
+            if session is not None:
+                session.last_seen_at = now
+                unit.set_session(session)
+
+        await context.committer.run(seen)
+    return actor
+
+
+def _door(address: str, email: str) -> str:
+    """The door of one e-mail, for whoever knocks from an address."""
+    return "login:" + sha256(f"{knocks_from(address)}\x00{email.casefold()}".encode()).hexdigest()
+
+
+async def log_in(
+    context: Context, address: str, email: str, password: str, old_token: str | None = None
+) -> tuple[str, Actor]:
+    """A new token and who it speaks for; the session that the browser had ends. 401 INVALID_CREDENTIALS says no more than
+    that, after the same work; 429 RATE_LIMITED after five failures for one e-mail, or thirty for any, from one address."""
+    now, email = people.wall_clock(), email.strip()
+    door, wide = _door(address, email), f"login:{knocks_from(address)}"
+
+    def knock(unit: Unit) -> User | None:
+        """Counts the try before it is looked at, so that many at once are no more than one after the other."""
+        lockouts.refuse_locked(unit, door, now)
+        lockouts.refuse_locked(unit, wide, now)
+        lockouts.failed(unit, door, now)
+        lockouts.failed(unit, wide, now, FAILURES_OF_AN_ADDRESS)
+        return unit.user_by_email(email)
+
+    user = await context.committer.run(knock)
+    can_log_in = user is not None and user.disabled_at is None
+    known = user.password_hash if user is not None and can_log_in else None
+    is_right = await context.passwords.run(is_password, password, known)
+    if user is None or not is_right:
+        raise ServiceError(401, "INVALID_CREDENTIALS", NOT_KNOWN)
+    confirmed = user
+
+    def enter(unit: Unit) -> tuple[str, Actor]:
+        user = unit.user(confirmed.id)
+        if user is None or user.password_hash != known or user.disabled_at is not None:
+            raise ServiceError(401, "INVALID_CREDENTIALS", NOT_KNOWN)  # changed meanwhile
+        lockouts.succeeded(unit, door)
+        lockouts.taken_back(unit, wide, FAILURES_OF_AN_ADDRESS)  # one's own log-in does not pay for tries at others'
+        return begin(unit, user, old_token)
+
+    return await context.committer.run(enter)
+
+
+def begin(unit: Unit, user: User, old_token: str | None = None) -> tuple[str, Actor]:
+    """A session with a token that nobody had before, in the user's first workspace, in its sandbox."""
+    now = people.wall_clock()
+    unit.forget_sessions(now - IDLE_US, now - LONGEST_US)
+    if old_token is not None:
+        unit.end_session(people.token_hash(old_token))
+    memberships = unit.memberships(user.id)
+    if not memberships:
+        raise ServiceError(401, "INVALID_CREDENTIALS", NOT_KNOWN)
+    token = PREFIX + secrets.token_urlsafe(32)
+    unit.add_session(Session(people.token_hash(token), user.id, memberships[0][0].id, "sandbox", now, now))
+    actor = find_actor(unit, token)
+    assert actor is not None
+    audit.record(unit, actor.caller, "session.create", user.id)
+    return token, actor
+
+
+async def log_out(context: Context, actor: Actor) -> None:
+    """Ends this session; others of the user go on."""
+
+    def work(unit: Unit) -> None:
+        unit.end_session(actor.token_hash)
+        audit.record(unit, actor.caller, "session.end", actor.user_id)
+
+    await context.committer.run(work)
+
+
+async def prefer(context: Context, actor: Actor, environment: str | None, workspace_id: str | None) -> Actor:
+    """Which environment, and of which of the user's workspaces, the session looks at from now on."""
+
+    def work(unit: Unit) -> Session:
+        session = unit.session(actor.token_hash)
+        if session is None:
+            raise ServiceError(401, "INVALID_API_KEY", ENDED)
+        session.environment = environment or session.environment
+        if workspace_id is not None:
+            if workspace_id not in [workspace.id for workspace, _ in unit.memberships(actor.user_id)]:
+                raise ServiceError(404, "NOT_FOUND", f"you have no workspace {workspace_id}")
+            session.workspace_id = workspace_id
+        unit.set_session(session)
+        return session
+
+    session = await context.committer.run(work)
+    return await context.look(lambda snapshot: _again(snapshot, actor, session))
+
+
+def _again(snapshot: Snapshot, actor: Actor, session: Session) -> Actor:
+    workspace, role = next(pair for pair in snapshot.memberships(actor.user_id) if pair[0].id == session.workspace_id)
+    side = _side(snapshot, workspace.id, session.environment)
+    return Actor(
+        actor.user_id, actor.email, actor.name, workspace.id, workspace.name, role, session.environment, side,
+        actor.token_hash, actor.expires_at, actor.last_seen_at,
+    )  # fmt: skip
+
+
+async def change_password(context: Context, address: str, actor: Actor, current: str, new: str) -> tuple[str, Actor]:
+    """Ends all sessions of the user, and begins one for whoever changed it. A wrong current password is a plain 400."""
+    new = check_password(new, "newPassword")
+    now = people.wall_clock()
+    door = _door(address, actor.email)
+
+    def knock(unit: Unit) -> str | None:
+        lockouts.refuse_locked(unit, door, now)
+        lockouts.failed(unit, door, now)
+        user = unit.user(actor.user_id)
+        return user.password_hash if user else None
+
+    known = await context.committer.run(knock)
+    if not await context.passwords.run(is_password, current, known):
+        raise invalid(("currentPassword", "is not your password"))
+    new_hash = await context.passwords.run(hash_password, new)
+
+    def work(unit: Unit) -> tuple[str, Actor]:
+        user = unit.user(actor.user_id)
+        if user is None or user.password_hash != known:
+            raise invalid(("currentPassword", "is not your password"))
+        lockouts.succeeded(unit, door)
+        people.set_password(unit, actor.caller, user, new_hash)
+        return begin(unit, user)
+
+    return await context.committer.run(work)
+
+
+async def set_up(context: Context, token: str, email: str, name: str, password: str) -> tuple[str, Actor]:
+    """The first owner, by the link that `serve` prints; a session begins. 404 NOT_FOUND when the link is not good."""
+    await context.look(lambda snapshot: people.find_link(snapshot, "setup", token))
+    hashed = await context.passwords.run(hash_password, check_password(password))
+    asked = people.NewUser(email, name, "owner", hashed)
+    return await context.committer.run(lambda unit: begin(unit, people.first_owner(unit, token, asked)))
+
+
+async def set_password(context: Context, token: str, password: str) -> tuple[str, Actor]:
+    """A user's password, by a link that an owner made; a session begins. 404 NOT_FOUND when the link is not good."""
+    await context.look(lambda snapshot: people.find_link(snapshot, "password", token))
+    hashed = await context.passwords.run(hash_password, check_password(password))
+    return await context.committer.run(lambda unit: begin(unit, people.password_by_link(unit, token, hashed)))
+
+
+def csrf_token(token: str) -> str:
+    """What a form of this session has in a hidden field: nobody without the session token can make it."""
+    return hmac.digest(token.encode(), b"csrf", "sha256").hex()
+
+
+def is_csrf_token(token: str, given: str) -> bool:
+    return hmac.compare_digest(csrf_token(token).encode(), given.encode())
+
+
+def actor_view(actor: Actor, workspaces: list[tuple[Any, str]]) -> dict[str, Any]:
+    """Who is logged in, as `me` and log-in answer it."""
+    return {
+        "id": actor.user_id, "email": actor.email, "name": actor.name, "role": actor.role, "isVerified": True,
+        "tenantId": actor.workspace_id,
+        "workspace": {"id": actor.workspace_id, "name": actor.workspace_name, "role": actor.role},
+        "workspaces": [{"id": workspace.id, "name": workspace.name, "role": role} for workspace, role in workspaces],
+        "preferredEnvironment": actor.environment, "expiresAt": instant_text(actor.expires_at),
+    }  # fmt: skip

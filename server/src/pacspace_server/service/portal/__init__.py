@@ -1,0 +1,1 @@
+"""What a customer reads, compares and downloads behind a link."""

@@ -1,0 +1,162 @@
+"""What is behind a link: totals, months with their proofs, records."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from pacspace_proofs.tree import root_of_peaks
+
+from ...domain.instants import period_of
+from ...domain.scopes import LAST_PERIOD
+from ...storage.model import ids
+from ...storage.model.protocols import Snapshot
+from ...storage.model.records import Customer, Delta, Log, PeriodHead, delta_count
+from ..base import showing
+from ..base.context import Context
+from ..base.lookup import log_in_use, log_of, verifier_key
+from ..sharing.access import DETAIL, Visitor, may_see
+from ..sharing.links import Shared
+
+RECORDING, RECORDED, LOCKED = "recording", "recorded", "locked"
+
+
+@dataclass(frozen=True)
+class ActivityPage:
+    """Which records: of a month or of all time, those before a place, or the one of a reference."""
+
+    limit: int
+    before: int | None = None
+    period: str | None = None
+    reference: str | None = None
+
+
+def summary(
+    context: Context, snapshot: Snapshot, shared: Shared, visitor: Visitor, period: str | None
+) -> dict[str, Any]:
+    """Totals of a month, the running one without a name, and of each month. No record, reason or root."""
+    customer, log = shared.customer, log_in_use(snapshot, shared.customer)
+    heads = snapshot.heads(customer, "", LAST_PERIOD)
+    named = period or period_of(snapshot.now(shared.environment))
+    head = next((head for head in heads if head.period == named), None)
+    opened = may_see(shared, visitor, DETAIL)
+    profile = snapshot.profile(customer) if opened else None
+    return {
+        "vendorName": shared.vendor_name,
+        "customerDisplayName": profile.display_name if profile else None,
+        "environment": shared.environment.name,
+        "unit": customer.unit,
+        "opened": opened,
+        **_month_view(named, head, log),
+        **_verified_view(snapshot, head, log),
+        "months": [_month_view(head.period, head, log) for head in reversed(heads)],
+        "keyFingerprint": verifier_key(context.signer, log).fingerprint,
+    }
+
+
+def _month_view(period: str, head: PeriodHead | None, log: Log) -> dict[str, Any]:
+    return {
+        "period": period,
+        "locked": head.closed if head else False,
+        "recordedTotal": showing.number(head.total if head else 0),
+        "recordCount": head.delta_count if head else 0,
+        "verifiedCount": _verified(head, log) if head else 0,
+    }
+
+
+def _verified(head: PeriodHead, log: Log) -> int:
+    size = head.verified_size(log)
+    return delta_count(size, head.closed and size == head.size)
+
+
+def _verified_view(snapshot: Snapshot, head: PeriodHead | None, log: Log) -> dict[str, Any]:
+    """Up to which record the published log has the month."""
+    verified = _verified(head, log) if head else 0
+    last = snapshot.delta_in_period(head, verified) if head and verified else None
+    return {
+        "pendingCount": head.delta_count - verified if head else 0,
+        "verifiedThrough": showing.instant(last.recorded_at) if last else None,
+        "firstRecordAt": showing.instant(head.first_recorded_at) if head else None,
+        "lastRecordAt": showing.instant(head.last_recorded_at) if head else None,
+    }
+
+
+def periods(context: Context, snapshot: Snapshot, shared: Shared) -> dict[str, Any]:
+    """Every month, newest first: total, root, where its receipt is, and how to check it alone."""
+    customer, log = shared.customer, log_in_use(snapshot, shared.customer)
+    heads = snapshot.heads(customer, "", LAST_PERIOD)
+    return {
+        "periods": [_period_view(context, snapshot, customer, head, log) for head in reversed(heads)],
+        "verifierKey": str(verifier_key(context.signer, log)),
+        "keyFingerprint": verifier_key(context.signer, log).fingerprint,
+    }
+
+
+def _period_view(
+    context: Context, snapshot: Snapshot, customer: Customer, head: PeriodHead, log: Log
+) -> dict[str, Any]:
+    lock = snapshot.lock_at_or_after(customer, head.period) if head.closed else None
+    base, own = context.public_url, verifier_key(context.signer, log_of(snapshot, head))
+    root = showing.hash_text(head.root or root_of_peaks(head.frontier.peaks))
+    file = f"{base}/receipts/{lock.checkpoint_id}" if lock else None
+    return {
+        **_month_view(head.period, head, log),
+        "proofRoot": root,
+        "lockedAt": showing.instant(lock.created_at) if lock else None,
+        "invoiceReference": lock.invoice_reference if lock else None,
+        "receiptId": lock.checkpoint_id if lock else None,
+        "links": {
+            "verify": f"{base}/verify/{root}", "page": f"{base}/receipt/{lock.checkpoint_id}", "json": f"{file}.json",
+            "csv": f"{file}.csv", "pdf": f"{file}.pdf",
+        } if lock else None,
+        "commands": [
+            f"curl -o {head.period}.json {shlex.quote(f'{file}.json')}",
+            f"python -m pacspace_proofs {head.period}.json --key '{own}'",
+        ] if lock else [],
+        "keyFingerprint": own.fingerprint,
+    }  # fmt: skip
+
+
+def activity(snapshot: Snapshot, shared: Shared, page: ActivityPage) -> dict[str, Any]:
+    """A page of records, newest first, each with how far its proof is."""
+    customer, log = shared.customer, log_in_use(snapshot, shared.customer)
+    if page.reference is not None:
+        mac = ids.reference_mac(snapshot.secret, customer.shard_key, page.reference)
+        found = snapshot.delta_by_reference(customer, mac)
+        deltas, following = [found] if found and page.period in (None, found.period) else [], None
+    else:
+        deltas, following = _newest(snapshot, customer, page)
+    return {
+        "records": record_views(snapshot, customer, deltas, log),
+        "nextBefore": following,
+    }
+
+
+def _newest(snapshot: Snapshot, customer: Customer, page: ActivityPage) -> tuple[list[Delta], int | None]:
+    """By their place in the month, else by their sequence: both count from 1 without gaps."""
+    head = snapshot.head(customer, page.period) if page.period else None
+    last = customer.last_sequence if page.period is None else head.delta_count if head else 0
+    end = last + 1 if page.before is None else min(page.before, last + 1)
+    first = max(1, end - page.limit)
+    if end <= first:
+        return [], None
+    if head is not None:
+        found = list(snapshot.deltas_in_period(head, first, end))
+    else:
+        found = list(snapshot.deltas_by_sequence(customer, first, end - 1))
+    return found[::-1], first if first > 1 else None
+
+
+def record_views(snapshot: Snapshot, customer: Customer, deltas: list[Delta], log: Log) -> list[dict[str, Any]]:
+    """Records as their customer sees them."""
+    heads = {period: snapshot.head(customer, period) for period in {delta.period for delta in deltas}}
+    return [_record_view(customer, delta, heads[delta.period], log) for delta in deltas]
+
+
+def _record_view(customer: Customer, delta: Delta, head: PeriodHead | None, log: Log) -> dict[str, Any]:
+    assert head is not None, "a record has its month"
+    status = showing.delta_status(delta, head, log)
+    view = showing.delta_view(customer.customer_id, customer.shard_key, delta, status)
+    state = RECORDING if status != showing.VERIFIED else LOCKED if head.closed else RECORDED
+    return view | {"state": state, "proofAvailable": status == showing.VERIFIED}

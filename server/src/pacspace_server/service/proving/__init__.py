@@ -1,0 +1,1 @@
+"""Recomputing what is stored: verify a root, check the whole record, begin a new log."""

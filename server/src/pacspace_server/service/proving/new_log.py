@@ -1,0 +1,161 @@
+"""Going on in a new log: the way forward for a record whose log can't go on, after a restore of an older backup.
+
+What the old log had published stays in it: locked months with their roots and proofs. Every other month gets a new tree
+in the new log, with the same deltas byte for byte, between a new opening and, if it was locked, a new closing leaf.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pacspace_proofs.canonical import canonical, parse_canonical
+from pacspace_proofs.note import parse_log_checkpoint
+from pacspace_proofs.record import RESTORED
+from pacspace_proofs.tree import leaf_hash
+
+from ...domain.tree import Frontier
+from ...log import logtree
+from ...log.signer import LastSigned, Signer
+from ...storage.model.protocols import Renewal, Snapshot, Storage
+from ...storage.model.records import Customer, Environment, Log, LogEntry, Part, PeriodHead, ReplacedTree
+from ..base.lookup import log_of
+
+PAGE = 500
+Advance = Callable[[int], None]
+
+
+class DamagedLog(Exception):
+    """The old log is not what was signed: nothing may go on from it."""
+
+
+@dataclass
+class Renewed:
+    """What became of one environment's record."""
+
+    environment: str
+    frozen: str
+    backup_size: int
+    signed_size: int | None
+    origin: str
+    verifier_key: str
+    months_kept: int = 0
+    months_moved: int = 0
+    locked_anew: int = 0
+
+
+def renew(
+    storage: Storage,
+    signer: Signer,
+    environment: Environment,
+    lost: bool = False,
+    advance: Advance = lambda months: None,
+) -> Renewed:
+    """Lets an environment's record go on in a new log. `advance` hears of months done.
+
+    `lost`: the signing folder is not the one that signed last, so its last-signed record says nothing.
+
+    The server must be stopped. Raises DamagedLog; nothing was changed then.
+    """
+    origin = f"pacspace.log/{environment.name}/{secrets.token_hex(16)}"
+    signer.create_key(origin)
+    # A crash here leaves a key that nobody uses.
+    renewed = storage.renew(environment, lambda unit: _renew(unit, environment, origin, signer, lost, advance))
+    # A crash here leaves the old log unfrozen: the next start of a server freezes it.
+    signer.freeze(environment.origin)
+    return renewed
+
+
+def _renew(
+    unit: Renewal, environment: Environment, origin: str, signer: Signer, lost: bool, advance: Advance
+) -> Renewed:
+    before = unit.log(environment.log_id)
+    signed = None if lost else signer.last_signed(environment.origin)
+    key = str(signer.verifier_key(origin))
+    log, entry = _new_log(unit, before, signed, origin, key)
+    done = Renewed(environment.name, before.origin, before.published_size, signed.size if signed else None, origin, key)
+    months = _Months(unit, environment, log, done, advance)
+    after = ""
+    while page := unit.customers(environment.id, None, after, PAGE, 0):
+        for customer in page:
+            months.move(customer)
+        after = page[-1].customer_id
+    unit.add_log(environment, log, LogEntry(0, entry, leaf_hash(entry)))
+    return done
+
+
+def _new_log(unit: Snapshot, before: Log, signed: LastSigned | None, origin: str, key: str) -> tuple[Log, bytes]:
+    """The new log and its first entry, which says what it goes on from."""
+    root = logtree.root_at(unit, before.id, before.published_size)
+    if before.note is not None and parse_log_checkpoint(before.note).root != root:
+        raise DamagedLog(f"{before.origin}: its entries are not those that were signed; run `pacspace fsck`")
+    size = str(before.published_size)
+    entry = {"schema": RESTORED, "origin": before.origin, "backupSize": size, "backupRoot": root.hex()}
+    if signed is not None:
+        entry |= {"signedSize": str(signed.size), "signedRoot": signed.root.hex()}
+    stated = canonical({"origin": before.origin, "size": size, "root": root.hex()}).decode()
+    log = Log(
+        0, before.environment_id, before.environment, origin, secrets.token_bytes(32), 1, 0, None, None, key, stated
+    )
+    return log, canonical(entry)
+
+
+class _Months:
+    """Moves the months of one customer after the other."""
+
+    def __init__(self, unit: Renewal, environment: Environment, log: Log, done: Renewed, advance: Advance) -> None:
+        self._unit, self._environment, self._log, self._done, self._advance = unit, environment, log, done, advance
+        self._restored_from: Any = parse_canonical((log.restored_from or "").encode())
+
+    def move(self, customer: Customer) -> None:
+        """In order: once a locked month has a new root, the next one names it."""
+        root, anew = None, False
+        self._unit.hold(customer)
+        heads = self._unit.heads(customer, "", "~")
+        for head in heads:
+            if not anew and _is_provable(self._unit, head):
+                self._done.months_kept += 1
+            else:
+                self._tree(customer, head, root)
+                anew = anew or head.closed
+            root = head.root or root
+        if anew:
+            customer.locked_root = root
+            self._unit.set_locked_root(customer)
+        self._advance(len(heads))
+
+    def _tree(self, customer: Customer, head: PeriodHead, previous_root: bytes | None) -> None:
+        """The same deltas between new ends."""
+        before = ReplacedTree(customer.id, head.period, head.origin, head.opening, head.closing, head.root)
+        leaves = self._unit.leaf_hashes(head, 1, head.delta_count + 1)
+        opening: Any = parse_canonical(head.opening)
+        opening |= {"origin": self._log.origin, "nonce": secrets.token_hex(16), "restoredFrom": self._restored_from}
+        head.opening, head.frontier = canonical(opening), Frontier()
+        head.frontier.append(leaf_hash(head.opening))
+        for hashed in leaves:
+            head.frontier.append(hashed)
+        if head.closing is not None:
+            closing: Any = parse_canonical(head.closing)
+            if previous_root is not None:
+                closing["previousRoot"] = previous_root.hex()
+            head.closing = canonical(closing)
+            head.frontier.append(leaf_hash(head.closing))
+            head.root = head.frontier.root
+        self._unit.replace_tree(head, before)
+        self._done.months_moved += 1
+        if head.root is not None:
+            self._lock(customer, head, head.root)
+
+    def _lock(self, customer: Customer, head: PeriodHead, root: bytes) -> None:
+        lock = self._unit.lock_at_or_after(customer, head.period)
+        self._unit.replace_lock(replace(lock, proof_root=root, parts=[Part(head.period, head.size, root)]))
+        self._done.locked_anew += 1
+
+
+def _is_provable(unit: Renewal, head: PeriodHead) -> bool:
+    """Whether the log that a month belongs to has published all of it: locked, and under a signed log checkpoint."""
+    if not head.closed or head.entry_index is None or head.integrated_size != head.size:
+        return False
+    return head.entry_index < log_of(unit, head).published_size

@@ -1,0 +1,352 @@
+"""Public verification: recompute a handed-out root from the rows, from the published log, or both."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from pacspace_proofs.canonical import FormatError, canonical, parse_canonical
+from pacspace_proofs.note import LogCheckpoint, parse_log_checkpoint, signed_by
+from pacspace_proofs.record import BATCH, CLOSED, CLOSING, check_structure, commitment, context_hash, window_hash
+from pacspace_proofs.tree import leaf_hash, prefix_roots, root_from_inclusion, root_of_leaves
+
+from ...domain.amounts import amount_text
+from ...domain.instants import instant_text
+from ...domain.tree import unpack
+from ...log import logtree
+from ...log.rehashing import head_object, head_salt
+from ...storage.model.protocols import Snapshot
+from ...storage.model.records import Checkpoint, Customer, Log, Part, PeriodHead
+from ...storage.model.sealing import delta_seal
+from ...storage.writing.recording import delta_leaf
+from ..base import showing
+from ..base.context import Context
+from ..base.errors import ServiceError
+from ..base.lookup import find_checkpoint, find_delta, log_in_use, log_of, verifier_key
+from ..base.restored import lost_words, restored_view
+from ..receipts.receipt import links_of
+from ..recording.delta import record_view
+
+SOURCES = ("db", "chain", "both")
+CACHE_S = 60.0
+CACHE_ENTRIES = 1_000
+AT_ONCE = 2
+
+
+@dataclass
+class Step:
+    """One check of a recomputation."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+class Failure(Exception):
+    """The recomputation ends here; the message says what differs."""
+
+
+class Verifier:
+    """Runs recomputations, two at once, one per root, and keeps verdicts for a minute."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._running: dict[tuple[str, str], asyncio.Task[list[Step]]] = {}
+        self._verdicts: OrderedDict[tuple[str, str], tuple[float, list[Step]]] = OrderedDict()
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def steps(self, checkpoint: Checkpoint, source: str) -> tuple[float, list[Step]]:
+        """When it was checked (Unix seconds), and how each check went."""
+        key = checkpoint.checkpoint_id, source
+        known = self._verdicts.get(key)
+        if known is not None and time.time() - known[0] < CACHE_S:
+            return known
+        if key not in self._running:
+            self._running[key] = asyncio.create_task(self._run(checkpoint, source))
+            self._running[key].add_done_callback(lambda _: self._running.pop(key, None))
+        steps = await asyncio.shield(self._running[key])
+        verdict = time.time(), steps
+        # A lock that is still on its way into the log is asked for again at once.
+        if all(step.ok for step in steps) or source == "db":
+            self._verdicts[key] = verdict
+            while len(self._verdicts) > CACHE_ENTRIES:
+                self._verdicts.popitem(last=False)
+        return verdict
+
+    async def _run(self, checkpoint: Checkpoint, source: str) -> list[Step]:
+        async with self._places:
+            return await asyncio.to_thread(recompute, self._context, checkpoint, source)
+
+
+def recompute(context: Context, checkpoint: Checkpoint, source: str) -> list[Step]:
+    """Every check of a checkpoint, from the rows (`db`), the log (`chain`), or both."""
+    steps: list[Step] = []
+    with context.storage.snapshot() as snapshot:
+        customer = snapshot.customer_at(checkpoint.customer)
+        for wanted in ("db", "chain"):
+            if source not in (wanted, "both"):
+                continue
+            try:
+                if wanted == "db":
+                    steps += _from_rows(context, snapshot, customer, checkpoint)
+                else:
+                    steps += _from_log(context, snapshot, customer, checkpoint, source)
+            except Failure as failure:
+                steps.append(Step(wanted, False, str(failure)))
+            except (FormatError, ValueError, LookupError, TypeError, AssertionError) as error:
+                # A damaged row may not even be readable as what it was.
+                steps.append(Step(wanted, False, f"what is stored can't be read: {error}"))
+    return steps
+
+
+def _from_rows(context: Context, snapshot: Snapshot, customer: Customer, checkpoint: Checkpoint) -> list[Step]:
+    recomputed = [_recompute_part(context, snapshot, customer, checkpoint, part) for part in checkpoint.parts]
+    net, count = sum(part_net for part_net, _ in recomputed), sum(part_count for _, part_count in recomputed)
+    roots = [part.root.hex() for part in checkpoint.parts]
+    steps = [Step("rows", True, f"{len(checkpoint.parts)} months recomputed from every delta")]
+    if checkpoint.start is not None and checkpoint.end is not None:
+        start, end = instant_text(checkpoint.start), instant_text(checkpoint.end)
+        found = window_hash(customer.customer_id, start, end, roots)
+    else:
+        found = checkpoint.parts[0].root
+    _same("proof root", found.hex(), checkpoint.proof_root.hex())
+    steps.append(Step("root", True, found.hex()))
+    _same("net change", amount_text(net), amount_text(checkpoint.net_change))
+    _same("number of deltas", count, checkpoint.delta_count)
+    steps.append(Step("totals", True, f"{amount_text(net)} over {count} deltas"))
+    return steps
+
+
+def _same(what: str, found: object, stated: object) -> None:
+    if found != stated:
+        raise Failure(f"{what}: recomputed {found}, stored {stated}")
+
+
+def _recompute_part(
+    context: Context, snapshot: Snapshot, customer: Customer, checkpoint: Checkpoint, part: Part
+) -> tuple[int, int]:
+    """One month as it was handed out, and as the log has it; the sum and number of the deltas the checkpoint covers."""
+    head = snapshot.head(customer, part.period)
+    if head is None or head.size < part.size:
+        raise Failure(f"{part.period}: the month has fewer leaves than were handed out")
+    sizes = {part.size, head.integrated_size} - {0}
+    leaves: list[bytes] = [leaf_hash(head.opening)]
+    total = net = count = 0
+    for delta in snapshot.deltas_in_period(head, 1, min(max(sizes), head.delta_count + 1)):
+        where = f"{part.period}, line {delta.leaf_index}"
+        total += delta.delta
+        _same(f"{where}: index", len(leaves), delta.leaf_index)
+        hashed = leaf_hash(delta_leaf(customer.customer_id, delta))
+        _same(f"{where}: leaf hash", hashed.hex(), delta.leaf_hash.hex())
+        _same(f"{where}: running total", amount_text(total), amount_text(delta.period_total))
+        if delta.context is not None:
+            found = context_hash(delta.salt or b"", delta.context)
+            _same(f"{where}: context hash", found.hex(), delta.context_hash.hex())
+        _same(f"{where}: seal", delta_seal(context.storage.secret, delta).hex(), delta.seal.hex())
+        inside = checkpoint.start is None or checkpoint.start <= delta.posted_at < (checkpoint.end or 0)
+        if len(leaves) < part.size and inside:
+            net, count = net + delta.delta, count + 1
+        leaves.append(hashed)
+    if head.closing is not None and len(leaves) < max(sizes):
+        closing = check_structure(parse_canonical(head.closing), CLOSING)
+        _same(f"{part.period}: closing total", closing["periodTotal"], amount_text(total))
+        _same(f"{part.period}: closing count", closing["deltaCount"], str(len(leaves) - 1))
+        leaves.append(leaf_hash(head.closing))
+    _same(f"{part.period}: leaves", len(leaves), max(sizes))
+    roots = prefix_roots(leaves, sizes)
+    if not _was_replaced(snapshot, customer, head, checkpoint, part, leaves):
+        _same(f"{part.period}: root", roots[part.size].hex(), part.root.hex())
+    if head.integrated_size:
+        _same(f"{part.period}: root in the log", roots[head.integrated_size].hex(), head.integrated_root.hex())
+    return net, count
+
+
+def _was_replaced(
+    snapshot: Snapshot, customer: Customer, head: PeriodHead, checkpoint: Checkpoint, part: Part, leaves: list[bytes]
+) -> bool:
+    """Whether a state was handed out of a tree that a restore has made anew: the same leaves between other ends."""
+    for tree in snapshot.replaced_trees(customer, part.period) if not checkpoint.locked else ():
+        then = [leaf_hash(tree.opening), *leaves[1 : min(part.size, head.delta_count + 1)]]
+        if tree.closing is not None and len(then) < part.size:
+            then.append(leaf_hash(tree.closing))
+        if prefix_roots(then, {part.size}).get(part.size) == part.root:
+            return True
+    return False
+
+
+def _from_log(
+    context: Context, snapshot: Snapshot, customer: Customer, checkpoint: Checkpoint, source: str
+) -> list[Step]:
+    """From the log's entries and the stored head alone. A state that was outgrown is tied to it by the rows (`both`)."""
+    steps: list[Step] = []
+    notes: dict[str, LogCheckpoint] = {}
+    for part in checkpoint.parts:
+        head = snapshot.head(customer, part.period)
+        log = log_of(snapshot, head) if head is not None else log_in_use(snapshot, customer)
+        if log.origin not in notes:
+            notes[log.origin] = _signed_note(context, log)
+            steps.append(Step("log checkpoint", True, f"size {notes[log.origin].size}, signed"))
+        note = notes[log.origin]
+        if head is None or head.entry_index is None or head.entry_index >= note.size:
+            raise Failure(f"{part.period}: not in the published log yet")
+        replaced = bool(snapshot.replaced_trees(customer, part.period)) and head.integrated_root != part.root
+        outgrown = not checkpoint.locked and (replaced or head.integrated_size > part.size)
+        if outgrown and source == "chain":
+            since = "the record was restored from a backup, or the month has grown since"
+            raise Failure(
+                f"{part.period}: {since if replaced else 'the month has grown since'}; ask with source=both whether it still "
+                "holds this state"
+            )
+        if not outgrown:
+            _same(f"{part.period}: leaves in the log", head.integrated_size, part.size)
+            _same(f"{part.period}: root in the log", head.integrated_root.hex(), part.root.hex())
+        closed = head.closed and head.integrated_size == head.size
+        stated = head_object(customer, head, log.origin, head.integrated_size, head.integrated_root, closed)
+        committed = commitment(head_salt(log, stated), stated)
+        (row,) = snapshot.log_entries(log.id, head.entry_index, head.entry_index + 1)
+        entry = check_structure(parse_canonical(row.entry), BATCH, CLOSED)
+        if closed:
+            _same(f"{part.period}: closed entry", canonical(entry).decode(), canonical(
+                {"schema": CLOSED, "slot": stated["slot"], "commitment": committed.hex()}
+            ).decode())  # fmt: skip
+        else:
+            members = unpack(row.commitments or b"")
+            if committed not in members:
+                raise Failure(f"{part.period}: the head's commitment is not in its batch")
+            _same(
+                f"{part.period}: batch root", root_of_leaves([leaf_hash(m) for m in members]).hex(), entry.get("root")
+            )
+        path = logtree.path_of(snapshot, log.id, head.entry_index, note.size)
+        reached = root_from_inclusion(leaf_hash(row.entry), head.entry_index, note.size, path)
+        _same("log root", reached.hex() if reached else None, note.root.hex())
+        steps.append(Step("log entry", True, f"{part.period}: entry {head.entry_index}"))
+    return steps
+
+
+def _signed_note(context: Context, log: Log) -> LogCheckpoint:
+    """The log's newest checkpoint, if it is signed."""
+    if log.note is None:
+        raise Failure("no log checkpoint has been published yet")
+    note = parse_log_checkpoint(log.note)
+    _same("log origin", note.origin, log.origin)
+    if not signed_by(verifier_key(context.signer, log), note):
+        raise Failure("the published log checkpoint is not signed by the log's key")
+    return note
+
+
+async def verify(context: Context, verifier: Verifier, text: str, source: str) -> dict[str, Any]:
+    """The verdict on a proof root, a checkpointId, or a delta's receiptId. 404 PROOF_NOT_FOUND."""
+    found = await context.look(lambda snapshot: _find(context, snapshot, text))
+    if not isinstance(found, Checkpoint):
+        return found
+    checked_at, steps = await verifier.steps(found, source)
+    if is_locked_anew(found, text):
+        steps = [*steps, Step("restored", False, _locked_anew(found))]
+    return await context.look(lambda snapshot: _verdict(context, snapshot, found, source, checked_at, steps))
+
+
+def is_locked_anew(checkpoint: Checkpoint, text: str) -> bool:
+    """Whether a proof root led to this checkpoint that is not its root any more."""
+    return text.startswith("0x") and bytes.fromhex(text[2:]) != checkpoint.proof_root
+
+
+def _locked_anew(checkpoint: Checkpoint) -> str:
+    """A root that a restored backup knew, but that was not in its published log."""
+    return (
+        "the record was restored from a backup before this root was in the published log; the month is locked under "
+        f"0x{checkpoint.proof_root.hex()} with the same deltas: ask for its receipt"
+    )
+
+
+def _find(context: Context, snapshot: Snapshot, text: str) -> Checkpoint | dict[str, Any]:
+    """The checkpoint, or at once the verdict on a delta."""
+    checkpoint = find_checkpoint(snapshot, text)
+    if checkpoint is not None:
+        return checkpoint
+    found = find_delta(snapshot, text) if text.startswith("0x") else None
+    if found is None:
+        lost = lost_words(snapshot)
+        message = f"this proof root was never handed out by this server{f', or {lost}' if lost else ''}"
+        raise ServiceError(404, "PROOF_NOT_FOUND", message, verified=False)
+    return _delta_verdict(context, snapshot, text, record_view(snapshot, *found), found[1].leaf_hash)
+
+
+def _verdict(
+    context: Context, snapshot: Snapshot, checkpoint: Checkpoint, source: str, checked_at: float, steps: list[Step]
+) -> dict[str, Any]:
+    customer = snapshot.customer_at(checkpoint.customer)
+    environment = snapshot.environment(customer.environment_id)
+    head = snapshot.head(customer, checkpoint.parts[-1].period) if checkpoint.parts else None
+    log = log_of(snapshot, head) if head is not None else snapshot.log(environment.log_id)
+    key = verifier_key(context.signer, log)
+    failed = next((step for step in steps if not step.ok), None)
+    root = showing.hash_text(checkpoint.proof_root)
+    state = "locked" if checkpoint.locked else "provisional: the month is not locked"
+    summary = None
+    if source != "chain":
+        summary = {
+            "recordCount": checkpoint.delta_count,
+            "netChange": showing.number(checkpoint.net_change),
+            "startingBalance": showing.number(checkpoint.starting_balance),
+            "endingBalance": showing.number(checkpoint.starting_balance + checkpoint.net_change),
+            "firstRecordAt": showing.instant(checkpoint.first_recorded_at),
+            "lastRecordAt": showing.instant(checkpoint.last_recorded_at),
+        }
+    links = links_of(context, root, checkpoint)
+    return {
+        "verified": failed is None,
+        "proofRoot": root,
+        "recordedAt": instant_text(checkpoint.created_at),
+        "message": f"not verified: {failed.detail}" if failed else f"recomputed and equal; {state}",
+        "locked": checkpoint.locked,
+        "period": checkpoint.period,
+        "environment": environment.name,
+        "source": source,
+        "checkedAt": instant_text(int(checked_at * 1_000_000)),
+        "summary": summary,
+        "records": [],
+        "verification": {
+            "verificationReference": _reference(head, log),
+            "verificationExplorerUrl": links["verificationExplorerUrl"],
+            "logCheckpoint": log.note,
+            "logOrigin": log.origin,
+            "verifierKey": str(key),
+            "keyFingerprint": key.fingerprint,
+            "restored": restored_view(snapshot, snapshot.log(environment.log_id)),
+            "checks": [{"name": s.name, "status": "ok" if s.ok else "failed", "detail": s.detail} for s in steps],
+        },
+    }
+
+
+def _reference(head: PeriodHead | None, log: Log) -> str | None:
+    if head is None or head.entry_index is None or head.entry_index >= log.published_size:
+        return None
+    return str(head.entry_index)
+
+
+def _delta_verdict(
+    context: Context, snapshot: Snapshot, text: str, view: dict[str, Any], leaf: bytes
+) -> dict[str, Any]:
+    """Status and times only: a delta's receiptId never shows amounts."""
+    found = find_delta(snapshot, text)
+    intact = found is not None and leaf_hash(delta_leaf(found[0].customer_id, found[1])) == leaf
+    verified = view["status"] == showing.VERIFIED and intact
+    message = "recorded, and in the published log" if verified else f"recorded; status {view['status']}"
+    return {
+        "verified": verified,
+        "proofRoot": text,
+        "recordedAt": view["recordedAt"],
+        "status": view["status"],
+        "message": message if intact else "not verified: what is stored is not what was hashed",
+        "summary": None,
+        "records": [],
+        "verification": {
+            "verificationReference": view["verificationReference"],
+            "verificationExplorerUrl": f"{context.public_url}/verify/{text}",
+            "verifiedAt": view["verifiedAt"],
+            "checks": [{"name": "leaf hash", "status": "ok" if intact else "failed", "detail": ""}],
+        },
+    }

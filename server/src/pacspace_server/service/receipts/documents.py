@@ -1,0 +1,227 @@
+"""A receipt as a document: one model, which the page, the PDF and the JSON are made of."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pacspace_proofs.record import slot_fingerprint
+
+from ...domain.scopes import Scope
+from ...storage.model import ids
+from ...storage.model.protocols import Snapshot
+from ...storage.model.records import Checkpoint, Customer, Delta
+from ..balances.sums import Sums, group_view
+from ..base import showing
+from ..base.context import Context
+from ..base.errors import ServiceError, invalid
+from ..base.lookup import log_in_use, log_of, verifier_key
+from ..base.vendor import vendor_name
+from ..closing.checkpoint import checkpoint_status, refuse_damaged
+from ..closing.leaves import heads_of
+from .access import Reader, find_receipt, may_read_lines
+from .reader_words import is_locale, locales, near, zones
+from .receipt import MAX_DELTAS, checkpoint_deltas, document_links, receipt_view
+
+RECEIPT, CREDIT_NOTE, DEBIT_NOTE = "receipt", "creditNote", "debitNote"
+PAGE_PARAMETERS = ("locale", "timezone", "unit")
+MAX_UNIT_CHARS = 40
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How a reader wants a receipt: a language tag, an IANA time zone, what the amounts count, whether a name is shown."""
+
+    locale: str = "en-US"
+    timezone: str = "UTC"
+    unit: str | None = None
+    display_name: bool = True
+
+
+def presentation(given: Mapping[str, str]) -> Presentation:
+    """What the query of a page asks for. A plain 400 names what can't be taken, and what is near it."""
+    problems = [(name, "is not a parameter of this page") for name in given if name not in PAGE_PARAMETERS]
+    locale, zone, unit = given.get("locale", "en-US"), given.get("timezone", "UTC"), given.get("unit")
+    if not is_locale(locale):
+        problems.append(("locale", f"must be a language tag such as en-US or de-DE{near(locale[:35], locales())}"))
+    if zone not in zones():
+        problems.append(("timezone", f"must be an IANA time zone such as Europe/Berlin{near(zone[:64], zones())}"))
+    if unit is not None and not 0 < len(unit) <= MAX_UNIT_CHARS:
+        problems.append(("unit", f"must have 1 to {MAX_UNIT_CHARS} characters"))
+    if problems:
+        raise invalid(*problems)
+    return Presentation(locale, zone, unit)
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """An earlier record that a correction names: its number, its month, and the vendor's reference unless erased."""
+
+    sequence: int
+    period: str
+    reference: str | None
+
+
+@dataclass(frozen=True)
+class Document:
+    """One receipt. Amounts are units of 10^-9, instants microseconds. `corrected` is by recordId, for the corrections kept."""
+
+    checkpoint: Checkpoint
+    customer: Customer
+    environment: str
+    vendor: str | None
+    customer_name: str | None
+    unit: str | None
+    sums: Sums
+    corrected: dict[str, Corrected]
+    shows_lines: bool
+    status: str
+    has_grown: bool
+    origin: str
+    log_size: int
+    verifier_key: str
+    fingerprint: str
+    slot_fingerprint: str
+    verify_url: str
+    commands: list[str]
+    links: dict[str, str]
+    generated_at: int
+
+    @property
+    def kind(self) -> str:
+        """A receipt of nothing but corrections is a credit note, or a debit note when they come to less than nothing."""
+        if self.sums.count == 0 or self.sums.correcting.count < self.sums.count:
+            return RECEIPT
+        return CREDIT_NOTE if self.sums.total >= 0 else DEBIT_NOTE
+
+    @property
+    def corrected_periods(self) -> list[str]:
+        """The months whose records are corrected, in order; empty where there are more corrections than are kept."""
+        if len(self.sums.corrections) < self.sums.correcting.count:
+            return []
+        return sorted({corrected.period for corrected in self.corrected.values()})
+
+    @property
+    def brought_forward(self) -> int:
+        return self.checkpoint.brought_forward
+
+    @property
+    def carried_forward(self) -> int:
+        return self.checkpoint.brought_forward + self.checkpoint.net_change
+
+
+def read_document(
+    context: Context, receipt_id: str, wanted: Presentation, reader: Reader, most_lines: int = MAX_DELTAS
+) -> Document:
+    """The document of a receiptId, with its first lines.
+
+    404 RECEIPT_NOT_FOUND; 503 RECORD_DAMAGED when what is stored does not add up to what was handed out.
+    """
+    with context.storage.snapshot() as snapshot:
+        checkpoint, customer = find_receipt(context, snapshot, receipt_id, reader)
+        return _document(context, snapshot, checkpoint, customer, wanted, reader, most_lines)
+
+
+def _document(
+    context: Context, snapshot: Snapshot, checkpoint: Checkpoint, customer: Customer, wanted: Presentation,
+    reader: Reader, most_lines: int,
+) -> Document:  # fmt: skip
+    heads = heads_of(snapshot, checkpoint)
+    refuse_damaged(heads)
+    sums = Sums.of(checkpoint_deltas(snapshot, heads, checkpoint), most_lines)
+    _refuse_other_sums(checkpoint, sums)
+    environment = snapshot.environment(customer.environment_id)
+    log = log_of(snapshot, heads[-1]) if heads else log_in_use(snapshot, customer)
+    key = verifier_key(context.signer, log)
+    profile = snapshot.profile(customer) if wanted.display_name else None
+    return Document(
+        checkpoint=checkpoint,
+        customer=customer,
+        environment=environment.name,
+        vendor=vendor_name(snapshot, environment),
+        customer_name=profile.display_name if profile else None,
+        unit=customer.unit or wanted.unit,
+        sums=sums,
+        corrected=_corrected(snapshot, customer, sums.corrections),
+        shows_lines=may_read_lines(context, snapshot, customer, checkpoint, reader),
+        status=checkpoint_status(snapshot, checkpoint),
+        has_grown=any(head.size > part.size for head, part in zip(heads, checkpoint.parts)),
+        origin=log.origin,
+        log_size=log.published_size,
+        verifier_key=str(key),
+        fingerprint=key.fingerprint,
+        slot_fingerprint=slot_fingerprint(customer.slot_key),
+        verify_url=f"{context.public_url}/verify/{showing.hash_text(checkpoint.proof_root)}",
+        commands=commands(context, checkpoint, str(key)),
+        links=document_links(context, checkpoint),
+        generated_at=time.time_ns() // 1000,
+    )
+
+
+def _refuse_other_sums(checkpoint: Checkpoint, sums: Sums) -> None:
+    """A document that does not add up is not handed out."""
+    if (sums.count, sums.total) != (checkpoint.delta_count, checkpoint.net_change):
+        message = "the stored records do not add up to what this receipt was handed out with; run fsck"
+        raise ServiceError(503, "RECORD_DAMAGED", message)
+
+
+def _corrected(snapshot: Snapshot, customer: Customer, corrections: Iterable[Delta]) -> dict[str, Corrected]:
+    found: dict[str, Corrected] = {}
+    for record_id in {delta.adjusts for delta in corrections}:
+        match = ids.RECORD_ID.fullmatch(record_id or "")
+        delta = snapshot.delta_at(customer, int(match[2], 16)) if match else None
+        if record_id is not None and delta is not None:
+            reference = showing.context_fields(delta)["referenceId"]
+            found[record_id] = Corrected(delta.sequence, delta.period, reference)
+    return found
+
+
+def commands(context: Context, checkpoint: Checkpoint, key: str) -> list[str]:
+    """How whoever has the receipt checks it on their own machine: save the file, recompute it."""
+    url = f"{context.public_url}/receipts/{checkpoint.checkpoint_id}.json"
+    allowed = "" if checkpoint.locked else " --allow-provisional"
+    return [
+        f"curl -o receipt.json {shlex.quote(url)}",
+        f"python -m pacspace_proofs receipt.json --key '{key}'{allowed}",
+    ]
+
+
+def document_view(
+    context: Context, receipt_id: str, wanted: Presentation, reader: Reader, title_of: Callable[[Document], str]
+) -> dict[str, Any]:
+    """The document as JSON: the receipt, and what only the document says. Amounts and instants are the canonical ones."""
+    with context.storage.snapshot() as snapshot:
+        checkpoint, customer = find_receipt(context, snapshot, receipt_id, reader)
+        document = _document(context, snapshot, checkpoint, customer, wanted, reader, MAX_DELTAS)
+        scope = Scope("period", checkpoint.period or "")
+        is_vendor = reader.caller is not None
+        view = receipt_view(context, snapshot, customer, scope, checkpoint, document.sums, with_link=is_vendor)
+    shown = view if document.shows_lines else _without_lines(view)
+    return shown | {
+        "title": title_of(document),
+        "kind": document.kind,
+        "correctedPeriods": document.corrected_periods,
+        "vendorName": document.vendor,
+        "unit": document.unit,
+        "customerDisplayName": document.customer_name,
+        "parts": {
+            "ordinary": group_view(document.sums.ordinary),
+            "late": group_view(document.sums.late_lines),
+            "corrections": group_view(document.sums.correcting),
+        },
+        "linesWithheld": not document.shows_lines,
+        "slotFingerprint": document.slot_fingerprint,
+        "commands": document.commands,
+        "locale": wanted.locale,
+        "timezone": wanted.timezone,
+        "links": document.links,
+    }
+
+
+def _without_lines(view: dict[str, Any]) -> dict[str, Any]:
+    """The totals alone."""
+    emptied: dict[str, Any] = {name: [] for name in ("subtotals", "lateLines", "corrections", "deltas")}
+    return view | emptied | {"otherReasons": None, "verification": view["verification"] | {"itemHashes": []}}

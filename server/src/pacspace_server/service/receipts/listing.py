@@ -1,0 +1,38 @@
+"""Checkpoints as people page through them: newest first, each page after the last one of the page before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..base.context import Caller, Context, find_customer
+from ..base.errors import invalid
+from ..closing.checkpoint import checkpoint_view
+from .receipt import document_links
+
+
+@dataclass
+class CheckpointList:
+    """A page of checkpoints: of one customer, the locks of one month, from the one after a checkpointId."""
+
+    customer_id: str | None = None
+    period: str | None = None
+    after: str | None = None
+    limit: int = 50
+
+
+def checkpoints_page(context: Context, caller: Caller, asked: CheckpointList) -> dict[str, Any]:
+    """Checkpoints with where their receipts are, and the id after which the list goes on."""
+    with context.storage.snapshot() as snapshot:
+        customer = find_customer(context, snapshot, caller, asked.customer_id) if asked.customer_id else None
+        last = snapshot.checkpoint(asked.after) if asked.after else None
+        if asked.after and (
+            last is None or snapshot.customer_at(last.customer).environment_id != caller.environment_id
+        ):
+            raise invalid(("after", "is no place in this list"))
+        found = snapshot.checkpoints_after(caller.environment_id, customer, asked.period, last, asked.limit + 1)
+        shown = [
+            checkpoint_view(snapshot, row) | {"links": document_links(context, row)} for row in found[: asked.limit]
+        ]
+    more = len(found) > asked.limit
+    return {"checkpoints": shown, "next": shown[-1]["checkpointId"] if more else None}

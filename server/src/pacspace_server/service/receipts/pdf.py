@@ -1,0 +1,57 @@
+"""A document as PDF. Each one is made in a short process of its own: the typesetter keeps all memory it ever took."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+
+from ..base.context import Context
+from ..base.errors import unavailable
+from .access import Reader
+from .documents import Presentation, read_document
+from .lines import file_name
+from .printed import Shown, printed
+
+MAX_LINES = 3_000  # about 70 pages
+AT_ONCE, MADE_IN_S = 2, 60
+COMPILER = "pacspace_server.service.receipts.pdf_compiler"
+NOT_THERE = "this server makes no PDF: install pacspace-server[pdf] beside it; the page prints, the CSV and the receipt file are there"
+
+
+class PdfMaker:
+    """Makes PDFs, at most two at once."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def receipt(self, receipt_id: str, wanted: Presentation, reader: Reader) -> tuple[str, bytes]:
+        """A safe file name, and the PDF. Raises what reading the document raises; 503 without the typesetter."""
+        if find_spec("typst") is None:
+            raise unavailable(NOT_THERE, 60)
+        async with self._places:
+            return await asyncio.to_thread(self._made, receipt_id, wanted, reader)
+
+    def _made(self, receipt_id: str, wanted: Presentation, reader: Reader) -> tuple[str, bytes]:
+        document = read_document(self._context, receipt_id, wanted, reader, MAX_LINES)
+        if document.sums.count > MAX_LINES:
+            document.sums.lines.clear()  # some of them would look like all
+        name = file_name(document.customer, document.checkpoint, document.environment, "pdf")
+        return name, _compile(printed(document, wanted))
+
+
+def _compile(shown: Shown) -> bytes:
+    # -P: nothing is imported from the folder that the server happens to run in.
+    command = [sys.executable, "-P", "-m", COMPILER]
+    try:
+        done = subprocess.run(command, input=json.dumps(shown).encode(), capture_output=True, timeout=MADE_IN_S)  # noqa: S603 - our own
+    except subprocess.TimeoutExpired as late:
+        raise unavailable(
+            f"the PDF was not made within {MADE_IN_S} s; the CSV and the receipt file are there"
+        ) from late
+    if done.returncode != 0:
+        raise RuntimeError(f"the PDF was not made: {done.stderr[-2000:].decode(errors='replace')}")
+    return done.stdout

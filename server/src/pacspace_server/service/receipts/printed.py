@@ -1,0 +1,251 @@
+"""A document in a reader's words: strings only, which the page and the PDF lay out and neither adds to."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import segno
+
+from pacspace_proofs.command import printable
+
+from ...domain.amounts import amount_text
+from ...domain.instants import instant_text
+from ...storage.model.records import Delta
+from ..balances.sums import Group, happened
+from ..base import showing
+from .documents import CREDIT_NOTE, RECEIPT, Document, Presentation
+from .reader_words import Words
+
+Shown = dict[str, Any]
+ERASED = "(erased)"
+PROVES = (
+    "A receipt file that verifies proves that the vendor recorded each amount once, never rewrote it afterwards, and told everybody the "
+    "same: two receipts that contradict each other are evidence anyone can check. It does not prove that the vendor\u2019s meter was right, "
+    "and every time shown here is the vendor\u2019s word. This document is a reading copy: the proof is in the receipt file."
+)
+LOCKED = "The month is locked: what is recorded in it can\u2019t change any more."
+OPEN = (
+    "The month is not locked yet: more may be recorded in it, and the total with it. A bill belongs on a locked month."
+)
+WINDOW = "A window of time is never locked itself; the months that it touches are."
+GROWN = "The record has grown since this state was handed out; a newer receipt shows more."
+QUEUED = "Locked, and not in the published log yet: that normally takes less than a second."
+
+
+def title_of(document: Document, words: Words) -> str:
+    """Receipt for February 2026; of nothing but corrections: Credit note for the months that they correct."""
+    if document.kind == RECEIPT:
+        return f"Receipt for {span_of(document, words)}"
+    name = "Credit note" if document.kind == CREDIT_NOTE else "Debit note"
+    return f"{name} for {words.months(document.corrected_periods) or span_of(document, words)}"
+
+
+def span_of(document: Document, words: Words) -> str:
+    """The month, or the window, in words."""
+    checkpoint = document.checkpoint
+    if checkpoint.start is None or checkpoint.end is None:
+        return words.month(checkpoint.period or checkpoint.parts[0].period)
+    return words.window(checkpoint.start, checkpoint.end)
+
+
+def printed(document: Document, wanted: Presentation) -> Shown:
+    """Everything that a document says."""
+    words = Words(wanted.locale, wanted.timezone, document.sums.digits)
+    return _Printer(document, words).all()
+
+
+class _Printer:
+    def __init__(self, document: Document, words: Words) -> None:
+        self._document, self._words = document, words
+
+    def all(self) -> Shown:
+        document = self._document
+        return self._head() | self._account() | self._apart() | {
+            "lines": self._lines(),
+            "facts": self._facts(),
+            "proof": self._proof(),
+            "checking": self._checking(),
+            "proves": PROVES,
+            "links": document.links,
+        }  # fmt: skip
+
+    def _head(self) -> Shown:
+        document, words = self._document, self._words
+        checkpoint, customer = document.checkpoint, document.customer
+        name = document.customer_name
+        return {
+            "title": title_of(document, words),
+            "paper": words.paper,
+            "vendor": printable(document.vendor) if document.vendor else None,
+            "customer": printable(name) if name else customer.customer_id,
+            "customerId": customer.customer_id,
+            "sandbox": document.environment == "sandbox",
+            "locked": checkpoint.locked,
+            "says": self._says(),
+            "unit": printable(document.unit) if document.unit else None,
+            "total": self._amount(checkpoint.net_change),
+            "records": self._records(document.sums.count),
+            "first": self._instant(checkpoint.first_recorded_at),
+            "last": self._instant(checkpoint.last_recorded_at),
+            "zone": words.zone_name,
+            "generated": self._instant(document.generated_at),
+            "fingerprint": document.fingerprint,
+            "receiptId": checkpoint.checkpoint_id,
+        }
+
+    def _says(self) -> list[str]:
+        checkpoint, document = self._document.checkpoint, self._document
+        says = [LOCKED if checkpoint.locked else OPEN if checkpoint.start is None else WINDOW]
+        if document.status == showing.QUEUED:
+            says.append(QUEUED)
+        return [*says, GROWN] if document.has_grown and not checkpoint.locked else says
+
+    def _account(self) -> Shown:
+        """The account from what was brought forward to what is carried forward; the total by kind and by reason."""
+        document, sums = self._document, self._document.sums
+        account = [
+            self._row("Brought forward", document.brought_forward),
+            self._row("Debits (amounts below zero)", sums.debits.total, sums.debits.count),
+            self._row("Credits (amounts above zero)", sums.credits.total, sums.credits.count),
+            self._row("Total of this receipt", sums.total, sums.count) | {"strong": True},
+            self._row("Carried forward", document.carried_forward),
+        ]
+        kinds = [
+            self._group("Recorded for this period", sums.ordinary),
+            self._group("Late, for earlier months", sums.late_lines),
+            self._group("Corrections", sums.correcting),
+        ]
+        return {"account": account, "kinds": kinds, "reasons": self._reasons()}
+
+    def _reasons(self) -> list[Shown]:
+        sums = self._document.sums
+        if not self._document.shows_lines:
+            return []
+        rows = [self._group(ERASED if r is None else printable(r), group) for r, group in sums.reasons()]
+        others = sums.other_reasons
+        return [*rows, self._group("all other reasons", others)] if others else rows
+
+    def _apart(self) -> Shown:
+        """Late lines and corrections, each with their own subtotal."""
+        sums, shows = self._document.sums, self._document.shows_lines
+        late = [delta for delta in sums.late if delta.adjusts is None] if shows else []
+        corrections = sums.corrections if shows else []
+        return {
+            "late": self._section(sums.late_lines, [self._line(delta) | self._lateness(delta) for delta in late]),
+            "corrections": self._section(
+                sums.correcting,
+                [self._line(delta) | self._lateness(delta) | self._corrects(delta) for delta in corrections],
+            ),
+        }
+
+    def _section(self, group: Group, rows: list[Shown]) -> Shown:
+        return {
+            "rows": rows,
+            "subtotal": self._amount(group.total),
+            "count": self._words.count(group.count),
+            "more": self._more(group.count - len(rows)),
+        }
+
+    def _more(self, missing: int) -> str | None:
+        """What is said of lines that there is no room for."""
+        if not self._document.shows_lines or missing <= 0:
+            return None
+        return f"{self._words.count(missing)} more {'line' if missing == 1 else 'lines'}: all are in the CSV and in the receipt file."
+
+    def _lateness(self, delta: Delta) -> Shown:
+        if not showing.is_late(delta):
+            return {"belongs": None}
+        at, words = happened(delta), self._words
+        return {"belongs": f"for {words.month(instant_text(at)[:7])}, recorded {words.day(delta.recorded_at)}"}
+
+    def _corrects(self, delta: Delta) -> Shown:
+        found = self._document.corrected.get(delta.adjusts or "")
+        if found is None:
+            return {"corrects": delta.adjusts, "adjusts": delta.adjusts}
+        reference = f" ({printable(found.reference)})" if found.reference else ""
+        said = f"No. {self._words.count(found.sequence)} of {self._words.month(found.period)}{reference}"
+        return {"corrects": said, "adjusts": delta.adjusts}
+
+    def _lines(self) -> Shown:
+        sums = self._document.sums
+        shown = sums.lines if self._document.shows_lines else []
+        rows = [self._line(delta) | {"mark": self._mark(delta)} for delta in shown]
+        withheld = None
+        if not self._document.shows_lines:
+            withheld = "The single records are shown with the access code that the vendor gave to the customer."
+        return {"rows": rows, "more": self._more(sums.count - len(shown)), "withheld": withheld}
+
+    def _mark(self, delta: Delta) -> str | None:
+        return "correction" if delta.adjusts is not None else "late" if showing.is_late(delta) else None
+
+    def _line(self, delta: Delta) -> Shown:
+        said = showing.context_fields(delta)
+        return {
+            "number": self._words.count(delta.sequence),
+            "posted": self._instant(delta.posted_at),
+            "reason": ERASED if said["reason"] is None else printable(said["reason"]),
+            "reference": printable(said["referenceId"]) if said["referenceId"] else None,
+            "amount": self._amount(delta.delta),
+            "recordId": delta.record_id,
+        }
+
+    def _facts(self) -> list[list[str]]:
+        document, checkpoint, words = self._document, self._document.checkpoint, self._words
+        facts = {
+            "Invoice reference": checkpoint.invoice_reference and printable(checkpoint.invoice_reference),
+            "Customer id": document.customer.customer_id,
+            "Period": self._period(),
+            "Unit": document.unit and printable(document.unit),
+            "Records": words.count(document.sums.count),
+            "First record": self._zoned(checkpoint.first_recorded_at),
+            "Last record": self._zoned(checkpoint.last_recorded_at),
+            "Locked" if checkpoint.locked else "As it stood": self._zoned(checkpoint.created_at),
+            "Document made": self._zoned(document.generated_at),
+        }
+        return [[label, value] for label, value in facts.items() if value]
+
+    def _period(self) -> str:
+        span = span_of(self._document, self._words)
+        if self._words.zone_name == "UTC":
+            return f"{span}, in UTC"
+        return f"{span}: a UTC calendar month, as all periods are; times here are shown in {self._words.zone_name}"
+
+    def _zoned(self, at_us: int | None) -> str | None:
+        zone = " UTC" if self._words.zone_name == "UTC" else ""
+        return None if at_us is None else f"{self._words.instant(at_us)}{zone}"
+
+    def _proof(self) -> list[list[str]]:
+        document = self._document
+        return [
+            ["Receipt id", document.checkpoint.checkpoint_id],
+            ["Proof root", f"0x{document.checkpoint.proof_root.hex()}"],
+            ["Key fingerprint", document.fingerprint],
+            ["Slot fingerprint", document.slot_fingerprint],
+            [
+                "Log",
+                f"{document.origin}, {self._words.count(document.log_size)} {'entry' if document.log_size == 1 else 'entries'}",
+            ],
+        ]
+
+    def _checking(self) -> Shown:
+        document = self._document
+        code, image = segno.make(document.verify_url, error="m"), io.BytesIO()
+        code.save(image, kind="svg", scale=4, border=2, light="#fff", xmldecl=False, svgclass=None, lineclass=None)
+        return {"url": document.verify_url, "qr": image.getvalue().decode(), "commands": document.commands}
+
+    def _row(self, label: str, units: int, count: int | None = None) -> Shown:
+        counted = "" if count is None else self._words.count(count)
+        return {"label": label, "amount": self._amount(units), "count": counted, "strong": False}
+
+    def _group(self, label: str, group: Group) -> Shown:
+        return self._row(label, group.total, group.count)
+
+    def _records(self, count: int) -> str:
+        return f"{self._words.count(count)} {'record' if count == 1 else 'records'}"
+
+    def _amount(self, units: int) -> Shown:
+        return {"text": self._words.amount(units), "exact": amount_text(units)}
+
+    def _instant(self, at_us: int | None) -> Shown | None:
+        return None if at_us is None else {"text": self._words.instant(at_us), "exact": instant_text(at_us)}

@@ -1,0 +1,1 @@
+"""Recording deltas, looking one up, erasing contexts, the sandbox."""

@@ -1,0 +1,77 @@
+"""The sandbox's tools: a held clock, and starting over."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import Any
+
+from ...domain.instants import MAX_US, SECOND_US, instant_text
+from ...storage.model.protocols import Snapshot, Unit
+from ...storage.model.records import Environment
+from ..base import audit
+from ..base.context import Caller, Context
+from ..base.errors import invalid
+
+
+def _view(snapshot: Snapshot, environment: Environment) -> dict[str, Any]:
+    return {
+        "environment": environment.name,
+        "now": instant_text(snapshot.now(environment)),
+        "held": environment.clock_at is not None,
+    }
+
+
+async def set_clock(context: Context, caller: Caller, now: int | None, advance_s: int | None) -> dict[str, Any]:
+    """Holds the ledger clock at an instant, advances it, or (both None) lets real time go on."""
+    caller.require_sandbox()
+
+    def work(unit: Unit) -> dict[str, Any]:
+        return move_clock(unit, unit.environment(caller.environment_id), now, advance_s)
+
+    return await context.committer.run(work)
+
+
+def move_clock(unit: Unit, environment: Environment, now: int | None, advance_s: int | None) -> dict[str, Any]:
+    """An environment without deltas takes any instant, afterwards the clock only goes forward."""
+    current = unit.now(environment)
+    target = current + advance_s * SECOND_US if advance_s is not None else now
+    if target is not None and not 0 <= target <= MAX_US:
+        raise invalid(("advanceSeconds", "leads beyond the year 9999"))
+    moved = replace(environment, clock_at=target)
+    if unit.now(moved) < current and unit.has_deltas(environment):
+        raise invalid(
+            ("now", f"the sandbox clock stands at {instant_text(current)} and holds deltas: it only goes forward, "
+                    "or start over with POST /api/v1/sandbox/reset (`pacspace clock reset`)")
+        )  # fmt: skip
+    unit.set_clock(environment, target)
+    return _view(unit, moved)
+
+
+async def get_clock(context: Context, caller: Caller) -> dict[str, Any]:
+    """The ledger clock of the caller's environment."""
+    return await context.look(lambda snapshot: _view(snapshot, snapshot.environment(caller.environment_id)))
+
+
+async def reset(context: Context, caller: Caller) -> dict[str, Any]:
+    """Empties the sandbox under a new log with a new key. Nothing links the old one."""
+    caller.require_sandbox()
+    origin = f"pacspace.log/sandbox/{secrets.token_hex(16)}"
+    context.signer.create_key(origin)
+
+    def work(unit: Unit) -> None:
+        environment = unit.environment(caller.environment_id)
+        unit.empty(environment)
+        unit.replace_log(environment, origin, secrets.token_bytes(32))
+        log = unit.log_by_origin(origin)
+        assert log is not None
+        unit.set_verifier_key(log, str(context.signer.verifier_key(origin)))
+        audit.record(unit, caller, "sandbox.reset", origin)
+
+    await context.committer.run(work)
+    view = await get_clock(context, caller)
+    return view | {
+        "logOrigin": origin,
+        "keyFingerprint": context.signer.verifier_key(origin).fingerprint,
+        "reset": True,
+    }

@@ -1,0 +1,161 @@
+"""Who may see what behind a link: the one rule, the code, and the cookie that says it was given."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+import time
+from dataclasses import dataclass, replace
+
+from ...domain.instants import instant_text
+from ...storage.model.protocols import Snapshot, Unit
+from ..base import lockouts
+from ..base.context import Context
+from ..base.errors import ServiceError
+from ..base.events import tell
+from ..base.lockouts import knocks_from, prefix
+from .links import GATED, OPEN, TWO_TIER, Shared, find, is_code
+
+SUMMARY, DETAIL = "summary", "detail"
+# What a policy opens to whoever has the link alone.
+OPENED_BY_LINK = {OPEN: (SUMMARY, DETAIL), TWO_TIER: (SUMMARY,), GATED: ()}
+COOKIE, COOKIE_LIFE_S = "pacspace_record", 30 * 24 * 3600
+VISITOR_BYTES, MAC_BYTES, AGENT_CHARS = 8, 16, 80
+_VALUE = re.compile(r"([0-9a-f]{16})\.([0-9]{1,12})\.([yn])\.([0-9a-f]{32})")
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Whoever looks at a link. `opened`: they have given the code that is in force, and their cookie says so."""
+
+    id: bytes
+    opened: bool
+    has_cookie: bool
+    address: str
+    agent: str
+
+
+def meet(context: Context, shared: Shared, cookies: str | None, address: str, agent: str | None) -> Visitor:
+    """The visitor of a request. Without a cookie of ours one address and browser count as one visitor."""
+    agent = (agent or "")[:AGENT_CHARS]
+    known = _read_cookie(context, shared, cookies)
+    if known is not None:
+        return Visitor(known[0], known[1], True, address, agent)
+    visitor = context.server_secret.derive("visitor", shared.handle, address, agent)[:VISITOR_BYTES]
+    return Visitor(visitor, False, False, address, agent)
+
+
+def may_see(shared: Shared, visitor: Visitor, part: str) -> bool:
+    return visitor.opened or part in OPENED_BY_LINK[shared.policy]
+
+
+def need(shared: Shared, visitor: Visitor, part: str) -> None:
+    """401 ACCESS_CODE_REQUIRED unless the visitor may see this part."""
+    if not may_see(shared, visitor, part):
+        message = "this part needs the access code that the vendor gave out with the link: POST it to access/verify"
+        raise ServiceError(401, "ACCESS_CODE_REQUIRED", message)
+
+
+async def enter(
+    context: Context, handle: str, cookies: str | None, address: str, agent: str | None, part: str | None
+) -> tuple[Shared, Visitor]:
+    """The record behind a link and who asks for it; what `find` and `need` raise. No part: just who it is."""
+
+    def look(snapshot: Snapshot) -> tuple[Shared, Visitor]:
+        shared = find(snapshot, handle)
+        return shared, meet(context, shared, cookies, address, agent)
+
+    shared, visitor = await context.look(look)
+    if part is not None:
+        need(shared, visitor, part)
+    return shared, visitor
+
+
+# ---------------------------------------------------------------- the cookie
+
+
+def cookie(context: Context, shared: Shared, visitor: Visitor, path: str) -> str:
+    """A Set-Cookie header that knows the visitor again under this path alone. It holds nothing but a signed random number."""
+    known = visitor.id if visitor.has_cookie else secrets.token_bytes(VISITOR_BYTES)
+    stated = f"{known.hex()}.{int(time.time()) + COOKIE_LIFE_S}.{'y' if visitor.opened else 'n'}"
+    value = f"{stated}.{_mac(context, shared, stated)}"
+    secure = "; Secure" if context.public_url.startswith("https:") else ""
+    return f"{COOKIE}={value}; Path={path}; Max-Age={COOKIE_LIFE_S}; HttpOnly; SameSite=Lax{secure}"
+
+
+def _mac(context: Context, shared: Shared, stated: str) -> str:
+    """Over the link and the version of its code too: a cookie is no use elsewhere, and ends with the code."""
+    derived = context.server_secret.derive("visitor-cookie", shared.handle, str(shared.link.version), stated)
+    return derived[:MAC_BYTES].hex()
+
+
+def _read_cookie(context: Context, shared: Shared, cookies: str | None) -> tuple[bytes, bool] | None:
+    """The visitor of a cookie that is ours, in force, and of this very link; whether they gave the code."""
+    for part in (cookies or "").split(";"):
+        name, _, value = part.strip().partition("=")
+        match = _VALUE.fullmatch(value) if name == COOKIE else None
+        if match is None:
+            continue
+        stated, _, mac = value.rpartition(".")
+        if hmac.compare_digest(mac, _mac(context, shared, stated)) and int(match[2]) > time.time():
+            return bytes.fromhex(match[1]), match[3] == "y"
+    return None
+
+
+# ---------------------------------------------------------------- the code
+
+
+async def give_code(context: Context, handle: str, visitor: Visitor, typed: str) -> Visitor:
+    """The visitor, let in. 403 ACCESS_CODE_INVALID; 429 RATE_LIMITED for whoever failed five times in 15 minutes."""
+    await context.look(lambda snapshot: _refuse_shut(context, snapshot, find(snapshot, handle), visitor))
+
+    def work(unit: Unit) -> bool:
+        # Looked at again where nobody else counts meanwhile: tries at the same instant are no more than five either.
+        shared = find(unit, handle)
+        keys = _refuse_shut(context, unit, shared, visitor)
+        if is_code(context, shared, typed):
+            for key in keys:
+                lockouts.succeeded(unit, key)
+            return True
+        _fail(unit, shared, visitor, keys)
+        return False
+
+    if not await context.committer.run(work):
+        message = "this is not the code of this link: six letters and digits, printed beside the link by the vendor"
+        raise ServiceError(403, "ACCESS_CODE_INVALID", message)
+    return replace(visitor, opened=True)
+
+
+def _refuse_shut(context: Context, snapshot: Snapshot, shared: Shared, visitor: Visitor) -> list[str]:
+    """The doors that a visitor stands at, none of them shut: the link's, for the address and for the cookie."""
+    door = shared.customer.shard_key.hex()
+    whoever = [("address", knocks_from(visitor.address))]
+    if visitor.has_cookie:
+        whoever.append(("cookie", visitor.id.hex()))
+    keys = sorted(
+        f"code:{door}:{context.server_secret.derive('knock', kind, name)[:8].hex()}" for kind, name in whoever
+    )
+    for key in keys:
+        lockouts.refuse_locked(snapshot, key, now_us())
+    return keys
+
+
+def _fail(unit: Unit, shared: Shared, visitor: Visitor, keys: list[str]) -> None:
+    now = now_us()
+    shuts = [lockouts.failed(unit, key, now) for key in keys]
+    if any(shuts):
+        tell(unit, shared.customer, "customer.step_up_failed_repeatedly", {
+            "customerId": shared.customer.customer_id, "failures": lockouts.FAILURES, "address": short(visitor.address),
+            "lockedUntil": instant_text(now + lockouts.WINDOW_US),
+        })  # fmt: skip
+
+
+def now_us() -> int:
+    """The wall clock."""
+    return time.time_ns() // 1000
+
+
+def short(address: str) -> str:
+    """An address as it is kept: its /24, or /48."""
+    return prefix(address, 24, 48)

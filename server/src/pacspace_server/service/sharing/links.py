@@ -1,0 +1,244 @@
+"""A customer's link: its name, its code, and how much of the record it opens.
+
+The name carries the shard key, so that it leads to its customer, and 128 random bits, so that nobody guesses it. The code is
+never in it, and never stored: it follows from the name, a version, and the server secret.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from ...storage.model.protocols import InDoubt, Snapshot, Unit
+from ...storage.model.records import Customer, Environment
+from ...storage.model.sharing import Link
+from ...storage.writing.committer import NotWritten
+from ..base import audit
+from ..base.context import Caller, Context, find_customer
+from ..base.errors import ServiceError
+from ..base.vendor import name_of
+
+TWO_TIER, GATED, OPEN, OFF, INHERIT = "TWO_TIER", "GATED", "OPEN", "OFF", "INHERIT"
+POLICIES = (TWO_TIER, GATED, OPEN, OFF)
+NO_LINK: dict[str, str | None] = {"customerLinkUrl": None, "customerLinkHost": None, "accessHint": None}
+# What is left of digits and capitals without 0, O, 1, I and L.
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+CODE_CHARS, NONCE_BYTES = 6, 16
+HANDLE = re.compile(r"cus_([0-9a-f]{32})([0-9a-f]{32})")
+_FORGIVEN = re.compile(r"[\s._\u2010-\u2015\u2212-]+")
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """What customers of a workspace see without a word about one of them, and what they know the vendor as."""
+
+    policy: str
+    vendor_name: str | None
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The record of one customer behind a link that is in force."""
+
+    customer: Customer
+    environment: Environment
+    link: Link
+    policy: str
+    vendor_name: str | None
+
+    @property
+    def handle(self) -> str:
+        return handle_of(self.customer, self.link)
+
+    @property
+    def caller(self) -> Caller:
+        """Whoever looks, to the rest of the server: this environment, and no scope at all."""
+        return Caller(self.environment.id, self.environment.name, self.environment.workspace_id, ())
+
+
+def handle_of(customer: Customer, link: Link) -> str:
+    return f"cus_{customer.shard_key.hex()}{link.nonce.hex()}"
+
+
+def sharing_of(snapshot: Snapshot, environment: Environment) -> Sharing:
+    """What is stated for all customers of an environment's workspace."""
+    workspace = snapshot.workspace(environment.workspace_id)
+    assert workspace is not None
+    return Sharing(workspace.sharing_policy, name_of(workspace))
+
+
+def policy_of(sharing: Sharing, link: Link) -> str:
+    return sharing.policy if link.policy in (None, INHERIT) else str(link.policy)
+
+
+def find(snapshot: Snapshot, handle: str) -> Shared:
+    """The record behind a link. 404 LINK_NOT_FOUND for an unknown one, one that was replaced, and while sharing is off."""
+    match = HANDLE.fullmatch(handle.strip().lower())
+    customer = snapshot.customer_by_shard(bytes.fromhex(match[1])) if match else None
+    link = snapshot.link(customer) if customer else None
+    if match and customer and link and hmac.compare_digest(link.nonce, bytes.fromhex(match[2])):
+        environment = snapshot.environment(customer.environment_id)
+        sharing = sharing_of(snapshot, environment)
+        shared = Shared(customer, environment, link, policy_of(sharing, link), sharing.vendor_name)
+        if shared.policy != OFF:
+            return shared
+    raise ServiceError(404, "LINK_NOT_FOUND", "this link leads nowhere (any more): ask the vendor for the one in force")
+
+
+# ---------------------------------------------------------------- the code
+
+
+def access_code(context: Context, handle: str, version: int) -> str:
+    """Six characters of an alphabet in which none looks like another."""
+    number = int.from_bytes(context.server_secret.derive("access-code", handle, str(version)), "big")
+    code = ""
+    for _ in range(CODE_CHARS):
+        number, place = divmod(number, len(ALPHABET))
+        code += ALPHABET[place]
+    return code
+
+
+def is_code(context: Context, shared: Shared, typed: str) -> bool:
+    """Whether somebody typed the code, in whatever case, with or without spaces and dashes."""
+    given = _FORGIVEN.sub("", typed).upper()
+    right = access_code(context, shared.handle, shared.link.version)
+    return hmac.compare_digest(given.encode(errors="replace"), right.encode())
+
+
+# ---------------------------------------------------------------- links on receipts
+
+
+async def ensure_link(context: Context, environment_id: int, shard_key: bytes) -> None:
+    """Makes a customer's link when it is needed first. A disk that takes nothing is no reason to refuse a receipt."""
+
+    def has_link(snapshot: Snapshot) -> bool:
+        customer = snapshot.customer(environment_id, shard_key)
+        return customer is None or snapshot.link(customer) is not None
+
+    def work(unit: Unit) -> None:
+        customer = unit.customer(environment_id, shard_key)
+        if customer is not None:
+            stored_link(unit, customer)
+
+    if not await context.look(has_link):
+        try:
+            await context.committer.run(work)
+        except (NotWritten, InDoubt):
+            return
+
+
+def stored_link(unit: Unit, customer: Customer) -> Link:
+    """A customer's link, made if there is none. The customer is stored already."""
+    found = unit.link(customer)
+    if found is not None:
+        return found
+    profile = unit.profile(customer)
+    made = Link(customer.id, secrets.token_bytes(NONCE_BYTES), 1, profile.sharing_hint if profile else None)
+    unit.set_link(customer, made)
+    return made
+
+
+def receipt_links(
+    context: Context, snapshot: Snapshot, customer: Customer, period: str | None
+) -> dict[str, str | None]:
+    """The link as receipts name it, and verifyUrl, which opens it at the receipt's month; nulls alone while it is off."""
+    view = link_view(context, snapshot, customer)
+    shown = {name: view[name] for name in NO_LINK}
+    url = view["customerLinkUrl"]
+    if url is None:
+        return shown
+    return shown | {"verifyUrl": f"{url}?period={period}" if period else url}
+
+
+def link_view(context: Context, snapshot: Snapshot, customer: Customer) -> dict[str, Any]:
+    """A customer's link and code, for the vendor; nulls while sharing is off."""
+    link = snapshot.link(customer)
+    sharing = sharing_of(snapshot, snapshot.environment(customer.environment_id))
+    policy = policy_of(sharing, link) if link else sharing.policy
+    shown = link if policy != OFF else None
+    handle = handle_of(customer, shown) if shown else None
+    return {
+        "customerId": customer.customer_id,
+        "policy": policy,
+        "sharingStateHint": link.policy or INHERIT if link else INHERIT,
+        "customerHandle": handle,
+        "customerLinkUrl": f"{context.public_url}/c/{handle}" if handle else None,
+        "customerLinkHost": urlsplit(context.public_url).hostname if handle else None,
+        "accessHint": access_code(context, handle, shown.version) if handle and shown else None,
+    }
+
+
+# ---------------------------------------------------------------- what the vendor does
+
+
+async def access_link(context: Context, caller: Caller, customer_id: str) -> dict[str, Any]:
+    """The link in force and its code."""
+    await ensure_link(context, caller.environment_id, context.shard(caller, customer_id))
+    return await context.look(
+        lambda snapshot: link_view(context, snapshot, find_customer(context, snapshot, caller, customer_id))
+    )
+
+
+async def reissue_link(context: Context, caller: Caller, customer_id: str) -> dict[str, Any]:
+    """Another link; the old one leads nowhere from now on, and its code and cookies with it."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return await _change(
+        context, caller, customer_id, "link.reissue", lambda link: replace(link, nonce=nonce, version=1)
+    )
+
+
+async def reissue_code(context: Context, caller: Caller, customer_id: str) -> dict[str, Any]:
+    """Another code for the same link; the old one and everybody who came in by it stay out from now on."""
+    return await _change(
+        context, caller, customer_id, "code.reissue", lambda link: replace(link, version=link.version + 1)
+    )
+
+
+async def set_customer_policy(context: Context, caller: Caller, customer_id: str, hint: str) -> dict[str, Any]:
+    """How much one customer's link opens; INHERIT: as much as everybody's."""
+    return await _change(
+        context, caller, customer_id, "sharing.change", lambda link: replace(link, policy=hint), {"policy": hint}
+    )
+
+
+async def _change(
+    context: Context, caller: Caller, customer_id: str, action: str, changed: Any, details: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    def work(unit: Unit) -> Customer:
+        customer = find_customer(context, unit, caller, customer_id)
+        unit.set_link(customer, changed(stored_link(unit, customer)))
+        audit.record(unit, caller, action, customer_id, details)
+        return customer
+
+    customer = await context.committer.run(work)
+    return await context.look(lambda snapshot: link_view(context, snapshot, customer))
+
+
+def sharing_view(sharing: Sharing) -> dict[str, Any]:
+    return {"policy": sharing.policy, "vendorName": sharing.vendor_name}
+
+
+async def get_sharing(context: Context, caller: Caller) -> dict[str, Any]:
+    """What the caller's workspace states for all its customers."""
+    return await context.look(
+        lambda snapshot: sharing_view(sharing_of(snapshot, snapshot.environment(caller.environment_id)))
+    )
+
+
+async def set_sharing(context: Context, caller: Caller, policy: str | None, vendor_name: str | None) -> dict[str, Any]:
+    """Changes what is given of it."""
+
+    def work(unit: Unit) -> Sharing:
+        workspace = unit.workspace(caller.workspace_id)
+        assert workspace is not None
+        workspace.sharing_policy, workspace.name = policy or workspace.sharing_policy, vendor_name or workspace.name
+        unit.set_workspace(workspace)
+        after = Sharing(workspace.sharing_policy, name_of(workspace))
+        audit.record(unit, caller, "workspace.change", workspace.id, sharing_view(after))
+        return after
+
+    return sharing_view(await context.committer.run(work))

@@ -1,0 +1,121 @@
+"""Who looked behind a link, and what they took: kept after the reply, in one write for many, in nobody's way."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import structlog
+
+from ...domain.instants import DAY_US, instant_text
+from ...storage.model.protocols import Snapshot, Unit
+from ...storage.model.sharing import Visit
+from ..base.context import Caller, Context, find_customer
+from ..base.events import tell
+from .access import Visitor, now_us, short
+from .links import Shared
+
+logger = structlog.get_logger("pacspace.visits")
+VIEWED, EXPORTED, COMPARED, CODE_FAILED = "viewed", "exported", "compared", "code failed"
+EVENTS = {
+    VIEWED: "customer.shared_record_viewed", EXPORTED: "customer.export_downloaded", COMPARED: "customer.compare_run",
+}  # fmt: skip
+ONE_VISIT_US = 30 * 60 * 1_000_000
+MAX_WAITING, MAX_PER_DAY = 1_000, 1_000  # rows in memory; new rows of one customer
+
+
+@dataclass
+class _Seen:
+    """What waits to be written."""
+
+    visitor: Visitor
+    kind: str
+    at: int
+    times: int = 1
+
+
+class Visits:
+    """The visits of a process that are not written yet."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._waiting: dict[tuple[bytes, bytes, str], _Seen] = {}
+        self._writing: asyncio.Task[None] | None = None
+
+    def note(self, shared: Shared, visitor: Visitor, kind: str) -> None:
+        """Remembers a visit. Under a flood new ones are let go: they never hold a reader up."""
+        key = shared.customer.shard_key, visitor.id, kind
+        known = self._waiting.get(key)
+        if known is not None:
+            known.times += 1
+        elif len(self._waiting) < MAX_WAITING:
+            self._waiting[key] = _Seen(visitor, kind, now_us())
+        if self._writing is None:
+            self._writing = asyncio.get_running_loop().create_task(self._write())
+
+    async def close(self) -> None:
+        """Writes what waits."""
+        if self._writing is not None:
+            await self._writing
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                seen, self._waiting = self._waiting, {}
+                await self._context.committer.run(partial(_store_all, seen))
+        except Exception:
+            logger.exception("visits could not be written")
+        finally:
+            self._writing = None
+
+
+def _store_all(seen: dict[tuple[bytes, bytes, str], _Seen], unit: Unit) -> None:
+    # In the order of the customers' keys, as every unit that holds several.
+    for (shard_key, _, _), one in sorted(seen.items(), key=lambda item: item[0]):
+        _store(unit, shard_key, one)
+
+
+def _store(unit: Unit, shard_key: bytes, seen: _Seen) -> None:
+    customer = unit.customer_by_shard(shard_key)
+    if customer is None:
+        return  # the sandbox was emptied meanwhile
+    visitor = seen.visitor
+    found = unit.latest_visit(customer, visitor.id, seen.kind, seen.at - ONE_VISIT_US)
+    if found is not None:
+        unit.set_visit(customer, replace(found, last_at=seen.at, times=found.times + seen.times))
+    elif unit.count_visits(customer, seen.at - DAY_US) < MAX_PER_DAY:
+        made = Visit(
+            customer.id, seen.at, visitor.id, seen.kind, seen.at, seen.times, short(visitor.address), visitor.agent
+        )
+        unit.set_visit(customer, made)
+    else:
+        return
+    # Looking is told once a visit, taking each time.
+    if seen.kind in EVENTS and (found is None or seen.kind != VIEWED):
+        tell(unit, customer, EVENTS[seen.kind], {
+            "customerId": customer.customer_id, "visitorId": visitor.id.hex(), "address": short(visitor.address),
+            "at": instant_text(seen.at),
+        })  # fmt: skip
+
+
+async def list_visits(context: Context, caller: Caller, customer_id: str, limit: int, offset: int) -> dict[str, Any]:
+    """A customer's visits, newest first, for the vendor."""
+
+    def work(snapshot: Snapshot) -> dict[str, Any]:
+        customer = find_customer(context, snapshot, caller, customer_id)
+        return {
+            "visits": [_view(visit) for visit in snapshot.visits(customer, limit, offset)],
+            "pagination": {"limit": limit, "offset": offset, "total": snapshot.count_visits(customer, 0)},
+        }
+
+    return await context.look(work)
+
+
+def _view(visit: Visit) -> dict[str, Any]:
+    return {
+        "kind": visit.kind, "visitorId": visit.visitor.hex(), "firstAt": instant_text(visit.at),
+        "lastAt": instant_text(visit.last_at), "times": visit.times, "address": visit.address or None,
+        "userAgent": visit.agent or None,
+    }  # fmt: skip

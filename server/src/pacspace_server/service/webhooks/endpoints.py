@@ -1,0 +1,212 @@
+"""Endpoints: where events are sent. Made, listed, changed, removed; their secrets, and a test of one."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from pacspace_proofs.webhook import PREFIX
+
+from ...delivery.addresses import Forbidden, parse_target
+from ...delivery.feed import Event
+from ...delivery.http import AttemptFailed, Channel
+from ...delivery.line import attempt, problem_of
+from ...delivery.schedule import OVERLAP_US
+from ...domain.events import TEST
+from ...domain.instants import instant_text
+from ...storage.model.outbox import Endpoint
+from ...storage.model.protocols import Snapshot, Unit
+from ..base import audit, showing
+from ..base.context import Caller, Context
+from ..base.errors import ServiceError, invalid
+from ..base.server_secret import ServerSecret
+
+RESOLVE_S = 2.0
+END_OF_ROW = 2**62  # an item beyond all others: the next row is the next one
+MAX_ENDPOINTS = 100  # of an environment
+MAX_URL_CHARS, MAX_DESCRIPTION_CHARS = 2048, 200
+MOST_WAITING = 10_000  # of one endpoint, that are counted
+
+
+def secret_of(server_secret: ServerSecret, endpoint_id: str, version: int) -> str:
+    """The same text is the secret of our signature and of a Standard Webhooks one."""
+    return PREFIX + base64.b64encode(server_secret.derive("webhook", endpoint_id, str(version))).decode()
+
+
+def secrets_of(server_secret: ServerSecret, endpoint: Endpoint, now: int) -> list[str]:
+    """The secrets that sign now: for 24 hours after a rotation also the one before."""
+    versions = [endpoint.secret_version]
+    if endpoint.rotated_at is not None and now - endpoint.rotated_at < OVERLAP_US:
+        versions.append(endpoint.secret_version - 1)
+    return [secret_of(server_secret, endpoint.id, version) for version in versions]
+
+
+def view(endpoint: Endpoint) -> dict[str, Any]:
+    """An endpoint as replies show it; never its secret."""
+    return {
+        "id": endpoint.id, "url": endpoint.url, "description": endpoint.description,
+        "events": None if endpoint.events is None else list(endpoint.events),
+        "enabled": endpoint.enabled, "active": endpoint.enabled, "createdAt": showing.instant(endpoint.created_at),
+        "rotatedAt": showing.instant(endpoint.rotated_at), "lastTriggered": showing.instant(endpoint.last_triggered_at),
+        "successCount": endpoint.success_count, "failureCount": endpoint.failure_count,
+        "failingSince": showing.instant(endpoint.failing_since), "disabledAt": showing.instant(endpoint.disabled_at),
+        "disabledReason": endpoint.disabled_reason,
+    }  # fmt: skip
+
+
+def find(snapshot: Snapshot, caller: Caller, endpoint_id: str) -> Endpoint:
+    """The endpoint in the caller's environment; 404 NOT_FOUND."""
+    endpoint = snapshot.endpoint(endpoint_id) if "\0" not in endpoint_id else None
+    if endpoint is None or endpoint.environment_id != caller.environment_id:
+        message = f"no webhook endpoint {endpoint_id[:80]} in the {caller.environment} environment"
+        raise ServiceError(404, "NOT_FOUND", message)
+    return endpoint
+
+
+async def check_url(context: Context, caller: Caller, url: str) -> None:
+    """400 for a URL that must not be sent to, as far as is known now; each attempt looks again."""
+    client = context.sender.client
+    try:
+        target = parse_target(url, caller.environment, client.targets)
+        async with asyncio.timeout(RESOLVE_S):
+            await client.addresses(target.host, target.port)
+    except Forbidden as forbidden:
+        raise invalid(("url", str(forbidden))) from forbidden
+    except (AttemptFailed, TimeoutError):
+        return  # a name may come to be known later
+
+
+async def create(
+    context: Context, caller: Caller, url: str, description: str | None, events: tuple[str, ...] | None
+) -> dict[str, Any]:
+    """Makes an endpoint. It is told what happens from now on. Its secret is in this reply."""
+    await check_url(context, caller, url)
+    now = time.time_ns() // 1000
+    made = Endpoint(
+        f"whk_{secrets.token_hex(16)}", caller.environment_id, url, description, events, True, 1, None, now, 0, 0
+    )
+
+    def work(unit: Unit) -> None:
+        if len(unit.endpoints(caller.environment_id)) >= MAX_ENDPOINTS:
+            raise invalid(("url", f"there are {MAX_ENDPOINTS} endpoints already: remove one first"))
+        made.position, made.item = unit.feed_position(caller.environment_id), END_OF_ROW
+        unit.add_endpoint(made)
+        audit.record(
+            unit, caller, "endpoint.create", made.id, {"host": urlsplit(url).hostname}
+        )  # a path may be a secret
+
+    await context.committer.run(work)
+    context.sender.look_again()
+    return view(made) | {"secret": secret_of(context.server_secret, made.id, 1)}
+
+
+async def list_endpoints(context: Context, caller: Caller, page: int, limit: int) -> dict[str, Any]:
+    """The endpoints of the environment, oldest first."""
+    found = await context.look(lambda snapshot: snapshot.endpoints(caller.environment_id))
+    shown = found[(page - 1) * limit : page * limit]
+    pagination = {"page": page, "limit": limit, "total": len(found), "totalPages": -(-len(found) // limit)}
+    return {"webhooks": [view(endpoint) for endpoint in shown], "pagination": pagination}
+
+
+def health(context: Context, caller: Caller) -> dict[str, Any]:
+    """How deliveries do: the endpoints, those that fail, those that the server switched off, and how many deliveries of those
+    that are on wait for another attempt (10,000 of one at most)."""
+    with context.storage.snapshot() as snapshot:
+        found = snapshot.endpoints(caller.environment_id)
+        waiting = sum(snapshot.count_waiting(endpoint.id, MOST_WAITING) for endpoint in found if endpoint.enabled)
+    return {
+        "endpoints": len(found), "waiting": waiting,
+        "failing": [view(endpoint) for endpoint in found if endpoint.enabled and endpoint.failing_since is not None],
+        "switchedOff": [view(endpoint) for endpoint in found if endpoint.disabled_reason is not None],
+    }  # fmt: skip
+
+
+async def get(context: Context, caller: Caller, endpoint_id: str) -> dict[str, Any]:
+    return view(await context.look(lambda snapshot: find(snapshot, caller, endpoint_id)))
+
+
+async def change(context: Context, caller: Caller, endpoint_id: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Changes the fields that are given. Switched on again, an endpoint goes on where it was."""
+    if "url" in given:
+        await check_url(context, caller, given["url"])
+
+    def work(unit: Unit) -> Endpoint:
+        endpoint = find(unit, caller, endpoint_id)
+        for name, value in given.items():
+            setattr(endpoint, name, value)
+        if given.get("enabled"):
+            endpoint.failing_since = endpoint.disabled_at = endpoint.disabled_reason = None
+        unit.set_endpoint(endpoint)
+        audit.record(unit, caller, "endpoint.update", endpoint.id, {"fields": sorted(given)})
+        return endpoint
+
+    endpoint = await context.committer.run(work)
+    context.sender.look_again()
+    return view(endpoint)
+
+
+async def remove(context: Context, caller: Caller, endpoint_id: str) -> dict[str, Any]:
+    """Removes an endpoint; what waits for it is never sent."""
+
+    def work(unit: Unit) -> None:
+        unit.remove_endpoint(find(unit, caller, endpoint_id).id)
+        audit.record(unit, caller, "endpoint.delete", endpoint_id)
+
+    await context.committer.run(work)
+    context.sender.look_again()
+    return {"id": endpoint_id, "deleted": True}
+
+
+async def rotate(context: Context, caller: Caller, endpoint_id: str) -> dict[str, Any]:
+    """A new secret, in this reply. For 24 hours the one before signs too."""
+    now = time.time_ns() // 1000
+
+    def work(unit: Unit) -> Endpoint:
+        endpoint = find(unit, caller, endpoint_id)
+        endpoint.secret_version, endpoint.rotated_at = endpoint.secret_version + 1, now
+        unit.set_endpoint(endpoint)
+        audit.record(unit, caller, "endpoint.rotate", endpoint.id, {"version": endpoint.secret_version})
+        return endpoint
+
+    endpoint = await context.committer.run(work)
+    context.sender.look_again()
+    secret = secret_of(context.server_secret, endpoint.id, endpoint.secret_version)
+    return view(endpoint) | {"secret": secret, "previousSecretUntil": showing.instant(now + OVERLAP_US)}
+
+
+async def test(context: Context, caller: Caller, endpoint_id: str) -> dict[str, Any]:
+    """Sends a signed event now, outside the feed, and says what came back."""
+    endpoint = await context.look(lambda snapshot: find(snapshot, caller, endpoint_id))
+    now = time.time_ns() // 1000
+    event = _test_event(caller, endpoint, now)
+    started_s = time.monotonic()
+    status, problem, body = None, None, b""
+    try:
+        target = parse_target(endpoint.url, caller.environment, context.sender.client.targets)
+        channel = Channel(context.sender.client, target)
+        try:
+            reply = await attempt(channel, event, secrets_of(context.server_secret, endpoint, now), now // 1_000_000)
+        finally:
+            channel.close()
+        status, problem, body = reply.status, problem_of(reply.status), reply.body
+    except (AttemptFailed, Forbidden) as error:
+        problem = str(error)
+    return {
+        "eventId": event.id, "event": event.name, "delivered": problem is None, "statusCode": status, "error": problem,
+        "reply": body.decode("utf-8", "replace"), "durationMs": round((time.monotonic() - started_s) * 1000),
+    }  # fmt: skip
+
+
+def _test_event(caller: Caller, endpoint: Endpoint, now: int) -> Event:
+    identity, at = f"evt_test_{secrets.token_hex(16)}", instant_text(now)
+    envelope = {
+        "id": identity, "event": TEST, "timestamp": at, "createdAt": at, "tenantId": caller.workspace_id,
+        "environment": caller.environment, "data": {"test": True, "endpointId": endpoint.id},
+    }  # fmt: skip
+    return Event((0, 0), TEST, identity, msgspec.json.encode(envelope), now)

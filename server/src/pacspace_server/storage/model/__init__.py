@@ -1,0 +1,1 @@
+"""Rows, ids and the protocols that both engines implement."""

@@ -1,0 +1,263 @@
+"""Endpoints, the feed of events that they are told, and how far each delivery is.
+
+The feed of an environment is one list of rows in the order of their commits; a row stands for one event, or for all deltas of
+a month between two leaf indexes. Each endpoint has its place in the feed, as readers of a log have, so nothing is copied
+per endpoint. What the log takes up is in the feed from that moment, and may be told once its entry is published.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from ...domain.events import CHECKPOINT_VERIFIED, DELTA_VERIFIED, RECEIPT_GENERATED, code_of, event_of
+
+if TYPE_CHECKING:
+    from .records import Customer, Delta, Integration, Key
+
+PENDING, DELIVERED, FAILED = 0, 1, 2
+STATES = ("pending", "delivered", "failed")
+MONTH_LOCKED = code_of(CHECKPOINT_VERIFIED)  # such a row is two events: this one and the receipt
+_VERIFIED, _RECEIPT = code_of(DELTA_VERIFIED), code_of(RECEIPT_GENERATED)
+
+Place = tuple[int, int]  # position of a row in the feed, item in the row
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """Where events are sent, and how far it has come: everything up to `position`, `item` was tried. Wall clock, microseconds.
+
+    `events` None: all of them. Its secret is derived from the id and `secret_version`.
+    """
+
+    id: str
+    environment_id: int
+    url: str
+    description: str | None
+    events: tuple[str, ...] | None
+    enabled: bool
+    secret_version: int
+    rotated_at: int | None
+    created_at: int
+    position: int
+    item: int
+    last_triggered_at: int | None = None
+    success_count: int = 0
+    failure_count: int = 0
+    failing_since: int | None = None
+    disabled_at: int | None = None
+    disabled_reason: str | None = None
+
+    @property
+    def place(self) -> Place:
+        return self.position, self.item
+
+    def wants(self, event: str) -> bool:
+        return self.events is None or event in self.events
+
+
+class Row(Struct):
+    """One row of a feed: the items `first` to `last` of a kind; `kind` is the number of an event (`domain.events`).
+
+    Of deltas an item is a leaf index. `entry_index` is what the log must have published before it is told; `data` the event's
+    own, as JSON, where it is not read from the record. Without a `subject` (`domain.events`) of its own it has 6 random bytes.
+    """
+
+    environment_id: int
+    position: int
+    kind: int
+    customer: Key | None
+    shard_key: bytes
+    period: str | None
+    first: int
+    last: int
+    log_id: int | None
+    entry_index: int | None
+    subject: bytes
+    data: str | None
+    at: int
+
+    @property
+    def is_deltas(self) -> bool:
+        return self.kind == _VERIFIED and self.data is None
+
+    @property
+    def is_lock(self) -> bool:
+        return self.kind == MONTH_LOCKED and self.data is None
+
+    def code(self, item: int) -> int:
+        """Which event an item is."""
+        return _RECEIPT if self.is_lock and item == 1 else self.kind
+
+    def event(self, item: int) -> str:
+        return event_of(self.code(item))
+
+
+class Delivery(Struct):
+    """One event on its way to one endpoint, after its first attempt. `created_at` is that of the first attempt."""
+
+    environment_id: int
+    position: int
+    item: int
+    endpoint_id: str
+    status: int
+    attempts: int
+    next_attempt_at: int | None
+    status_code: int | None
+    error: str | None
+    created_at: int
+    attempted_at: int
+
+    @property
+    def place(self) -> Place:
+        return self.position, self.item
+
+
+class Progress(Struct):
+    """What a group of attempts moved of an endpoint."""
+
+    endpoint_id: str
+    position: int
+    item: int
+    succeeded: int
+    failed: int
+    last_triggered_at: int | None
+    failing_since: int | None
+    disabled_at: int | None = None
+    disabled_reason: str | None = None
+
+
+def told(
+    environment_id: int,
+    event: str,
+    customer: Customer | None,
+    data: str,
+    at: int,
+    period: str | None = None,
+    subject: bytes | None = None,
+) -> Row:
+    """A row that is one event with data of its own."""
+    key, shard_key = (customer.id, customer.shard_key) if customer is not None else (None, b"")
+    nonce = subject or secrets.token_bytes(6)
+    return Row(environment_id, 0, code_of(event), key, shard_key, period, 0, 0, None, None, nonce, data, at)
+
+
+def rows_of(heads: Sequence[Integration], closed: bool, environment_id: int, log_id: int, at: int) -> Iterator[Row]:
+    """What a run of the integrator tells of months that it took up: their new deltas, and that they were locked."""
+    for head in heads:
+        assert head.entry_index is not None
+        row = Row(
+            environment_id, 0, _VERIFIED, head.customer, b"", head.period, max(1, head.previous_size),
+            head.integrated_size - 1 - closed, log_id, head.entry_index, b"", None, at,
+        )  # fmt: skip
+        if row.last >= row.first:
+            yield row
+        if closed and head.previous_size < head.integrated_size:
+            yield Row(
+                environment_id, 0, MONTH_LOCKED, head.customer, b"", head.period, 0, 1, log_id, head.entry_index, b"",
+                None, at,
+            )  # fmt: skip
+
+
+class OutboxReads(Protocol):
+    """What a snapshot tells of endpoints and deliveries."""
+
+    def endpoints(self, environment_id: int | None = None) -> list[Endpoint]:
+        """Oldest first; of all environments without one."""
+        ...
+
+    def endpoint(self, endpoint_id: str) -> Endpoint | None: ...
+    def feed_position(self, environment_id: int) -> int:
+        """The last position that was given out."""
+        ...
+
+    def feed(self, environment_id: int, position: int, limit: int) -> list[Row]:
+        """Rows from a position on."""
+        ...
+
+    def feed_rows(self, environment_id: int, positions: Sequence[int]) -> list[Row]: ...
+    def feed_row_of(self, customer: Customer, period: str, kind: int, item: int) -> Row | None:
+        """The last row that holds an item of a customer's month."""
+        ...
+
+    def feed_deltas(self, rows: Sequence[Row]) -> list[tuple[Row, str, Delta]]:
+        """The deltas that rows stand for, with the customerId, in order."""
+        ...
+
+    def deliveries(
+        self,
+        environment_id: int,
+        endpoint_id: str | None,
+        status: int | None,
+        before: Place | None,
+        limit: int,
+        offset: int,
+    ) -> list[Delivery]:
+        """Newest event first."""
+        ...
+
+    def count_deliveries(self, environment_id: int, endpoint_id: str | None, status: int | None, most: int) -> int: ...
+    def deliveries_of(self, environment_id: int, place: Place) -> list[Delivery]:
+        """Of one event, to each endpoint."""
+        ...
+
+    def due(self, endpoint_id: str, now: int, limit: int) -> list[Delivery]:
+        """Deliveries whose next attempt is due, the longest due first."""
+        ...
+
+    def next_due(self, endpoint_id: str) -> int | None: ...
+    def count_waiting(self, endpoint_id: str, most: int) -> int:
+        """How many deliveries to an endpoint are to be tried again."""
+        ...
+
+    def senders(self) -> dict[str, int]:
+        """The processes that send, each with the beat that it counts up; of a file none, there is one."""
+        ...
+
+    def is_listened(self, environment_id: int, now: int) -> bool:
+        """Whether anybody is to be told: there is an endpoint, or somebody follows the feed."""
+        ...
+
+
+class OutboxWrites(Protocol):
+    """What a unit changes of endpoints and deliveries."""
+
+    def add_endpoint(self, endpoint: Endpoint) -> None: ...
+    def set_endpoint(self, endpoint: Endpoint) -> None:
+        """What a vendor changes of it; not how far it has come."""
+        ...
+
+    def remove_endpoint(self, endpoint_id: str) -> None: ...
+    def follow(self, environment_id: int, until: int) -> None:
+        """Keeps the feed written until then, whether there is an endpoint or not."""
+        ...
+
+    def tell(self, environment_id: int, rows: Sequence[Row]) -> None:
+        """Adds rows to the feed, and gives them their positions. The feed is held to the end of the unit."""
+        ...
+
+    def set_deliveries(self, deliveries: Sequence[Delivery]) -> None: ...
+    def move_endpoints(self, progress: Sequence[Progress]) -> None: ...
+    def repeat_deliveries(
+        self, endpoint: Endpoint, since: int, until: int, after: Place, limit: int, at: int
+    ) -> tuple[int, Place | None]:
+        """Makes the deliveries of events told between two instants due again, a part at a time; how many, and where the next part begins."""
+        ...
+
+    def forget_told(self, environment_id: int, before: int, limit: int) -> int:
+        """Removes the oldest rows of a feed that were told before an instant, with their deliveries; how many rows there were."""
+        ...
+
+    def forget_strays(self, environment_id: int, limit: int) -> int:
+        """Removes deliveries of endpoints that are gone."""
+        ...
+
+    def set_sender(self, name: str, beat: int) -> None:
+        """Of a database that several processes use: says that a process sends."""
+        ...
+
+    def forget_senders(self, names: Sequence[str]) -> None: ...

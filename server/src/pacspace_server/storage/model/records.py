@@ -1,0 +1,298 @@
+"""What is stored, as the rest of the server sees it. Amounts are units of 10^-9, instants microseconds, hashes bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from ...domain.tree import Frontier
+
+# How an engine names a row to itself: opaque to everybody else, and equal only for the same row.
+Key = int | bytes
+
+
+@dataclass(slots=True)
+class Environment:
+    """One side of a workspace: `sandbox` or `production`; its log and what that goes on from, and the sandbox's held clock."""
+
+    id: int
+    workspace_id: str
+    name: str
+    log_id: int
+    origin: str
+    clock_at: int | None
+    restored_from: str | None = None
+
+
+@dataclass(slots=True)
+class ApiKey:
+    """An API key. Its secret is kept only as a SHA-256 hash."""
+
+    id: str
+    environment_id: int
+    environment: str
+    public_id: str
+    secret_hash: bytes
+    name: str
+    scopes: tuple[str, ...]
+    created_at: int
+    revoked_at: int | None
+    disabled_at: int | None = None
+    last_used_at: int | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.revoked_at is None and self.disabled_at is None
+
+
+@dataclass(slots=True)
+class Customer:
+    """A customer's head: where its sequence, balance and chain of locked months stand."""
+
+    id: Key
+    environment_id: int
+    shard_key: bytes
+    customer_id: str
+    slot_key: bytes
+    unit: str | None
+    created_at: int
+    last_sequence: int = 0
+    total: int = 0
+    last_recorded_at: int = 0
+    locked_through: str | None = None
+    locked_root: bytes | None = None
+    locked_total: int = 0
+    locked_count: int = 0
+    seal: bytes | None = None
+
+
+@dataclass(slots=True)
+class PeriodHead:
+    """The state of one customer's month: its tree's frontier, its total, and how far the log has it."""
+
+    id: Key
+    customer: Key
+    period: str
+    opening: bytes
+    frontier: Frontier
+    total: int = 0
+    closing: bytes | None = None
+    root: bytes | None = None  # of a locked month
+    frozen: bool = False
+    first_recorded_at: int | None = None
+    last_recorded_at: int | None = None
+    integrated_size: int = 0
+    integrated_root: bytes = b""
+    integrated_peaks: bytes = b""
+    integrated_total: int = 0
+    entry_index: int | None = None
+    batch_index: int | None = None
+    batch_size: int | None = None
+    previous_size: int = 0
+    seal: bytes = b""
+
+    @property
+    def closed(self) -> bool:
+        return self.closing is not None
+
+    @property
+    def size(self) -> int:
+        return self.frontier.size
+
+    @property
+    def delta_count(self) -> int:
+        return delta_count(self.size, self.closed)
+
+    @property
+    def origin(self) -> str:
+        """The log that the month belongs to. In the opening leaf's canonical bytes it is the first one that is named."""
+        return self.opening.partition(b'"origin":"')[2].partition(b'"')[0].decode()
+
+    def verified_size(self, log: Log) -> int:
+        """Leaves under a published log checkpoint. `log` is the one in use: what stayed in an earlier one was published whole.
+
+        The run before the last is always published.
+        """
+        if self.origin != log.origin:
+            return self.integrated_size
+        published = self.entry_index is not None and self.entry_index < log.published_size
+        return self.integrated_size if published else self.previous_size
+
+
+class Integration(Struct):
+    """What becomes of a month's head when the log takes it up; the names are the head's."""
+
+    id: Key
+    customer: Key
+    period: str
+    previous_size: int
+    integrated_size: int
+    integrated_root: bytes
+    integrated_peaks: bytes
+    integrated_total: int
+    entry_index: int | None = None
+    batch_index: int | None = None
+    batch_size: int | None = None
+    seal: bytes = b""
+
+
+def delta_count(size: int, closed: bool) -> int:
+    """Deltas in a period tree of so many leaves: all but the opening and the closing one."""
+    return max(0, size - 1 - closed)
+
+
+class Delta(Struct):
+    """One recorded delta. `period_total` and `total` are the running sums after it, in its month and for life."""
+
+    id: Key
+    customer: Key
+    period_id: Key
+    period: str
+    leaf_index: int
+    sequence: int
+    record_id: str
+    delta: int
+    period_total: int
+    total: int
+    posted_at: int
+    recorded_at: int
+    occurred_at: int | None
+    adjusts: str | None
+    context_hash: bytes
+    leaf_hash: bytes
+    context: bytes | None
+    salt: bytes | None
+    reference_mac: bytes | None
+    body_mac: bytes
+    receipt_key: int
+    seal: bytes
+
+
+@dataclass(slots=True)
+class DayTotal:
+    """What was posted to one day of one customer."""
+
+    customer: Key
+    day: int
+    total: int = 0
+    count: int = 0
+    first_sequence: int = 0
+    last_sequence: int = 0
+
+
+@dataclass(slots=True)
+class Part:
+    """One month's state inside a checkpoint."""
+
+    period: str
+    size: int
+    root: bytes
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """A checkpoint: a locked month, or the interim state of a scope as it was handed out."""
+
+    id: Key
+    checkpoint_id: str
+    customer: Key
+    locked: bool
+    period: str | None
+    start: int | None
+    end: int | None
+    proof_root: bytes
+    delta_count: int
+    net_change: int
+    brought_forward: int
+    starting_balance: int
+    first_recorded_at: int | None
+    last_recorded_at: int | None
+    invoice_reference: str | None
+    previous_checkpoint_id: str | None
+    created_at: int
+    parts: list[Part] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class ReplacedTree:
+    """The first leaf of a month's tree before a restore, and if it was locked its last one and its root.
+
+    The deltas between are those of its tree now.
+    """
+
+    customer: Key
+    period: str
+    origin: str
+    opening: bytes
+    closing: bytes | None
+    root: bytes | None
+    seal: bytes = b""
+
+
+@dataclass(slots=True)
+class Profile:
+    """What the vendor says about a customer; no part of the record."""
+
+    customer: Key
+    display_name: str
+    sharing_hint: str | None = None
+    event_cadence: str | None = None
+
+
+@dataclass(slots=True)
+class JobFailure:
+    """A customer whose month could not be locked, and why."""
+
+    customer_id: str
+    code: str
+    message: str
+
+
+@dataclass(slots=True)
+class Job:
+    """Locking a month for all customers. Everything up to the customerId `after` is done; instants are wall clock."""
+
+    id: str
+    environment_id: int
+    period: str
+    status: str
+    total: int
+    started_at: int
+    done: int = 0
+    failed: int = 0
+    after: str = ""
+    delta_count: int = 0
+    net_change: int = 0
+    finished_at: int | None = None
+
+
+@dataclass(slots=True)
+class Log:
+    """A log of one environment. `size` counts fixed entries, `published_size` those under the published checkpoint.
+
+    `restored_from` is canonical JSON of the origin, size and root that it goes on from after a restore.
+    """
+
+    id: int
+    environment_id: int
+    environment: str
+    origin: str
+    blinding_key: bytes
+    size: int
+    published_size: int
+    note: str | None
+    published_at: int | None
+    verifier_key: str | None = None
+    restored_from: str | None = None
+    seal: bytes | None = None
+
+
+@dataclass(slots=True)
+class LogEntry:
+    """One entry of a log; `commitments` are a batch's members, ascending, in one blob."""
+
+    index: int
+    entry: bytes
+    leaf_hash: bytes
+    commitments: bytes | None = None

@@ -1,0 +1,109 @@
+"""What the routes without a key answer."""
+
+from typing import Annotated, Any, Literal, TypedDict
+
+from msgspec import Meta
+
+from .shapes import (
+    Amount,
+    Count,
+    DeltaState,
+    Environment,
+    Hash,
+    Instant,
+    Month,
+    Restored,
+    Url,
+    one_of,
+)
+
+
+class Check(TypedDict):
+    """One check of a recomputation."""
+
+    name: str
+    status: Literal["ok", "failed"]
+    detail: str
+
+
+class CheckedSummary(TypedDict):
+    """What a proof root commits to."""
+
+    recordCount: Count
+    netChange: Amount
+    startingBalance: Amount
+    endingBalance: Amount
+    firstRecordAt: Instant | None
+    lastRecordAt: Instant | None
+
+
+class RootVerification(TypedDict):
+    """Where the log has it, and each check."""
+
+    verificationReference: Annotated[str | None, Meta(description="The log entry's index.")]
+    verificationExplorerUrl: Url
+    logCheckpoint: Annotated[str | None, Meta(description="The published log checkpoint, a signed note.")]
+    logOrigin: str
+    verifierKey: str
+    keyFingerprint: str
+    restored: Restored | None
+    checks: list[Check]
+
+
+class RootVerdict(TypedDict):
+    """The verdict on a proof root or a checkpointId."""
+
+    verified: bool
+    proofRoot: Hash
+    recordedAt: Instant
+    message: str
+    locked: bool
+    period: Month | None
+    environment: Environment
+    source: Literal["db", "chain", "both"]
+    checkedAt: Annotated[Instant, Meta(description="Verdicts are kept for a minute.")]
+    summary: Annotated[CheckedSummary | None, Meta(description="null with source=chain: the log has no totals.")]
+    records: Annotated[list[Any], Meta(max_length=0, description="Always empty: the receipt file has the deltas.")]
+    verification: RootVerification
+
+
+class DeltaVerification(TypedDict):
+    """Where the log has a delta, and each check."""
+
+    verificationReference: str | None
+    verificationExplorerUrl: Url
+    verifiedAt: Instant | None
+    checks: list[Check]
+
+
+class DeltaVerdict(TypedDict):
+    """The verdict on a delta's receiptId: status and times, never an amount."""
+
+    verified: bool
+    proofRoot: Annotated[Hash, Meta(description="The receiptId that was asked for.")]
+    recordedAt: Instant
+    status: DeltaState
+    message: str
+    summary: None
+    records: Annotated[list[Any], Meta(max_length=0)]
+    verification: DeltaVerification
+
+
+Verdict = Annotated[Any, one_of("RootVerdict", "DeltaVerdict")]
+
+
+class Health(TypedDict):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Ready(TypedDict):
+    """It can record."""
+
+    status: Literal["ready"]
+    checks: Annotated[
+        dict[str, str], Meta(description="`ok` for each thing that was looked at; a 503 says what is wrong instead.")
+    ]
+    logs: Annotated[dict[str, int], Meta(description="Entries under the published log checkpoint, by origin.")]
+    unsigned: Annotated[list[str], Meta(description="Why nothing is signed, and what to do; normally empty.")]
