@@ -10,8 +10,9 @@ import click
 from pacspace_proofs import command as verify_command
 
 from .. import config as settings
+from .. import exit_status
 from ..domain.instants import InstantError
-from .output import EXIT_NOT_DONE, EXIT_WRONG_USE, WrongUse, fail
+from .output import WrongUse, fail
 
 _NEGATIVE = re.compile(r"-\.?[0-9].*")
 _SHIELD = "\0"  # can't be in an argument
@@ -94,7 +95,7 @@ class Main(Group):
         except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
             raise  # click's own way of ending
         except KeyboardInterrupt:
-            fail("stopped", EXIT_NOT_DONE)
+            fail("stopped", exit_status.NOT_DONE)
         except Exception as error:
             _end(error)
             raise
@@ -110,16 +111,16 @@ def _end(error: Exception) -> None:
     from ..storage.model.protocols import InDoubt, Unavailable, UnusableDatabase
 
     if isinstance(error, settings.ConfigError | InstantError | WrongUse | verify_command.WrongUse):
-        fail(str(error), EXIT_WRONG_USE)
+        fail(str(error), exit_status.WRONG_USE)
     if isinstance(error, ServiceError):
         details = [f"{d['field']}: {d['problem']}" for d in error.extra.get("details", ())]
         message = "the server does not take this:" if details else error.message
-        fail(message, EXIT_WRONG_USE if error.status == 400 else EXIT_NOT_DONE, details)
+        fail(message, exit_status.WRONG_USE if error.status == 400 else exit_status.NOT_DONE, details)
     if isinstance(error, Unavailable):
-        fail(f"the database: {error}{f': {error.reason}' if error.reason else ''}", EXIT_NOT_DONE)
+        fail(f"the database: {error}{f': {error.reason}' if error.reason else ''}", exit_status.NOT_DONE)
     if isinstance(error, apsw.Error):
-        fail(f"the database file: {error}; if it is damaged, restore a backup", EXIT_NOT_DONE)
+        fail(f"the database file: {error}; if it is damaged, restore a backup", exit_status.NOT_DONE)
     if isinstance(error, InDoubt):
-        fail(f"{error}: look whether this was done before you do it again", EXIT_NOT_DONE)
+        fail(f"{error}: look whether this was done before you do it again", exit_status.NOT_DONE)
     if isinstance(error, UnusableDatabase | UnusableBackup | AlreadyServed | OSError | verify_command.NotDone):
-        fail(str(error), EXIT_NOT_DONE)
+        fail(str(error), exit_status.NOT_DONE)

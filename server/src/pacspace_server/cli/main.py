@@ -11,12 +11,13 @@ import click
 from pacspace_proofs import command as verify_command
 
 from .. import config as settings
+from .. import exit_status
 from ..domain.instants import instant_text, parse_instant
 from . import completion
 from .command import Main, examples
 from .host import users, workspaces
 from .options import DATABASE, SIGNER, WORKSPACE, pick_workspace
-from .output import EXIT_NO, EXIT_WRONG_USE, Output, table
+from .output import Output, table
 from .vendor import clock, closing, exporting, importing, reading, receipts, recording, webhooks
 
 ENVIRONMENTS = {"test": "sandbox", "live": "production"}
@@ -54,9 +55,11 @@ def main(ctx: click.Context, as_json: bool) -> None:
 def serve(out: Output, /, workers: int, migrate: bool, sandbox_clock: str | None, **flags: str | None) -> None:
     """Start the server: API, pages and the log. Creates a SQLite file on the first start."""
     from ..process import serving
+    from .host.serve import tell
 
     clock = parse_instant(sandbox_clock) if sandbox_clock is not None else None
-    sys.exit(serving.serve(out, settings.load(flags), clock, workers, migrate))
+    values = settings.load(flags)
+    sys.exit(serving.serve(values, clock, workers, migrate, lambda started: tell(out, started, values["database"])))
 
 
 @main.command(epilog=examples("pacspace migrate --database postgresql://owner@db.example/pacspace --role pacspace"))
@@ -72,7 +75,10 @@ def migrate(out: Output, /, role: str | None, database: str | None) -> None:
 
     where = settings.database(settings.load({"database": database})["database"])
     if where.path is not None:
-        out.fail("migrate is for PostgreSQL: a SQLite file is brought up to date whenever it is opened", EXIT_WRONG_USE)
+        out.fail(
+            "migrate is for PostgreSQL: a SQLite file is brought up to date whenever it is opened",
+            exit_status.WRONG_USE,
+        )
     added = migrate_postgres(where, role)
     what = f"applied {', '.join(added)}" if added else "the schema is up to date"
     out.show(
@@ -110,7 +116,7 @@ def keys_create(out: Output, side: str, name: str, scopes: str, workspace: str |
 
     wanted = tuple(scopes.split(","))
     if not set(wanted) <= set(SCOPES):
-        out.fail(f"--scopes: {scopes} is not a list of {', '.join(SCOPES)}", EXIT_WRONG_USE)
+        out.fail(f"--scopes: {scopes} is not a list of {', '.join(SCOPES)}", exit_status.WRONG_USE)
     storage = open_storage(settings.database(settings.load({"database": database})["database"]))
     with storage.snapshot() as snapshot:
         picked = pick_workspace(out, snapshot, workspace)
@@ -161,7 +167,7 @@ def keys_revoke(out: Output, key_id: str, database: str | None) -> None:
     done = storage.write(lambda unit: revoke_by_command(unit, key_id))
     storage.close()
     if not done:
-        out.fail(f"{key_id} is not an active key; see pacspace keys list", EXIT_NO)
+        out.fail(f"{key_id} is not an active key; see pacspace keys list", exit_status.NO)
     out.show({"id": key_id, "active": False}, f"{key_id} is revoked")
 
 
@@ -306,7 +312,7 @@ def verify(
     Exit status: 0 verified, 1 not verified, 2 wrong use, 3 could not be done.
     """
     if keys_given and trust:
-        out.fail("--key and --trust are alternatives: a trust file lists keys too", EXIT_WRONG_USE)
+        out.fail("--key and --trust are alternatives: a trust file lists keys too", exit_status.WRONG_USE)
     report, code = verify_command.run(receipts, keys_given, trust, allow_provisional, allow_summary)
     click.echo((verify_command.as_json if out.as_json else verify_command.as_text)(receipts, report, code))
     sys.exit(code)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import config as settings
-from .output import EXIT_NO, EXIT_WRONG_USE
+from .. import exit_status
 
 if TYPE_CHECKING:
     from ..storage.model.people import Workspace
@@ -32,10 +32,10 @@ def pick_workspace(out: Output, snapshot: Snapshot, named: str | None) -> Worksp
     there = snapshot.workspaces()
     if named is None and len(there) > 1:
         listed = ", ".join(f"{workspace.id} ({workspace.name})" for workspace in there)
-        out.fail(f"--workspace: there are several, name one of {listed}", EXIT_WRONG_USE)
+        out.fail(f"--workspace: there are several, name one of {listed}", exit_status.WRONG_USE)
     found = next((workspace for workspace in there if named in (None, workspace.id)), None)
     if found is None:
-        out.fail(f"--workspace: there is no workspace {named}; see pacspace workspace list", EXIT_NO)
+        out.fail(f"--workspace: there is no workspace {named}; see pacspace workspace list", exit_status.NO)
     return found
 
 

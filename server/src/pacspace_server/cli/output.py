@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 import click
 
-EXIT_NO, EXIT_WRONG_USE, EXIT_NOT_DONE = 1, 2, 3
+from .. import exit_status
+
 MAX_DIGITS = 60  # only numbers in metadata can have more
 
 
@@ -31,7 +32,7 @@ class Output:
         """For people, beside the answer."""
         click.echo(message, err=True)
 
-    def fail(self, message: str, code: int = EXIT_NOT_DONE) -> NoReturn:
+    def fail(self, message: str, code: int = exit_status.NOT_DONE) -> NoReturn:
         fail(message, code)
 
 

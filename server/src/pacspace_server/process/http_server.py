@@ -16,9 +16,9 @@ import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .. import exit_status
 from ..api.app import SECURITY_HEADERS
 from ..api.http import failure, new_request_id
-from ..cli.output import EXIT_NOT_DONE
 from ..service.base.errors import ServiceError
 
 logger = structlog.get_logger("pacspace.http")
@@ -64,7 +64,7 @@ class HttpServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The second signal ends the process at once. What was acknowledged is on disk before it is acknowledged."""
         if self.should_exit and not self._is_worker:
-            os._exit(EXIT_NOT_DONE)
+            os._exit(exit_status.NOT_DONE)
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -21,7 +21,6 @@ from .. import config as settings
 from ..api.app import Api
 from ..api.openapi import document
 from ..api.public import Public
-from ..cli.output import WrongUse
 from ..delivery.http import HttpClient, Resolver
 from ..delivery.sender import Sender
 from ..domain.instants import instant_text
@@ -98,7 +97,7 @@ def set_start_clock(storage: Storage, at: int) -> None:
     try:
         storage.write(work)
     except ServiceError as error:
-        raise WrongUse(
+        raise settings.ConfigError(
             f"--sandbox-clock {instant_text(at)}: the sandbox holds deltas, and its clock stands later and only goes "
             "forward; start without --sandbox-clock and `pacspace clock reset --yes`, or use another --database"
         ) from error

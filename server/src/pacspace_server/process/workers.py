@@ -11,7 +11,7 @@ from functools import partial
 
 import structlog
 
-from ..cli.output import EXIT_NOT_DONE
+from .. import exit_status
 
 logger = structlog.get_logger("pacspace.workers")
 AT_ONCE = 2  # signals that say so
@@ -80,7 +80,7 @@ def _watch(running: set[int]) -> int:
                 failed += 1
             if (code and told < AT_ONCE) or not told:
                 logger.error("a worker ended; it is not replaced", pid=pid, status=code, left=len(running))
-    return 0 if told and not failed else EXIT_NOT_DONE
+    return 0 if told and not failed else exit_status.NOT_DONE
 
 
 def _ended(running: set[int]) -> list[tuple[int, int]]:

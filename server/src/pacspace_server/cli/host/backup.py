@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ... import config as settings
+from ... import exit_status
 from ...log.signer import Signer
 from ...log.standing import refusal
 from ...process.engines import check_backup, exclusive, open_storage, restore_postgres, restore_sqlite
 from ...storage.model.backups import Shown
 from ...storage.model.protocols import Storage
 from ..asking import ask, need_terminal
-from ..output import EXIT_NO, EXIT_WRONG_USE, counted
+from ..output import counted
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ def _shown(doing: str, out: Output) -> Shown:
 def run_backup(out: Output, values: Mapping[str, settings.Value], file: Path, force: bool) -> None:
     """Writes the backup, and says what it holds and what it does not."""
     if file.exists() and not force:
-        out.fail(f"{file} is there already: name another file, or --force to replace it", EXIT_WRONG_USE)
+        out.fail(f"{file} is there already: name another file, or --force to replace it", exit_status.WRONG_USE)
     if not file.absolute().parent.is_dir():
-        out.fail(f"the folder {file.absolute().parent} does not exist", EXIT_WRONG_USE)
+        out.fail(f"the folder {file.absolute().parent} does not exist", exit_status.WRONG_USE)
     database, signer = settings.database(values["database"]), settings.signer_folder(values)
     _refuse_the_record(out, file, database.path, signer)
     storage = open_storage(database, create=False)
@@ -58,7 +59,7 @@ def _refuse_the_record(out: Output, file: Path, database: Path | None, signer: P
     target = file.absolute().resolve()
     own = [] if database is None else [database.resolve().with_name(database.name + end) for end in SIDES]
     if target in own or signer.resolve() in target.parents:
-        out.fail(f"{file} belongs to the record itself: name another file", EXIT_WRONG_USE)
+        out.fail(f"{file} belongs to the record itself: name another file", exit_status.WRONG_USE)
 
 
 def run_restore(
@@ -66,10 +67,10 @@ def run_restore(
 ) -> int:
     """Checks the file, puts it in place, and says of each log whether the server will sign. Exit status 1 if not."""
     if not file.is_file():
-        out.fail(f"{file} is no file", EXIT_WRONG_USE)
+        out.fail(f"{file} is no file", exit_status.WRONG_USE)
     database = settings.database(values["database"])
     if database.path is not None and role is not None:
-        out.fail("--role is for PostgreSQL", EXIT_WRONG_USE)
+        out.fail("--role is for PostgreSQL", exit_status.WRONG_USE)
     checked = check_backup(file, database)
     with exclusive(database):
         signer = Signer(settings.signer_folder(values))
@@ -92,7 +93,9 @@ def _may_replace(out: Output, path: Path, replace: bool, yes: bool) -> None:
     if not path.exists() or path.stat().st_size == 0:
         return
     if not replace:
-        out.fail(f"{path} holds a record: name another --database, or --replace to move it aside", EXIT_WRONG_USE)
+        out.fail(
+            f"{path} holds a record: name another --database, or --replace to move it aside", exit_status.WRONG_USE
+        )
     if not yes:
         need_terminal(out, "replacing a record")
         ask(out, f"Move {path} aside and put the backup in its place?", "nothing was restored")
@@ -122,7 +125,7 @@ def _tell(out: Output, file: Path, database: settings.Database, aside: Path | No
     signs = all(log["willSign"] for log in logs)
     told = {"file": str(file), "database": str(database), "movedAside": str(aside) if aside else None, "logs": logs}
     out.show(told | {"willSign": signs}, "\n".join(lines))
-    return 0 if signs else EXIT_NO
+    return 0 if signs else exit_status.NO
 
 
 def _goes_on(log: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ... import config as settings
+from ... import exit_status
 from ...domain.instants import parse_period
 from ...process.engines import open_storage
 from ...service.base import audit
@@ -16,7 +17,7 @@ from ...storage.model.protocols import Storage
 from ...storage.model.records import Customer
 from ..asking import ask, need_terminal
 from ..options import pick_environment
-from ..output import EXIT_NO, counted
+from ..output import counted
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def run_erase(
         side = pick_environment(out, snapshot, workspace, environment)
         customer = snapshot.customer(side.id, ids.shard_key(storage.secret, side.workspace_id, side.name, customer_id))
     if customer is None:
-        out.fail(f"no customer {customer_id} in {environment}", EXIT_NO)
+        out.fail(f"no customer {customer_id} in {environment}", exit_status.NO)
     if not yes:
         _ask(out, customer, before)
     more = before is None and _has_more(storage, customer)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ... import config as settings
+from ... import exit_status
 from ...log.signer import Signer
 from ...log.standing import give_keys, refusal
 from ...process.engines import AlreadyServed, exclusive, open_storage
@@ -16,7 +17,7 @@ from ...storage.model.protocols import Storage
 from ...storage.model.records import Environment
 from ..asking import ask, need_terminal
 from ..options import pick_environment
-from ..output import EXIT_NOT_DONE, counted, in_json
+from ..output import counted, in_json
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def run_new_log(
         try:
             return _renew_all(out, storage, Signer(settings.signer_folder(values)), environment, lost, yes)
         except DamagedLog as damaged:
-            out.fail(str(damaged), EXIT_NOT_DONE)
+            out.fail(str(damaged), exit_status.NOT_DONE)
         finally:
             storage.close()
 

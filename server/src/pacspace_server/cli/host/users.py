@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from ... import config as settings
+from ... import exit_status
 from ...storage.model.people import ROLES
 from ...storage.model.protocols import Storage
 from ..command import Group, examples
 from ..options import DATABASE, WORKSPACE, pick_workspace
-from ..output import EXIT_NO, Output, table
+from ..output import Output, table
 
 EMAIL = click.option("--email", required=True, help="In any case.")
 
@@ -96,7 +97,7 @@ def reset_password(out: Output, email: str, database: str | None) -> None:
         user = snapshot.user_by_email(email.strip())
         mine = snapshot.memberships(user.id) if user else []
     if user is None:
-        out.fail(f"there is no user of the e-mail {email}; see pacspace admin list", EXIT_NO)
+        out.fail(f"there is no user of the e-mail {email}; see pacspace admin list", exit_status.NO)
     hashed = _password_hash()
     caller = people.command_caller(mine[0][0].id)
     storage.write(lambda unit: people.set_password(unit, caller, user, hashed))

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ... import exit_status
 from ..asking import ask, need_terminal
 from ..command import Command, examples
 from ..options import short_instant, with_client, with_scope
-from ..output import EXIT_NO, EXIT_NOT_DONE, Output, amount, counted, fields, table
+from ..output import Output, amount, counted, fields, table
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -123,7 +124,7 @@ def close_month(out: Output, /, client: Client, period: str, preview: bool, yes:
     left = told["totals"]["customers"]
     if not left and not _was_locked(client, period):
         out.show(told, f"nobody has deltas in {period}; nothing was locked")
-        raise SystemExit(EXIT_NO)
+        raise SystemExit(exit_status.NO)
     if preview or not (left or yes):
         return out.show(told, _previewed(period, told))
     if not yes:
@@ -131,7 +132,7 @@ def close_month(out: Output, /, client: Client, period: str, preview: bool, yes:
     job = _lock(out, client, period) | {"idempotent": not left}
     out.show(job, _closed(period, job))
     if job["failedCount"]:
-        raise SystemExit(EXIT_NO)
+        raise SystemExit(exit_status.NO)
 
 
 def _lock(out: Output, client: Client, period: str) -> Any:
@@ -143,7 +144,7 @@ def _lock(out: Output, client: Client, period: str) -> Any:
         return _follow(out, client, begun["jobId"])
     except KeyboardInterrupt:
         again = f"pacspace close-month {period} --yes"
-        out.fail(f"the server goes on locking {period}; `{again}` shows it on", EXIT_NOT_DONE)
+        out.fail(f"the server goes on locking {period}; `{again}` shows it on", exit_status.NOT_DONE)
 
 
 def _totals(totals: Any) -> str:

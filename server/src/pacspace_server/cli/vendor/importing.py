@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from ... import exit_status
 from ..command import Command, examples
 from ..options import KEY, URL, open_client
-from ..output import EXIT_NO, EXIT_NOT_DONE, Output, WrongUse, counted
+from ..output import Output, WrongUse, counted
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -99,7 +100,7 @@ def _check(out: Output, file: str, opened: BinaryIO, form: str) -> None:
     lines.append(f"{file}: {counted(rows, 'row')}, {bad:,} can't be recorded; nothing was sent")
     out.show({"file": file, "dryRun": True, "rows": rows, "rejected": bad, "problems": problems}, "\n".join(lines))
     if bad:
-        raise SystemExit(EXIT_NO)
+        raise SystemExit(exit_status.NO)
 
 
 def _problem(item: dict[str, Any], repeats: Repeats) -> str | None:
@@ -159,9 +160,9 @@ def _import(out: Output, file: str, opened: BinaryIO, form: str, restart: bool, 
             if state_file
             else "send the same input again: nothing is counted twice"
         )
-        out.fail(f"{problem}; {file} is done up to line {state.line}: {again}", EXIT_NOT_DONE)
+        out.fail(f"{problem}; {file} is done up to line {state.line}: {again}", exit_status.NOT_DONE)
     if state.rejected:
-        raise SystemExit(EXIT_NO)
+        raise SystemExit(exit_status.NO)
 
 
 def _run(work: Any) -> tuple[bool, str]:

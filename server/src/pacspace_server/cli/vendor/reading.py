@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ... import exit_status
 from ..command import Amount, Command, examples
 from ..options import scope_words, short_instant, with_client, with_scope_or_start
-from ..output import EXIT_NO, Output, amount, fields, table
+from ..output import Output, amount, fields, table
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -91,7 +92,7 @@ def compare(
     told = client.post(f"{BALANCE}/compare", body, repeatable=True)
     out.show(told, _compared(customer, told))
     if not told["match"]:
-        raise SystemExit(EXIT_NO)
+        raise SystemExit(exit_status.NO)
 
 
 def _compared(customer: str, told: Any) -> str:

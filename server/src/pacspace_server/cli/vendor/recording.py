@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ... import exit_status
 from ..command import Amount, Command, examples
 from ..options import short_instant, with_client
-from ..output import EXIT_NO, EXIT_NOT_DONE, EXIT_WRONG_USE, Output, amount, fields
+from ..output import Output, amount, fields
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -65,7 +66,7 @@ def emit(out: Output, /, client: Client, wait: bool, **given: Any) -> None:
         f"{before}: {amount(told['delta'])} for {told['customerId']}, {told['reason'] or '(erased)'}\n{fields(lines)}",
     )
     if told["status"] == "FAILED":
-        out.fail("the record is damaged: what is stored is not what was hashed; run pacspace fsck", EXIT_NO)
+        out.fail("the record is damaged: what is stored is not what was hashed; run pacspace fsck", exit_status.NO)
 
 
 def _correction(customer: str, reference: str) -> str:
@@ -95,9 +96,9 @@ def _metadata(out: Output, text: str) -> Any:
     try:
         value = parse(text.encode(errors="surrogateescape"))
     except JsonError as error:
-        out.fail(f"--metadata: {str(error).replace('the body', 'it')}", EXIT_WRONG_USE)
+        out.fail(f"--metadata: {str(error).replace('the body', 'it')}", exit_status.WRONG_USE)
     if not isinstance(value, dict):
-        out.fail('--metadata is a JSON object, such as {"region": "eu"}', EXIT_WRONG_USE)
+        out.fail('--metadata is a JSON object, such as {"region": "eu"}', exit_status.WRONG_USE)
     return value
 
 
@@ -119,7 +120,7 @@ def _wait(out: Output, client: Client, record_id: str) -> Any:
         if time.monotonic() > until:
             out.fail(
                 f"{record_id} is recorded but not verified after {WAIT_S:.0f} s: {seen['status']}; `/readyz?for=verify` says why",
-                EXIT_NOT_DONE,
+                exit_status.NOT_DONE,
             )
         time.sleep(poll_s)
         poll_s = min(poll_s * 2, LONGEST_POLL_S)
