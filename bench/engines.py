@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from serving import PATIENCE_S, SERVE, Failed, Server, cpu_seconds
 
-sys.path.append(str(Path(__file__).parents[1] / "conformance"))
-from cluster import APPLICATION, DEBIAN, OWNER, Cluster
+sys.path.append(str(Path(__file__).parents[1]))
+from testkit.cluster import APPLICATION, DEBIAN, OWNER, Cluster
 
 ENGINES = ("sqlite", "postgres")
 _COUNTS = "SELECT count(*), count(DISTINCT recorded_at) FROM {}delta"

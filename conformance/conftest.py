@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-
-from .chance import SEED
-from .server import Client, Server, new_postgres
+from testkit.chance import SEED
+from testkit.server import Client, Server, new_postgres
 
 settings.register_profile(
     "conformance", deadline=None, database=None, print_blob=True, suppress_health_check=list(HealthCheck)

@@ -9,9 +9,8 @@ from itertools import count
 import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
-
-from .chance import SEED
-from .server import BALANCE, Client, parts_of
+from testkit.chance import SEED
+from testkit.server import BALANCE, Client, parts_of
 
 LIMIT = 10**18  # 1,000,000,000 in units of 10^-9
 _customers = count()

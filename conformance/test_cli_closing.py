@@ -10,10 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
-from .flaky import flaky
-from .server import Server
-from .vendor import Vendor
+from testkit.flaky import flaky
+from testkit.server import Server
+from testkit.vendor import Vendor
 
 OLD = "2026-02-05T00:00:00Z"
 

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from .flaky import flaky
-from .server import Server, decode
-from .vendor import Vendor
+from testkit.flaky import flaky
+from testkit.server import Server, decode
+from testkit.vendor import Vendor
 
 HEADER = ["customerId", "delta", "reason"]
 

@@ -16,10 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-
-from .flaky import flaky
-from .server import COMMAND, Server, decode, run_command
-from .vendor import Vendor
+from testkit.flaky import flaky
+from testkit.server import COMMAND, Server, decode, run_command
+from testkit.vendor import Vendor
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from .server import POSTGRES, Server, decode, run_command
-from .vendor import Vendor
+from testkit.server import POSTGRES, Server, decode, run_command
+from testkit.vendor import Vendor
 
 
 @pytest.fixture

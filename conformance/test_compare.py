@@ -7,8 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
-from .server import BALANCE, Client
+from testkit.server import BALANCE, Client
 
 CASES = [
     (-10, -10, 0, None, (0, 0)),

@@ -24,10 +24,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-
-from .chance import SEED
-from .endpoints import WEBHOOKS, Dashboard
-from .server import BALANCE, PASSWORD, Client, Server
+from testkit.chance import SEED
+from testkit.endpoints import WEBHOOKS, Dashboard
+from testkit.server import BALANCE, PASSWORD, Client, Server
 
 # Requests per operation and kind of data; more for a longer look.
 EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES", "60"))

@@ -8,8 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
-from .server import BALANCE, Client, Server
+from testkit.server import BALANCE, Client, Server
 
 CUSTOMERS = f"{BALANCE}/customers"
 

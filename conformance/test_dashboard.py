@@ -10,9 +10,8 @@ from decimal import Decimal
 
 import pytest
 import requests
-
-from .browsing import PASSWORD, Browser
-from .server import COMMAND, Server
+from testkit.browsing import PASSWORD, Browser
+from testkit.server import COMMAND, Server
 
 NOW = "2026-02-17T12:00:00Z"
 MINUS = "\u2212"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from .browsing import Browser
-from .server import Server, parts_of
+from testkit.browsing import Browser
+from testkit.server import Server, parts_of
 
 CUSTOMERS = 10_000
 

@@ -11,13 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from testkit.browsing import Browser
+from testkit.endpoints import emits
+from testkit.receiver import Receiver, receiving
+from testkit.server import Server
 
 from pacspace_sdk import Webhooks, WebhookVerificationError
-
-from .browsing import Browser
-from .endpoints import emits
-from .receiver import Receiver, receiving
-from .server import Server
 
 CLOCK = "2026-02-10T12:00:00Z"
 EVIL = "<script>alert(1)</script>\u202e"

@@ -9,9 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
-from .chance import SEED
-from .history import (
+from testkit.chance import SEED
+from testkit.history import (
     UTC,
     Entry,
     History,
@@ -23,7 +22,7 @@ from .history import (
     text,
     total,
 )
-from .server import Client, Server
+from testkit.server import Client, Server
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 from babel.numbers import parse_decimal
-
-from .documents import Forms, condensed, forms_of, leaves, rows_of
-from .server import Client, Server
+from testkit.documents import Forms, condensed, forms_of, leaves, rows_of
+from testkit.server import Client, Server
 
 REASONS = ["compute_minutes", "storage, GB-hours", "=1+1", "Größe", "goodwill"]
 NASTY = [

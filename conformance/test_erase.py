@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from .cluster import shared_cluster
-from .receipts import log_key, origin_of, save
-from .server import POSTGRES, Server, verify_alone
+from testkit.cluster import shared_cluster
+from testkit.receipts import log_key, origin_of, save
+from testkit.server import POSTGRES, Server, verify_alone
 
 SECRET = "an-erasable-phrase"
 

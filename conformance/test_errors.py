@@ -10,8 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
-from .server import BALANCE, Client, Reply, Server
+from testkit.server import BALANCE, Client, Reply, Server
 
 
 @dataclass

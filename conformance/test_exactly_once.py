@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from .server import Client, Server, in_threads
+from testkit.server import Client, Server, in_threads
 
 REFERENCES, TIMES, THREADS = 1_000, 4, 16
 

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from .seed_snippets import DOCUMENT
-from .server import Server, verify_alone
+from testkit.seed_snippets import DOCUMENT
+from testkit.server import Server, verify_alone
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 INVOICE_DOCUMENT = DOCUMENT.parent / "004_f8431cc128021a1f.txt"

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .server import COMMAND, Server
+from testkit.server import COMMAND, Server
 
 ROOT = Path(__file__).parents[1]
 

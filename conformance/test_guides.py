@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from .cluster import OWNER, shared_cluster
-from .server import POSTGRES, Server, signer_of
+from testkit.cluster import OWNER, shared_cluster
+from testkit.server import POSTGRES, Server, signer_of
 
 ROOT = Path(__file__).parents[1]
 GUIDES = [ROOT / "docs/quickstart.md", *sorted((ROOT / "docs/how-to").glob("*.md"))]

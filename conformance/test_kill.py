@@ -13,13 +13,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from testkit.chance import SEED
+from testkit.logreader import assert_extends, read_log, signed_checkpoint
+from testkit.receipts import accept, leaves_of, origin_of, set_checks, total_of
+from testkit.server import BROKEN, Client, Server, in_threads
 
 from pacspace_proofs.note import LogCheckpoint
-
-from .chance import SEED
-from .logreader import assert_extends, read_log, signed_checkpoint
-from .receipts import accept, leaves_of, origin_of, set_checks, total_of
-from .server import BROKEN, Client, Server, in_threads
 
 ROUNDS = int(os.environ.get("CONFORMANCE_KILLS", "20"))
 CUSTOMERS = [f"cust_{number}" for number in range(6)]

@@ -10,10 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
-from .chance import SEED
-from .receipts import accept, leaves_of, log_key, origin_of, save, set_checks, total_of
-from .server import Client, Server, in_threads, verify_alone
+from testkit.chance import SEED
+from testkit.receipts import accept, leaves_of, log_key, origin_of, save, set_checks, total_of
+from testkit.server import Client, Server, in_threads, verify_alone
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-
-from .cluster import APPLICATION, shared_cluster
-from .server import BALANCE, Server, run_command
+from testkit.cluster import APPLICATION, shared_cluster
+from testkit.server import BALANCE, Server, run_command
 
 Start = Callable[..., Server]
 

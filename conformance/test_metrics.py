@@ -9,8 +9,7 @@ from pathlib import Path
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
-
-from .server import BALANCE, Server
+from testkit.server import BALANCE, Server
 
 REFERENCE = Path(__file__).parents[1] / "docs/reference.md"
 Families = dict[str, Metric]

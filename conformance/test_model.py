@@ -12,10 +12,9 @@ import pytest
 from hypothesis import seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
-
-from . import expected
-from .chance import SEED
-from .drawn import (
+from testkit import expected
+from testkit.chance import SEED
+from testkit.drawn import (
     HOUR,
     SPOILT,
     START,
@@ -29,10 +28,10 @@ from .drawn import (
     scopes,
     steps,
 )
-from .model import readable
-from .modelled import Checkpoint, Delta, Refused, begin, end_of, shifted, total
-from .server import BALANCE, Server
-from .sides import Answer, BothSides, one
+from testkit.model import readable
+from testkit.modelled import Checkpoint, Delta, Refused, begin, end_of, shifted, total
+from testkit.server import BALANCE, Server
+from testkit.sides import Answer, BothSides, one
 
 # A fixed few in every run of the tests; CONFORMANCE_EXAMPLES=1000 draws so many from CONFORMANCE_SEED.
 EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES", "0"))

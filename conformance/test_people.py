@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from .server import PASSWORD, Client, Reply, Server, run_command
+from testkit.server import PASSWORD, Client, Reply, Server, run_command
 
 LOGIN = "/dashboard/auth/login"
 CSRF = {"X-Pacspace-CSRF": "1"}

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pacspace_proofs.note import LogCheckpoint
+from testkit.chance import SEED
+from testkit.cluster import OWNER, shared_cluster
+from testkit.logreader import assert_extends, read_log, signed_checkpoint
+from testkit.receipts import origin_of
+from testkit.server import BROKEN, Client, Server, in_threads, run_command
 
-from .chance import SEED
-from .cluster import OWNER, shared_cluster
-from .logreader import assert_extends, read_log, signed_checkpoint
-from .receipts import origin_of
-from .server import BROKEN, Client, Server, in_threads, run_command
+from pacspace_proofs.note import LogCheckpoint
 
 CUSTOMERS = [f"cust_{number}" for number in range(8)]
 WRITERS = 16

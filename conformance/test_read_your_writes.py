@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
 
-from .chance import SEED
-from .server import Client, Server, in_threads
+from testkit.chance import SEED
+from testkit.server import Client, Server, in_threads
 
 THREADS = 8
 ROUNDS = 1_000

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from .server import WORKERS, Server
+from testkit.server import WORKERS, Server
 
 
 def until_ready(server: Server, wanted: int, query: str = "") -> dict[str, str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from testkit.cluster import APPLICATION, OWNER, shared_cluster
+from testkit.receipts import origin_of, save
+from testkit.server import BROKEN, POSTGRES, Server, decode, run_command, signer_of, verify_alone
 
-from .cluster import APPLICATION, OWNER, shared_cluster
-from .receipts import origin_of, save
-from .server import BROKEN, POSTGRES, Server, decode, run_command, signer_of, verify_alone
 from .test_verification import settled
 
 FEBRUARY = "2026-02-10T12:00:00Z"

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from testkit.server import Server
 
 from pacspace_sdk import (
     AsyncPacSpace,
@@ -22,8 +23,6 @@ from pacspace_sdk import (
     ValidationError,
     types,
 )
-
-from .server import Server
 
 CLOCK = "2026-04-27T12:00:00Z"
 Call = Callable[..., Any]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .server import Server
+from testkit.server import Server
 
 README = Path(__file__).parents[1] / "clients" / "python" / "README.md"
 

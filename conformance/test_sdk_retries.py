@@ -15,11 +15,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from testkit.proxy import FAULTS, WAITS_S, Proxy
+from testkit.server import Client, Server, in_threads
 
 from pacspace_sdk import AsyncPacSpace, PacSpace, PacSpaceError
-
-from .proxy import FAULTS, WAITS_S, Proxy
-from .server import Client, Server, in_threads
 
 EMITS = int(os.environ.get("SDK_RETRIES_EMITS", "400"))
 TIMEOUT_MS, STALL_S, AT_ONCE, MAX_RETRIES = 1_000, 1.5, 8, 6

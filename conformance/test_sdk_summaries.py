@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from testkit.proxy import Proxy
+from testkit.server import Client, Server
+from testkit.summaries_life import summary
 
 from pacspace_sdk import AsyncPacSpace, PacSpace
-
-from .proxy import Proxy
-from .server import Client, Server
-from .summaries_life import summary
 
 KILLS = int(os.environ.get("SDK_SUMMARIES_KILLS", "15"))
 ROOT = Path(__file__).parents[1]
@@ -42,7 +41,7 @@ def journal(tmp_path: Path) -> str:
 def one_life(arguments: list[str], queued: list[int], limit_s: float) -> str:
     """Runs one life and kills it after `limit_s` of work; notes the numbers whose queueing returned. What it last did."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "conformance.summaries_life", *arguments],
+        [sys.executable, "-m", "testkit.summaries_life", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
     assert process.stdout is not None and process.stderr is not None

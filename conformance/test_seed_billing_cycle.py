@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-
-from .server import Server, verify_alone
+from testkit.server import Server, verify_alone
 
 SEEDS = Path(__file__).parent / "seeds"
 DOCUMENT = SEEDS / "004_f8431cc128021a1f.txt"

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from testkit import seed_snippets
+from testkit.server import Server
 
 from pacspace_proofs.webhook import signed_headers
 from pacspace_sdk import PacSpace
-
-from . import seed_snippets
-from .server import Server
 
 SECRET = "whsec_" + "c2VjcmV0IG9mIGEgdGVzdA=="
 CLOCK = "2026-05-27T12:00:00Z"

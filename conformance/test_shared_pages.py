@@ -10,9 +10,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-
-from .server import Server
-from .shared import Reader, Vendor
+from testkit.portal import Reader, Vendor
+from testkit.server import Server
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("", "/activity", "/periods", "/compare", "/notes")

@@ -10,9 +10,8 @@ from itertools import count
 from urllib.parse import urlsplit
 
 import pytest
-
-from .server import Server
-from .shared import Reader, Vendor
+from testkit.portal import Reader, Vendor
+from testkit.server import Server
 
 PARTS = ("summary", "periods", "activity", "notes", "export?format=csv", "export?format=json", "export?format=bundle")
 CODE = re.compile("[2-9A-HJKMNP-Z]{6}")

@@ -15,8 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-
-from .server import BALANCE, WORKERS, Server
+from testkit.server import BALANCE, WORKERS, Server
 
 CONNECTIONS = 64
 ENGINES = pytest.mark.parametrize("engine", ["sqlite", "postgres with two workers"])

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from testkit.logreader import assert_extends, check_tiles, fetch, read_log, signed_checkpoint, tile_path
+from testkit.receipts import accept, log_key, origin_of, save, set_checks
+from testkit.server import Client, Server, in_threads, verify_alone
 
 from pacspace_proofs import Trust, canonical, parse_verifier_key, verify_receipts
 from pacspace_proofs.tree import leaf_hash
-
-from .logreader import assert_extends, check_tiles, fetch, read_log, signed_checkpoint, tile_path
-from .receipts import accept, log_key, origin_of, save, set_checks
-from .server import Client, Server, in_threads, verify_alone
 
 SOURCES = ["db", "chain", "both"]
 

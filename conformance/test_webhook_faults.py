@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from testkit import outside
+from testkit.browsing import Browser
+from testkit.endpoints import Dashboard, emits
+from testkit.receiver import FAULTS, Receiver, receiving, recorded
+from testkit.server import BROKEN, Client, Server
 
 from pacspace_sdk import Webhooks
-
-from . import outside
-from .browsing import Browser
-from .endpoints import Dashboard, emits
-from .receiver import FAULTS, Receiver, receiving, recorded
-from .server import BROKEN, Client, Server
 
 KILLS = int(os.environ.get("CONFORMANCE_WEBHOOK_KILLS", "3"))
 PUBLIC, PRIVATE = "93.184.216.34", "127.0.0.1"

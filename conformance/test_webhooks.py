@@ -12,13 +12,12 @@ from typing import Any
 
 import pytest
 import standardwebhooks
+from testkit import seed_snippets
+from testkit.endpoints import WEBHOOKS, Dashboard, emits
+from testkit.receiver import Receiver, Request, receiving, recorded
+from testkit.server import BALANCE, COMMAND, Server
 
 from pacspace_sdk import PacSpace, Webhooks, WebhookVerificationError, types
-
-from . import seed_snippets
-from .endpoints import WEBHOOKS, Dashboard, emits
-from .receiver import Receiver, Request, receiving, recorded
-from .server import BALANCE, COMMAND, Server
 
 CLOCK = "2026-02-10T12:00:00Z"
 

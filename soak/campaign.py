@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conformance.cluster import VERSION, Cluster
-from conformance.server import BROKEN
+from testkit.cluster import VERSION, Cluster
+from testkit.server import BROKEN
 
 from .checks import check_record
 from .faults import WAL_SEGMENT, Fault

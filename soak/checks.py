@@ -9,9 +9,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from conformance.logreader import assert_extends, read_log
-from conformance.receipts import accept
-from conformance.server import Client, in_threads
+from testkit.logreader import assert_extends, read_log
+from testkit.receipts import accept
+from testkit.server import Client, in_threads
 
 from .ledger import Request, Told, Violation, token_of
 from .load import scope
@@ -46,7 +46,7 @@ def check_record(record: Record, customers: list[str], rng: random.Random) -> in
 
 def published_is_signed(record: Record, client: Client) -> bool:
     """Read in this order: what is published was signed before."""
-    from conformance.logreader import signed_checkpoint
+    from testkit.logreader import signed_checkpoint
 
     published = signed_checkpoint(client, record.origin)
     signed = record.last_signed()

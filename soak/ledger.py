@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from conformance.server import BROKEN, Client, Reply
+from testkit.server import BROKEN, Client, Reply
 
 NOTHING = "nothing was recorded"
 

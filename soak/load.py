@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from conformance.history import month_of
-from conformance.server import BROKEN, Client, Server
+from testkit.history import month_of
+from testkit.server import BROKEN, Client, Server
 
 from .ledger import Ledger, Request, Violation
 

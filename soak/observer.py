@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from conformance.logreader import fetch
-from conformance.server import BROKEN, Client
+from testkit.logreader import fetch
+from testkit.server import BROKEN, Client
 
 from pacspace_proofs.note import LogCheckpoint, VerifierKey, parse_log_checkpoint, parse_verifier_key, signed_by
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from conformance.cluster import APPLICATION
-from conformance.logreader import signed_checkpoint
-from conformance.server import Client
+from testkit.cluster import APPLICATION
+from testkit.logreader import signed_checkpoint
+from testkit.server import Client
 
 from .ledger import Request, Violation
 from .record import FaultyServer, Record, wait_until

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from conformance.cluster import Cluster
-from conformance.server import Client, Server, run_command
+from testkit.cluster import Cluster
+from testkit.server import Client, Server, run_command
 
 from .children import end_children
 from .ledger import Ledger, Violation
@@ -179,7 +179,7 @@ class Record:
 
 
 def new_database(cluster: Cluster, folder: Path) -> str:
-    from conformance.cluster import APPLICATION, OWNER
+    from testkit.cluster import APPLICATION, OWNER
 
     name = cluster.new_database()
     done = run_command("migrate", "--database", cluster.url(name, OWNER), "--role", APPLICATION, folder=folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conformance.chance import SEED
+from testkit.chance import SEED
 
 from .campaign import play
 from .faults import FAULTS

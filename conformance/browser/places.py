@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from playwright.sync_api import Browser, Page
+from testkit.browsing import PASSWORD
 
-from ..browsing import PASSWORD
 from .chromium import WIDE, Person
 from .stage import DISPUTED, EMAIL, Stage
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..browsing import Browser
-from ..endpoints import Dashboard
-from ..receiver import receiving
-from ..server import Client, Server
-from ..shared import Reader, Vendor
+from testkit.browsing import Browser
+from testkit.endpoints import Dashboard
+from testkit.portal import Reader, Vendor
+from testkit.receiver import receiving
+from testkit.server import Client, Server
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 3, 12)
 EMAIL, DISPUTED = "ada@meridian.example", "cust_blueharbor"

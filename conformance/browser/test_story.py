@@ -13,12 +13,12 @@ from typing import Any
 import pypdf
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from testkit.browsing import PASSWORD
+from testkit.receiver import Receiver, receiving
+from testkit.server import Server
 
 from pacspace_sdk import PacSpace
 
-from ..browsing import PASSWORD
-from ..receiver import Receiver, receiving
-from ..server import Server
 from .chromium import PHONE, WIDE, Person, visiting
 from .hands import HANDS, Mouse
 

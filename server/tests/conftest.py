@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from book import Book
-from cluster import OLDEST, shared_cluster
-from engines import Engine, PostgresEngine, SqliteEngine
+from testkit.cluster import OLDEST, shared_cluster
+from testkit.inside.book import Book
+from testkit.inside.engines import Engine, PostgresEngine, SqliteEngine
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from typing import Any
 
 import apsw
 import pytest
-from book import SANDBOX, Book
-from cluster import APPLICATION, shared_cluster
-from engines import BOTH, Engine, PostgresEngine, SqliteEngine
+from testkit.cluster import APPLICATION, shared_cluster
+from testkit.inside.book import SANDBOX, Book
+from testkit.inside.engines import BOTH, Engine, PostgresEngine, SqliteEngine
 
 from pacspace_server.config import Database
 from pacspace_server.process.engines import check_backup

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from book import SANDBOX, Book
+from testkit.inside.book import SANDBOX, Book
 
 from pacspace_server.config import Value
 from pacspace_server.process.serving import _named

@@ -8,8 +8,8 @@ from typing import Any
 
 import apsw
 import pytest
-from book import SANDBOX, Book
-from engines import BOTH
+from testkit.inside.book import SANDBOX, Book
+from testkit.inside.engines import BOTH
 
 from pacspace_server.service.proving.fsck import fsck
 from pacspace_server.storage.model.commands import LockPeriod, Outcome, Recorded, Refusal

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 import requests
-from conformance.browsing import Browser
 from pacspace_server.service.people.people.sessions import csrf_token
-from rooms import SECRET_AMOUNT, SECRET_REASON, Rooms, make_workspaces
-from running import running
+from testkit.browsing import Browser
+from testkit.inside.rooms import SECRET_AMOUNT, SECRET_REASON, Rooms, make_workspaces
+from testkit.inside.running import running
 
 from pacspace_server.web.dashboard.desk import ANYBODY, OWNER, POLICY, RANK, VIEWER
 from pacspace_server.web.dashboard.routes import ROUTES, Route

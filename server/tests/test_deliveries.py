@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from book import SANDBOX, Book
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from engines import BOTH
+from testkit.inside.book import SANDBOX, Book
+from testkit.inside.engines import BOTH
 
 from pacspace_server.delivery import schedule
 from pacspace_server.delivery.addresses import ANY, PUBLIC, Forbidden, check_address, parse_target

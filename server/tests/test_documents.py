@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from babel.numbers import parse_decimal
-from book import SANDBOX, Book
-from engines import BOTH
+from testkit.inside.book import SANDBOX, Book
+from testkit.inside.engines import BOTH
 
 from pacspace_server.domain.amounts import amount_text, units
 from pacspace_server.domain.instants import parse_instant

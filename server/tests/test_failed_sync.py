@@ -10,8 +10,8 @@ from typing import Any
 
 import apsw
 import pytest
-from book import Book
-from engines import SqliteEngine
+from testkit.inside.book import Book
+from testkit.inside.engines import SqliteEngine
 
 from pacspace_server.storage.model.protocols import InDoubt
 from pacspace_server.storage.sqlite import SqliteStorage

@@ -11,8 +11,8 @@ from typing import Any
 
 import apsw
 import pytest
-from book import SANDBOX, Book
-from engines import BOTH, Engine, SqliteEngine
+from testkit.inside.book import SANDBOX, Book
+from testkit.inside.engines import BOTH, Engine, SqliteEngine
 
 from pacspace_server.service.proving import fsck as fsck_room
 from pacspace_server.service.proving.fsck import fsck

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from book import Book
-from engines import BOTH
+from testkit.inside.book import Book
+from testkit.inside.engines import BOTH
 
 from pacspace_server.service.base.errors import ServiceError
 from pacspace_server.service.base.lockouts import FAILURES, WINDOW_US, failed, knocks_from, refuse_locked, succeeded

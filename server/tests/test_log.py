@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from book import SANDBOX, Book
-from engines import BOTH
+from testkit.inside.book import SANDBOX, Book
+from testkit.inside.engines import BOTH
 
 from pacspace_proofs.note import parse_log_checkpoint, signed_by
 from pacspace_proofs.tree import leaf_hash, root_from_inclusion, root_of_leaves

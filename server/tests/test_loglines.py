@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 import structlog
-from book import Book
-from engines import BOTH, PostgresEngine
+from testkit.inside.book import Book
+from testkit.inside.engines import BOTH, PostgresEngine
 
 from pacspace_server.process.loglines import configure_logging, traceback_text
 from pacspace_server.storage.writing.committer import Committer, NotWritten

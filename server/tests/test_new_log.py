@@ -10,8 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from book import SANDBOX, Book
-from engines import BOTH
+from testkit.inside.book import SANDBOX, Book
+from testkit.inside.engines import BOTH
 
 from pacspace_proofs.canonical import parse_canonical
 from pacspace_proofs.trust import parse_trust

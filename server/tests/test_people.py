@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import psycopg
 import pytest
-from book import SANDBOX, Book
-from engines import BOTH
 from pacspace_server.service.people.people.workspaces import add_workspace, change_workspace
 from test_jobs import in_context
+from testkit.inside.book import SANDBOX, Book
+from testkit.inside.engines import BOTH
 
 from pacspace_server.service.base import audit
 from pacspace_server.service.base.context import Caller, Context

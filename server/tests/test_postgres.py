@@ -11,9 +11,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from book import SANDBOX, Book
-from cluster import APPLICATION, shared_cluster
-from engines import PostgresEngine
+from testkit.cluster import APPLICATION, shared_cluster
+from testkit.inside.book import SANDBOX, Book
+from testkit.inside.engines import PostgresEngine
 
 from pacspace_server.log.integrator import Integrator
 from pacspace_server.service.proving.fsck import fsck

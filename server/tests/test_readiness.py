@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from book import SANDBOX, Book
-from engines import BOTH
+from testkit.inside.book import SANDBOX, Book
+from testkit.inside.engines import BOTH
 
 from pacspace_server.log.integrator import Integrator
 from pacspace_server.log.watching import Watched

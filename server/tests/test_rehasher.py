@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 
 import pytest
-from book import SANDBOX, Book
+from testkit.inside.book import SANDBOX, Book
 
 from pacspace_server.config import Database
 from pacspace_server.log.integrator import Integrator

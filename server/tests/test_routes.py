@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import requests
-from rooms import SECRET_AMOUNT, SECRET_REASON, Rooms, make_workspaces
-from running import running
+from testkit.inside.rooms import SECRET_AMOUNT, SECRET_REASON, Rooms, make_workspaces
+from testkit.inside.running import running
 
 from pacspace_server.api.fields import example_of, object_schema
 from pacspace_server.api.openapi import PATH_PARAMETERS, document, path_of

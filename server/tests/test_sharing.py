@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from book import SANDBOX, Book
-from engines import BOTH
 from pacspace_server.service.sharing.links.access import Visitor, short
 from pacspace_server.service.sharing.links.links import ALPHABET, CODE_CHARS, Shared, access_code, find, stored_link
 from pacspace_server.service.sharing.links.notes import note_view
 from pacspace_server.service.sharing.links.visits import EXPORTED, MAX_PER_DAY, ONE_VISIT_US, VIEWED, _Seen, _store
-from running import running
+from testkit.inside.book import SANDBOX, Book
+from testkit.inside.engines import BOTH
+from testkit.inside.running import running
 
 from pacspace_server.service.base.server_secret import ServerSecret
 from pacspace_server.service.recording.erase import erase_customer

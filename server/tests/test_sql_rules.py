@@ -15,10 +15,10 @@ from typing import Any
 import psycopg
 import pytest
 import sqlglot
-from book import SANDBOX, Book
-from engines import PostgresEngine
 from sqlglot import exp
 from test_backup import unseen
+from testkit.inside.book import SANDBOX, Book
+from testkit.inside.engines import PostgresEngine
 
 from pacspace_server.service.proving.fsck import fsck
 from pacspace_server.service.proving.new_log import renew

@@ -23,7 +23,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from running import running
+from testkit.inside.running import running
 
 from pacspace_server.domain.amounts import units
 from pacspace_server.domain.instants import parse_instant

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from scripted import KEY, Blocking, Make, Script
+from testkit.scripted import KEY, Blocking, Make, Script
 
 from pacspace_sdk import AsyncPacSpace, PacSpace
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import Blocking, Make, Request, Script, refusal, reply
+from testkit.scripted import Blocking, Make, Request, Script, refusal, reply
 
 from pacspace_sdk import PacSpaceError, journal
 from pacspace_sdk.journal import HEADER, Journal

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import Blocking, Script
+from testkit.scripted import Blocking, Script
 
 VECTOR = Path(__file__).parents[3] / "proofs" / "vectors" / "receipts" / "alone-in-its-batch.json"
 LINE = {"recordId": "rec_1", "delta": -1, "recordedAt": "2026-05-02T00:00:00Z"}

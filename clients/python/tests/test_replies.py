@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from scripted import Blocking, Make, Script, raw, refusal, reply
+from testkit.scripted import Blocking, Make, Script, raw, refusal, reply
 
 import pacspace_sdk
 from pacspace_sdk import errors

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from scripted import KEY, Blocking, Make, Script, reply
+from testkit.scripted import KEY, Blocking, Make, Script, reply
 
 from pacspace_sdk import InvalidScopeCombinationError, PacSpace, PacSpaceError, ValidationError
 from pacspace_sdk.types import DeriveOptions

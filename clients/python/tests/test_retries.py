@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scripted import Blocking, Make, Script, raw, refusal, reply
+from testkit.scripted import Blocking, Make, Script, raw, refusal, reply
 
 from pacspace_sdk import CadenceLimitError, PacSpaceError, RateLimitError, TimeoutError, ValidationError
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from scripted import KEY, Blocking, Make, Request, Script, raw, refusal, reply
+from testkit.scripted import KEY, Blocking, Make, Request, Script, raw, refusal, reply
 
 from pacspace_sdk import AsyncPacSpace, PacSpace, PacSpaceError
 from pacspace_sdk.submission import SubmissionCoordinator

@@ -221,7 +221,7 @@ def test_wrong_uses(check: object, tmp_path: Path) -> None:
 def test_the_documents_code(check: object, tmp_path: Path) -> None:
     """The interface document's snippets are right as they stand."""
     sys.path.insert(0, str(ROOT))
-    from conformance import seed_snippets
+    from testkit import seed_snippets
 
     names = "headers: dict[str, str] = {}\nraw_body = ''\n"
     path = tmp_path / "document.py"

@@ -9,15 +9,9 @@ from urllib.parse import urlsplit
 from ..service.balances import their_lines
 from ..service.base.errors import ServiceError, invalid
 from ..service.base.limits import DEFAULT_PAGE, MAX_BATCH_BODY_BYTES
-from ..service.portal import (
-    comparing as shared_compare,
-)
-from ..service.portal import (
-    exporting as shared_export,
-)
-from ..service.portal import (
-    reading as shared_record,
-)
+from ..service.portal import comparing as shared_compare
+from ..service.portal import exporting as shared_export
+from ..service.portal import reading as shared_record
 from ..service.sharing import access, notes, visits
 from ..service.sharing.access import DETAIL, SUMMARY, Visitor
 from ..service.sharing.links import Shared

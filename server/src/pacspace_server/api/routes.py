@@ -22,9 +22,7 @@ from . import (
     webhooks,
     workspace,
 )
-from . import (
-    portal as shared,
-)
+from . import portal as shared
 from .fields import Table
 from .http import Reply
 from .public import BUNDLE, READY, VERIFY, Public

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from engines import Engine, SqliteEngine
-
 from pacspace_server.domain.instants import parse_instant
 from pacspace_server.log.integrator import Integrator
 from pacspace_server.log.signer import Signer
@@ -16,6 +14,7 @@ from pacspace_server.storage.model.commands import Locked, LockPeriod, RecordDel
 from pacspace_server.storage.model.protocols import Unit
 from pacspace_server.storage.writing.locking import lock_period
 from pacspace_server.storage.writing.recording import delta_context, record_delta
+from testkit.inside.engines import Engine, SqliteEngine
 
 SANDBOX = 1
 

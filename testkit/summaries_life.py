@@ -1,6 +1,6 @@
 """One life of a program that sends summaries from a journal: queues what it is told to, flushes, and is killed by chance.
 
-Run as `python -m conformance.summaries_life URL KEY JOURNAL FIRST SEED`; prints a line for each summary whose queueing
+Run as `python -m testkit.summaries_life URL KEY JOURNAL FIRST SEED`; prints a line for each summary whose queueing
 returned, and one for each flush. What it queues follows from the numbers alone, so that the test knows it.
 """
 

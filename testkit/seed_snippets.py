@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-DOCUMENT = Path(__file__).parent / "seeds" / "000_86f873610e3b41e1.txt"
+DOCUMENT = Path(__file__).parents[1] / "conformance" / "seeds" / "000_86f873610e3b41e1.txt"
 # How a statement in this document begins.
 STATEMENT = re.compile(r"import |from |try:|except |if |print\(|pac\.|[a-z_]+ = ")
 OPENING, CLOSING = "([{", ")]}"

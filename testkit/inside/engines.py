@@ -12,13 +12,13 @@ from typing import Any, Protocol
 import apsw
 import psycopg
 import pytest
-from cluster import APPLICATION, NEWEST, OWNER, Cluster, shared_cluster
 
 from pacspace_server.storage.model.protocols import Audit, Storage
 from pacspace_server.storage.postgres import PostgresStorage, migrate
 from pacspace_server.storage.postgres.audit import PostgresAudit
 from pacspace_server.storage.sqlite import SqliteStorage
 from pacspace_server.storage.sqlite.audit import SqliteAudit
+from testkit.cluster import APPLICATION, NEWEST, OWNER, Cluster, shared_cluster
 
 # Of PostgreSQL the oldest version and the newest.
 BOTH = pytest.mark.parametrize("engine", ["sqlite", "postgres", f"postgres-{NEWEST}"], indirect=True)
