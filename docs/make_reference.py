@@ -10,7 +10,7 @@ from pacspace_server import config
 from pacspace_server.api.metrics import METRICS, PROCESS_METRICS
 from pacspace_server.api.openapi import document
 from pacspace_server.cli.main import main as command
-from pacspace_server.service.base.errors import CODES
+from pacspace_server.http.refusals import CODES
 from pacspace_server.service.base.limits import limits
 from pacspace_server.web.manual import Entry, Manual, Row, Shape, read_manual
 from pacspace_server.web.pages import ROUTES as PAGES
@@ -92,7 +92,7 @@ def errors() -> list[str]:
         "",
         "| code | meaning |",
         "|---|---|",
-        *(f"| `{c}` | {text} |" for c, text in CODES.items()),
+        *(f"| `{code}` | {status}: {meaning} |" for code, (status, meaning) in CODES.items()),
     ]
 
 

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pacspace_server.cli.client import PATIENCE_S, REFUSED_S, Client
-from pacspace_server.service.base.errors import ServiceError
+from pacspace_server.cli.client import PATIENCE_S, REFUSED_S, CallFailed, Client
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\nConnection: close\r\n\r\n{"data": true}'
 
@@ -61,7 +60,7 @@ def answer_one(port: socket.socket) -> threading.Thread:
 def test_nobody_on_this_machine_is_not_waited_for_long(port: socket.socket) -> None:
     """Where nobody has answered yet, a refused connection is tried again, but for a second at most."""
     waits = Waits()
-    with pytest.raises(ServiceError, match="is it running"):
+    with pytest.raises(CallFailed, match="is it running"):
         client_of(port, waits).get("/x")
     assert waits.asked_s and sum(waits.asked_s) <= REFUSED_S
 
@@ -82,6 +81,6 @@ def test_a_server_that_was_there_is_waited_for(port: socket.socket) -> None:
     assert client.get("/x") is True
     thread.join()
     port.close()
-    with pytest.raises(ServiceError):
+    with pytest.raises(CallFailed):
         client.get("/x")
     assert REFUSED_S < sum(waits.asked_s) <= PATIENCE_S

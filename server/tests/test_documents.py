@@ -14,6 +14,7 @@ from testkit.inside.engines import BOTH
 
 from pacspace_server.domain.amounts import amount_text, units
 from pacspace_server.domain.instants import parse_instant
+from pacspace_server.http.refusals import status_of
 from pacspace_server.service.base.context import Caller, Context
 from pacspace_server.service.base.csv_lines import csv_chunks, harmless
 from pacspace_server.service.base.errors import ServiceError
@@ -83,7 +84,7 @@ def test_a_reader_without_the_lines_sees_totals(book: Book, monkeypatch: pytest.
         receipt_csv.receipt_csv(context, receipt, NOBODY)
     with book.storage.snapshot() as snapshot, pytest.raises(ServiceError):
         receipt_access.require_lines(context, snapshot, receipt, NOBODY)
-    assert (refused.value.status, refused.value.code) == (403, "FORBIDDEN")
+    assert (status_of(refused.value), refused.value.code) == (403, "FORBIDDEN")
 
 
 @BOTH
@@ -190,4 +191,4 @@ def test_without_the_typesetter_a_pdf_is_refused_in_words(book: Book, monkeypatc
     maker = document_pdf.PdfMaker(context_of(book))
     with pytest.raises(ServiceError, match=r"pacspace-server\[pdf\]") as refused:
         asyncio.run(maker.receipt(billed(book), Presentation(), NOBODY))
-    assert refused.value.status == 503
+    assert status_of(refused.value) == 503

@@ -10,6 +10,7 @@ import pytest
 from testkit.inside.book import Book
 from testkit.inside.engines import BOTH
 
+from pacspace_server.http.refusals import status_of
 from pacspace_server.service.base.errors import ServiceError
 from pacspace_server.service.base.lockouts import FAILURES, WINDOW_US, failed, knocks_from, refuse_locked, succeeded
 from pacspace_server.service.base.server_secret import ServerSecret
@@ -22,7 +23,7 @@ def _is_shut(book: Book, key: str, now: int) -> bool:
         try:
             refuse_locked(snapshot, key, now)
         except ServiceError as error:
-            assert error.status == 429 and 0 < error.extra["retryAfterSeconds"] <= WINDOW_US // 1_000_000
+            assert status_of(error) == 429 and 0 < error.extra["retryAfterSeconds"] <= WINDOW_US // 1_000_000
             return True
     return False
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from argon2 import extract_parameters
 
-from pacspace_server.http.browser import refuse_foreign, set_cookie, token_in
+from pacspace_server.http.cookies import SESSION, cookie_named, set_cookie
+from pacspace_server.http.messages import Call
+from pacspace_server.http.origin import refuse_foreign
+from pacspace_server.http.refusals import status_of
 from pacspace_server.service.base import passwords
 from pacspace_server.service.base.errors import ServiceError
 from pacspace_server.service.people.people import sessions
@@ -38,11 +41,12 @@ def test_a_csrf_token_belongs_to_a_session() -> None:
 
 def test_a_cookie_is_found_again() -> None:
     """What is set is what is read, behind https it is Secure, and nonsense is no cookie."""
-    assert token_in("a=b; " + set_cookie("pss_x", "http://h").partition(";")[0] + "; c=d") == "pss_x"
-    assert "; Secure" in set_cookie("pss_x", "https://h") and "; Secure" not in set_cookie("pss_x", "http://h")
-    assert token_in('odd[1]={"a": 1}; pacspace_session=pss_x') == "pss_x"
+    plain, secure = (set_cookie(SESSION, "pss_x", 60, url) for url in ("http://h", "https://h"))
+    assert cookie_named("a=b; " + plain.partition(";")[0] + "; c=d", SESSION) == "pss_x"
+    assert "; Secure" in secure and "; Secure" not in plain
+    assert cookie_named('odd[1]={"a": 1}; pacspace_session=pss_x', SESSION) == "pss_x"
     for header in (None, "", "pacspace_session=", "=;=;\x00", "pacspace_session", "x_pacspace_session=pss_x"):
-        assert token_in(header) is None
+        assert cookie_named(header, SESSION) is None
 
 
 @pytest.mark.parametrize(
@@ -57,10 +61,12 @@ def test_writes_come_from_the_public_url_or_the_name_that_was_asked(
     origin: str | None, site: str | None, is_ours: bool
 ) -> None:
     """Behind a proxy both may be; another scheme, another host, and what has none, are somebody else's."""
-    asked = (origin, site, "inside:8787", "https://ledger.example")
+    stated = {b"origin": origin, b"sec-fetch-site": site, b"host": "inside:8787"}
+    headers = [(name, value.encode()) for name, value in stated.items() if value is not None]
+    call = Call({"method": "POST", "headers": headers}, receive=None)
     if is_ours:
-        refuse_foreign(*asked)
+        refuse_foreign(call, "https://ledger.example")
     else:
         with pytest.raises(ServiceError) as raised:
-            refuse_foreign(*asked)
-        assert (raised.value.status, raised.value.code) == (403, "FORBIDDEN")
+            refuse_foreign(call, "https://ledger.example")
+        assert (status_of(raised.value), raised.value.code) == (403, "FORBIDDEN")

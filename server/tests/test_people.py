@@ -12,15 +12,16 @@ from typing import Any, TypeVar
 
 import psycopg
 import pytest
-from pacspace_server.service.people.people.workspaces import add_workspace, change_workspace
 from test_jobs import in_context
 from testkit.inside.book import SANDBOX, Book
 from testkit.inside.engines import BOTH
 
+from pacspace_server.http.refusals import status_of
 from pacspace_server.service.base import audit
 from pacspace_server.service.base.context import Caller, Context
 from pacspace_server.service.base.errors import ServiceError
 from pacspace_server.service.people.people import keys, people, sessions
+from pacspace_server.service.people.workspaces import add_workspace, change_workspace
 from pacspace_server.service.proving.fsck import fsck
 from pacspace_server.storage.model.commands import Locked, LockPeriod
 from pacspace_server.storage.model.people import AuditFilter, User
@@ -54,7 +55,7 @@ def look(book: Book, work: Callable[[Snapshot], T]) -> T:
 def refusal(book: Book, work: Callable[[Unit], Any]) -> tuple[int, str | None]:
     with pytest.raises(ServiceError) as raised:
         book.storage.write(work)
-    return raised.value.status, raised.value.code
+    return status_of(raised.value), raised.value.code
 
 
 def trail(book: Book, **wanted: str) -> list[tuple[str, str]]:
@@ -81,7 +82,7 @@ def test_a_session_that_ended_meanwhile_prefers_nothing(book: Book) -> None:
 
     with pytest.raises(ServiceError) as raised:
         in_context(book, story)
-    assert (raised.value.status, raised.value.code) == (401, "INVALID_API_KEY")
+    assert (status_of(raised.value), raised.value.code) == (401, "INVALID_API_KEY")
 
 
 def test_an_email_is_one_user_in_any_case(book: Book) -> None:

@@ -16,7 +16,7 @@ from testkit.inside.running import running
 from pacspace_server.api.fields import example_of, object_schema
 from pacspace_server.api.openapi import PATH_PARAMETERS, document, path_of
 from pacspace_server.api.routes import DASHBOARD, NONE, ROUTES, Route
-from pacspace_server.service.base.errors import CODES
+from pacspace_server.http.refusals import CODES
 
 DOCUMENT = document("http://127.0.0.1")
 WITH_BODY = [route for route in ROUTES if route.body is not None]

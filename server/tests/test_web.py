@@ -27,10 +27,11 @@ from testkit.inside.running import running
 
 from pacspace_server.domain.amounts import units
 from pacspace_server.domain.instants import parse_instant
+from pacspace_server.http.messages import Reply
 from pacspace_server.service.base.errors import ServiceError
 from pacspace_server.web import proof, words
-from pacspace_server.web.page import CONTENT_POLICY, Page
 from pacspace_server.web.pages import Pages
+from pacspace_server.web.rendering import CONTENT_POLICY
 
 CUSTOMER = "cust_never-shown-on-a-page"
 NOW = "2026-03-01T00:05:12Z"
@@ -478,7 +479,7 @@ class Refusing:
     """A limit that is used up."""
 
     def take(self, address: str) -> None:
-        raise ServiceError(429, "RATE_LIMITED", "too many", retryAfterSeconds=3)
+        raise ServiceError("RATE_LIMITED", "too many", retryAfterSeconds=3)
 
 
 class Breaking:
@@ -488,12 +489,14 @@ class Breaking:
         raise RuntimeError("secret detail")
 
 
-def ask(pages: Pages, path: str) -> Page:
-    call = SimpleNamespace(address="192.0.2.1", request_id="req_7", path=lambda name: "0x1")
+def ask(pages: Pages, path: str) -> Reply:
+    call = SimpleNamespace(
+        address="192.0.2.1", request_id="req_7", path=lambda name: "0x1", scope={"method": "GET"}, route=""
+    )
     return asyncio.run(_answer(pages, path, call))
 
 
-async def _answer(pages: Pages, path: str, call: Any) -> Page:
+async def _answer(pages: Pages, path: str, call: Any) -> Reply:
     return await pages.routes()["GET", path](call)
 
 

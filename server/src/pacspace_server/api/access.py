@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 
-from ..http import browser
+from ..http.cookies import SESSION, cookie_named
+from ..http.messages import Call
+from ..http.origin import refuse_foreign
 from ..service.base.context import Caller, Context
 from ..service.base.errors import ServiceError, invalid
 from ..service.people.keys import authenticate
 from ..service.people.sessions import ENDED, ENVIRONMENTS, PREFIX, current_actor
-from .http import Call
 
 KEY_CACHE_S, KEY_CACHE_ENTRIES = 1.0, 1_000
 NOBODY = (
@@ -53,9 +54,9 @@ class Access:
         if token is not None and not token.startswith(PREFIX):
             return await self._admin_key(call, token)
         if token is None:
-            token = browser.token_in(call.header(b"cookie"))
+            token = cookie_named(call.header(b"cookie"), SESSION)
             if token is not None and is_write:
-                self.refuse_foreign(call)
+                refuse_foreign(call, self._context.public_url)
                 _need_csrf_header(call)
         return await self._session(call, token)
 
@@ -73,7 +74,7 @@ class Access:
             raise invalid(("X-Environment", f"must be {' or '.join(ENVIRONMENTS)}"))
         actor = await current_actor(self._context, token, named)
         if actor is None:
-            raise ServiceError(401, "INVALID_API_KEY", ENDED if token else NOBODY)
+            raise ServiceError("INVALID_API_KEY", ENDED if token else NOBODY)
         caller = actor.caller
         await self._agree(call, caller, None)
         call.actor = actor
@@ -84,12 +85,7 @@ class Access:
         others = ([(await self.key(key)).environment] if key else []) + ([named] if named else [])
         if any(other != caller.environment for other in others):
             message = f"the token speaks for {caller.environment}, the request names {', '.join(others)}"
-            raise ServiceError(403, "API_KEY_ENVIRONMENT_MISMATCH", message)
-
-    def refuse_foreign(self, call: Call) -> None:
-        """403 FORBIDDEN for what a page of another site sends."""
-        origin, host = call.header(b"origin"), call.header(b"host")
-        browser.refuse_foreign(origin, call.header(b"sec-fetch-site"), host, self._context.public_url)
+            raise ServiceError("API_KEY_ENVIRONMENT_MISMATCH", message)
 
 
 def _bearer(call: Call) -> str | None:
@@ -98,7 +94,7 @@ def _bearer(call: Call) -> str | None:
         return None
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise ServiceError(401, "INVALID_API_KEY", NOBODY)
+        raise ServiceError("INVALID_API_KEY", NOBODY)
     return token.strip()
 
 
@@ -110,4 +106,4 @@ def _named(call: Call) -> str | None:
 def _need_csrf_header(call: Call) -> None:
     if call.header(b"x-pacspace-csrf") != "1":
         message = "a write with a session's cookie needs the header X-Pacspace-CSRF: 1, which a page of another site can't send"
-        raise ServiceError(403, "FORBIDDEN", message)
+        raise ServiceError("FORBIDDEN", message)

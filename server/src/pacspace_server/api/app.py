@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import structlog
 from starlette.routing import Match
 from starlette.routing import Route as PathRoute
 
+from ..http.messages import Call, Handler, Receive, Reply, Scope, Send, send_reply
+from ..http.origin import refuse_foreign
+from ..http.refusals import answered, as_json
 from ..service.base.context import Context
-from ..service.base.errors import ServiceError, unavailable
-from ..storage.model.protocols import InDoubt, Unavailable, Vanished
-from ..storage.writing.committer import NotWritten
+from ..service.base.errors import ServiceError
 from ..telemetry import doing
 from .access import Access
 from .fields import parse_fields
-from .http import Call, Receive, Reply, Scope, Send, failure, send_reply
 from .metrics import Metrics
 from .openapi import document
 from .public import Public
-from .requests import Handler, Target, lines_from, log_request
+from .requests import Target, lines_from, log_request
 from .routes import BALANCE, DASHBOARD, NONE, ROUTES, Route
 
-logger = structlog.get_logger("pacspace.api")
-DISK_RETRY_S = 5
-IN_DOUBT = (
-    "so this may be recorded or not: ask again with the same Idempotency-Key or referenceId, which records it once"
-)
 NOWHERE, ANY = "none", "other"  # the route of a path that there is not, the method of one that a path does not take
 SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
@@ -79,7 +72,8 @@ class Api:
         call = Call(scope, receive)
         doing.set({"request_id": call.request_id})
         target = self._find(scope)
-        reply = await self._answer(target, call)
+        call.route = target.route
+        reply = await answered(call, target.answer, as_json)
         reply.headers = SECURITY_HEADERS | reply.headers
         if self.stopping:
             reply.headers["Connection"] = "close"
@@ -91,28 +85,6 @@ class Api:
             target.observe(reply.status, seconds)
             if reply.status >= self._lines_from:
                 log_request(call, target, reply, sent_bytes, seconds)
-
-    async def _answer(self, target: Target, call: Call) -> Reply:
-        """The reply, whatever happens: each refusal and each failure has one."""
-        try:
-            return await target.answer(call)
-        except ServiceError as error:
-            return failure(error)
-        except Vanished as error:
-            return failure(ServiceError(404, "CUSTOMER_NOT_FOUND", str(error)))
-        except NotWritten as error:
-            message = f"the database could not take it, nothing was recorded: {error}"
-            return failure(unavailable(message, DISK_RETRY_S))
-        except Unavailable as error:
-            return failure(unavailable(f"the database can't be asked right now: {error}", DISK_RETRY_S))
-        except InDoubt as error:
-            return failure(unavailable(f"{error}, {IN_DOUBT}", DISK_RETRY_S))
-        except asyncio.CancelledError:
-            return failure(unavailable(f"the server stopped before this was done, {IN_DOUBT}", DISK_RETRY_S))
-        except Exception:
-            logger.exception("request failed", method=target.method, route=target.route)
-            message = f"a mistake of the server's; its log has it under {call.request_id}"
-            return failure(ServiceError(500, "INTERNAL_ERROR", message))
 
     def _find(self, scope: Scope) -> Target:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
@@ -134,15 +106,15 @@ class Api:
                 caller = await self._access.dashboard(call, route.method != "GET")
             else:
                 caller = await self._access.key(call.header(b"x-api-key"))
-            call.environment = caller.environment
+            call.environment, call.repeatable = caller.environment, route.takes_key
             if route.person and call.actor is None:
-                raise ServiceError(403, "FORBIDDEN", "this is for somebody who is logged in, not for an API key")
+                raise ServiceError("FORBIDDEN", "this is for somebody who is logged in, not for an API key")
             caller.require(route.scope)
             return told(await route.handler(self.context, caller, call, await _fields(route, call)))
 
         async def open_to_all(call: Call) -> Reply:
             if route.is_dashboard and route.method != "GET":
-                self._access.refuse_foreign(call)
+                refuse_foreign(call, self.context.public_url)
             if route.before_body is not None and call.may_be_long(route.max_body):
                 await route.before_body(public, call)
             return told(await route.handler(public, call, await _fields(route, call)))
@@ -174,13 +146,13 @@ def _refuse_method(methods: Mapping[str, Target]) -> Handler:
 
     async def refuse(call: Call) -> Reply:
         message = f"{call.scope['path'][:200]} takes {allowed}, not {call.scope['method']}"
-        raise ServiceError(405, "METHOD_NOT_ALLOWED", message, allow=allowed)
+        raise ServiceError("METHOD_NOT_ALLOWED", message, allow=allowed)
 
     return refuse
 
 
 async def _refuse_path(call: Call) -> Reply:
-    raise ServiceError(404, "NOT_FOUND", f"there is nothing at {call.scope['path'][:200]}")
+    raise ServiceError("NOT_FOUND", f"there is nothing at {call.scope['path'][:200]}")
 
 
 async def _fields(route: Route, call: Call) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..http import browser
+from ..http.cookies import SESSION, cookie_named, set_cookie
+from ..http.messages import Call, Reply, success
 from ..service.base.context import Caller, Context
 from ..service.people import people, sessions, workspaces
 from ..service.people.sessions import Actor
 from . import fields
 from .fields import Table
-from .http import Call, Reply, success
 from .public import Public
 
 Given = dict[str, Any]
@@ -52,7 +52,7 @@ PREFERENCES: Table = {
 
 async def login(public: Public, call: Call, given: Given) -> Reply:
     """Log in: a session's token for `Authorization: Bearer`, and the same in a cookie."""
-    old = browser.token_in(call.header(b"cookie"))
+    old = cookie_named(call.header(b"cookie"), SESSION)
     token, actor = await sessions.log_in(public.context, call.address, given["email"], given["password"], old)
     return await _logged_in(public.context, call, token, actor)
 
@@ -81,7 +81,7 @@ async def logout(context: Context, caller: Caller, call: Call, given: Given) -> 
     """End this session."""
     assert call.actor is not None
     await sessions.log_out(context, call.actor)
-    return success({"loggedOut": True}, headers={"Set-Cookie": browser.clear_cookie(context.public_url)})
+    return success({"loggedOut": True}, headers={"Set-Cookie": set_cookie(SESSION, "", 0, context.public_url)})
 
 
 async def me(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
@@ -113,5 +113,6 @@ async def _view(context: Context, actor: Actor) -> dict[str, Any]:
 async def _logged_in(context: Context, call: Call, token: str, actor: Actor, status: int = 200) -> Reply:
     view = await _view(context, actor)
     user = {name: view[name] for name in ("id", "email", "name", "role", "isVerified", "tenantId")}
-    headers = {"Set-Cookie": browser.set_cookie(token, context.public_url), "Cache-Control": "no-store"}
+    cookie = set_cookie(SESSION, token, sessions.LONGEST_S, context.public_url)
+    headers = {"Set-Cookie": cookie, "Cache-Control": "no-store"}
     return success(view | {"user": user, "token": token, "accessToken": token}, status, headers)

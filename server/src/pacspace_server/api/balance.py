@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from ..http.messages import Call, Reply, success
 from ..service.balances import compare as compare_service
 from ..service.balances import derive as derive_service
 from ..service.base import limits as limits_service
@@ -16,7 +17,6 @@ from ..service.recording import delta as record_service
 from ..service.recording import emit as emit_service
 from . import fields
 from .fields import Table, parse_fields
-from .http import Call, Reply, success
 from .scope import CUSTOMER_ID, GRANULARITY, PAGE, SCOPE, STARTING, read_scope
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ async def or_pending(key: str | None, work: Coroutine[Any, Any, T]) -> T:
     done, _ = await asyncio.wait([task], timeout=PENDING_AFTER_S)
     if not done:
         message = "the request with this Idempotency-Key is still being worked on; ask again with the same key"
-        raise ServiceError(202, "IDEMPOTENCY_PENDING", message, retryAfterSeconds=1)
+        raise ServiceError("IDEMPOTENCY_PENDING", message, retryAfterSeconds=1)
     return task.result()
 
 

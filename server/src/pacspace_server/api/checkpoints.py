@@ -7,6 +7,7 @@ from typing import Any
 
 from ..domain.exact_json import text_of
 from ..domain.scopes import SCOPE_FIELDS
+from ..http.messages import Call, Reply, success
 from ..service.base.context import Caller, Context
 from ..service.base.errors import invalid
 from ..service.base.limits import DEFAULT_PAGE
@@ -16,7 +17,6 @@ from ..service.closing import jobs as jobs_service
 from . import fields
 from .balance import idempotency_key, or_pending
 from .fields import Table
-from .http import Call, Reply, success
 from .scope import CUSTOMER_ID, PAGE, SCOPE, read_scope
 
 Given = dict[str, Any]

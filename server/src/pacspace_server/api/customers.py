@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from ..http.messages import Call, Reply, success
 from ..service.balances import customers as customers_service
 from ..service.base.context import Caller, Context
 from ..service.base.errors import invalid
@@ -14,7 +15,6 @@ from ..service.recording import gaps as gaps_service
 from ..service.sharing.links import POLICIES
 from . import fields
 from .fields import Table
-from .http import Call, Reply, success
 from .scope import CUSTOMER_ID, MAX_OFFSET, PERIOD
 
 Given = dict[str, Any]

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..domain.exact_json import text_of
 from ..domain.scopes import Scope
+from ..http.messages import Call, Reply, iterate_in_thread, success
 from ..service.balances import customers as customers_service
 from ..service.base.context import Caller, Context
 from ..service.base.errors import invalid
@@ -17,7 +18,6 @@ from . import customers as customers_routes
 from . import fields
 from .balance import idempotency_key, or_pending
 from .fields import Table
-from .http import Call, Reply, iterate_in_thread, success
 from .scope import PAGE, PERIOD, read_scope
 
 Given = dict[str, Any]

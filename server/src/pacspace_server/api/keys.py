@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..http.messages import Call, Reply, success
 from ..service.base.context import SCOPES, Caller, Context
 from ..service.base.limits import MAX_PAGE
 from ..service.people import keys as keys_service
 from . import fields
 from .fields import Table
-from .http import Call, Reply, success
 from .scope import MAX_OFFSET
 
 Given = dict[str, Any]

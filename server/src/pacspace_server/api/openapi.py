@@ -10,6 +10,7 @@ from typing import Any, is_typeddict
 
 import msgspec
 
+from ..http.refusals import CODES
 from ..views import (
     balance,
     checkpoints,
@@ -23,7 +24,7 @@ from ..views import (
     webhooks,
 )
 from .fields import Field, example_of, object_schema
-from .refusals import PROBLEM, closed, codes_of, meaning, refusal_schemas, shape_name
+from .refusals import PROBLEM, closed, codes_of, refusal_schemas, shape_name
 from .routes import DASHBOARD, KEY, NONE, ROUTES, Route
 
 Schema = dict[str, Any]
@@ -244,7 +245,7 @@ def _responses(route: Route) -> Iterator[tuple[int, Schema]]:
     for status, codes in codes_of(route).items():
         names = [*([PROBLEM] if status == 400 else []), *map(shape_name, codes)]
         retry = ["Retry-After"] if status in (202, 429, 503) else []
-        says = "; ".join(meaning(code) for code in codes) or "fields that can't be taken, all named at once"
+        says = "; ".join(CODES[code].meaning for code in codes) or "fields that can't be taken, all named at once"
         yield (
             status,
             {

@@ -6,6 +6,9 @@ import asyncio
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..http.cookies import RECORD, cookies_named, set_cookie
+from ..http.messages import Call, Reply, iterate_in_thread, success
+from ..http.refusals import as_json
 from ..service.balances import their_lines
 from ..service.base.errors import ServiceError, invalid
 from ..service.base.limits import DEFAULT_PAGE, MAX_BATCH_BODY_BYTES
@@ -19,7 +22,6 @@ from ..storage.model.protocols import Snapshot
 from . import fields
 from .balance import THEIR_RECORD
 from .fields import Table
-from .http import Call, Reply, failure, iterate_in_thread, success
 from .public import Public
 from .scope import PERIOD
 
@@ -66,7 +68,8 @@ NOTE: Table = {
 
 async def _enter(public: Public, call: Call, part: str | None) -> tuple[Shared, Visitor]:
     public.limit.take(call.address)
-    asked = call.path("handle"), call.header(b"cookie"), call.address, call.header(b"user-agent")
+    known = cookies_named(call.header(b"cookie"), RECORD)
+    asked = call.path("handle"), known, call.address, call.header(b"user-agent")
     return await access.enter(public.context, *asked, part)
 
 
@@ -85,10 +88,11 @@ async def verify_code(public: Public, call: Call, given: Given) -> Reply:
         if error.code != "ACCESS_CODE_INVALID":
             raise
         public.context.visits.note(shared, visitor, visits.CODE_FAILED)
-        reply = failure(error)
+        reply = as_json(error)
     else:
         reply = success({"verified": True, "expiresInSeconds": access.COOKIE_LIFE_S})
-    reply.headers["Set-Cookie"] = access.cookie(public.context, shared, visitor, path)
+    token = access.visitor_token(public.context, shared, visitor)
+    reply.headers["Set-Cookie"] = set_cookie(RECORD, token, access.COOKIE_LIFE_S, public.context.public_url, path)
     return reply
 
 

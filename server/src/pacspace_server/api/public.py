@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from ..http.limits import AddressLimit
+from ..http.messages import Call, Reply, iterate_in_thread, success
+from ..http.refusals import status_of
 from ..log import logtree
 from ..service.base.context import Context
 from ..service.base.errors import ServiceError
-from ..service.base.lockouts import knocks_from
 from ..service.base.lookup import verifier_key
 from ..service.base.restored import trust_file
 from ..service.proving import verify as verify_service
@@ -25,7 +25,6 @@ from ..storage.model.protocols import Vanished
 from ..storage.model.records import Log
 from . import fields
 from .fields import Table
-from .http import Call, Reply, iterate_in_thread, success
 from .metrics import MEDIA_TYPE, Metrics
 from .receipts import document_data, presentation
 
@@ -43,27 +42,6 @@ READY: Table = {"for": fields.choice("record", "verify", says="What it is to be 
 TILE = re.compile(r"(?:(entries|[0-9]|[1-5][0-9]|6[0-3]))/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 NOT_READY_RETRY_S = 5
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
-
-
-class AddressLimit:
-    """Recomputations per address: a burst, then a steady rate."""
-
-    BURST, PER_SECOND, ADDRESSES = 120, 20.0, 10_000
-
-    def __init__(self) -> None:
-        self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, address: str) -> None:
-        """Raises 429 RATE_LIMITED when the address has used its share up."""
-        now, address = time.monotonic(), knocks_from(address)
-        spent, at = self._spent.pop(address, (0.0, now))
-        spent = max(0.0, spent - (now - at) * self.PER_SECOND)
-        if spent >= self.BURST:
-            self._spent[address] = spent, now
-            raise ServiceError(429, "RATE_LIMITED", "too many verifications from this address", retryAfterSeconds=1)
-        self._spent[address] = spent + 1, now
-        while len(self._spent) > self.ADDRESSES:
-            self._spent.popitem(last=False)
 
 
 class Public:
@@ -86,26 +64,26 @@ class Public:
         try:
             return success(await verify_service.verify(self.context, self.verifier, call.path("proofRoot"), source))
         except Vanished as error:
-            raise ServiceError(404, "PROOF_NOT_FOUND", str(error), verified=False) from error
+            raise ServiceError("PROOF_NOT_FOUND", str(error), verified=False) from error
 
     async def receipt(self, call: Call, given: dict[str, Any]) -> Reply:
         """A receipt by its receiptId (chk_), dressed for a reader. Whoever has the id may see it."""
         self.limit.take(call.address)
-        work = (self.context, call.path("receiptId"), presentation(given), _reader(call))
+        work = (self.context, call.path("receiptId"), presentation(given), Reader())
         async with self.places:  # reads every line: strangers must not take all threads
             return success(await asyncio.to_thread(document_data, *work))
 
     async def pdf(self, call: Call, given: dict[str, Any]) -> Reply:
         """A receipt as PDF, to be filed; its lines too, up to 3,000 of them."""
         self.limit.take(call.address)
-        name, body = await self.pdfs.receipt(call.path("receiptId"), presentation(given), _reader(call))
+        name, body = await self.pdfs.receipt(call.path("receiptId"), presentation(given), Reader())
         headers = {"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "no-store"}
         return Reply(200, body=body, media_type="application/pdf", headers=headers)
 
     async def csv(self, call: Call, given: dict[str, Any]) -> Reply:
         """A receipt's records as CSV, one line each, in canonical spelling."""
         self.limit.take(call.address)
-        name, chunks = await self.context.read(receipt_csv, self.context, call.path("receiptId"), _reader(call))
+        name, chunks = await self.context.read(receipt_csv, self.context, call.path("receiptId"), Reader())
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Reply(200, stream=iterate_in_thread(chunks), media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -118,7 +96,7 @@ class Public:
         kind = given.get("kind", "full")
         receipt_id = call.path("receiptId")
         if kind == "full":
-            await self.context.look(lambda snapshot: require_lines(self.context, snapshot, receipt_id, _reader(call)))
+            await self.context.look(lambda snapshot: require_lines(self.context, snapshot, receipt_id, Reader()))
         chunks = None
         waited = bool(self.context.integrator.refusals)  # then waiting is of no use
         asked = self.context.storage, receipt_id, kind, self.context.integrator.refusals
@@ -126,7 +104,7 @@ class Public:
             try:
                 chunks = await self.context.read(bundle_service.bundle, *asked)
             except ServiceError as error:
-                if error.status != 503 or waited:
+                if status_of(error) != 503 or waited:
                     raise
                 waited = True
                 await self.context.wait_for_log(lambda: self._has_bundle(receipt_id, kind))
@@ -145,7 +123,7 @@ class Public:
         """The newest signed log checkpoint (C2SP tlog-checkpoint)."""
         log = await self._log(call)
         if log.note is None:
-            raise ServiceError(503, "SERVICE_UNAVAILABLE", "nothing has been signed yet", retryAfterSeconds=1)
+            raise ServiceError("SERVICE_UNAVAILABLE", "nothing has been signed yet", retryAfterSeconds=1)
         return _text(log.note, {"Cache-Control": "no-cache"})
 
     async def log_key(self, call: Call, given: dict[str, Any]) -> Reply:
@@ -162,11 +140,11 @@ class Public:
         log = await self._log(call)
         match = TILE.fullmatch(call.path("tile"))
         if match is None:
-            raise ServiceError(404, "NOT_FOUND", "not a tile path (C2SP tlog-tiles)")
+            raise ServiceError("NOT_FOUND", "not a tile path (C2SP tlog-tiles)")
         digits = match[2].replace("x", "").replace("/", "")
         width = int(match[3]) if match[3] else logtree.TILE
         if _tile_path(int(digits)) != match[2] or (match[3] and width >= logtree.TILE) or len(digits) > 15:
-            raise ServiceError(404, "NOT_FOUND", "not a tile path (C2SP tlog-tiles)")
+            raise ServiceError("NOT_FOUND", "not a tile path (C2SP tlog-tiles)")
         place = log, int(digits), width
         if match[1] == "entries":
             body = await self.context.look(lambda snapshot: logtree.entries_tile(snapshot, *place))
@@ -174,7 +152,7 @@ class Public:
             level = int(match[1])
             body = await self.context.look(lambda snapshot: logtree.tile(snapshot, log, level, *place[1:]))
         if body is None:
-            raise ServiceError(404, "NOT_FOUND", "the log has not published this tile (yet)")
+            raise ServiceError("NOT_FOUND", "the log has not published this tile (yet)")
         return Reply(200, body=body, media_type="application/octet-stream", headers=IMMUTABLE)
 
     async def _log(self, call: Call) -> Log:
@@ -182,7 +160,7 @@ class Public:
         found = await self.context.look(lambda snapshot: [snapshot.log_by_origin(origin) for origin in origins])
         log = next(filter(None, found), None)
         if log is None:
-            raise ServiceError(404, "NOT_FOUND", "no such log")
+            raise ServiceError("NOT_FOUND", "no such log")
         return log
 
     async def health(self, call: Call, given: dict[str, Any]) -> Reply:
@@ -193,17 +171,13 @@ class Public:
         """Whether it can record; with ?for=verify also whether the log is signed and keeps up."""
         checks = await self.readiness.checks(given.get("for") == "verify")
         if wrong := problems(checks):
-            raise ServiceError(503, "SERVICE_UNAVAILABLE", wrong, retryAfterSeconds=NOT_READY_RETRY_S, checks=checks)
+            raise ServiceError("SERVICE_UNAVAILABLE", wrong, retryAfterSeconds=NOT_READY_RETRY_S, checks=checks)
         return success(ready_view(self.readiness, checks))
 
     async def measures(self, call: Call, given: dict[str, Any]) -> Reply:
         """Metrics of all the server's processes, as Prometheus reads them."""
         others = await self.metrics.others()
         return Reply(200, body=await asyncio.to_thread(self.metrics.text, others), media_type=MEDIA_TYPE)
-
-
-def _reader(call: Call) -> Reader:
-    return Reader(cookies=call.header(b"cookie"))
 
 
 def _text(text: str, headers: dict[str, str] | None = None) -> Reply:

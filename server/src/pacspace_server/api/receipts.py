@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from ..http.messages import Call, Reply, success
 from ..service.base.context import Caller, Context
 from ..service.base.limits import DEFAULT_PAGE
 from ..service.receipts import documents as documents_service
@@ -15,7 +16,6 @@ from ..service.receipts.printed import title_of
 from ..service.receipts.reader_words import Words
 from . import fields
 from .fields import Table
-from .http import Call, Reply, success
 from .scope import read_scope
 
 Given = dict[str, Any]

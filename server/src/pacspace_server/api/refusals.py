@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..service.base.errors import CODES
+from ..http.refusals import BAD_REQUEST, CODES
 from .routes import DASHBOARD, NONE, Route
 
 Schema = dict[str, Any]
@@ -36,15 +36,6 @@ BESIDE: dict[str, Schema] = {
 }
 
 
-def status_of(code: str) -> int:
-    """The HTTP status of an error code."""
-    return int(CODES[code][:3])
-
-
-def meaning(code: str) -> str:
-    return CODES[code].partition(": ")[2]
-
-
 def shape_name(code: str) -> str:
     """REFERENCE_ID_CONFLICT -> ReferenceIdConflict: the name of its schema."""
     return "".join(word.capitalize() for word in code.split("_"))
@@ -59,10 +50,10 @@ def codes_of(route: Route) -> dict[int, list[str]]:
         codes.append("API_KEY_ENVIRONMENT_MISMATCH")
     if route.body is not None:
         codes += ["PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"]
-    by_status: dict[int, list[str]] = {400: []}
+    by_status: dict[int, list[str]] = {BAD_REQUEST: []}
     # Writes wait in a bounded queue, and a database behind a network may be away.
     for code in sorted({*codes, "INTERNAL_ERROR", "SERVICE_UNAVAILABLE"}):
-        by_status.setdefault(status_of(code), []).append(code)
+        by_status.setdefault(CODES[code].status, []).append(code)
     return dict(sorted(by_status.items()))
 
 
@@ -72,14 +63,14 @@ def refusal_schemas() -> dict[str, Schema]:
     details = {"type": "array", "items": {"$ref": "#/components/schemas/FieldProblem"}}
     named = {"type": {"const": "VALIDATION_ERROR"}, "details": details}
     description = "Each field that can't be taken, all at once. There is no `code`."
-    return shapes | {PROBLEM: {"description": description, **_envelope(400, named, {}, ["type", "details"])}}
+    return shapes | {PROBLEM: {"description": description, **_envelope(BAD_REQUEST, named, {}, ["type", "details"])}}
 
 
 def _shape(code: str) -> Schema:
     extra, beside = DETAILS.get(code, {}), BESIDE.get(code, {})
     required = ["code", *(name for name in extra if name == "retryAfterSeconds")]
-    envelope = _envelope(status_of(code), {"code": {"const": code}, **extra}, beside, required)
-    return {"description": meaning(code).capitalize() + ".", **envelope}
+    envelope = _envelope(CODES[code].status, {"code": {"const": code}, **extra}, beside, required)
+    return {"description": CODES[code].meaning.capitalize() + ".", **envelope}
 
 
 def _envelope(status: int, named: Schema, beside: Schema, required: list[str]) -> Schema:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
 
+from ..http.messages import Call, Handler, Reply
 from ..telemetry import SECONDS, Histogram
-from .http import Call, Reply
 
 logger = structlog.get_logger("pacspace.api")
-Handler = Callable[[Call], Awaitable[Reply]]
 # The lowest status that has a line, by log level: a failure of ours is a warning, a refusal is of interest, a success is
 # for whoever looks for something.
 LINES_FROM = {logging.WARNING: 500, logging.INFO: 400, logging.DEBUG: 100}

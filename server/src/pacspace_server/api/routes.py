@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import views as replies
+from ..http.messages import Reply
 from ..service.base.limits import MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES
 from . import (
     auth,
@@ -24,7 +25,6 @@ from . import (
 )
 from . import portal as shared
 from .fields import Table
-from .http import Reply
 from .public import BUNDLE, READY, VERIFY, Public
 from .scope import PAGE, SCOPE
 

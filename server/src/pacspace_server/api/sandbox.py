@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..http.messages import Call, Reply, success
 from ..service.base.context import Caller, Context
 from ..service.base.errors import invalid
 from ..service.recording import sandbox as sandbox_service
 from . import fields
 from .fields import Table
-from .http import Call, Reply, success
 
 Given = dict[str, Any]
 

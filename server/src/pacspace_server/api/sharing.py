@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..http.messages import Call, Reply, success
 from ..service.base.context import Caller, Context, find_customer
 from ..service.base.errors import invalid
 from ..service.base.limits import DEFAULT_PAGE
@@ -11,7 +12,6 @@ from ..service.sharing import links as sharing_service
 from ..service.sharing import notes, visits
 from . import fields
 from .fields import Table
-from .http import Call, Reply, success
 from .portal import new_note
 
 Given = dict[str, Any]

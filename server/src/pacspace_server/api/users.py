@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..http.messages import Call, Reply, success
 from ..service.base.context import Caller, Context
 from ..service.base.errors import invalid
 from ..service.people import people
@@ -12,7 +13,6 @@ from ..storage.model.protocols import Unit
 from . import fields
 from .auth import EMAIL, NAME
 from .fields import Table
-from .http import Call, Reply, success
 
 Given = dict[str, Any]
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from ..domain.events import EVENTS
+from ..http.messages import Call, Reply, success
 from ..service.base.context import Caller, Context
 from ..service.base.limits import DEFAULT_PAGE, MAX_PAGE
 from ..service.webhooks import deliveries as deliveries_service
@@ -13,7 +14,6 @@ from ..service.webhooks import endpoints as endpoints_service
 from ..service.webhooks import following
 from . import fields
 from .fields import Table
-from .http import Call, Reply, success
 from .scope import MAX_OFFSET, PAGE
 
 Given = dict[str, Any]

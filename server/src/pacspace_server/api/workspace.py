@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..http.messages import Call, Reply, success
 from ..service.base import audit as audit_service
 from ..service.base.context import Caller, Context
 from ..service.base.limits import MAX_PAGE
@@ -13,7 +14,6 @@ from ..service.sharing.links import POLICIES
 from ..storage.model.people import AuditFilter
 from . import fields
 from .fields import Table
-from .http import Call, Reply, success
 
 Given = dict[str, Any]
 

@@ -18,7 +18,6 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from .. import config as settings
 from ..domain.exact_json import text_of
-from ..service.base.errors import ServiceError
 
 BALANCE = "/api/v1/balance"
 TIMEOUT_S = 60
@@ -32,7 +31,15 @@ _NEVER = (ssl.SSLCertVerificationError, socket.gaierror)
 T = TypeVar("T")
 
 
-class Busy(ServiceError):
+class CallFailed(Exception):
+    """A call that the server refused or never answered: HTTP status, code if there is one, message, extra fields."""
+
+    def __init__(self, status: int, code: str | None, message: str, **extra: Any) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.extra = status, code, message, extra
+
+
+class Busy(CallFailed):
     """Refused for now; `after_s` is when the server wants to be asked again."""
 
     after_s = 0.0
@@ -81,7 +88,7 @@ class Client:
     def fetch(
         self, method: str, path: str, body: bytes | None = None, key: str | None = None, repeatable: bool = False
     ) -> bytes:
-        """The reply's bytes. Raises ServiceError with the server's words, or when it can't be reached."""
+        """The reply's bytes. Raises CallFailed with the server's words, or when it can't be reached."""
         return self._patiently(method, path, body, key, repeatable or method == "GET", lambda reply: reply.read())
 
     def download(self, path: str, file: IO[bytes]) -> None:
@@ -103,7 +110,7 @@ class Client:
     ) -> T:  # fmt: skip
         began, patience_s, delay_s = time.monotonic(), self.patience_s, FIRST_DELAY_S
         while True:
-            problem: ServiceError
+            problem: CallFailed
             wait_s = delay_s * random.uniform(0.5, 1)  # noqa: S311 - so that callers don't come back together
             try:
                 result = self._try(method, path, body, key, read)
@@ -126,11 +133,11 @@ class Client:
                 raise problem
             delay_s = min(delay_s * 2, LONGEST_DELAY_S)
 
-    def _unreached(self, error: Exception) -> ServiceError:
+    def _unreached(self, error: Exception) -> CallFailed:
         why = str(error) or type(error).__name__
         if isinstance(error, ConnectionRefusedError):
             why = "connection refused; is it running? `pacspace serve`; another address: --url or PACSPACE_BASE_URL"
-        return ServiceError(503, None, f"{self.base_url} can't be reached: {why}")
+        return CallFailed(503, None, f"{self.base_url} can't be reached: {why}")
 
     def _try(self, method: str, path: str, body: bytes | None, key: str | None, read: Callable[[HTTPResponse], T]) -> T:
         headers = {"X-Api-Key": self.api_key} | (
@@ -165,14 +172,14 @@ class Client:
         self._local.connection = fresh
         return fresh
 
-    def _refusal(self, reply: HTTPResponse, stated: bytes) -> ServiceError:
+    def _refusal(self, reply: HTTPResponse, stated: bytes) -> CallFailed:
         try:
             told = json.loads(stated, parse_float=Decimal)
             error, message = dict(told["error"]), str(told["message"])
         except (ValueError, KeyError, TypeError):
             error, message = {}, f"HTTP {reply.status}: is this a PacSpace server?"
         extra = {name: value for name, value in error.items() if name not in ("code", "message", "type")}
-        kind = Busy if reply.status in BUSY else ServiceError
+        kind = Busy if reply.status in BUSY else CallFailed
         refusal = kind(reply.status, error.get("code"), f"{self.base_url}: {message}", **extra)
         if isinstance(refusal, Busy):
             after = reply.getheader("Retry-After") or str(extra.get("retryAfterSeconds", ""))
@@ -187,9 +194,9 @@ def _data(body: bytes) -> Any:
         raise not_ours(body) from error
 
 
-def not_ours(body: bytes) -> ServiceError:
+def not_ours(body: bytes) -> CallFailed:
     """For an answer that a PacSpace server would not give."""
-    return ServiceError(502, None, f"the answer is not that of a PacSpace server; it begins with {body[:60]!r}")
+    return CallFailed(502, None, f"the answer is not that of a PacSpace server; it begins with {body[:60]!r}")
 
 
 def in_path(text: str) -> str:

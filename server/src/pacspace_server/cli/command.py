@@ -109,13 +109,15 @@ def _end(error: Exception) -> None:
     from ..service.base.errors import ServiceError
     from ..storage.model.backups import UnusableBackup
     from ..storage.model.protocols import InDoubt, Unavailable, UnusableDatabase
+    from .client import CallFailed
 
     if isinstance(error, settings.ConfigError | InstantError | WrongUse | verify_command.WrongUse):
         fail(str(error), exit_status.WRONG_USE)
-    if isinstance(error, ServiceError):
+    if isinstance(error, ServiceError | CallFailed):
         details = [f"{d['field']}: {d['problem']}" for d in error.extra.get("details", ())]
         message = "the server does not take this:" if details else error.message
-        fail(message, exit_status.WRONG_USE if error.status == 400 else exit_status.NOT_DONE, details)
+        is_wrong = error.status == 400 if isinstance(error, CallFailed) else error.code is None
+        fail(message, exit_status.WRONG_USE if is_wrong else exit_status.NOT_DONE, details)
     if isinstance(error, Unavailable):
         fail(f"the database: {error}{f': {error.reason}' if error.reason else ''}", exit_status.NOT_DONE)
     if isinstance(error, apsw.Error):

@@ -18,7 +18,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .. import exit_status
 from ..api.app import SECURITY_HEADERS
-from ..api.http import failure, new_request_id
+from ..http.messages import new_request_id
+from ..http.refusals import as_json
 from ..service.base.errors import ServiceError
 
 logger = structlog.get_logger("pacspace.http")
@@ -33,7 +34,7 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         request_id = new_request_id()
         logger.info("not HTTP", request_id=request_id)
-        body = msgspec.json.encode(failure(ServiceError(400, None, NOT_HTTP, details=[])).value)
+        body = msgspec.json.encode(as_json(ServiceError(None, NOT_HTTP, details=[])).value)
         headers = {
             "content-type": "application/json", "content-length": str(len(body)), "x-request-id": request_id,
             "connection": "close", **SECURITY_HEADERS,

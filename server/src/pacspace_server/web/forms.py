@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from ..service.base.errors import ServiceError, invalid
-from .page import Call
+from ..http.messages import Call
+from ..service.base.errors import ServiceError
 
 MAX_FIELDS = 100
 MAX_FORM_BYTES = 4 << 20
@@ -20,8 +20,11 @@ _DISPOSITION = re.compile(rb"content-disposition:[ \t]*form-data[ \t]*(;[^\r\n]*
 _PARAMETER = re.compile(rb';[ \t]*(name|filename\*?)=("[^"]*"|[^;" \t]+)', re.IGNORECASE)
 
 
-class FormError(ValueError):
+class FormError(ServiceError):
     """The body is no form, or a field is no text."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(None, f"form: {problem}", details=[{"field": "form", "problem": problem}])
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,9 @@ async def read_form(call: Call) -> Form:
     """The form of a request. A plain 400 for what no form of ours sends, 403 for another site's."""
     # Every browser says where a form comes from.
     if (call.header(b"sec-fetch-site") or "same-origin") not in ("same-origin", "none"):
-        raise ServiceError(403, "FORBIDDEN", "this form was sent from another site's page")
+        raise ServiceError("FORBIDDEN", "this form was sent from another site's page")
     body = await call.body(MAX_FORM_BYTES)
-    try:
-        return parse_form(call.header(b"content-type"), body) if body else Form()
-    except FormError as error:
-        raise invalid(("form", str(error))) from error
+    return parse_form(call.header(b"content-type"), body) if body else Form()
 
 
 def parse_form(content_type: str | None, body: bytes) -> Form:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import structlog
-
 from pacspace_proofs.command import printable
 
+from ..http.limits import AddressLimit
+from ..http.messages import Call, Handler, Reply
+from ..http.refusals import answered, retry_after, status_of
 from ..service.base.context import Context
-from ..service.base.errors import ServiceError, unavailable
+from ..service.base.errors import ServiceError
 from ..service.base.restored import lost_words
 from ..service.proving.verify import Verifier
 from ..service.receipts.access import Reader
@@ -20,14 +21,12 @@ from ..service.receipts.documents import Presentation, presentation, read_docume
 from ..service.receipts.printed import Shown, printed
 from ..service.receipts.receipt import is_integrated
 from ..storage.model import ids
-from ..storage.model.protocols import Snapshot, Unavailable
+from ..storage.model.protocols import Snapshot
 from . import proof
 from .manual import read_manual
-from .page import Call, Handler, Limit, Page
 from .portal import SharedPages
 from .rendering import Renderer
 
-logger = structlog.get_logger("pacspace.web")
 SHOWN_CHARS = 80
 DOCUMENTS_AT_ONCE = 2
 ONE_WORKSPACE = 2  # environments
@@ -53,7 +52,7 @@ class Pages:
         self,
         context: Context,
         verifier: Verifier | None = None,
-        limit: Limit | None = None,
+        limit: AddressLimit | None = None,
         document: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
         self.context = context
@@ -61,7 +60,7 @@ class Pages:
         self._limit = limit
         self._render = Renderer(context.public_url)
         self._document = document
-        self._docs_page: Page | None = None
+        self._docs_page: Reply | None = None
         self._places = asyncio.Semaphore(DOCUMENTS_AT_ONCE)
 
     def routes(self) -> dict[tuple[str, str], Handler]:
@@ -73,42 +72,36 @@ class Pages:
     def _page(self, handler: Handler) -> Handler:
         """The handler, with its refusals said in words."""
 
-        async def page(call: Call) -> Page:
-            try:
-                return await handler(call)
-            except ServiceError as error:
-                return self._refusal(error, call)
-            except Unavailable:
-                return self._refusal(unavailable("the database can't be asked right now"), call)
-            except Exception:
-                logger.exception("page failed", request_id=call.request_id)
-                return self._refusal(ServiceError(500, "INTERNAL_ERROR", ""), call)
+        async def page(call: Call) -> Reply:
+            return await answered(call, handler, lambda error: self._refusal(error, call))
 
         return page
 
-    def _refusal(self, error: ServiceError, call: Call) -> Page:
-        template = ERRORS.get(error.status, "error.html")
-        values = {"code": error.code, "request_id": call.request_id, "details": error.extra.get("details", [])}
-        page = self._render.page(template, error.status, **values)
-        if "retryAfterSeconds" in error.extra:
-            page.headers["Retry-After"] = str(error.extra["retryAfterSeconds"])
+    def _refusal(self, error: ServiceError, call: Call) -> Reply:
+        status = status_of(error)
+        values = {
+            "code": error.code, "message": error.message[:1].upper() + error.message[1:], "request_id": call.request_id,
+            "details": error.extra.get("details", []), "is_form": call.scope["method"] == "POST",
+        }  # fmt: skip
+        page = self._render.page(ERRORS.get(status, "error.html"), status, **values)
+        page.headers |= retry_after(error)
         return page
 
-    async def _landing(self, call: Call) -> Page:
+    async def _landing(self, call: Call) -> Reply:
         return self._render.page("landing.html")
 
-    async def _docs(self, call: Call) -> Page:
+    async def _docs(self, call: Call) -> Reply:
         if self._docs_page is None:
             self._docs_page = await asyncio.to_thread(self._make_docs)
         return replace(self._docs_page, headers=dict(self._docs_page.headers))
 
-    def _make_docs(self) -> Page:
+    def _make_docs(self) -> Reply:
         """The page of the interface; it says the same until the server ends."""
         if self._document is None:
-            raise ServiceError(404, "NOT_FOUND", "this server has no document of its interface")
+            raise ServiceError("NOT_FOUND", "this server has no document of its interface")
         return self._render.page("docs.html", manual=read_manual(self._document()))
 
-    async def _how(self, call: Call) -> Page:
+    async def _how(self, call: Call) -> Reply:
         logs = await self.context.look(self._logs)
         logs.sort(key=lambda log: log.environment != "production")
         return self._render.page("how.html", logs=logs)
@@ -119,15 +112,15 @@ class Pages:
         shown = environments if len(environments) <= ONE_WORKSPACE else []
         return [proof.log_facts(self.context, snapshot, environment.id) for environment in shown]
 
-    async def _verify(self, call: Call) -> Page:
+    async def _verify(self, call: Call) -> Reply:
         text = call.path("proof_root").rstrip("/")
         return await self._proof(call, text) if text else await self._how(call)
 
-    async def _receipt(self, call: Call) -> Page:
+    async def _receipt(self, call: Call) -> Reply:
         receipt_id = call.path("receipt_id").rstrip("/")
         if ids.CHECKPOINT_ID.fullmatch(receipt_id) is None:
             return await self._unknown(receipt_id)
-        wanted, reader = presentation(call.query()), Reader(cookies=call.header(b"cookie"))
+        wanted, reader = presentation(call.query()), Reader()
         if self._limit is not None:
             self._limit.take(call.address)
         try:
@@ -150,7 +143,7 @@ class Pages:
     def _read(self, receipt_id: str, wanted: Presentation, reader: Reader) -> Shown:
         return printed(read_document(self.context, receipt_id, wanted, reader), wanted)
 
-    async def _proof(self, call: Call, text: str) -> Page:
+    async def _proof(self, call: Call, text: str) -> Reply:
         if self._limit is not None:
             self._limit.take(call.address)
         try:
@@ -161,12 +154,12 @@ class Pages:
             return await self._unknown(text)
         return self._render.page("delta.html" if isinstance(view, proof.DeltaView) else "proof.html", view=view)
 
-    async def _unknown(self, text: str) -> Page:
+    async def _unknown(self, text: str) -> Reply:
         shown = printable(text[:SHOWN_CHARS]) + ("\u2026" if len(text) > SHOWN_CHARS else "")
         return self._render.page("unknown.html", 404, asked=shown, lost=await self.context.look(lost_words))
 
-    async def _static(self, call: Call) -> Page:
+    async def _static(self, call: Call) -> Reply:
         found = self._render.asset(call.path("name"))
         if found is None:
-            raise ServiceError(404, "NOT_FOUND", "no such file")
+            raise ServiceError("NOT_FOUND", "no such file")
         return found

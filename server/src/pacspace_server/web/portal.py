@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from ..domain.instants import InstantError, parse_period
+from ..http.cookies import RECORD, cookies_named, set_cookie
+from ..http.limits import AddressLimit
+from ..http.messages import Call, Handler, Reply, iterate_in_thread
+from ..http.refusals import retry_after, status_of
 from ..service.balances import their_lines
 from ..service.base.context import Context
 from ..service.base.errors import ServiceError, invalid
@@ -20,8 +24,7 @@ from ..service.sharing.access import DETAIL, SUMMARY, Visitor
 from ..service.sharing.links import Shared
 from ..storage.model.protocols import Snapshot
 from .forms import Form, read_form
-from .page import FORM_POLICY, Call, Handler, Limit, Page
-from .rendering import Renderer
+from .rendering import FORM_POLICY, Renderer
 
 ROUTES = [
     ("GET", "/c/{handle}", "_landing"),
@@ -47,7 +50,7 @@ Look = Callable[[Shared, Visitor, Snapshot], dict[str, Any]]
 class SharedPages:
     """The pages under /c. Each looks who is there, asks the service, and shows it."""
 
-    def __init__(self, context: Context, limit: Limit | None, renderer: Renderer) -> None:
+    def __init__(self, context: Context, limit: AddressLimit | None, renderer: Renderer) -> None:
         self.context, self._limit, self._renderer = context, limit, renderer
         self._base = urlsplit(context.public_url).path.rstrip("/")
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -55,26 +58,26 @@ class SharedPages:
     def routes(self) -> dict[tuple[str, str], Handler]:
         return {(method, path): self._refusing(getattr(self, name)) for method, path, name in ROUTES}
 
-    def _refusing(self, handler: Callable[[Call], Awaitable[Page]]) -> Handler:
+    def _refusing(self, handler: Callable[[Call], Awaitable[Reply]]) -> Handler:
         """The handler, with those of its refusals that have a page of their own."""
 
-        async def page(call: Call) -> Page:
+        async def page(call: Call) -> Reply:
             try:
                 return await handler(call)
             except ServiceError as error:
                 if error.code == "LINK_NOT_FOUND":
                     return self._page("shared/no_link.html", 404)
-                if error.status not in (400, 403, 413, 429):
+                status = status_of(error)
+                if status not in (400, 403, 413, 429):
                     raise
                 problems = error.extra.get("details") or [{"field": "", "problem": error.message}]
-                refusal = self._page("shared/refused.html", error.status, problems=problems)
-                if "retryAfterSeconds" in error.extra:
-                    refusal.headers["Retry-After"] = str(error.extra["retryAfterSeconds"])
+                refusal = self._page("shared/refused.html", status, problems=problems)
+                refusal.headers |= retry_after(error)
                 return refusal
 
         return page
 
-    def _page(self, template: str, status: int = 200, **values: Any) -> Page:
+    def _page(self, template: str, status: int = 200, **values: Any) -> Reply:
         page = self._renderer.page(template, status, **values)
         page.headers["Content-Security-Policy"] = FORM_POLICY
         return page
@@ -84,13 +87,14 @@ class SharedPages:
     async def _enter(self, call: Call) -> tuple[Shared, Visitor]:
         if self._limit is not None:
             self._limit.take(call.address)
-        asked = call.path("handle"), call.header(b"cookie"), call.address, call.header(b"user-agent")
+        known = cookies_named(call.header(b"cookie"), RECORD)
+        asked = call.path("handle"), known, call.address, call.header(b"user-agent")
         return await access.enter(self.context, *asked, None)
 
     async def _show(
         self, call: Call, part: str, place: str, look: Look | None = None,
         status: int = 200, **values: Any,
-    ) -> Page:  # fmt: skip
+    ) -> Reply:  # fmt: skip
         """A page of the record, or the form for the code; what `look` finds is there as `view`."""
         shared, visitor = await self._enter(call)
         if not access.may_see(shared, visitor, part):
@@ -126,14 +130,14 @@ class SharedPages:
         period: str | None,
         status: int = 200,
         problem: str | None = None,
-    ) -> Page:
+    ) -> Reply:
         """The form for the code. It tells the vendor's name, and no month, unit or amount."""
         frame = await self._frame(shared, visitor, place) | {"months": [], "unit": None, "customer": None}
         return self._page("shared/gate.html", status, **frame, period=period, problem=problem, shut=status == 429)
 
     # ------------------------------------------------------------ pages
 
-    async def _landing(self, call: Call) -> Page:
+    async def _landing(self, call: Call) -> Reply:
         period = _period_of(call)
 
         def look(shared: Shared, visitor: Visitor, snapshot: Snapshot) -> dict[str, Any]:
@@ -144,7 +148,7 @@ class SharedPages:
 
         return await self._show(call, SUMMARY, "", look, period=period, problem=None)
 
-    async def _access(self, call: Call) -> Page:
+    async def _access(self, call: Call) -> Reply:
         """The code, from the form; then where the reader was going."""
         shared, visitor = await self._enter(call)
         form = await read_form(call)
@@ -159,20 +163,20 @@ class SharedPages:
                 raise
             if error.code == "ACCESS_CODE_INVALID":
                 self.context.visits.note(shared, visitor, visits.CODE_FAILED)
-            problem, status = error.message, error.status
+            problem, status = error.message, status_of(error)
         if problem is None:
             page = self._go(shared, place + (f"?period={period}" if period else ""))
         else:
             page = await self._gate(shared, visitor, place, period, status, problem)
         path = f"{self._base}/c/{shared.handle}"
-        page.headers["Set-Cookie"] = access.cookie(self.context, shared, visitor, path)
+        token = access.visitor_token(self.context, shared, visitor)
+        page.headers["Set-Cookie"] = set_cookie(RECORD, token, access.COOKIE_LIFE_S, self.context.public_url, path)
         return page
 
-    def _go(self, shared: Shared, place: str) -> Page:
-        headers = {"Location": f"{self._base}/c/{shared.handle}{place}", "Cache-Control": "no-store"}
-        return Page(303, b"", headers)
+    def _go(self, shared: Shared, place: str) -> Reply:
+        return self._renderer.redirect(f"/c/{shared.handle}{place}")
 
-    async def _activity(self, call: Call) -> Page:
+    async def _activity(self, call: Call) -> Reply:
         asked, period = call.query(), _period_of(call)
         before = asked.get("before", "")
         if before and not (before.isascii() and before.isdigit() and len(before) <= 12 and int(before) > 0):
@@ -187,13 +191,13 @@ class SharedPages:
 
         return await self._show(call, DETAIL, "/activity", look, period=period, reference=reference)
 
-    async def _periods(self, call: Call) -> Page:
+    async def _periods(self, call: Call) -> Reply:
         def look(shared: Shared, visitor: Visitor, snapshot: Snapshot) -> dict[str, Any]:
             return shared_record.periods(self.context, snapshot, shared)
 
         return await self._show(call, DETAIL, "/periods", look)
 
-    async def _export(self, call: Call) -> Page:
+    async def _export(self, call: Call) -> Reply:
         """A file; with no code the form for it."""
         period, kind = _period_of(call), call.query().get("format", shared_export.CSV)
         if kind not in shared_export.MEDIA_TYPES:
@@ -206,9 +210,9 @@ class SharedPages:
         self.context.visits.note(shared, visitor, visits.EXPORTED)
         name = shared_export.file_name(shared, kind, period)
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-        return Page(200, b"", headers, shared_export.MEDIA_TYPES[kind], stream=_on_threads(chunks))
+        return Reply(200, headers=headers, media_type=shared_export.MEDIA_TYPES[kind], stream=iterate_in_thread(chunks))
 
-    async def _notes(self, call: Call) -> Page:
+    async def _notes(self, call: Call) -> Reply:
         def look(shared: Shared, visitor: Visitor, snapshot: Snapshot) -> dict[str, Any]:
             return notes.list_notes(snapshot, shared.customer, NOTES, 0)
 
@@ -224,7 +228,7 @@ class SharedPages:
             said={},
         )
 
-    async def _leave(self, call: Call) -> Page:
+    async def _leave(self, call: Call) -> Reply:
         shared, visitor = await self._enter(call)
         if not access.may_see(shared, visitor, DETAIL):
             return self._go(shared, "/notes")
@@ -241,12 +245,12 @@ class SharedPages:
 
     # ------------------------------------------------------------ compare
 
-    async def _compare(self, call: Call) -> Page:
+    async def _compare(self, call: Call) -> Reply:
         return await self._show(
             call, DETAIL, "/compare", period=_period_of(call), given=NOTHING_GIVEN, problems=[], view=None, shown=LINES
         )
 
-    async def _compared(self, call: Call) -> Page:
+    async def _compared(self, call: Call) -> Reply:
         shared, visitor = await self._enter(call)
         if not access.may_see(shared, visitor, DETAIL):
             return self._go(shared, "/compare")
@@ -261,7 +265,7 @@ class SharedPages:
                 values["view"] = await asyncio.to_thread(self._against, shared, theirs, period)
             self.context.visits.note(shared, visitor, visits.COMPARED)
         except ServiceError as error:
-            if error.status != 400:
+            if error.code is not None:
                 raise
             values["problems"], status = error.extra["details"], 400
         frame = await self._frame(shared, visitor, "/compare")
@@ -297,9 +301,3 @@ def _month(text: str) -> str | None:
 
 def _period_of(call: Call) -> str | None:
     return _month(call.query().get("period", ""))
-
-
-async def _on_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """A blocking iterator, stepped on a thread so that the event loop stays free."""
-    while chunk := await asyncio.to_thread(next, chunks, None):
-        yield chunk

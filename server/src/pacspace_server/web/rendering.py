@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import jinja2
 
-from .page import CONTENT_POLICY, Page
+from ..http.messages import Reply
 from .words import (
     breakable,
     clean,
@@ -25,6 +25,12 @@ from .words import (
     wrapped,
 )
 
+HTML = "text/html; charset=utf-8"
+CONTENT_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+FORM_POLICY = CONTENT_POLICY.replace("form-action 'none'", "form-action 'self'")
 TYPES = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml", "js": "text/javascript; charset=utf-8"}
 STYLES = ("pacspace.css", "docs.css", "receipt.css", "shared.css", "dashboard.css")
 ASSETS = (*STYLES, "mark.svg", "dashboard.js", "htmx.min.js")
@@ -62,16 +68,22 @@ class Renderer:
         """A path of this server, as a browser asks for it."""
         return self._base + path
 
-    def page(self, template: str, status: int = 200, policy: str = CONTENT_POLICY, **values: Any) -> Page:
+    def redirect(self, path: str) -> Reply:
+        """Where to go on after a form."""
+        headers = {"Location": self.link(path), "Cache-Control": "no-store"}
+        return Reply(303, body=b"", headers=headers, media_type=HTML)
+
+    def page(self, template: str, status: int = 200, policy: str = CONTENT_POLICY, **values: Any) -> Reply:
         """A page with its headers. Nothing of it is kept by caches on the way."""
         body = self._templates.get_template(template).render(values).encode()
-        return Page(status, body, {"Content-Security-Policy": policy, "Cache-Control": "no-store"})
+        headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
+        return Reply(status, body=body, headers=headers, media_type=HTML)
 
-    def asset(self, name: str) -> Page | None:
+    def asset(self, name: str) -> Reply | None:
         """A linked file by its hashed name."""
         found = self._assets.get(name)
         if found is None:
             return None
         media_type, body = found
         headers = {"Content-Security-Policy": CONTENT_POLICY, "Cache-Control": IMMUTABLE}
-        return Page(200, body, headers, media_type)
+        return Reply(200, body=body, headers=headers, media_type=media_type)

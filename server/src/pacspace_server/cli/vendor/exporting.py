@@ -96,13 +96,13 @@ def _month(client: Client, path: str, period: str) -> Iterator[Any]:
     They come by sequence, so each page starts after the record that ended the last one: the last page costs no more
     than the first, and nothing is seen twice while others write.
     """
-    from ...service.base.errors import ServiceError
+    from ..client import CallFailed
 
     first = client.get(path, period=period, limit=1)
     page, left = first["deltas"], first["deltaCount"]
     while left:
         if not page:
-            raise ServiceError(503, None, f"{period} was emptied while it was read: start again")
+            raise CallFailed(503, None, f"{period} was emptied while it was read: start again")
         found = [delta for delta in page if delta["period"] == period][:left]
         yield from found
         left -= len(found)

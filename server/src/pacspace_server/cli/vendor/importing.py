@@ -167,11 +167,11 @@ def _import(out: Output, file: str, opened: BinaryIO, form: str, restart: bool, 
 
 def _run(work: Any) -> tuple[bool, str]:
     """Whether it came to the end; if not, why."""
-    from ...service.base.errors import ServiceError
+    from ..client import CallFailed
 
     try:
         return work.run(), "stopped"
-    except ServiceError as error:
+    except CallFailed as error:
         return False, error.message
 
 

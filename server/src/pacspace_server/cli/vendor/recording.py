@@ -40,12 +40,11 @@ WAIT_S, FIRST_POLL_S, LONGEST_POLL_S = 60.0, 0.05, 1.0
 @click.pass_obj
 def emit(out: Output, /, client: Client, wait: bool, **given: Any) -> None:
     """Record a DELTA, such as -42.5, for CUSTOMER."""
-    from ...service.base.errors import ServiceError
-    from ..client import BALANCE
+    from ..client import BALANCE, CallFailed
 
     try:
         told = client.post_once(f"{BALANCE}/delta", _body(out, **given))
-    except ServiceError as error:
+    except CallFailed as error:
         if error.code == "REFERENCE_ID_CONFLICT":
             error.message += f"; {_correction(given['customer'], given['reference'])}"
         raise

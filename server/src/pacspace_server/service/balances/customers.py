@@ -251,7 +251,6 @@ async def create(context: Context, caller: Caller, asked: NewCustomer) -> dict[s
     def work(unit: Unit) -> Customer:
         if unit.customer(caller.environment_id, shard) is not None:
             raise ServiceError(
-                409,
                 "CUSTOMER_ID_CONFLICT",
                 f"the {caller.environment} environment has a customer {customer_id} already",
             )

@@ -106,7 +106,7 @@ def delta_views(customer: Customer, deltas: list[Delta], heads: list[PeriodHead]
 def breakdown(snapshot: Snapshot, customer: Customer, balance: Balance, granularity: str) -> list[dict[str, Any]]:
     """The scope in days, weeks (from Monday) or months, zero-filled."""
     if not balance.scope.first:
-        raise ServiceError(400, "INVALID_SCOPE_COMBINATION", "granularity goes with a period or a window")
+        raise ServiceError("INVALID_SCOPE_COMBINATION", "granularity goes with a period or a window")
     last = max([balance.scope.first, *balance.periods]) if balance.scope.last == LAST_PERIOD else balance.scope.last
     start, end = scope_bounds(balance.scope, last)
     buckets: dict[str, dict[str, Any]] = {}

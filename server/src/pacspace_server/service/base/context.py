@@ -54,12 +54,12 @@ class Caller:
         if scope in self.scopes or (scope != "owner" and "admin" in self.scopes):
             return
         if self.role is not None:
-            raise ServiceError(403, "FORBIDDEN", f"your role, {self.role}, does not allow this: ask an owner")
-        raise ServiceError(403, "FORBIDDEN", f"this API key has no {scope} scope")
+            raise ServiceError("FORBIDDEN", f"your role, {self.role}, does not allow this: ask an owner")
+        raise ServiceError("FORBIDDEN", f"this API key has no {scope} scope")
 
     def require_sandbox(self) -> None:
         if self.environment != "sandbox":
-            raise ServiceError(403, "FORBIDDEN", "this exists in the sandbox only: use a pk_test_ key")
+            raise ServiceError("FORBIDDEN", "this exists in the sandbox only: use a pk_test_ key")
 
 
 @dataclass
@@ -137,13 +137,11 @@ def find_customer(context: Context, snapshot: Snapshot, caller: Caller, customer
     """The customer in the caller's environment; 404 CUSTOMER_NOT_FOUND."""
     customer = snapshot.customer(caller.environment_id, context.shard(caller, customer_id))
     if customer is None or customer.customer_id != customer_id:
-        raise ServiceError(
-            404, "CUSTOMER_NOT_FOUND", f"no customer {customer_id} in the {caller.environment} environment"
-        )
+        raise ServiceError("CUSTOMER_NOT_FOUND", f"no customer {customer_id} in the {caller.environment} environment")
     return customer
 
 
 def scope_error(error: ScopeError) -> ServiceError:
     if error.code is None:
         return invalid((error.field, str(error)))
-    return ServiceError(400, error.code, str(error))
+    return ServiceError(error.code, str(error))

@@ -36,7 +36,7 @@ def refuse_locked(snapshot: Snapshot, key: str, now: int) -> None:
     if found is not None and now < found.locked_until:
         wait_s = -(-(found.locked_until - now) // 1_000_000)
         message = f"too many failed tries: the next one is looked at in {wait_s} seconds"
-        raise ServiceError(429, "RATE_LIMITED", message, retryAfterSeconds=wait_s)
+        raise ServiceError("RATE_LIMITED", message, retryAfterSeconds=wait_s)
 
 
 def failed(unit: Unit, key: str, now: int, most: int = FAILURES) -> bool:

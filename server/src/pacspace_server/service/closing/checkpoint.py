@@ -13,12 +13,11 @@ from ...storage.model import ids
 from ...storage.model.commands import Locked, LockPeriod, Refusal
 from ...storage.model.protocols import Snapshot, Unit
 from ...storage.model.records import Checkpoint, Customer, Part, PeriodHead
-from ...storage.writing.committer import Overloaded
 from ..balances.balance import Balance, balance_of
 from ..balances.derive import computed, counted, read_balance
 from ..base import showing
 from ..base.context import Caller, Context, find_customer
-from ..base.errors import ServiceError, invalid, unavailable
+from ..base.errors import ServiceError, invalid, refused
 from ..base.lookup import integrated_at, log_in_use
 
 ALL_LIMIT = 100
@@ -52,12 +51,9 @@ async def checkpoint(context: Context, caller: Caller, asked: CheckpointRequest)
         *_key_and_body(context, caller, asked.customer_id, asked),
         caller.actor,
     )
-    try:
-        (outcome,) = await context.committer.apply((command,))
-    except Overloaded as error:
-        raise unavailable("too many writes are waiting; nothing was locked") from error
+    (outcome,) = await context.committer.apply((command,))
     if isinstance(outcome, Refusal):
-        raise ServiceError(outcome.status, outcome.code, outcome.message, **outcome.extra)
+        raise refused(outcome)
     assert isinstance(outcome, Locked)
     await context.wait_for_log(lambda: is_in_log(context, outcome.checkpoint))
     return await context.look(
@@ -174,7 +170,7 @@ async def _interim_reply(
         if known is not None:
             if known[1] is None or known[2] != body:
                 message = "this Idempotency-Key was used with another body; nothing was handed out"
-                raise ServiceError(409, "IDEMPOTENCY_CONFLICT", message)
+                raise ServiceError("IDEMPOTENCY_CONFLICT", message)
             return known[1], True
         interim = hand_out(context, unit, caller, customer_id, asked.scope)
         if key is not None and interim is not None:
@@ -245,7 +241,7 @@ def refuse_damaged(heads: list[PeriodHead]) -> None:
     for head in heads:
         if head.frozen:
             message = f"{head.period} holds a record that does not match its hash; run fsck"
-            raise ServiceError(503, "RECORD_DAMAGED", message)
+            raise ServiceError("RECORD_DAMAGED", message)
 
 
 def _root_of(

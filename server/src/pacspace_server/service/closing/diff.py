@@ -55,7 +55,7 @@ def _find(snapshot: Snapshot, caller: Caller, text: str) -> Checkpoint:
     found = snapshot.checkpoint(text)
     if found is None or snapshot.customer_at(found.customer).environment_id != caller.environment_id:
         message = f"no checkpoint {text[:80]} in the {caller.environment} environment"
-        raise ServiceError(404, "CHECKPOINT_NOT_FOUND", message)
+        raise ServiceError("CHECKPOINT_NOT_FOUND", message)
     return found
 
 

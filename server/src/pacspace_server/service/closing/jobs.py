@@ -215,7 +215,7 @@ def _closed_view(snapshot: Snapshot, job: Job, outcomes: list[Locked]) -> dict[s
     """How far the job is, and what it locked if that is little."""
     now = snapshot.job(job.id)
     if now is None:
-        raise ServiceError(404, "NOT_FOUND", "the sandbox was emptied meanwhile")
+        raise ServiceError("NOT_FOUND", "the sandbox was emptied meanwhile")
     shown = [locked_view(snapshot, outcome, job.period) for outcome in outcomes]
     if not shown and now.status == DONE and now.total <= AT_ONCE:
         active = snapshot.active(job.environment_id, job.period, "", AT_ONCE)
@@ -239,7 +239,7 @@ def _begin(context: Context, unit: Unit, caller: Caller, asked: CheckpointReques
         if known is not None:
             if known[1] != body:
                 message = "this Idempotency-Key was used with another body; nothing was locked"
-                raise ServiceError(409, "IDEMPOTENCY_CONFLICT", message)
+                raise ServiceError("IDEMPOTENCY_CONFLICT", message)
             return known[0], True
     job = _running(unit, caller.environment_id, period) or _new_job(unit, caller, period)
     if key is not None:
@@ -273,7 +273,7 @@ def get_job(context: Context, caller: Caller, job_id: str) -> dict[str, Any]:
     with context.storage.snapshot() as snapshot:
         job = snapshot.job(job_id)
         if job is None or job.environment_id != caller.environment_id:
-            raise ServiceError(404, "NOT_FOUND", f"no job {job_id[:80]} in the {caller.environment} environment")
+            raise ServiceError("NOT_FOUND", f"no job {job_id[:80]} in the {caller.environment} environment")
         return job_view(snapshot, job)
 
 

@@ -66,7 +66,7 @@ def _need_environment(caller: Caller, environment: str) -> None:
     """A key makes keys of its own environment only: who has one for the sandbox must not get one for production."""
     if caller.actor.startswith("key:") and caller.environment != environment:
         message = f"an API key of {caller.environment} has no say over keys of {environment}: log in for that"
-        raise ServiceError(403, "FORBIDDEN", message)
+        raise ServiceError("FORBIDDEN", message)
 
 
 def _visible(caller: Caller) -> str | None:
@@ -78,7 +78,7 @@ def find_key(snapshot: Snapshot, caller: Caller, key_id: str) -> ApiKey:
     """A key of the caller's workspace; 404 NOT_FOUND."""
     key = snapshot.workspace_key(caller.workspace_id, key_id)
     if key is None or _visible(caller) not in (None, key.environment):
-        raise ServiceError(404, "NOT_FOUND", f"no API key {key_id[:80]} in this workspace")
+        raise ServiceError("NOT_FOUND", f"no API key {key_id[:80]} in this workspace")
     return key
 
 
@@ -120,7 +120,7 @@ def shown_once(key: ApiKey, full: str) -> dict[str, Any]:
 def _changeable(unit: Unit, caller: Caller, key_id: str) -> ApiKey:
     key = find_key(unit, caller, key_id)
     if key.revoked_at is not None:
-        raise ServiceError(404, "NOT_FOUND", f"the API key {key.id} is revoked, for ever: make another one")
+        raise ServiceError("NOT_FOUND", f"the API key {key.id} is revoked, for ever: make another one")
     return key
 
 
@@ -194,7 +194,7 @@ def authenticate(snapshot: Snapshot, full_key: str | None) -> Caller:
         or not hmac.compare_digest(digest, key.secret_hash)
         or PREFIXES[key.environment] != f"pk_{match[1]}_"
     ):  # fmt: skip
-        raise ServiceError(401, "INVALID_API_KEY", _refused(full_key, match))
+        raise ServiceError("INVALID_API_KEY", _refused(full_key, match))
     environment = snapshot.environment(key.environment_id)
     return Caller(environment.id, environment.name, environment.workspace_id, key.scopes, f"key:{key.id}")
 

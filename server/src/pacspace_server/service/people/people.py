@@ -59,7 +59,7 @@ def add_member(unit: Unit, caller: Caller, asked: NewUser) -> User:
         raise invalid(("role", f"must be one of {', '.join(ROLES)}"))
     email = check_email(asked.email)
     if unit.user_by_email(email) is not None:
-        raise ServiceError(409, "EMAIL_TAKEN", f"there is a user of the e-mail {email} already")
+        raise ServiceError("EMAIL_TAKEN", f"there is a user of the e-mail {email} already")
     name = asked.name.strip() or email.partition("@")[0]
     user = User(f"usr_{secrets.token_hex(8)}", email, name, asked.password_hash, wall_clock())
     unit.add_user(user)
@@ -72,7 +72,7 @@ def find_member(snapshot: Snapshot, caller: Caller, user_id: str) -> tuple[User,
     """A user of the caller's workspace with the role there; 404 NOT_FOUND."""
     found = next((pair for pair in snapshot.members(caller.workspace_id) if pair[0].id == user_id), None)
     if found is None:
-        raise ServiceError(404, "NOT_FOUND", f"no user {user_id} in this workspace")
+        raise ServiceError("NOT_FOUND", f"no user {user_id} in this workspace")
     return found
 
 
@@ -130,7 +130,7 @@ def add_to_workspace(unit: Unit, caller: Caller, email: str, role: str) -> User:
     """Makes somebody who is a user already a member of one more workspace. 404 NOT_FOUND."""
     user = unit.user_by_email(email.strip())
     if user is None:
-        raise ServiceError(404, "NOT_FOUND", f"there is no user of the e-mail {email}")
+        raise ServiceError("NOT_FOUND", f"there is no user of the e-mail {email}")
     unit.set_role(user.id, caller.workspace_id, role)
     audit.record(unit, caller, "user.add", user.id, {"email": user.email, "role": role})
     return user
@@ -138,7 +138,7 @@ def add_to_workspace(unit: Unit, caller: Caller, email: str, role: str) -> User:
 
 def _need_sole_workspace(snapshot: Snapshot, caller: Caller, user: User) -> None:
     if [workspace.id for workspace, _ in snapshot.memberships(user.id)] != [caller.workspace_id]:
-        raise ServiceError(403, "FORBIDDEN", "this user belongs to other workspaces too: ask whoever runs the server")
+        raise ServiceError("FORBIDDEN", "this user belongs to other workspaces too: ask whoever runs the server")
 
 
 def _need_another_owner(snapshot: Snapshot, caller: Caller, user: User) -> None:
@@ -148,7 +148,7 @@ def _need_another_owner(snapshot: Snapshot, caller: Caller, user: User) -> None:
         if role == "owner" and other.id != user.id and other.disabled_at is None and other.password_hash is not None
     ]
     if not others:
-        raise ServiceError(409, "LAST_OWNER", "a workspace needs an owner who can log in: make somebody else one first")
+        raise ServiceError("LAST_OWNER", "a workspace needs an owner who can log in: make somebody else one first")
 
 
 def set_password(unit: Unit, caller: Caller, user: User, password_hash: str) -> None:
@@ -176,7 +176,7 @@ def find_link(snapshot: Snapshot, purpose: str, token: str) -> OneTimeLink:
     link = snapshot.one_time_link(token_hash(token))
     gone = link is None or link.purpose != purpose or link.expires_at <= wall_clock()
     if link is None or gone or (purpose == "setup" and snapshot.has_users()):
-        raise ServiceError(404, "NOT_FOUND", LINK_GONE)
+        raise ServiceError("NOT_FOUND", LINK_GONE)
     return link
 
 
@@ -184,7 +184,7 @@ def take_link(unit: Unit, purpose: str, token: str) -> OneTimeLink:
     """The same, and it is used now."""
     link = find_link(unit, purpose, token)
     if not unit.take_one_time_link(link.token_hash):
-        raise ServiceError(404, "NOT_FOUND", LINK_GONE)
+        raise ServiceError("NOT_FOUND", LINK_GONE)
     return link
 
 
@@ -200,7 +200,7 @@ def password_by_link(unit: Unit, token: str, password_hash: str) -> User:
     link = take_link(unit, "password", token)
     user = unit.user(link.user_id or "")
     if user is None or user.disabled_at is not None:
-        raise ServiceError(404, "NOT_FOUND", LINK_GONE)
+        raise ServiceError("NOT_FOUND", LINK_GONE)
     workspace, role = unit.memberships(user.id)[0]
     caller = Caller(0, "", workspace.id, SCOPES_OF[role], f"user:{user.email}", role)
     set_password(unit, caller, user, password_hash)

@@ -22,7 +22,8 @@ from ..base.lockouts import knocks_from
 from ..base.passwords import check_password, hash_password, is_password
 from . import people
 
-IDLE_US, LONGEST_US = 12 * 3600 * 1_000_000, 30 * 24 * 3600 * 1_000_000
+LONGEST_S = 30 * 24 * 3600
+IDLE_US, LONGEST_US = 12 * 3600 * 1_000_000, LONGEST_S * 1_000_000
 SEEN_US = 5 * 60 * 1_000_000  # how old `last_seen_at` gets before it is written again
 FAILURES_OF_AN_ADDRESS = 30
 PREFIX = "pss_"
@@ -131,13 +132,13 @@ async def log_in(
     known = user.password_hash if user is not None and can_log_in else None
     is_right = await context.passwords.run(is_password, password, known)
     if user is None or not is_right:
-        raise ServiceError(401, "INVALID_CREDENTIALS", NOT_KNOWN)
+        raise ServiceError("INVALID_CREDENTIALS", NOT_KNOWN)
     confirmed = user
 
     def enter(unit: Unit) -> tuple[str, Actor]:
         user = unit.user(confirmed.id)
         if user is None or user.password_hash != known or user.disabled_at is not None:
-            raise ServiceError(401, "INVALID_CREDENTIALS", NOT_KNOWN)  # changed meanwhile
+            raise ServiceError("INVALID_CREDENTIALS", NOT_KNOWN)  # changed meanwhile
         lockouts.succeeded(unit, door)
         lockouts.taken_back(unit, wide, FAILURES_OF_AN_ADDRESS)  # one's own log-in does not pay for tries at others'
         return begin(unit, user, old_token)
@@ -153,7 +154,7 @@ def begin(unit: Unit, user: User, old_token: str | None = None) -> tuple[str, Ac
         unit.end_session(people.token_hash(old_token))
     memberships = unit.memberships(user.id)
     if not memberships:
-        raise ServiceError(401, "INVALID_CREDENTIALS", NOT_KNOWN)
+        raise ServiceError("INVALID_CREDENTIALS", NOT_KNOWN)
     token = PREFIX + secrets.token_urlsafe(32)
     unit.add_session(Session(people.token_hash(token), user.id, memberships[0][0].id, "sandbox", now, now))
     actor = find_actor(unit, token)
@@ -178,11 +179,11 @@ async def prefer(context: Context, actor: Actor, environment: str | None, worksp
     def work(unit: Unit) -> Session:
         session = unit.session(actor.token_hash)
         if session is None:
-            raise ServiceError(401, "INVALID_API_KEY", ENDED)
+            raise ServiceError("INVALID_API_KEY", ENDED)
         session.environment = environment or session.environment
         if workspace_id is not None:
             if workspace_id not in [workspace.id for workspace, _ in unit.memberships(actor.user_id)]:
-                raise ServiceError(404, "NOT_FOUND", f"you have no workspace {workspace_id}")
+                raise ServiceError("NOT_FOUND", f"you have no workspace {workspace_id}")
             session.workspace_id = workspace_id
         unit.set_session(session)
         return session

@@ -270,7 +270,7 @@ def _find(context: Context, snapshot: Snapshot, text: str) -> Checkpoint | dict[
     if found is None:
         lost = lost_words(snapshot)
         message = f"this proof root was never handed out by this server{f', or {lost}' if lost else ''}"
-        raise ServiceError(404, "PROOF_NOT_FOUND", message, verified=False)
+        raise ServiceError("PROOF_NOT_FOUND", message, verified=False)
     return _delta_verdict(context, snapshot, text, record_view(snapshot, *found), found[1].leaf_hash)
 
 

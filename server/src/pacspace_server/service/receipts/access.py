@@ -12,10 +12,9 @@ from ..base.errors import ServiceError
 
 @dataclass(frozen=True)
 class Reader:
-    """Who asks for a receipt: a key's caller, or somebody with a link and whatever cookies they were given."""
+    """Who asks for a receipt: the caller of a key, or a stranger who has the receiptId."""
 
     caller: Caller | None = None
-    cookies: str | None = None
 
 
 def may_read_lines(
@@ -34,7 +33,7 @@ def find_receipt(context: Context, snapshot: Snapshot, receipt_id: str, reader: 
     customer = snapshot.customer_at(checkpoint.customer) if checkpoint else None
     caller = reader.caller
     if checkpoint is None or customer is None or (caller and caller.environment_id != customer.environment_id):
-        raise ServiceError(404, "RECEIPT_NOT_FOUND", f"no receipt {receipt_id[:80]}")
+        raise ServiceError("RECEIPT_NOT_FOUND", f"no receipt {receipt_id[:80]}")
     return checkpoint, customer
 
 
@@ -49,4 +48,4 @@ def require_lines(context: Context, snapshot: Snapshot, receipt_id: str, reader:
 def lines_refused() -> ServiceError:
     """For a form that is nothing but lines."""
     message = "the single records need the access code; the page and the PDF show the totals without it"
-    return ServiceError(403, "FORBIDDEN", message)
+    return ServiceError("FORBIDDEN", message)

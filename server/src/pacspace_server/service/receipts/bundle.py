@@ -36,7 +36,7 @@ def bundle(
     with storage.snapshot() as snapshot:
         checkpoint = find_checkpoint(snapshot, receipt_id)
         if checkpoint is None or not (receipt_id.startswith("chk_") or kind == "summary"):
-            raise ServiceError(404, "RECEIPT_NOT_FOUND", f"no receipt {receipt_id[:80]}")
+            raise ServiceError("RECEIPT_NOT_FOUND", f"no receipt {receipt_id[:80]}")
         customer = snapshot.customer_at(checkpoint.customer)
         reason = refusals.get(customer.environment_id)
         months = [_month(snapshot, customer, part.period, kind, reason) for part in checkpoint.parts]

@@ -165,7 +165,7 @@ def _refuse_other_sums(checkpoint: Checkpoint, sums: Sums) -> None:
     """A document that does not add up is not handed out."""
     if (sums.count, sums.total) != (checkpoint.delta_count, checkpoint.net_change):
         message = "the stored records do not add up to what this receipt was handed out with; run fsck"
-        raise ServiceError(503, "RECORD_DAMAGED", message)
+        raise ServiceError("RECORD_DAMAGED", message)
 
 
 def _corrected(snapshot: Snapshot, customer: Customer, corrections: Iterable[Delta]) -> dict[str, Corrected]:

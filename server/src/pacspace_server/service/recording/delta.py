@@ -17,9 +17,7 @@ def get_delta(context: Context, caller: Caller, record: str) -> dict[str, Any]:
     with context.storage.snapshot() as snapshot:
         found = find_delta(snapshot, record)
         if found is None or found[0].environment_id != caller.environment_id:
-            raise ServiceError(
-                404, "RECORD_NOT_FOUND", f"no delta {record[:80]} in the {caller.environment} environment"
-            )
+            raise ServiceError("RECORD_NOT_FOUND", f"no delta {record[:80]} in the {caller.environment} environment")
         return record_view(snapshot, *found)
 
 

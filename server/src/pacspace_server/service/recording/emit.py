@@ -13,11 +13,10 @@ from ...domain.amounts import amount_text
 from ...storage.model import ids
 from ...storage.model.commands import RecordDelta, Recorded, Refusal
 from ...storage.model.records import Delta
-from ...storage.writing.committer import Overloaded
 from ...storage.writing.recording import delta_context
 from ..base import audit
 from ..base.context import Caller, Context
-from ..base.errors import ServiceError, unavailable
+from ..base.errors import ServiceError, refused
 from ..base.showing import QUEUED, delta_view, is_late, number, stated_context, warnings_of
 
 
@@ -69,12 +68,9 @@ async def emit(
 ) -> tuple[dict[str, Any], str | None]:
     """Records one delta. Returns the reply and what replayed it: `key`, `reference` or None."""
     command = _command(context, caller, asked, idempotency_key)
-    try:
-        (outcome,) = await context.committer.apply((command,))
-    except Overloaded as error:
-        raise unavailable("too many writes are waiting; nothing was recorded") from error
+    (outcome,) = await context.committer.apply((command,))
     if isinstance(outcome, Refusal):
-        raise ServiceError(outcome.status, outcome.code, outcome.message, **outcome.extra)
+        raise refused(outcome)
     assert isinstance(outcome, Recorded)
     delta = outcome.delta
     view = delta_view(asked.customer_id, command.shard_key, delta, QUEUED, _context_of(asked, delta))
@@ -108,10 +104,7 @@ async def emit_batch(
         index: _command(context, caller, item, idempotency_key, index)
         for index, item in enumerate(items) if isinstance(item, Emit)
     }  # fmt: skip
-    try:
-        outcomes = dict(zip(commands, await context.committer.apply(list(commands.values())), strict=True))
-    except Overloaded as error:
-        raise unavailable("too many writes are waiting; nothing was recorded") from error
+    outcomes = dict(zip(commands, await context.committer.apply(list(commands.values())), strict=True))
     results: list[dict[str, Any]] = []
     replayed = bool(outcomes)
     for index, item in enumerate(items):
@@ -121,8 +114,9 @@ async def emit_batch(
             results.append(_queued(index, commands[index], outcome))
         else:
             replayed = False
-            assert isinstance(outcome, Refusal | ServiceError)
-            results.append(_rejected(index, raw[index], commands.get(index), outcome))
+            error = refused(outcome) if isinstance(outcome, Refusal) else outcome
+            assert isinstance(error, ServiceError)
+            results.append(_rejected(index, raw[index], commands.get(index), error))
     failed = sum(result["status"] == "REJECTED" for result in results)
     return {"totalQueued": len(results) - failed, "totalFailed": failed, "results": results}, replayed
 
@@ -146,7 +140,7 @@ def _queued(index: int, command: RecordDelta, outcome: Recorded) -> dict[str, An
     }
 
 
-def _rejected(index: int, raw: Any, command: RecordDelta | None, reason: Refusal | ServiceError) -> dict[str, Any]:
+def _rejected(index: int, raw: Any, command: RecordDelta | None, reason: ServiceError) -> dict[str, Any]:
     given = raw if isinstance(raw, dict) else {}
     return {
         "index": index,

@@ -6,6 +6,7 @@ import hmac
 import re
 import secrets
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ...domain.instants import instant_text
@@ -20,7 +21,7 @@ from .links import GATED, OPEN, TWO_TIER, Shared, find, is_code
 SUMMARY, DETAIL = "summary", "detail"
 # What a policy opens to whoever has the link alone.
 OPENED_BY_LINK = {OPEN: (SUMMARY, DETAIL), TWO_TIER: (SUMMARY,), GATED: ()}
-COOKIE, COOKIE_LIFE_S = "pacspace_record", 30 * 24 * 3600
+COOKIE_LIFE_S = 30 * 24 * 3600
 VISITOR_BYTES, MAC_BYTES, AGENT_CHARS = 8, 16, 80
 _VALUE = re.compile(r"([0-9a-f]{16})\.([0-9]{1,12})\.([yn])\.([0-9a-f]{32})")
 
@@ -36,10 +37,10 @@ class Visitor:
     agent: str
 
 
-def meet(context: Context, shared: Shared, cookies: str | None, address: str, agent: str | None) -> Visitor:
-    """The visitor of a request. Without a cookie of ours one address and browser count as one visitor."""
+def meet(context: Context, shared: Shared, tokens: Iterable[str], address: str, agent: str | None) -> Visitor:
+    """The visitor of a request, by the tokens it brings. Without one of ours, one address and browser are one visitor."""
     agent = (agent or "")[:AGENT_CHARS]
-    known = _read_cookie(context, shared, cookies)
+    known = _read_token(context, shared, tokens)
     if known is not None:
         return Visitor(known[0], known[1], True, address, agent)
     visitor = context.server_secret.derive("visitor", shared.handle, address, agent)[:VISITOR_BYTES]
@@ -54,17 +55,17 @@ def need(shared: Shared, visitor: Visitor, part: str) -> None:
     """401 ACCESS_CODE_REQUIRED unless the visitor may see this part."""
     if not may_see(shared, visitor, part):
         message = "this part needs the access code that the vendor gave out with the link: POST it to access/verify"
-        raise ServiceError(401, "ACCESS_CODE_REQUIRED", message)
+        raise ServiceError("ACCESS_CODE_REQUIRED", message)
 
 
 async def enter(
-    context: Context, handle: str, cookies: str | None, address: str, agent: str | None, part: str | None
+    context: Context, handle: str, tokens: Sequence[str], address: str, agent: str | None, part: str | None
 ) -> tuple[Shared, Visitor]:
     """The record behind a link and who asks for it; what `find` and `need` raise. No part: just who it is."""
 
     def look(snapshot: Snapshot) -> tuple[Shared, Visitor]:
         shared = find(snapshot, handle)
-        return shared, meet(context, shared, cookies, address, agent)
+        return shared, meet(context, shared, tokens, address, agent)
 
     shared, visitor = await context.look(look)
     if part is not None:
@@ -72,16 +73,14 @@ async def enter(
     return shared, visitor
 
 
-# ---------------------------------------------------------------- the cookie
+# ---------------------------------------------------------------- the visitor's token
 
 
-def cookie(context: Context, shared: Shared, visitor: Visitor, path: str) -> str:
-    """A Set-Cookie header that knows the visitor again under this path alone. It holds nothing but a signed random number."""
+def visitor_token(context: Context, shared: Shared, visitor: Visitor) -> str:
+    """What a cookie holds that knows the visitor again behind this link: a signed random number, nothing else."""
     known = visitor.id if visitor.has_cookie else secrets.token_bytes(VISITOR_BYTES)
     stated = f"{known.hex()}.{int(time.time()) + COOKIE_LIFE_S}.{'y' if visitor.opened else 'n'}"
-    value = f"{stated}.{_mac(context, shared, stated)}"
-    secure = "; Secure" if context.public_url.startswith("https:") else ""
-    return f"{COOKIE}={value}; Path={path}; Max-Age={COOKIE_LIFE_S}; HttpOnly; SameSite=Lax{secure}"
+    return f"{stated}.{_mac(context, shared, stated)}"
 
 
 def _mac(context: Context, shared: Shared, stated: str) -> str:
@@ -90,11 +89,10 @@ def _mac(context: Context, shared: Shared, stated: str) -> str:
     return derived[:MAC_BYTES].hex()
 
 
-def _read_cookie(context: Context, shared: Shared, cookies: str | None) -> tuple[bytes, bool] | None:
-    """The visitor of a cookie that is ours, in force, and of this very link; whether they gave the code."""
-    for part in (cookies or "").split(";"):
-        name, _, value = part.strip().partition("=")
-        match = _VALUE.fullmatch(value) if name == COOKIE else None
+def _read_token(context: Context, shared: Shared, tokens: Iterable[str]) -> tuple[bytes, bool] | None:
+    """The visitor of a token that is ours, in force, and of this very link; whether they gave the code."""
+    for value in tokens:
+        match = _VALUE.fullmatch(value)
         if match is None:
             continue
         stated, _, mac = value.rpartition(".")
@@ -123,7 +121,7 @@ async def give_code(context: Context, handle: str, visitor: Visitor, typed: str)
 
     if not await context.committer.run(work):
         message = "this is not the code of this link: six letters and digits, printed beside the link by the vendor"
-        raise ServiceError(403, "ACCESS_CODE_INVALID", message)
+        raise ServiceError("ACCESS_CODE_INVALID", message)
     return replace(visitor, opened=True)
 
 

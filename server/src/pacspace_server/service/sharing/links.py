@@ -86,7 +86,7 @@ def find(snapshot: Snapshot, handle: str) -> Shared:
         shared = Shared(customer, environment, link, policy_of(sharing, link), sharing.vendor_name)
         if shared.policy != OFF:
             return shared
-    raise ServiceError(404, "LINK_NOT_FOUND", "this link leads nowhere (any more): ask the vendor for the one in force")
+    raise ServiceError("LINK_NOT_FOUND", "this link leads nowhere (any more): ask the vendor for the one in force")
 
 
 # ---------------------------------------------------------------- the code

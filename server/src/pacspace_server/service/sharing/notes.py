@@ -40,7 +40,7 @@ async def leave(context: Context, handle: str, said: NewNote) -> dict[str, Any]:
         unit.customer(customer.environment_id, customer.shard_key)
         if unit.count_notes(customer, now_us() - DAY_US)[1] >= MAX_PER_DAY:
             message = f"{MAX_PER_DAY} notes were left in the last 24 hours: that is as many as are taken"
-            raise ServiceError(429, "RATE_LIMITED", message, retryAfterSeconds=3600)
+            raise ServiceError("RATE_LIMITED", message, retryAfterSeconds=3600)
         return customer
 
     return await _add(context, said, mine, by_vendor=False)

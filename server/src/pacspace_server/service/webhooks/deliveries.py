@@ -101,7 +101,7 @@ def locate(snapshot: Snapshot, caller: Caller, identity: str) -> Place:
     place = _place(snapshot, caller.environment_id, identity)
     if place is None:
         message = f"no event {identity[:80]} was told in the {caller.environment} environment in the last 30 days"
-        raise ServiceError(404, "NOT_FOUND", message)
+        raise ServiceError("NOT_FOUND", message)
     return place
 
 
@@ -137,7 +137,7 @@ def get(context: Context, caller: Caller, endpoint_id: str, identity: str) -> di
         found = [d for d in snapshot.deliveries_of(caller.environment_id, place) if d.endpoint_id == endpoint.id]
         event = _feed(context, snapshot, caller).at(snapshot, [place]).get(place)
     if not found or event is None:
-        raise ServiceError(404, "NOT_FOUND", f"no delivery of the event {identity[:80]} to {endpoint_id}")
+        raise ServiceError("NOT_FOUND", f"no delivery of the event {identity[:80]} to {endpoint_id}")
     return view(found[0], event) | {"payload": msgspec.Raw(event.body)}
 
 
@@ -159,7 +159,7 @@ async def retry(context: Context, caller: Caller, identity: str, endpoint_id: st
         ]
         event = _feed(context, unit, caller).at(unit, [place]).get(place)
         if not found or event is None:
-            raise ServiceError(404, "NOT_FOUND", f"no delivery of the event {identity[:80]} was tried yet")
+            raise ServiceError("NOT_FOUND", f"no delivery of the event {identity[:80]} was tried yet")
         again = [d for d in found if d.status != STATES.index("delivered")] or found
         for delivery in again:
             delivery.status, delivery.next_attempt_at = PENDING, now

@@ -65,7 +65,7 @@ def find(snapshot: Snapshot, caller: Caller, endpoint_id: str) -> Endpoint:
     endpoint = snapshot.endpoint(endpoint_id) if "\0" not in endpoint_id else None
     if endpoint is None or endpoint.environment_id != caller.environment_id:
         message = f"no webhook endpoint {endpoint_id[:80]} in the {caller.environment} environment"
-        raise ServiceError(404, "NOT_FOUND", message)
+        raise ServiceError("NOT_FOUND", message)
     return endpoint
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from msgspec import Struct
 
@@ -58,14 +57,26 @@ class Locked:
     running: bool = False
 
 
+class Conflict(Struct):
+    """A field that an earlier delta of the same reference was recorded with otherwise; both values as text."""
+
+    field: str
+    recorded: str | None
+    sent: str | None
+
+
 @dataclass(slots=True)
 class Refusal:
-    """Nothing was written: HTTP status, error code (None for a plain 400), message, and what it names."""
+    """Nothing was written. `code` is None where one field has a value that can't be: `problem` names both.
 
-    status: int
+    `earlier` is the recordId of the delta that has the reference already, `conflicts` what differs from it.
+    """
+
     code: str | None
     message: str
-    extra: dict[str, Any] = field(default_factory=dict)
+    problem: tuple[str, str] | None = None
+    earlier: str | None = None
+    conflicts: tuple[Conflict, ...] = ()
 
 
 Command = RecordDelta | LockPeriod

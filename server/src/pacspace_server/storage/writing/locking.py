@@ -21,12 +21,12 @@ def lock_period(unit: Unit, command: LockPeriod) -> Locked | Refusal:
     environment = unit.environment(command.environment_id)
     customer = unit.customer(command.environment_id, command.shard_key)
     if customer is None:
-        return Refusal(404, "CUSTOMER_NOT_FOUND", f"no customer {command.customer_id} in this environment")
+        return Refusal("CUSTOMER_NOT_FOUND", f"no customer {command.customer_id} in this environment")
     if command.key_hash is not None and (known := unit.idempotency(command.shard_key, command.key_hash)) is not None:
         _, checkpoint, body_mac = known
         if checkpoint is None or body_mac != command.body_mac:
             message = "this Idempotency-Key was used with another body; nothing was locked"
-            return Refusal(409, "IDEMPOTENCY_CONFLICT", message)
+            return Refusal("IDEMPOTENCY_CONFLICT", message)
         was_running = command.period >= period_of(checkpoint.created_at)
         return Locked(checkpoint, replayed=True, gap=checkpoint.period != command.period, running=was_running)
     now = max(unit.now(environment), customer.last_recorded_at)
@@ -36,11 +36,11 @@ def lock_period(unit: Unit, command: LockPeriod) -> Locked | Refusal:
     else:
         if command.period > period_of(now) and unit.head(customer, command.period) is None:
             problem = f"{command.period} has not begun and holds no deltas"
-            return Refusal(400, None, problem, {"details": [{"field": "period", "problem": problem}]})
+            return Refusal(None, problem, ("period", problem))
         earlier = [head for head in unit.open_heads(customer) if head.period < command.period]
         frozen = [head.period for head in [*earlier, unit.head(customer, command.period)] if head and head.frozen]
         if frozen:
-            return Refusal(503, "RECORD_DAMAGED", f"{frozen[0]} holds a record that does not match its hash; run fsck")
+            return Refusal("RECORD_DAMAGED", f"{frozen[0]} holds a record that does not match its hash; run fsck")
         also = [_close(unit, environment, customer, head, now, None) for head in earlier]
         head = unit.head(customer, command.period) or unit.add_head(
             new_head(environment, customer, command.period, now)

@@ -15,7 +15,7 @@ from ...domain.instants import day_of, instant_text
 from ...domain.posting import check_occurred_at, post
 from ...domain.tree import Frontier
 from ..model import ids
-from ..model.commands import RecordDelta, Recorded, Refusal
+from ..model.commands import Conflict, RecordDelta, Recorded, Refusal
 from ..model.protocols import Unit
 from ..model.records import Customer, Delta, Environment, PeriodHead
 from ..model.sealing import delta_seal
@@ -29,23 +29,23 @@ def record_delta(unit: Unit, command: RecordDelta) -> Recorded | Refusal:
     customer = unit.customer(command.environment_id, command.shard_key)
     if customer is not None:
         if customer.customer_id != command.customer_id:
-            return Refusal(503, "SERVICE_UNAVAILABLE", "two customerIds share a shard key; change one of them")
+            return Refusal("SERVICE_UNAVAILABLE", "two customerIds share a shard key; change one of them")
         replay = _replay(unit, customer, command)
         if replay is not None:
             return replay
     now = max(unit.now(environment), customer.last_recorded_at if customer else 0)
     if command.occurred_at is not None and (problem := check_occurred_at(command.occurred_at, now)):
         message = f"occurredAt {instant_text(command.occurred_at)} {problem} ({instant_text(now)})"
-        return Refusal(400, None, message, {"details": [{"field": "occurredAt", "problem": problem}]})
+        return Refusal(None, message, ("occurredAt", problem))
     adjusts = None
     if command.adjusts is not None:
         adjusts = _resolve_adjusts(unit, customer, command.adjusts)
         if adjusts is None:
             field, text, _ = command.adjusts
-            return Refusal(404, "RECORD_NOT_FOUND", f"adjusts.{field} {text} names no delta of this customer")
+            return Refusal("RECORD_NOT_FOUND", f"adjusts.{field} {text} names no delta of this customer")
     if customer is not None and not fits_total(customer.total + command.delta):
         problem = "the customer's total would need more than 40 characters"
-        return Refusal(400, None, problem, {"details": [{"field": "delta", "problem": problem}]})
+        return Refusal(None, problem, ("delta", problem))
     if customer is None:
         customer = unit.add_customer(new_customer(environment, command.shard_key, command.customer_id, now))
     return Recorded(_append(unit, environment, customer, command, now, adjusts))
@@ -142,7 +142,7 @@ def _replay(unit: Unit, customer: Customer, command: RecordDelta) -> Recorded | 
             recorded, _, body_mac = known
             if recorded is None or body_mac != command.body_mac:
                 message = "this Idempotency-Key was used with another body; nothing was recorded"
-                return Refusal(409, "IDEMPOTENCY_CONFLICT", message)
+                return Refusal("IDEMPOTENCY_CONFLICT", message)
             return Recorded(recorded, "key")
     if command.reference_mac is None:
         return None
@@ -163,7 +163,7 @@ def _reference_conflict(unit: Unit, customer: Customer, earlier: Delta, command:
     """What differs, with both values. None when only the name differs by which `adjusts` means the same delta."""
     code, message = "REFERENCE_ID_CONFLICT", "this referenceId was recorded with other values; nothing was recorded"
     if earlier.context is None:
-        return Refusal(409, code, f"{message}. The earlier context was erased, so the values can't be named")
+        return Refusal(code, f"{message}. The earlier context was erased, so the values can't be named")
     before, now = parse_context(earlier.context), parse_context(command.context)
     adjusts = command.adjusts and (_resolve_adjusts(unit, customer, command.adjusts) or command.adjusts[1])
     values: dict[str, tuple[str | None, str | None]] = {
@@ -173,17 +173,11 @@ def _reference_conflict(unit: Unit, customer: Customer, earlier: Delta, command:
     }
     for name in ("reason", "metadata"):
         values[name] = before.get(name), now.get(name)
-    differing = [
-        {"field": name, "recorded": recorded, "sent": sent}
-        for name, (recorded, sent) in values.items()
-        if recorded != sent
-    ]
+    differing = tuple(Conflict(name, *both) for name, both in values.items() if both[0] != both[1])
     if not differing:
         return None
-    named = "; ".join(
-        f"{d['field']}: recorded {d['recorded'] or 'nothing'}, sent {d['sent'] or 'nothing'}" for d in differing
-    )
-    return Refusal(409, code, f"{message} ({named})", {"recordId": earlier.record_id, "conflicts": differing})
+    named = "; ".join(f"{d.field}: recorded {d.recorded or 'nothing'}, sent {d.sent or 'nothing'}" for d in differing)
+    return Refusal(code, f"{message} ({named})", earlier=earlier.record_id, conflicts=differing)
 
 
 def _instant_or_none(at_us: int | None) -> str | None:

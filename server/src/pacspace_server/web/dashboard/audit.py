@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 
+from ...http.messages import Reply
 from ...service.base import audit as audit_service
 from ...storage.model.people import AuditFilter
-from ..page import Page
 from .desk import Desk, Request
 
 SHOWN, MAX_CHARS = 50, 300
 
 
-async def show(desk: Desk, request: Request) -> Page:
+async def show(desk: Desk, request: Request) -> Reply:
     """A page of it; of one actor, action or subject where one is named."""
     given = {
         name: request.query.get(name, "").replace("\0", "").strip()[:MAX_CHARS]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from ...http.messages import Reply
 from ...service.base.context import Caller, Context
 from ...service.base.errors import ServiceError
 from ...service.receipts import listing as checkpoint_list
-from ..page import Page
 from .customer import named_period
 from .desk import Desk, Request
 
 
-async def show(desk: Desk, request: Request) -> Page:
+async def show(desk: Desk, request: Request) -> Reply:
     """Newest first; the locks of one month, if one is named."""
     period = named_period(request.query.get("period"))
     asked = checkpoint_list.CheckpointList(period=period, after=request.query.get("after"))
@@ -18,7 +18,7 @@ async def show(desk: Desk, request: Request) -> Page:
     return desk.page(request, "checkpoints.html", listed=listed, period=period, after=asked.after)
 
 
-async def receipt(desk: Desk, request: Request) -> Page:
+async def receipt(desk: Desk, request: Request) -> Reply:
     """The public page of a receipt, if it is one of this environment's."""
     receipt_id = request.call.path("receiptId")
     await desk.ask(_need_own, request, receipt_id)
@@ -29,4 +29,4 @@ def _need_own(context: Context, caller: Caller, receipt_id: str) -> None:
     with context.storage.snapshot() as snapshot:
         checkpoint = snapshot.checkpoint(receipt_id)
         if checkpoint is None or snapshot.customer_at(checkpoint.customer).environment_id != caller.environment_id:
-            raise ServiceError(404, "RECEIPT_NOT_FOUND", f"no receipt {receipt_id[:80]} in {caller.environment}")
+            raise ServiceError("RECEIPT_NOT_FOUND", f"no receipt {receipt_id[:80]} in {caller.environment}")

@@ -5,27 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from ...domain.instants import InstantError, parse_instant
+from ...http.messages import Reply
 from ...service.base.errors import ServiceError, invalid
 from ...service.recording import sandbox as sandbox_service
 from .. import words
 from ..forms import Form
-from ..page import Page
 from .desk import Desk, Filled, Request, filled
 
 STEPS = [("3600", "1 hour"), ("86400", "1 day"), ("604800", "7 days"), ("2678400", "31 days")]
 
 
-async def show(desk: Desk, request: Request) -> Page:
+async def show(desk: Desk, request: Request) -> Reply:
     return await _page(desk, request, Filled())
 
 
-async def _page(desk: Desk, request: Request, form: Filled) -> Page:
+async def _page(desk: Desk, request: Request, form: Filled) -> Reply:
     request.caller.require_sandbox()
     view = await sandbox_service.get_clock(desk.context, request.caller)
     return desk.page(request, "clock.html", 400 if form.problems else 200, form=form, view=view, steps=STEPS)
 
 
-async def move(desk: Desk, request: Request) -> Page:
+async def move(desk: Desk, request: Request) -> Reply:
     """Holds the clock at an instant, advances it, or lets real time go on."""
     try:
         now, advance = _asked(request.form)
@@ -50,7 +50,7 @@ def _asked(form: Form) -> tuple[int | None, int | None]:
         raise invalid(("now", str(error))) from error
 
 
-async def reset(desk: Desk, request: Request) -> Page:
+async def reset(desk: Desk, request: Request) -> Reply:
     """Empties the sandbox, once its name was typed."""
     problems: dict[str, Any] = {}
     if request.form.one("typed") != "sandbox":

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...domain.instants import add_months, period_end, period_of
+from ...http.messages import Reply
 from ...service.base.context import Caller, Context
 from ...service.base.errors import ServiceError, invalid
 from ...service.closing import jobs as jobs_service
-from ..page import Page
 from .customer import named_period, need
 from .desk import Desk, Filled, Request, filled
 from .locking import lock_request
@@ -17,12 +17,12 @@ SHOWN, JOBS = 50, 5
 GRACE_US = 24 * 3600 * 1_000_000
 
 
-async def propose(desk: Desk, request: Request) -> Page:
+async def propose(desk: Desk, request: Request) -> Reply:
     """What locking a month would lock; last month, where none is named."""
     return await _proposal(desk, request, request.query.get("period"), request.query.get("after", ""), Filled())
 
 
-async def _proposal(desk: Desk, request: Request, named: str | None, after: str, form: Filled) -> Page:
+async def _proposal(desk: Desk, request: Request, named: str | None, after: str, form: Filled) -> Reply:
     times = await desk.ask(_times, request, named_period(named))
     preview: dict[str, Any] | None = None
     problem = ""
@@ -56,7 +56,7 @@ def _times(context: Context, caller: Caller, named: str | None) -> dict[str, Any
     }
 
 
-async def start(desk: Desk, request: Request) -> Page:
+async def start(desk: Desk, request: Request) -> Reply:
     """Locks the month, as a job that goes on whatever happens to this page or the server."""
     form = request.form
     period = form.one("period")
@@ -69,7 +69,7 @@ async def start(desk: Desk, request: Request) -> Page:
     return desk.go(f"/app/close/{made['jobId']}")
 
 
-async def progress(desk: Desk, request: Request) -> Page:
+async def progress(desk: Desk, request: Request) -> Reply:
     """How far it is; the script, or the browser, asks again until it is done."""
     job = await desk.ask(jobs_service.get_job, request, request.call.path("jobId"))
     return desk.page(request, "_job.html" if request.is_part else "job.html", job=job)

@@ -6,12 +6,12 @@ from typing import Any
 
 from ...domain.amounts import AmountError, parse_balance
 from ...domain.scopes import Scope
+from ...http.messages import Reply
 from ...service.balances import compare as compare_service
 from ...service.balances import their_lines
 from ...service.base.context import Caller, Context
 from ...service.base.errors import ServiceError, invalid
 from ..forms import Form
-from ..page import Page
 from .corrections import typed_amount
 from .customer import named_period
 from .desk import Desk, Filled, Request, filled
@@ -19,7 +19,7 @@ from .desk import Desk, Filled, Request, filled
 SHOWN = 500
 
 
-async def compare(desk: Desk, request: Request) -> Page:
+async def compare(desk: Desk, request: Request) -> Reply:
     """The form, and under it what was found. Nothing is stored."""
     if request.call.scope["method"] != "POST":
         given = {"customerId": request.query.get("customer", "")[:128], "period": request.query.get("period", "")[:7]}

@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 from ...domain.amounts import AmountError, parse_delta
+from ...http.messages import Reply
 from ...service.balances.their_lines import Unreadable, plain_number
 from ...service.base.errors import ServiceError, invalid
 from ...service.base.limits import MAX_REASON_CHARS, MAX_REFERENCE_CHARS
@@ -13,12 +14,11 @@ from ...service.recording import delta as record_service
 from ...service.recording import emit as emit_service
 from .. import words
 from ..forms import Form
-from ..page import Page
 from .customer import find, need
 from .desk import Desk, Filled, Request, filled
 
 
-async def correct(desk: Desk, request: Request) -> Page:
+async def correct(desk: Desk, request: Request) -> Reply:
     """First the form, then what it would record, then, once it is confirmed, the record."""
     customer = await find(desk, request)
     form, is_post = request.form, request.call.scope["method"] == "POST"
@@ -45,7 +45,7 @@ async def _corrected(desk: Desk, request: Request, record: str, customer: dict[s
     """The record to correct: one of this customer's."""
     found = await desk.ask(record_service.get_delta, request, record)
     if found["customerId"] != customer["customerId"]:
-        raise ServiceError(404, "RECORD_NOT_FOUND", f"{customer['customerId']} has no record {record[:80]}")
+        raise ServiceError("RECORD_NOT_FOUND", f"{customer['customerId']} has no record {record[:80]}")
     return found
 
 
@@ -74,7 +74,7 @@ def typed_amount(text: str) -> str:
         raise AmountError(str(problem).removeprefix("the amount ")) from problem
 
 
-async def _record(desk: Desk, request: Request, asked: emit_service.Emit) -> Page:
+async def _record(desk: Desk, request: Request, asked: emit_service.Emit) -> Reply:
     key: str | None = request.form.one("key")
     key = f"dashboard-correction-{key}" if key else None
     made = await emit_service.emit_by_hand(desk.context, request.caller, asked, key)

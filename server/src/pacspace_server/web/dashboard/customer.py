@@ -9,6 +9,8 @@ from typing import Any
 from ...domain.amounts import units
 from ...domain.instants import InstantError, instant_text, parse_period, period_end, period_of
 from ...domain.scopes import Scope
+from ...http.messages import Reply
+from ...http.refusals import status_of
 from ...service.balances import customers as customers_service
 from ...service.balances.derive import derive
 from ...service.base.context import Caller, Context
@@ -16,7 +18,6 @@ from ...service.base.errors import ServiceError, invalid
 from ...service.closing import timeline as timeline_service
 from ...service.receipts import listing as checkpoint_list
 from .. import plots, words
-from ..page import Page
 from .desk import Desk, Request
 from .sharing import shared_record
 
@@ -31,7 +32,7 @@ class Point:
     says: str
 
 
-async def show(desk: Desk, request: Request) -> Page:
+async def show(desk: Desk, request: Request) -> Reply:
     """The customer, with one month opened: the one that is named, else its newest."""
     customer_id = request.call.path("customerId")
     reference = request.query.get("reference", "").strip()[:MAX_REFERENCE]
@@ -110,7 +111,7 @@ def _ready(view: dict[str, Any], has_link: bool | None) -> list[Point]:
     return points
 
 
-async def receipts(desk: Desk, request: Request) -> Page:
+async def receipts(desk: Desk, request: Request) -> Reply:
     """A customer's receipts: locked months, and states that were handed out."""
     customer_id = request.call.path("customerId")
     asked = checkpoint_list.CheckpointList(customer_id=customer_id, after=request.query.get("after"))
@@ -126,5 +127,5 @@ async def find(desk: Desk, request: Request) -> dict[str, Any]:
 
 def need(error: ServiceError, *codes: str) -> None:
     """Raises what the form can't help with: the customer is not there."""
-    if error.code in codes or error.status == 404:
+    if error.code in codes or status_of(error) == 404:
         raise error

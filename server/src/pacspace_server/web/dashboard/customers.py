@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from ...http.messages import Reply
 from ...service.balances import customers as customers_service
 from ...service.base.errors import ServiceError, invalid
 from ..forms import Form
-from ..page import Page
 from .desk import Desk, Filled, Request, filled
 
 SORTS = [("id", "customer id"), ("name", "name"), ("recent", "latest record")]
@@ -17,7 +17,7 @@ CUSTOMER_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 SHOWN, MAX_NAME, MAX_UNIT = 25, 200, 40
 
 
-async def show(desk: Desk, request: Request) -> Page:
+async def show(desk: Desk, request: Request) -> Reply:
     """A page of the list; it goes on after the last customer that was shown."""
     search, sort = request.query.get("search", "").strip()[:128], request.query.get("sort", "id")
     if sort not in dict(SORTS):
@@ -29,7 +29,7 @@ async def show(desk: Desk, request: Request) -> Page:
     )
 
 
-async def create(desk: Desk, request: Request) -> Page:
+async def create(desk: Desk, request: Request) -> Reply:
     """A customer by hand, before its first delta."""
     form, problems = request.form, Filled()
     if request.call.scope["method"] == "POST":

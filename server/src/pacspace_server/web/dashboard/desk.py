@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlencode
 
+from ...http.cookies import NOTICE, set_cookie
+from ...http.messages import Call, Reply
+from ...http.refusals import status_of
 from ...service.base.context import Caller, Context
 from ...service.base.errors import ServiceError
 from ...service.people.sessions import Actor, csrf_token
 from ...service.recording.readiness import Readiness
 from ..forms import Form
-from ..page import Call, Page
 from ..rendering import Renderer
 
 T = TypeVar("T")
@@ -33,7 +35,7 @@ FIELD_WORDS = {
     "sharingPolicy": "Shared Records", "sharingStateHint": "Shared Record", "since": "From", "timeZone": "Time zone", "total": "Their total",
     "typed": "What you type", "unitLabel": "Unit", "url": "Address",
 }  # fmt: skip
-NOTICE, NOTICE_S = "pacspace_notice", 60
+NOTICE_S = 60
 TAG_CHARS = 16
 
 
@@ -87,7 +89,7 @@ def filled(form: Form, error: ServiceError | None = None) -> Filled:
 
 def problems_of(error: ServiceError) -> dict[str, str]:
     """By field, where the error names fields."""
-    if error.status >= 500:
+    if status_of(error) >= 500:
         raise error
     details = error.extra.get("details")
     if details:
@@ -114,7 +116,7 @@ class Desk:
         self._menu = menu
         self.overviews: dict[int, Any] = {}  # by environment; what the first page keeps for a moment
 
-    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Page:
+    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Reply:
         """A page in its frame."""
         shell = {
             "me": request.someone,
@@ -149,17 +151,15 @@ class Desk:
         ]
         return [group for group in is_there if group]
 
-    def go(self, path: str, notice: str = "", **query: str) -> Page:
+    def go(self, path: str, notice: str = "", **query: str) -> Reply:
         """A redirect after a form, with a line that the next page shows once."""
-        where = path + (f"?{urlencode(query)}" if query else "")
-        page = Page(303, b"", {"Location": self._render.link(where), "Cache-Control": "no-store"})
+        page = self._render.redirect(path + (f"?{urlencode(query)}" if query else ""))
         if notice:
             page.headers["Set-Cookie"] = self.cookie(NOTICE, self._signed(notice), NOTICE_S)
         return page
 
     def cookie(self, name: str, value: str, seconds: int) -> str:
-        secure = "; Secure" if self.context.public_url.startswith("https:") else ""
-        return f"{name}={value}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"
+        return set_cookie(name, value, seconds, self.context.public_url)
 
     def _signed(self, notice: str) -> str:
         return f"{self._tag(notice)}.{quote(notice, safe='')}"
@@ -178,7 +178,7 @@ class Desk:
         return await asyncio.to_thread(service, self.context, request.caller, *arguments)
 
 
-PageFunction = Callable[[Desk, Request], Awaitable[Page]]
+PageFunction = Callable[[Desk, Request], Awaitable[Reply]]
 
 
 def local_path(text: str) -> str:

@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 
 from ...domain.instants import InstantError, parse_instant
+from ...http.messages import Reply
+from ...http.refusals import status_of
 from ...service.base.errors import ServiceError, invalid
 from ...service.webhooks import deliveries as deliveries_service
 from ...service.webhooks import endpoints as endpoints_service
 from ...storage.model.outbox import STATES
 from .. import words
-from ..page import Page
 from .desk import Desk, Filled, Request, filled
 from .webhooks import CHOICES, asked
 
@@ -25,13 +26,13 @@ def _place(request: Request) -> str:
     return f"/app/webhooks/{request.call.path('endpointId')}"
 
 
-async def show(desk: Desk, request: Request) -> Page:
+async def show(desk: Desk, request: Request) -> Reply:
     return await _page(desk, request)
 
 
 async def _page(
     desk: Desk, request: Request, which: str = "", form: Filled | None = None, tested: dict[str, Any] | None = None
-) -> Page:
+) -> Reply:
     """The endpoint and its deliveries. `which` form has `form`'s problems; `tested` is what came back of a test."""
     named, query = request.call.path("endpointId"), request.query
     endpoint = await endpoints_service.get(desk.context, request.caller, named)
@@ -47,14 +48,14 @@ async def _page(
     )  # fmt: skip
 
 
-async def _again(desk: Desk, request: Request, which: str, error: ServiceError) -> Page:
+async def _again(desk: Desk, request: Request, which: str, error: ServiceError) -> Reply:
     """The page with what is wrong with one of its forms; a 404 for an endpoint that is not there."""
-    if error.status == 404:
+    if status_of(error) == 404:
         raise error
     return await _page(desk, request, which, filled(request.form, error))
 
 
-async def change(desk: Desk, request: Request) -> Page:
+async def change(desk: Desk, request: Request) -> Reply:
     """Another address, description or choice of events: what differs is changed."""
     named = request.call.path("endpointId")
     before = await endpoints_service.get(desk.context, request.caller, named)
@@ -68,7 +69,7 @@ async def change(desk: Desk, request: Request) -> Page:
     return desk.go(_place(request), "The endpoint is changed." if given else "Nothing was different.")
 
 
-async def switch(desk: Desk, request: Request) -> Page:
+async def switch(desk: Desk, request: Request) -> Reply:
     """On or off. Its place in what is told is kept."""
     enabled, named = request.form.one("state") == "on", request.call.path("endpointId")
     await endpoints_service.change(desk.context, request.caller, named, {"enabled": enabled})
@@ -76,19 +77,19 @@ async def switch(desk: Desk, request: Request) -> Page:
     return desk.go(_place(request), f"The endpoint {said}.")
 
 
-async def test(desk: Desk, request: Request) -> Page:
+async def test(desk: Desk, request: Request) -> Reply:
     """A signed test event, now, and what came back."""
     tested = await endpoints_service.test(desk.context, request.caller, request.call.path("endpointId"))
     return await _page(desk, request, tested=tested)
 
 
-async def rotate(desk: Desk, request: Request) -> Page:
+async def rotate(desk: Desk, request: Request) -> Reply:
     """Another secret, on this page once."""
     made = await endpoints_service.rotate(desk.context, request.caller, request.call.path("endpointId"))
     return desk.page(request, "webhook_secret.html", endpoint=made)
 
 
-async def delete(desk: Desk, request: Request) -> Page:
+async def delete(desk: Desk, request: Request) -> Reply:
     """The endpoint is gone, once the word was typed."""
     named = request.call.path("endpointId")
     endpoint = await endpoints_service.get(desk.context, request.caller, named)
@@ -98,7 +99,7 @@ async def delete(desk: Desk, request: Request) -> Page:
     return desk.go("/app/webhooks", f"The endpoint {endpoint['url'][:200]} is removed. What waited for it is not sent.")
 
 
-async def replay(desk: Desk, request: Request) -> Page:
+async def replay(desk: Desk, request: Request) -> Reply:
     """Everything that was sent to it, or failed, since an instant is due again."""
     named = request.call.path("endpointId")
     try:
@@ -116,7 +117,7 @@ async def replay(desk: Desk, request: Request) -> Page:
     return desk.go(_place(request), f"{said}, of those told since {words.moment_of(done['since']).text}.")
 
 
-async def delivery(desk: Desk, request: Request) -> Page:
+async def delivery(desk: Desk, request: Request) -> Reply:
     """What is sent, readable, and how far it came."""
     named = request.call.path("endpointId"), request.call.path("eventId")
     endpoint = await endpoints_service.get(desk.context, request.caller, named[0])
@@ -125,7 +126,7 @@ async def delivery(desk: Desk, request: Request) -> Page:
     return desk.page(request, "delivery.html", endpoint=endpoint, delivery=view, payload=payload)
 
 
-async def send_again(desk: Desk, request: Request) -> Page:
+async def send_again(desk: Desk, request: Request) -> Reply:
     """The event is due now, for this endpoint alone."""
     named, event_id = request.call.path("endpointId"), request.call.path("eventId")
     view = await deliveries_service.retry(desk.context, request.caller, event_id, named)

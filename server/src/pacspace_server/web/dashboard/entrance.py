@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from ...http import browser
+from ...http.cookies import SESSION, cookie_named
+from ...http.messages import Reply
+from ...http.refusals import retry_after, status_of
 from ...service.base.errors import ServiceError
 from ...service.people import people, sessions
-from ..page import Page
 from .desk import Desk, Filled, Request, filled, local_path
 
 
-async def to_overview(desk: Desk, request: Request) -> Page:
+async def to_overview(desk: Desk, request: Request) -> Reply:
     """/dashboard is where programs go; a person who types it means the pages."""
     return desk.go("/app")
 
 
-async def set_up(desk: Desk, request: Request) -> Page:
+async def set_up(desk: Desk, request: Request) -> Reply:
     """The first owner, by the link that `serve` prints while nobody can log in."""
     form, is_post = request.form, request.call.scope["method"] == "POST"
     token = form.one("token") if is_post else request.query.get("token", "")
@@ -30,7 +31,7 @@ async def set_up(desk: Desk, request: Request) -> Page:
     return desk.page(request, "setup.html", status, form=problems, token=token, is_good=is_good)
 
 
-async def password(desk: Desk, request: Request) -> Page:
+async def password(desk: Desk, request: Request) -> Reply:
     """A password by a link that an owner made, which is good once; without one, another password of one's own."""
     is_post = request.call.scope["method"] == "POST"
     token = request.form.one("token") if is_post else request.query.get("token", "")
@@ -41,7 +42,7 @@ async def password(desk: Desk, request: Request) -> Page:
     return await _change_password(desk, request, is_post)
 
 
-async def _set_password(desk: Desk, request: Request, token: str, is_post: bool) -> Page:
+async def _set_password(desk: Desk, request: Request, token: str, is_post: bool) -> Reply:
     problems = Filled()
     if is_post:
         try:
@@ -54,7 +55,7 @@ async def _set_password(desk: Desk, request: Request, token: str, is_post: bool)
     return desk.page(request, "set_password.html", status, form=problems, token=token, is_good=is_good)
 
 
-async def _change_password(desk: Desk, request: Request, is_post: bool) -> Page:
+async def _change_password(desk: Desk, request: Request, is_post: bool) -> Reply:
     """Every other session ends."""
     form, problems = request.form, Filled()
     if is_post:
@@ -75,7 +76,7 @@ async def _is_good(desk: Desk, purpose: str, token: str) -> bool:
     return True
 
 
-async def log_in(desk: Desk, request: Request) -> Page:
+async def log_in(desk: Desk, request: Request) -> Reply:
     """E-mail and password; then on to the page that was asked for."""
     form, is_post = request.form, request.call.scope["method"] == "POST"
     wanted = local_path(form.one("next") if is_post else request.query.get("next", ""))
@@ -83,39 +84,37 @@ async def log_in(desk: Desk, request: Request) -> Page:
         if request.someone is not None:
             return desk.go(wanted)
         return desk.page(request, "login.html", form=Filled(), wanted=wanted)
-    old = browser.token_in(request.call.header(b"cookie"))
+    old = cookie_named(request.call.header(b"cookie"), SESSION)
     try:
         asked = request.call.address, form.one("email")[: people.MAX_EMAIL_CHARS + 1], form.raw("password"), old
         return _enter(desk, (await sessions.log_in(desk.context, *asked))[0], wanted)
     except ServiceError as error:
-        if error.status == 429:
-            error = ServiceError(429, error.code, f"{error.message}.", **error.extra)
-        elif error.status == 401:
+        if error.code == "RATE_LIMITED":
+            error = ServiceError(error.code, f"{error.message}.", **error.extra)
+        elif error.code == "INVALID_CREDENTIALS":
             error = ServiceError(
-                401,
                 error.code,
                 "This e-mail and password don’t go together. Try again, or ask an owner for a new link.",
             )
-        page = desk.page(request, "login.html", error.status, form=filled(form, error), wanted=wanted)
-        if "retryAfterSeconds" in error.extra:
-            page.headers["Retry-After"] = str(error.extra["retryAfterSeconds"])
+        page = desk.page(request, "login.html", status_of(error), form=filled(form, error), wanted=wanted)
+        page.headers |= retry_after(error)
         return page
 
 
-def _enter(desk: Desk, token: str, path: str) -> Page:
+def _enter(desk: Desk, token: str, path: str) -> Reply:
     page = desk.go(path)
-    page.headers["Set-Cookie"] = browser.set_cookie(token, desk.context.public_url)
+    page.headers["Set-Cookie"] = desk.cookie(SESSION, token, sessions.LONGEST_S)
     return page
 
 
-async def log_out(desk: Desk, request: Request) -> Page:
+async def log_out(desk: Desk, request: Request) -> Reply:
     await sessions.log_out(desk.context, request.actor)
     page = desk.go("/app/login")
-    page.headers["Set-Cookie"] = browser.clear_cookie(desk.context.public_url)
+    page.headers["Set-Cookie"] = desk.cookie(SESSION, "", 0)
     return page
 
 
-async def switch(desk: Desk, request: Request) -> Page:
+async def switch(desk: Desk, request: Request) -> Reply:
     """The other environment. What was looked at there has other ids, so its list comes first."""
     side = request.form.one("side")
     if side not in sessions.ENVIRONMENTS:
@@ -125,5 +124,5 @@ async def switch(desk: Desk, request: Request) -> Page:
     return desk.go("/".join(back.split("/")[:3]))
 
 
-async def nowhere(desk: Desk, request: Request) -> Page:
-    raise ServiceError(404, "NOT_FOUND", f"there is no page {request.path[:200]}")
+async def nowhere(desk: Desk, request: Request) -> Reply:
+    raise ServiceError("NOT_FOUND", f"there is no page {request.path[:200]}")

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlencode
 
-import structlog
-
-from ...http import browser
+from ...http.cookies import NOTICE, SESSION, STRANGER, cookie_named
+from ...http.messages import Call, Handler, Reply
+from ...http.origin import refuse_foreign
+from ...http.refusals import answered, retry_after, status_of
 from ...service.base.context import Context
-from ...service.base.errors import ServiceError, invalid, unavailable
+from ...service.base.errors import ServiceError
 from ...service.people.sessions import current_actor, is_csrf_token
 from ...service.recording.readiness import Readiness
-from ...storage.model.protocols import InDoubt, Unavailable, Vanished
-from ...storage.writing.committer import NotWritten
-from ..forms import FormError, read_form
-from ..page import Call, Handler, Page
-from .desk import ANYBODY, NOTICE, Desk, MenuItem, Request
+from ..forms import read_form
+from .desk import ANYBODY, Desk, MenuItem, Request
 from .routes import ROUTES, Route
 
-logger = structlog.get_logger("pacspace.web")
-VISITOR, VISITOR_S = "pacspace_visitor", 24 * 3600
+STRANGER_S = 24 * 3600
 OLD_FORM = "this form is not from a page of your session: go back, reload the page, and send it again"
 OTHER_SIDE = (
     "the page you sent this from shows the {sent} environment, and you look at {now} by now: nothing was changed; "
@@ -43,21 +39,20 @@ class Dashboard:
     def _guarded(self, route: Route) -> Handler:
         """The page's function behind the guard, with its refusals said in words."""
 
-        async def page(call: Call) -> Page:
+        async def page(call: Call) -> Reply:
             request = Request(call, "", None)
-            try:
-                return await self._answer(route, request)
-            except Exception as error:
-                return self._refusal(request, _as_service_error(error, call))
+            return await answered(
+                call, lambda call: self._answer(route, request), lambda error: self._refusal(request, error)
+            )
 
         return page
 
-    async def _answer(self, route: Route, request: Request) -> Page:
+    async def _answer(self, route: Route, request: Request) -> Reply:
         visitor = await self._recognise(request)
         if route.role != ANYBODY and request.someone is None:
             return self._to_log_in(route, request)
         if not request.may(route.role) and route.role != ANYBODY:
-            raise ServiceError(403, "FORBIDDEN", f"this needs the role {route.role}, yours is {request.actor.role}")
+            raise ServiceError("FORBIDDEN", f"this needs the role {route.role}, yours is {request.actor.role}")
         request.query = request.call.query()
         if route.method == "POST":
             await self._read_form(route, request)
@@ -69,33 +64,30 @@ class Dashboard:
     async def _recognise(self, request: Request) -> str:
         """Finds out who asks; the cookie that a stranger is given, so that forms before the log-in are safe too."""
         header = request.call.header(b"cookie")
-        token = browser.token_in(header)
+        token = cookie_named(header, SESSION)
         request.someone = await current_actor(self._context, token)
-        cookies = _cookies(header)
-        request.notice = self._desk.notice_of(cookies.get(NOTICE, ""))
+        request.notice = self._desk.notice_of(cookie_named(header, NOTICE) or "")
         if request.someone is not None:
             request.secret = token or ""
             return ""
-        request.secret = cookies.get(VISITOR, "")
+        request.secret = cookie_named(header, STRANGER) or ""
         if request.secret:
             return ""
         request.secret = secrets.token_urlsafe(24)
-        return self._desk.cookie(VISITOR, request.secret, VISITOR_S)
+        return self._desk.cookie(STRANGER, request.secret, STRANGER_S)
 
     async def _read_form(self, route: Route, request: Request) -> None:
         """The form, if it is one of ours: from this site, of this session, of the environment that is in view."""
         call = request.call
-        browser.refuse_foreign(
-            call.header(b"origin"), call.header(b"sec-fetch-site"), call.header(b"host"), self._context.public_url
-        )
+        refuse_foreign(call, self._context.public_url)
         request.form = await read_form(call)
         if not is_csrf_token(request.secret, request.form.one("csrf")):
-            raise ServiceError(403, "FORBIDDEN", OLD_FORM)
+            raise ServiceError("FORBIDDEN", OLD_FORM)
         sent, now = request.form.one("environment"), request.someone.environment if request.someone else ""
         if route.role != ANYBODY and sent != now:
-            raise ServiceError(409, None, OTHER_SIDE.format(sent=sent or "no", now=now))
+            raise ServiceError("ENVIRONMENT_CHANGED", OTHER_SIDE.format(sent=sent or "no", now=now))
 
-    def _to_log_in(self, route: Route, request: Request) -> Page:
+    def _to_log_in(self, route: Route, request: Request) -> Reply:
         """Back to where one was after logging in; what was sent in a form is not kept."""
         query = request.call.query() if route.method == "GET" else {}
         wanted = request.path + (f"?{urlencode(query)}" if query else "")
@@ -105,36 +97,13 @@ class Dashboard:
             page.status = 200
         return page
 
-    def _refusal(self, request: Request, error: ServiceError) -> Page:
+    def _refusal(self, request: Request, error: ServiceError) -> Reply:
+        status, request_id = status_of(error), request.call.request_id
         page = self._desk.page(
-            request, "refusal.html", error.status, kind=error.status, message=error.message,
-            request_id=request.call.request_id,
-        )  # fmt: skip
-        if "retryAfterSeconds" in error.extra:
-            page.headers["Retry-After"] = str(error.extra["retryAfterSeconds"])
+            request, "refusal.html", status, kind=status, message=error.message, request_id=request_id
+        )
+        page.headers |= retry_after(error)
         return page
-
-
-def _as_service_error(error: Exception, call: Call) -> ServiceError:
-    if isinstance(error, ServiceError):
-        return error
-    if isinstance(error, FormError):
-        return invalid(("form", str(error)))
-    if isinstance(error, Vanished):
-        return ServiceError(404, "NOT_FOUND", str(error))
-    if isinstance(error, NotWritten | Unavailable):
-        return unavailable("the database can't be asked right now; nothing was changed")
-    if isinstance(error, InDoubt):
-        return unavailable("the database was lost at this moment: look whether it was done before you do it again")
-    logger.exception("page failed", request_id=call.request_id)
-    return ServiceError(500, "INTERNAL_ERROR", "a mistake of the server's")
-
-
-def _cookies(header: str | None) -> dict[str, str]:
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header or "").items()}
-    except CookieError:
-        return {}
 
 
 def menu() -> list[list[MenuItem]]:

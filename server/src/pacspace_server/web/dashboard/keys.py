@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...http.messages import Reply
 from ...service.base.context import SCOPES, Caller
 from ...service.base.errors import ServiceError, invalid
 from ...service.people import keys as keys_service
 from ...storage.model.protocols import Unit
 from ...storage.model.records import ApiKey
 from ..forms import Form
-from ..page import Page
 from .desk import Desk, Filled, Request, filled
 
 MAX_NAME, SHOWN = 100, 25
@@ -22,11 +22,11 @@ MAY = [
 ]
 
 
-async def show(desk: Desk, request: Request) -> Page:
+async def show(desk: Desk, request: Request) -> Reply:
     return await _page(desk, request, Filled())
 
 
-async def _page(desk: Desk, request: Request, form: Filled, once: dict[str, Any] | None = None) -> Page:
+async def _page(desk: Desk, request: Request, form: Filled, once: dict[str, Any] | None = None) -> Reply:
     """The keys of both environments; `once` is the one whose secret this page shows."""
     number = request.query.get("page", "1")
     page = int(number) if number.isascii() and number.isdigit() and len(number) < 7 and int(number) else 1
@@ -36,7 +36,7 @@ async def _page(desk: Desk, request: Request, form: Filled, once: dict[str, Any]
     return desk.page(request, "keys.html", status, form=form, listed=listed, once=once, scopes=MAY, chosen=chosen)
 
 
-async def create(desk: Desk, request: Request) -> Page:
+async def create(desk: Desk, request: Request) -> Reply:
     """A key of the environment that is in view."""
     form = request.form
     try:
@@ -58,18 +58,18 @@ def _asked(form: Form) -> tuple[str, tuple[str, ...]]:
     return name, scopes
 
 
-async def _once(desk: Desk, request: Request, work: Callable[[Unit, Caller], tuple[ApiKey, str]]) -> Page:
+async def _once(desk: Desk, request: Request, work: Callable[[Unit, Caller], tuple[ApiKey, str]]) -> Reply:
     made = await desk.context.committer.run(lambda unit: work(unit, request.caller))
     return await _page(desk, request, Filled(), keys_service.shown_once(*made))
 
 
-async def rotate(desk: Desk, request: Request) -> Page:
+async def rotate(desk: Desk, request: Request) -> Reply:
     """Another secret; the one before stops within a second."""
     key_id = request.call.path("keyId")
     return await _once(desk, request, lambda unit, caller: keys_service.rotate_key(unit, caller, key_id))
 
 
-async def revoke(desk: Desk, request: Request) -> Page:
+async def revoke(desk: Desk, request: Request) -> Reply:
     """The key stops within a second, for ever."""
     key_id, caller = request.call.path("keyId"), request.caller
     key = await desk.context.committer.run(lambda unit: keys_service.revoke_key(unit, caller, key_id))

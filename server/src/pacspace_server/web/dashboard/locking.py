@@ -6,11 +6,11 @@ from typing import Any
 
 from ...domain.exact_json import text_of
 from ...domain.scopes import Scope
+from ...http.messages import Reply
 from ...service.base.errors import ServiceError, invalid
 from ...service.closing import checkpoint as checkpoint_service
 from ...service.closing import jobs as jobs_service
 from .. import words
-from ..page import Page
 from .customer import find, named_period, need
 from .desk import Desk, Filled, Request, filled
 
@@ -23,7 +23,7 @@ def lock_request(customer_id: str | None, period: str, invoice: str | None) -> c
     return checkpoint_service.CheckpointRequest(customer_id, Scope("period", period, period), invoice, None, body)
 
 
-async def lock(desk: Desk, request: Request) -> Page:
+async def lock(desk: Desk, request: Request) -> Reply:
     """What locking would lock; then, once the month was typed, the lock."""
     customer = await find(desk, request)
     form, is_post = request.form, request.call.scope["method"] == "POST"
@@ -43,7 +43,7 @@ async def lock(desk: Desk, request: Request) -> Page:
     return desk.page(request, "lock.html", status, customer=customer, period=period, form=problems, preview=preview)
 
 
-async def _lock(desk: Desk, request: Request, customer: dict[str, Any], period: str) -> Page:
+async def _lock(desk: Desk, request: Request, customer: dict[str, Any], period: str) -> Reply:
     invoice = request.form.one("invoiceReference")
     wrong = []
     if request.form.one("typed") != period:

@@ -7,12 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from ...http.messages import Reply
 from ...service.balances import overview as overview_service
 from ...service.base.context import Caller
 from ...service.recording.readiness import OK
 from ...service.webhooks import endpoints as endpoints_service
 from .. import plots, words
-from ..page import Page
 from .desk import Desk, Request
 
 KEPT_TIMES = 10
@@ -43,7 +43,7 @@ async def _make(desk: Desk, caller: Caller) -> dict[str, Any]:
     return view
 
 
-async def show(desk: Desk, request: Request) -> Page:
+async def show(desk: Desk, request: Request) -> Reply:
     """The whole page, or only its figures for the script that keeps them fresh."""
     view = await _overview(desk, request.caller)
     if request.is_part:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from zoneinfo import available_timezones
 
+from ...http.messages import Reply
 from ...service.base.errors import ServiceError, invalid
 from ...service.people import workspaces
 from ..forms import Form
-from ..page import Page
 from .customers import MAX_UNIT, SHARING
 from .desk import Desk, Filled, Request, filled
 
@@ -17,11 +17,11 @@ MAX_NAME = 100
 LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
-async def show(desk: Desk, request: Request) -> Page:
+async def show(desk: Desk, request: Request) -> Reply:
     return await _page(desk, request, Filled())
 
 
-async def _page(desk: Desk, request: Request, form: Filled) -> Page:
+async def _page(desk: Desk, request: Request, form: Filled) -> Reply:
     workspace_id = request.caller.workspace_id
 
     view = await desk.context.look(lambda snapshot: workspaces.workspace_view(snapshot, workspace_id))
@@ -32,7 +32,7 @@ async def _page(desk: Desk, request: Request, form: Filled) -> Page:
     return desk.page(request, "settings.html", status, form=form, view=view, sides=sides, policies=POLICIES)
 
 
-async def change(desk: Desk, request: Request) -> Page:
+async def change(desk: Desk, request: Request) -> Reply:
     try:
         changes, caller = _asked(request.form), request.caller
     except ServiceError as error:

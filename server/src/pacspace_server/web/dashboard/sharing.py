@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...http.messages import Reply
 from ...service.base.context import Caller, Context, find_customer
 from ...service.base.errors import ServiceError, invalid
 from ...service.sharing import links as sharing_service
 from ...service.sharing import notes as notes_service
 from ...service.sharing import visits as visits_service
-from ..page import Page
 from .desk import Desk, Filled, Request
 
 SHOWN = 10
@@ -37,7 +37,7 @@ def _notes(context: Context, caller: Caller, customer_id: str) -> dict[str, Any]
         return notes_service.list_notes(snapshot, find_customer(context, snapshot, caller, customer_id), SHOWN, 0)
 
 
-async def reissue(desk: Desk, request: Request) -> Page:
+async def reissue(desk: Desk, request: Request) -> Reply:
     """Another link, or another code for it; the old one stops at once."""
     customer_id, what = request.call.path("customerId"), request.form.one("what")
     if what == "link":
@@ -50,13 +50,13 @@ async def reissue(desk: Desk, request: Request) -> Page:
     return desk.go(f"/app/customers/{customer_id}", f"There is a new {what}; the old one stopped. Tell your customer.")
 
 
-async def answer(desk: Desk, request: Request) -> Page:
+async def answer(desk: Desk, request: Request) -> Reply:
     """A note of the vendor's, which the customer sees."""
     customer_id, text = request.call.path("customerId"), request.form.one("text")
     await desk.ask(_notes, request, customer_id)
     if not 1 <= len(text) <= notes_service.MAX_TEXT_CHARS:
         raise ServiceError(
-            400, None, f"A note has 1 to {notes_service.MAX_TEXT_CHARS:,} characters, this one has {len(text):,}"
+            None, f"A note has 1 to {notes_service.MAX_TEXT_CHARS:,} characters, this one has {len(text):,}"
         )
     said = notes_service.NewNote(text, request.actor.name[: notes_service.MAX_AUTHOR_CHARS], None, None)
     await notes_service.answer(desk.context, request.caller, customer_id, said)

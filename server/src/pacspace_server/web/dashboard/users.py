@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...http.messages import Reply
+from ...http.refusals import status_of
 from ...service.base.errors import ServiceError, invalid
 from ...service.people import people
 from ...storage.model.people import ROLES
 from ...storage.model.protocols import Unit
-from ..page import Page
 from .desk import Desk, Filled, Request, filled
 
 SAYS = {"viewer": "viewer: sees everything", "admin": "admin: also records, locks and changes",
         "owner": "owner: also users and settings"}  # fmt: skip
 
 
-async def show(desk: Desk, request: Request) -> Page:
+async def show(desk: Desk, request: Request) -> Reply:
     return await _page(desk, request, Filled())
 
 
-async def _page(desk: Desk, request: Request, form: Filled, link: str = "", of: str = "", failed: str = "") -> Page:
+async def _page(desk: Desk, request: Request, form: Filled, link: str = "", of: str = "", failed: str = "") -> Reply:
     """Everybody; `link` is the one that this page shows once, of the user `of`. `failed` is what could not be changed."""
     members = await desk.context.look(lambda snapshot: snapshot.members(request.caller.workspace_id))
     users = [people.user_view(*member) for member in members]
@@ -30,7 +31,7 @@ async def _page(desk: Desk, request: Request, form: Filled, link: str = "", of: 
     )
 
 
-async def invite(desk: Desk, request: Request) -> Page:
+async def invite(desk: Desk, request: Request) -> Reply:
     """A user with a link that sets the password; no mail is sent, so the page shows it once."""
     form = request.form
     name = form.one("name")
@@ -51,7 +52,7 @@ def _link(desk: Desk, token: str) -> str:
     return f"{desk.context.public_url}/app/password?token={token}"
 
 
-async def change(desk: Desk, request: Request) -> Page:
+async def change(desk: Desk, request: Request) -> Reply:
     """Another role, disabled or enabled, or another link."""
     user_id, form, caller = request.call.path("userId"), request.form, request.caller
     action = form.one("action")
@@ -70,7 +71,7 @@ async def change(desk: Desk, request: Request) -> Page:
             raise invalid(("role", "is none of the choices"))
         user, token = await desk.context.committer.run(work)
     except ServiceError as error:
-        if error.status in (404, 503):
+        if status_of(error) in (404, 503):
             raise
         return await _page(desk, request, Filled(), failed=error.message)
     if token:

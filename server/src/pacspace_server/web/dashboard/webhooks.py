@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...domain.events import EVENTS
+from ...http.messages import Reply
 from ...service.base.errors import ServiceError, invalid
 from ...service.webhooks import endpoints as endpoints_service
 from ..forms import Form
-from ..page import Page
 from .desk import Desk, Filled, Request, filled
 
 SAYS = {
@@ -26,11 +26,11 @@ CHOICES = [(event, SAYS[event]) for event in EVENTS]
 NAMES = ("url", "description", "events")
 
 
-async def show(desk: Desk, request: Request) -> Page:
+async def show(desk: Desk, request: Request) -> Reply:
     return await _page(desk, request, Filled())
 
 
-async def _page(desk: Desk, request: Request, form: Filled) -> Page:
+async def _page(desk: Desk, request: Request, form: Filled) -> Reply:
     """All endpoints of the environment: there are few."""
     most = endpoints_service.MAX_ENDPOINTS
     listed = await endpoints_service.list_endpoints(desk.context, request.caller, 1, most)
@@ -42,7 +42,7 @@ async def _page(desk: Desk, request: Request, form: Filled) -> Page:
     )  # fmt: skip
 
 
-async def create(desk: Desk, request: Request) -> Page:
+async def create(desk: Desk, request: Request) -> Reply:
     """An endpoint of the environment that is in view; its secret is on the page that follows."""
     try:
         given = asked(request.form)

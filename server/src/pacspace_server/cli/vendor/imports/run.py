@@ -12,9 +12,8 @@ from msgspec import MsgspecError, Struct
 from msgspec.json import Decoder
 
 from ....domain.exact_json import text_of
-from ....service.base.errors import ServiceError
 from ....service.base.limits import MAX_BATCH_ITEMS
-from ...client import BALANCE, Client, not_ours
+from ...client import BALANCE, CallFailed, Client, not_ours
 from ...output import WrongUse, counted
 from .meter import Meter
 from .rejected import RejectedFile
@@ -112,7 +111,7 @@ class Import:
             )
 
     def run(self) -> bool:
-        """Whether the whole file is done; False when it was stopped. Raises ServiceError when it can't go on."""
+        """Whether the whole file is done; False when it was stopped. Raises CallFailed when it can't go on."""
         with ThreadPoolExecutor(IN_FLIGHT) as pool:
             try:
                 for batch in self._batches():
@@ -123,7 +122,7 @@ class Import:
                     if self._client.stopped.is_set():
                         break
                 self._settle(0)
-            except ServiceError:
+            except CallFailed:
                 if self._client.stopped.is_set():
                     return False
                 raise
@@ -163,7 +162,7 @@ class Import:
             reply = self._client.fetch("POST", f"{BALANCE}/delta/batch", whole, repeatable=True)
             self._client.patience_s = PATIENCE_S
             return _results(reply, len(bodies))
-        except ServiceError as error:
+        except CallFailed as error:
             if error.status not in (400, 413):
                 raise
             if len(bodies) == 1:

@@ -1,4 +1,4 @@
-"""One request and one reply: bodies within bounds, strict JSON, exact numbers, one error shape."""
+"""One request and one reply, of the API and of the pages: bodies within bounds, strict JSON, exact numbers."""
 
 from __future__ import annotations
 
@@ -47,11 +47,23 @@ class Reply:
 class Call:
     """One request."""
 
-    __slots__ = ("_receive", "actor", "body_given", "environment", "headers", "request_id", "scope")
+    __slots__ = (
+        "_receive",
+        "actor",
+        "body_given",
+        "environment",
+        "headers",
+        "repeatable",
+        "request_id",
+        "route",
+        "scope",
+    )
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
         self._receive = receive
+        self.route = ""  # its path in the route table, once it is found
+        self.repeatable = False  # sent again with its key or reference it is done once
         self.environment = ""  # of the key, once it is recognised
         self.actor: Actor | None = None  # who is logged in, once a session is recognised
         self.body_given: Any = None  # the JSON body as it was parsed, once a keyed route has read it
@@ -102,7 +114,7 @@ class Call:
         body = await self.body(most)
         if kind is not None and kind.partition(b";")[0].strip().lower() != b"application/json" and body:
             message = f"the body must be application/json, not {kind.decode('latin-1')[:80]}"
-            raise ServiceError(415, "UNSUPPORTED_MEDIA_TYPE", message)
+            raise ServiceError("UNSUPPORTED_MEDIA_TYPE", message)
         if not body:
             return {}
         try:
@@ -126,27 +138,14 @@ class Call:
 
 
 def _too_large(most: int) -> ServiceError:
-    return ServiceError(413, "PAYLOAD_TOO_LARGE", f"the body is larger than {most} bytes")
+    return ServiceError("PAYLOAD_TOO_LARGE", f"the body is larger than {most} bytes")
+
+
+Handler = Callable[[Call], Awaitable[Reply]]
 
 
 def success(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
     return Reply(status, {"success": True, "data": data}, headers or {})
-
-
-def failure(error: ServiceError) -> Reply:
-    """The one error shape. A plain 400 has `type` instead of `code`: existing clients read a coded 400 as something else."""
-    extra = dict(error.extra)
-    top = {name: extra.pop(name) for name in ("verified",) if name in extra}
-    stated = {"Retry-After": extra.get("retryAfterSeconds"), "Allow": extra.pop("allow", None)}
-    named = {"type": "VALIDATION_ERROR"} if error.code is None else {"code": error.code}
-    body = {
-        "success": False, "statusCode": error.status, **top,
-        "error": {**named, "message": error.message, **extra}, "message": error.message,
-    }  # fmt: skip
-    if error.status == 202:
-        body |= {"code": error.code, **extra}
-    headers = {name: str(value) for name, value in stated.items() if value is not None}
-    return Reply(error.status, body, headers)
 
 
 async def send_reply(reply: Reply, request_id: str, send: Send, head_only: bool = False) -> int:

@@ -1,0 +1,138 @@
+"""The one table from what is refused or fails to status, code, words and retry. API and pages both answer by it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import structlog
+
+from ..service.base.errors import ServiceError, unavailable
+from ..storage.model.protocols import InDoubt, Unavailable, Vanished
+from ..storage.writing.committer import NotWritten, Overloaded
+from .messages import Call, Reply
+
+logger = structlog.get_logger("pacspace.http")
+DISK_RETRY_S = 5
+
+
+class Code(NamedTuple):
+    """An error code: its HTTP status, and what it means."""
+
+    status: int
+    meaning: str
+
+
+CODES = {
+    "INVALID_SCOPE_COMBINATION": Code(400, "scope fields that exclude each other were sent together"),
+    "SCOPE_TOO_WIDE": Code(400, "the scope touches more than 36 months"),
+    "INVALID_API_KEY": Code(401, "no key or session was sent, or one that is unknown, revoked or has ended"),
+    "INVALID_CREDENTIALS": Code(
+        401,
+        "no user of this e-mail and password may log in; nothing says which of the two is wrong",
+    ),
+    "ACCESS_CODE_REQUIRED": Code(401, "this part of a Shared Record needs the access code"),
+    "ACCESS_CODE_INVALID": Code(403, "this is not the access code of the link"),
+    "FORBIDDEN": Code(
+        403,
+        "the key's scopes or the user's role do not allow this, the sandbox's tools were asked for in "
+        "production, a page of another site asks, or a receipt's records need the customer's access code",
+    ),
+    "API_KEY_ENVIRONMENT_MISMATCH": Code(403, "the dashboard token and what else names an environment do not agree"),
+    "CUSTOMER_NOT_FOUND": Code(404, "no such customer in this environment"),
+    "RECORD_NOT_FOUND": Code(404, "no such delta in this environment"),
+    "CHECKPOINT_NOT_FOUND": Code(404, "no such checkpoint in this environment"),
+    "RECEIPT_NOT_FOUND": Code(404, "no such receipt"),
+    "PROOF_NOT_FOUND": Code(404, "this server has no such proof root, checkpoint or receipt"),
+    "LINK_NOT_FOUND": Code(404, "no such link, or it was replaced, or sharing is off"),
+    "NOT_FOUND": Code(404, "no such route, page, log, job, endpoint, delivery, user, key or link"),
+    "METHOD_NOT_ALLOWED": Code(405, "the route exists, but not for this method"),
+    "REFERENCE_ID_CONFLICT": Code(409, "the referenceId was recorded with other values; the reply names them"),
+    "CUSTOMER_ID_CONFLICT": Code(409, "there is a customer of this customerId already"),
+    "EMAIL_TAKEN": Code(409, "there is a user of this e-mail already"),
+    "LAST_OWNER": Code(409, "the workspace would be left without an owner who can log in"),
+    "ENVIRONMENT_CHANGED": Code(409, "the form's page showed the other environment; nothing was changed"),
+    "IDEMPOTENCY_CONFLICT": Code(409, "the Idempotency-Key came with another body before"),
+    "PAYLOAD_TOO_LARGE": Code(413, "the body is larger than the route takes"),
+    "UNSUPPORTED_MEDIA_TYPE": Code(415, "the body is not application/json"),
+    "RATE_LIMITED": Code(429, "too many requests or failed tries; wait retryAfterSeconds"),
+    "INTERNAL_ERROR": Code(500, "a mistake of the server's; the request id finds it in the log"),
+    "SERVICE_UNAVAILABLE": Code(
+        503,
+        "not possible right now; nothing was recorded unless said; wait retryAfterSeconds",
+    ),
+    "RECORD_DAMAGED": Code(503, "what is stored is not what was hashed; run fsck"),
+    "IDEMPOTENCY_PENDING": Code(202, "the same Idempotency-Key is still being worked on; ask again"),
+}
+BAD_REQUEST = 400  # of what has no code: fields whose values can't be
+MAY_BE_RECORDED = (
+    "so this may be recorded or not: ask again with the same Idempotency-Key or referenceId, which records it once"
+)
+MAY_BE_DONE = "so this may be done or not: look for it before you send it again"
+ASK_AGAIN = "ask again"
+
+
+def status_of(error: ServiceError) -> int:
+    return BAD_REQUEST if error.code is None else CODES[error.code].status
+
+
+def retry_after(error: ServiceError) -> dict[str, str]:
+    """The Retry-After header of a refusal that says when to come back."""
+    seconds = error.extra.get("retryAfterSeconds")
+    return {} if seconds is None else {"Retry-After": str(seconds)}
+
+
+async def answered(
+    call: Call, work: Callable[[Call], Awaitable[Reply]], refuse: Callable[[ServiceError], Reply]
+) -> Reply:
+    """The reply of `work`, or the reply to what it was refused by: whatever happens, there is one."""
+    try:
+        return await work(call)
+    except (Exception, asyncio.CancelledError) as error:
+        return refuse(refusal_of(error, call))
+
+
+def refusal_of(error: BaseException, call: Call) -> ServiceError:
+    """What went wrong, in a code and in words for who asked."""
+    match error:
+        case ServiceError():
+            return error
+        case Vanished():
+            return ServiceError("CUSTOMER_NOT_FOUND", str(error))
+        case Overloaded():
+            return unavailable("too many writes are waiting; nothing was recorded")
+        case NotWritten():
+            return unavailable(f"the database could not take it, nothing was recorded: {error}", DISK_RETRY_S)
+        case Unavailable():
+            return unavailable(f"the database can't be asked right now: {error}", DISK_RETRY_S)
+        case InDoubt():
+            return unavailable(f"{error}, {_in_doubt(call)}", DISK_RETRY_S)
+        case asyncio.CancelledError():
+            return unavailable(f"the server stopped before this was done, {_in_doubt(call)}", DISK_RETRY_S)
+    logger.error("request failed", method=call.scope["method"], route=call.route, exc_info=error)
+    message = f"a mistake of the server's; its log has it under {call.request_id}"
+    return ServiceError("INTERNAL_ERROR", message)
+
+
+def _in_doubt(call: Call) -> str:
+    """What to do where nobody knows whether a write was made."""
+    if call.scope["method"] in ("GET", "HEAD"):
+        return ASK_AGAIN
+    return MAY_BE_RECORDED if call.repeatable else MAY_BE_DONE
+
+
+def as_json(error: ServiceError) -> Reply:
+    """The one error shape. A plain 400 has `type` instead of `code`: existing clients read a coded 400 differently."""
+    extra: dict[str, Any] = dict(error.extra)
+    status = status_of(error)
+    top = {name: extra.pop(name) for name in ("verified",) if name in extra}
+    allow = extra.pop("allow", None)
+    named = {"type": "VALIDATION_ERROR"} if error.code is None else {"code": error.code}
+    body = {
+        "success": False, "statusCode": status, **top,
+        "error": {**named, "message": error.message, **extra}, "message": error.message,
+    }  # fmt: skip
+    if status == 202:
+        body |= {"code": error.code, **extra}
+    return Reply(status, body, retry_after(error) | ({"Allow": allow} if allow else {}))
