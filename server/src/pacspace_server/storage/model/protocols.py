@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from .backups import Backup, Shown
 from .commands import Command
 from .lockouts import LockoutReads, LockoutWrites
 from .outbox import OutboxReads, OutboxWrites
 from .people import PeopleReads, PeopleWrites
 from .records import (
     ApiKey,
+    Backup,
     Checkpoint,
     Customer,
     DayTotal,
@@ -28,6 +28,7 @@ from .records import (
     PeriodHead,
     Profile,
     ReplacedTree,
+    Shown,
 )
 from .sharing import SharingReads, SharingWrites
 from .surveys import SurveyReads
@@ -80,10 +81,6 @@ class Snapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, SurveyReads
     ) -> list[Customer]: ...
     def count_customers(self, environment_id: int, search: str | None) -> int: ...
     def profile(self, customer: Customer) -> Profile | None: ...
-    def activity(self, customer: Customer) -> tuple[int | None, int | None]:
-        """When the customer's first and last delta were recorded."""
-        ...
-
     def active(self, environment_id: int, period: str, after: str, limit: int) -> list[tuple[Customer, PeriodHead]]:
         """The customers, in order of their customerId, that have something in a month, with that month."""
         ...
@@ -142,7 +139,10 @@ class Snapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, SurveyReads
     def published_at(self, log_id: int, entry_index: int) -> int | None: ...
     def log_by_origin(self, origin: str) -> Log | None: ...
     def log_entries(self, log_id: int, first: int, end: int) -> list[LogEntry]: ...
-    def log_node(self, log_id: int, level: int, index: int) -> bytes | None: ...
+    def log_nodes(self, log_id: int, level: int, first: int, end: int) -> dict[int, bytes]:
+        """Nodes of a level by their index, from first on and before the end."""
+        ...
+
     def closed_entries(self, log_id: int, slots: Sequence[bytes]) -> dict[bytes, int]:
         """The entries of those slots that are closed."""
         ...
