@@ -159,7 +159,7 @@ def get_customer(
         oldest = max(1, newest - limit + 1)
         deltas = _deltas(snapshot, customer, head, oldest, newest) if newest > 0 else ()
         log = log_in_use(snapshot, customer)
-        items = [_item(snapshot, customer, delta, log) for delta in deltas]
+        items = _items(snapshot, customer, list(deltas), log)
         pagination = page_of(page, limit, total)
         row = customer_row(snapshot, customer, first, last)
     return row | {"recentActivity": {"items": items[::-1], "pagination": pagination}}
@@ -172,9 +172,12 @@ def _deltas(snapshot: Snapshot, customer: Customer, head: PeriodHead | None, fir
     return snapshot.deltas_by_sequence(customer, first, last)
 
 
-def _item(snapshot: Snapshot, customer: Customer, delta: Delta, log: Log) -> dict[str, Any]:
-    head = snapshot.head(customer, delta.period)
-    assert head is not None
+def _items(snapshot: Snapshot, customer: Customer, deltas: list[Delta], log: Log) -> list[dict[str, Any]]:
+    heads = snapshot.heads_of([(customer.id, period) for period in {delta.period for delta in deltas}])
+    return [_item(customer, delta, heads[customer.id, delta.period], log) for delta in deltas]
+
+
+def _item(customer: Customer, delta: Delta, head: PeriodHead, log: Log) -> dict[str, Any]:
     status = showing.delta_status(delta, head, log)
     view = showing.delta_view(customer.customer_id, customer.shard_key, delta, status)
     reference = str(head.entry_index) if status == showing.VERIFIED else None
@@ -193,7 +196,7 @@ def deltas_before(
         oldest = max(1, newest - limit + 1)
         deltas = _deltas(snapshot, customer, head, oldest, newest) if newest > 0 else ()
         log = log_in_use(snapshot, customer)
-        items = [_item(snapshot, customer, delta, log) for delta in deltas]
+        items = _items(snapshot, customer, list(deltas), log)
     return {"deltas": items[::-1], "next": oldest if oldest > 1 and items else None}
 
 
@@ -203,7 +206,7 @@ def delta_of_reference(context: Context, caller: Caller, customer_id: str, refer
         customer = find_customer(context, snapshot, caller, customer_id)
         mac = ids.reference_mac(context.storage.secret, customer.shard_key, reference)
         delta = snapshot.delta_by_reference(customer, mac)
-        return _item(snapshot, customer, delta, log_in_use(snapshot, customer)) if delta else None
+        return _items(snapshot, customer, [delta], log_in_use(snapshot, customer))[0] if delta else None
 
 
 async def create(context: Context, caller: Caller, asked: NewCustomer) -> dict[str, Any]:

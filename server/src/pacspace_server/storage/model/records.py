@@ -12,6 +12,7 @@ from ...domain.tree import Frontier
 
 # How an engine names a row to itself: opaque to everybody else, and equal only for the same row.
 Key = int | bytes
+Month = tuple[Key, str]  # a customer's
 # Given how much there is to do and what it is counted in; gives what is to be called with each part done.
 Shown = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
 

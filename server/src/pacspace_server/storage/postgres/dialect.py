@@ -10,7 +10,7 @@ import psycopg
 
 from ..sql.statements import Dialect, Statements, Values
 from .columns import column
-from .rows import CUSTOMER, checkpoint_of, customer_of, stored, units_of
+from .rows import CUSTOMER, customer_of, stored, units_of
 
 Sql = Any  # psycopg wants literals; these are made of constant column lists
 WORDS = {
@@ -19,6 +19,7 @@ WORDS = {
     "customer_columns": CUSTOMER,
     "for_update": " FOR UPDATE",
     "among": "= ANY(?)",
+    "each": "unnest(?) AS n(value)",
     "instr": "strpos",
     "folded_name": "n.folded_name",
     "name": 'coalesce(n.folded_name, lower(c.customer_id)) COLLATE "C"',
@@ -44,7 +45,13 @@ class PostgresStatements(Statements):
     """Statements on one connection inside one transaction."""
 
     dialect = Dialect(
-        customer_of, checkpoint_of, units_of, stored, _plain, partial(column, "bigint"), partial(column, "bytea")
+        customer_of,
+        units_of,
+        stored,
+        _plain,
+        numbers=partial(column, "bigint"),
+        texts=partial(column, "text"),
+        keys=partial(column, "bytea"),
     )
 
     def __init__(self, connection: psycopg.Connection[Any], secret: bytes) -> None:

@@ -10,7 +10,7 @@ from pacspace_proofs.record import receipt_tail
 from ...domain.instants import period_end, period_start
 from ..model import ids
 from ..model.protocols import Vanished
-from ..model.records import Checkpoint, Customer, DayTotal, Delta, Key, PeriodHead
+from ..model.records import Checkpoint, Customer, DayTotal, Delta, Key, Month, PeriodHead
 from ..sql.shared import SharedReads
 from ..sql.statements import Values
 from . import statements
@@ -79,6 +79,10 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
             f"SELECT {HEAD} FROM {HEAD_FROM} WHERE h.shard_key = %s AND h.period = %s", (customer.id, period)
         )
         return head_of(row) if row else None
+
+    def heads_of(self, months: Sequence[Month]) -> dict[Month, PeriodHead]:
+        rows = self._all(statements.HEADS.sql, statements.HEADS.values(months)) if months else []
+        return {(head.customer, head.period): head for head in map(head_of, rows)}
 
     def heads(self, customer: Customer, first: str, last: str) -> list[PeriodHead]:
         rows = self._all(
@@ -185,6 +189,10 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
         if found is None:
             raise LookupError(f"no locked month at or after {period}")
         return found
+
+    def locks_of(self, months: Sequence[Month]) -> dict[Month, Checkpoint]:
+        rows = self._all(statements.LOCKS.sql, statements.LOCKS.values(months)) if months else []
+        return {(lock.customer, lock.period or ""): lock for lock in map(checkpoint_of, rows)}
 
     def latest_checkpoint(self, customer: Customer) -> Checkpoint | None:
         return self._checkpoint("k.shard_key = %s ORDER BY k.number DESC LIMIT 1", (customer.id,))

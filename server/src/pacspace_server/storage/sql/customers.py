@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..model.protocols import Vanished
-from ..model.records import Customer, Profile, delta_count
+from ..model.records import Customer, Key, Profile, delta_count
 from ..model.surveys import CustomerList, CustomerRow
 from .statements import Statements, Values
 
@@ -45,6 +45,12 @@ class CustomerReads(Statements):
         page, values = self._page(CustomerList(environment_id, search, "id", [after], limit, offset))
         rows = self._all(f"SELECT $customer_columns FROM {page} ORDER BY c.customer_id", values)
         return list(map(self.dialect.customer_of, rows))
+
+    def customers_at(self, customers: Sequence[Key]) -> dict[Key, Customer]:
+        rows = self._all(
+            "SELECT $customer_columns FROM customer c WHERE c.$own $among", (self.dialect.keys(customers),)
+        )
+        return {found.id: found for found in map(self.dialect.customer_of, rows)}
 
     def count_customers(self, environment_id: int, search: str | None) -> int:
         found, values = self._searched(search)

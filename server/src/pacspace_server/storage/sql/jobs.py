@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..model.records import Job, JobFailure
@@ -34,12 +35,16 @@ class JobReads(Statements):
         values: list[Any] = [*row[:10], self.dialect.units(row[10]), row[11]]
         return Job(*values)
 
-    def job_failures(self, job_id: str, limit: int) -> list[JobFailure]:
+    def job_failures(self, jobs: Sequence[str], limit: int) -> dict[str, list[JobFailure]]:
         rows = self._all(
-            "SELECT customer_id, code, message FROM job_failure WHERE job = ? ORDER BY customer_id LIMIT ?",
-            (job_id, limit),
+            "SELECT job, customer_id, code, message FROM (SELECT f.*, row_number() OVER (PARTITION BY job ORDER BY customer_id) "
+            "AS place FROM job_failure f WHERE job $among) AS first WHERE place <= ? ORDER BY job, customer_id",
+            (self.dialect.texts(jobs), limit),
         )
-        return [JobFailure(*row) for row in rows]
+        found: dict[str, list[JobFailure]] = {job: [] for job in jobs}
+        for job, *failure in rows:
+            found[job].append(JobFailure(*failure))
+        return found
 
 
 class JobWrites(JobReads):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..model import sealing
 from ..model.records import Customer, Log, LogEntry, ReplacedTree
 from .rows import LOG
@@ -30,13 +32,13 @@ class LogReads(Statements):
         )
         return [ReplacedTree(*row) for row in rows]
 
-    def published_at(self, log_id: int, entry_index: int) -> int | None:
-        """When the first log checkpoint that covers an entry was published."""
-        row = self._one(
-            "SELECT published_at FROM log_checkpoint WHERE log_id = ? AND size > ? ORDER BY size LIMIT 1",
-            (log_id, entry_index),
+    def published_at(self, log_id: int, entries: Sequence[int]) -> dict[int, int]:
+        rows = self._all(
+            "SELECT n.value, (SELECT k.published_at FROM log_checkpoint k WHERE k.log_id = ? AND k.size > n.value "
+            "ORDER BY k.size LIMIT 1) FROM $each",
+            (log_id, self.dialect.numbers(entries)),
         )
-        return row[0] if row else None
+        return {entry: at for entry, at in rows if at is not None}
 
     def log_entries(self, log_id: int, first: int, end: int) -> list[LogEntry]:
         rows = self._all(

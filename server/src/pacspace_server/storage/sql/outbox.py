@@ -116,10 +116,11 @@ class OutboxReads(Statements):
         )
         return [Delivery(*row) for row in rows]
 
-    def count_waiting(self, endpoint_id: str, most: int) -> int:
+    def count_waiting(self, environment_id: int, most: int) -> int:
         row = self._one(
-            "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE endpoint = ? AND status = 0 LIMIT ?) AS found",
-            (endpoint_id, most),
+            "SELECT CAST(coalesce(sum((SELECT count(*) FROM (SELECT 1 FROM delivery d WHERE d.endpoint = e.id "
+            "AND d.status = 0 LIMIT ?) AS waiting)), 0) AS bigint) FROM endpoint e WHERE e.environment_id = ? AND e.enabled = ?",
+            (most, environment_id, True),
         )
         return int(row[0])
 

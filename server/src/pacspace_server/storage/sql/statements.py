@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..model.records import Checkpoint, Customer
+from ..model.records import Customer, Key
 
 Values = Sequence[Any]
 
@@ -19,12 +19,12 @@ class Dialect:
     """How an engine's values become ours, and the other way round."""
 
     customer_of: Callable[[Any], Customer]
-    checkpoint_of: Callable[[Any], Checkpoint]
     units: Callable[[Any], int]  # of a stored amount
     stored: Callable[[int], Any]  # an amount as it is stored
     plain: Callable[[str], str]  # text to look for, as the engine takes it
-    numbers: Callable[[Sequence[int]], Any]  # the one value of an $among
-    keys: Callable[[Sequence[Any]], Any]  # the same, of customers
+    numbers: Callable[[Sequence[int]], Any]  # the one value of an $among or $each
+    texts: Callable[[Sequence[str]], Any]
+    keys: Callable[[Sequence[Key]], Any]  # of customers
 
 
 class Statements:

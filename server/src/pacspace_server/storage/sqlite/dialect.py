@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 
 from ..sql.statements import Dialect, Statements, Values
-from .rows import CUSTOMER, checkpoint_of, customer_of, stored_total, total_of
+from .rows import CUSTOMER, customer_of, stored_total, total_of
 
 WORDS = {
     "customer": "customer",  # by which a table names its customer
@@ -18,6 +18,7 @@ WORDS = {
     "customer_columns": CUSTOMER,
     "for_update": "",  # there is one writer
     "among": "IN (SELECT value FROM json_each(?))",
+    "each": "json_each(?) AS n",
     "instr": "instr",
     "folded_name": "casefold(n.display_name)",
     "name": "casefold(coalesce(n.display_name, c.customer_id))",
@@ -35,7 +36,7 @@ def _spelled(text: str) -> str:
 class SqliteStatements(Statements):
     """Statements on one connection inside one transaction."""
 
-    dialect = Dialect(customer_of, checkpoint_of, total_of, stored_total, str, json.dumps, json.dumps)
+    dialect = Dialect(customer_of, total_of, stored_total, str, json.dumps, json.dumps, json.dumps)
 
     def __init__(self, connection: apsw.Connection, secret: bytes) -> None:
         self._connection = connection

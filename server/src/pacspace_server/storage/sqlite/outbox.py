@@ -10,7 +10,7 @@ from ..model.outbox import Delivery, Endpoint, Place, Row
 from ..model.records import Delta
 from ..sql import outbox
 from .dialect import SqliteStatements
-from .rows import DELTA, DELTA_FROM, delta_of
+from .rows import DELTA, delta_of
 
 # Many rows as one statement: each statement gives the interpreter up while it runs, and waits to have it back.
 _NEW_ROWS = (
@@ -32,15 +32,15 @@ class OutboxReads(outbox.OutboxReads):
     """Reading them."""
 
     def feed_deltas(self, rows: Sequence[Row]) -> list[tuple[Row, str, Delta]]:
-        sql = (
-            f"SELECT {DELTA}, c.customer_id {DELTA_FROM} WHERE p.customer = ? AND p.period = ? AND d.leaf_index >= ? "
-            "AND d.leaf_index <= ? ORDER BY d.leaf_index"
+        given = [(row.customer, row.period, row.first, row.last) for row in rows]
+        found = self._all(
+            f"SELECT {DELTA}, c.customer_id, n.key FROM json_each(?) n CROSS JOIN period_head p "
+            "ON p.customer = n.value ->> 0 AND p.period = n.value ->> 1 "
+            "CROSS JOIN delta d ON d.period_id = p.id AND d.leaf_index BETWEEN n.value ->> 2 AND n.value ->> 3 "
+            "JOIN customer c ON c.id = d.customer ORDER BY n.key, d.leaf_index",
+            (_json(given).decode(),),
         )
-        return [
-            (row, found[-1], delta_of(found))
-            for row in rows
-            for found in self._all(sql, (row.customer, row.period, row.first, row.last))
-        ]
+        return [(rows[row[-1]], row[-2], delta_of(row)) for row in found]
 
     def senders(self) -> dict[str, int]:
         return {}

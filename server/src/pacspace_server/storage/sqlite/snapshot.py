@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from pacspace_proofs.record import receipt_tail
 from ...domain.instants import period_end, period_start
 from ..model import ids
 from ..model.protocols import Vanished
-from ..model.records import Checkpoint, Customer, DayTotal, Delta, Key, PeriodHead
+from ..model.records import Checkpoint, Customer, DayTotal, Delta, Key, Month, PeriodHead
 from ..sql.shared import SharedReads
 from .dialect import SqliteStatements
 from .outbox import OutboxReads
@@ -27,6 +28,9 @@ from .rows import (
     head_of,
 )
 from .surveys import SurveyReads
+
+_HEAD_OF_P = ", ".join(f"p.{name}" for name in HEAD.split(", "))
+_CHECKPOINT_OF_K = ", ".join(f"k.{name}" for name in CHECKPOINT.split(", "))
 
 
 class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
@@ -58,6 +62,14 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
     def head(self, customer: Customer, period: str) -> PeriodHead | None:
         row = self._one(f"SELECT {HEAD} FROM period_head WHERE customer = ? AND period = ?", (customer.id, period))
         return head_of(row) if row else None
+
+    def heads_of(self, months: Sequence[Month]) -> dict[Month, PeriodHead]:
+        rows = self._all(
+            f"SELECT {_HEAD_OF_P} FROM json_each(?) n CROSS JOIN period_head p "
+            "ON p.customer = n.value ->> 0 AND p.period = n.value ->> 1",
+            (json.dumps(months),),
+        )
+        return {(head.customer, head.period): head for head in map(head_of, rows)}
 
     def heads(self, customer: Customer, first: str, last: str) -> list[PeriodHead]:
         rows = self._all(
@@ -143,6 +155,14 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
             raise LookupError(f"no locked month at or after {period}")
         return found
 
+    def locks_of(self, months: Sequence[Month]) -> dict[Month, Checkpoint]:
+        rows = self._all(
+            f"SELECT {_CHECKPOINT_OF_K} FROM json_each(?) n CROSS JOIN checkpoint k "
+            "ON k.customer = n.value ->> 0 AND k.period = n.value ->> 1 AND k.locked = 1",
+            (json.dumps(months),),
+        )
+        return {(lock.customer, lock.period or ""): lock for lock in map(checkpoint_of, rows)}
+
     def latest_checkpoint(self, customer: Customer) -> Checkpoint | None:
         return self._checkpoint("customer = ? ORDER BY id DESC LIMIT 1", (customer.id,))
 
@@ -201,9 +221,8 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
         return found
 
     def _with_heads(self, source: str, values: tuple[Any, ...]) -> list[tuple[Customer, PeriodHead]]:
-        columns = ", ".join([CUSTOMER, *(f"p.{name}" for name in HEAD.split(", "))])
         width = CUSTOMER.count(",") + 1
-        rows = self._all(f"SELECT {columns} {source}", values)
+        rows = self._all(f"SELECT {CUSTOMER}, {_HEAD_OF_P} {source}", values)
         return [(customer_of(row[:width]), head_of(row[width:])) for row in rows]
 
     def new_deltas(self, environment_id: int, changed: Sequence[tuple[Customer, PeriodHead]]) -> Iterator[Delta]:
