@@ -94,8 +94,8 @@ class CustomerReads(Statements):
         rows = self._all(f"{_SHOWN} FROM {page} {_OF_THEM} ORDER BY {order}", values)
         shown = {row.customer.id: row for row in map(self._row_of, rows)}
         months = self._all(
-            "SELECT h.$customer, h.total, h.size, h.root IS NOT NULL FROM period_head h "
-            "WHERE h.$customer $among AND h.period BETWEEN ? AND ?",
+            "SELECT h.$customer, h.total, h.size, h.root IS NOT NULL FROM $each CROSS JOIN period_head h "
+            "WHERE h.$customer = n.value AND h.period BETWEEN ? AND ?",
             (self.dialect.keys(list(shown)), first, last),
         )
         for key, total, size, is_closed in months:
