@@ -67,7 +67,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def fill(book: Book, numbers: range) -> None:
-    """A row more of everything for each number: customers, months, deltas of one month, locks, and what hangs on them."""
+    """A row more of everything for each number: customers, months, deltas of one month, locks, and so on."""
     book.write(lambda unit: [add(book, unit, number) for number in numbers])
     for number in numbers:
         book.at(f"2025-{number + 1:02}-10T10:00:00Z")

@@ -58,7 +58,7 @@ def integrated_at(snapshot: Snapshot, head: PeriodHead) -> int | None:
 
 
 def all_integrated_at(snapshot: Snapshot, logs: Sequence[Log], heads: Iterable[PeriodHead]) -> dict[Month, int]:
-    """The same of many months, with one query for each of their environment's logs; without those that are not covered."""
+    """The same of many months, with one query for each of their environment's logs; of those that are covered."""
     by_origin: dict[str, dict[Month, int]] = {log.origin: {} for log in logs}
     for head in heads:
         if head.entry_index is not None:

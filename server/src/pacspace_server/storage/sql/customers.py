@@ -129,7 +129,8 @@ class CustomerReads(Statements):
     def missing_sequences(self, customer: Customer, first: int, last: int) -> Iterator[tuple[int, int]]:
         # The two ends count as there, so that a run at either end has neighbours too.
         yield from self._all(
-            "SELECT before + 1, sequence - 1 FROM (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) AS before FROM ("
+            "SELECT before + 1, sequence - 1 FROM (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) "
+            "AS before FROM ("
             "SELECT sequence FROM delta WHERE $customer = ? AND sequence BETWEEN ? AND ? "
             "UNION ALL SELECT CAST(? AS bigint) UNION ALL SELECT CAST(? AS bigint)) AS there) AS pairs "
             "WHERE sequence > before + 1",

@@ -37,8 +37,8 @@ class JobReads(Statements):
 
     def job_failures(self, jobs: Sequence[str], limit: int) -> dict[str, list[JobFailure]]:
         rows = self._all(
-            "SELECT job, customer_id, code, message FROM (SELECT f.*, row_number() OVER (PARTITION BY job ORDER BY customer_id) "
-            "AS place FROM job_failure f WHERE job $among) AS first WHERE place <= ? ORDER BY job, customer_id",
+            "SELECT job, customer_id, code, message FROM (SELECT f.*, row_number() "
+            "OVER (PARTITION BY job ORDER BY customer_id) AS place FROM job_failure f WHERE job $among) AS first WHERE place <= ? ORDER BY job, customer_id",
             (self.dialect.texts(jobs), limit),
         )
         found: dict[str, list[JobFailure]] = {job: [] for job in jobs}
@@ -65,7 +65,7 @@ class JobWrites(JobReads):
         self._run(
             "UPDATE job SET status = ?, total = ?, done = ?, failed = ?, after = ?, delta_count = ?, net_change = ?, "
             "finished_at = ? WHERE id = ?",
-            job.status, job.total, job.done, job.failed, job.after, job.delta_count, self.dialect.stored(job.net_change),
-            job.finished_at, job.id,
+            job.status, job.total, job.done, job.failed, job.after, job.delta_count,
+            self.dialect.stored(job.net_change), job.finished_at, job.id,
         )  # fmt: skip
         self.was_written = lambda unit: unit.job(job.id) == job

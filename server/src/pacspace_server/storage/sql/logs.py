@@ -50,7 +50,8 @@ class LogReads(Statements):
 
     def log_nodes(self, log_id: int, level: int, first: int, end: int) -> dict[int, bytes]:
         rows = self._all(
-            "SELECT node_index, hash FROM log_node WHERE log_id = ? AND level = ? AND node_index >= ? AND node_index < ?",
+            "SELECT node_index, hash FROM log_node WHERE log_id = ? AND level = ? AND node_index >= ? "
+            "AND node_index < ?",
             (log_id, level, first, end),
         )
         return dict(rows)

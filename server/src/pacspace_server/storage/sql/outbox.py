@@ -15,11 +15,13 @@ _ENDPOINT = (
     "last_triggered_at, success_count, failure_count, failing_since, disabled_at, disabled_reason"
 )
 _ROW = (
-    "SELECT o.environment_id, o.position, o.kind, o.$customer, $shard_of_o, o.period, o.first_item, o.last_item, o.log_id, "
+    "SELECT o.environment_id, o.position, o.kind, o.$customer, $shard_of_o, o.period, o.first_item, "
+    "o.last_item, o.log_id, "
     "o.entry_index, o.subject, o.data, o.told_at FROM $outbox"
 )
 _DELIVERY = (
-    "d.environment_id, d.position, d.item, d.endpoint, d.status, d.attempts, d.next_attempt_at, d.status_code, d.error, "
+    "d.environment_id, d.position, d.item, d.endpoint, d.status, d.attempts, d.next_attempt_at, "
+    "d.status_code, d.error, "
     "d.created_at, d.attempted_at"
 )
 _TOLD = "JOIN outbox o ON o.environment_id = d.environment_id AND o.position = d.position"  # a delivery's row is there
@@ -40,7 +42,8 @@ class OutboxReads(Statements):
 
     def endpoints(self, environment_id: int | None = None) -> list[Endpoint]:
         rows = self._all(
-            f"SELECT {_ENDPOINT} FROM endpoint WHERE environment_id = coalesce(?, environment_id) ORDER BY created_at, id",
+            f"SELECT {_ENDPOINT} FROM endpoint WHERE environment_id = coalesce(?, environment_id) "
+            "ORDER BY created_at, id",
             (environment_id,),
         )
         return [_endpoint_of(row) for row in rows]
@@ -119,7 +122,8 @@ class OutboxReads(Statements):
     def count_waiting(self, environment_id: int, most: int) -> int:
         row = self._one(
             "SELECT CAST(coalesce(sum((SELECT count(*) FROM (SELECT 1 FROM delivery d WHERE d.endpoint = e.id "
-            "AND d.status = 0 LIMIT ?) AS waiting)), 0) AS bigint) FROM endpoint e WHERE e.environment_id = ? AND e.enabled = ?",
+            "AND d.status = 0 LIMIT ?) AS waiting)), 0) AS bigint) FROM endpoint e "
+            "WHERE e.environment_id = ? AND e.enabled = ?",
             (most, environment_id, True),
         )
         return int(row[0])
@@ -161,7 +165,8 @@ class OutboxWrites(OutboxReads):
 
     def set_endpoint(self, endpoint: Endpoint) -> None:
         self._run(
-            "UPDATE endpoint SET url = ?, description = ?, events = ?, enabled = ?, secret_version = ?, rotated_at = ?, "
+            "UPDATE endpoint SET url = ?, description = ?, events = ?, enabled = ?, secret_version = ?, "
+            "rotated_at = ?, "
             "failing_since = ?, disabled_at = ?, disabled_reason = ? WHERE id = ?",
             endpoint.url, endpoint.description, _events_text(endpoint), endpoint.enabled, endpoint.secret_version,
             endpoint.rotated_at, endpoint.failing_since, endpoint.disabled_at, endpoint.disabled_reason, endpoint.id,
@@ -172,7 +177,8 @@ class OutboxWrites(OutboxReads):
 
     def follow(self, environment_id: int, until: int) -> None:
         self._run(
-            "INSERT INTO feed VALUES (?, 0, ?) ON CONFLICT (environment_id) DO UPDATE SET followed_until = excluded.followed_until",
+            "INSERT INTO feed VALUES (?, 0, ?) ON CONFLICT (environment_id) DO UPDATE "
+            "SET followed_until = excluded.followed_until",
             environment_id, until,
         )  # fmt: skip
 
@@ -191,7 +197,8 @@ class OutboxWrites(OutboxReads):
         for moved in sorted(progress, key=lambda each: each.endpoint_id):
             self._run(
                 "UPDATE endpoint SET position = ?, item = ?, success_count = success_count + ?, "
-                "failure_count = failure_count + ?, last_triggered_at = coalesce(?, last_triggered_at), failing_since = ? "
+                "failure_count = failure_count + ?, last_triggered_at = coalesce(?, last_triggered_at), "
+                "failing_since = ? "
                 "WHERE id = ?",
                 moved.position, moved.item, moved.succeeded, moved.failed, moved.last_triggered_at, moved.failing_since,
                 moved.endpoint_id,
@@ -205,7 +212,8 @@ class OutboxWrites(OutboxReads):
     def _to_repeat(self, endpoint: Endpoint, since: int, until: int, after: Place, limit: int) -> list[Place]:
         return self._all(
             f"SELECT d.position, d.item FROM delivery d {_TOLD} WHERE d.environment_id = ? AND d.endpoint = ? "
-            "AND (d.position, d.item) > (?, ?) AND o.told_at >= ? AND o.told_at < ? ORDER BY d.position, d.item LIMIT ?",
+            "AND (d.position, d.item) > (?, ?) AND o.told_at >= ? AND o.told_at < ? "
+            "ORDER BY d.position, d.item LIMIT ?",
             (endpoint.environment_id, endpoint.id, *after, since, until, limit),
         )
 

@@ -131,7 +131,8 @@ class PeopleWrites(PeopleReads):
     def set_workspace(self, workspace: Workspace) -> None:
         self._run(
             "UPDATE workspace SET name = ?, time_zone = ?, locale = ?, unit = ?, sharing_policy = ? WHERE id = ?",
-            workspace.name, workspace.time_zone, workspace.locale, workspace.unit, workspace.sharing_policy, workspace.id,
+            workspace.name, workspace.time_zone, workspace.locale, workspace.unit, workspace.sharing_policy,
+            workspace.id,
         )  # fmt: skip
 
     def add_environment(self, workspace_id: str, name: str, origin: str, blinding_key: bytes) -> None:
@@ -177,7 +178,8 @@ class PeopleWrites(PeopleReads):
 
     def set_role(self, user_id: str, workspace_id: str, role: str) -> None:
         self._run(
-            "INSERT INTO membership VALUES (?, ?, ?) ON CONFLICT (workspace_id, user_id) DO UPDATE SET role = excluded.role",
+            "INSERT INTO membership VALUES (?, ?, ?) ON CONFLICT (workspace_id, user_id) DO UPDATE "
+            "SET role = excluded.role",
             workspace_id, user_id, role,
         )  # fmt: skip
 

@@ -50,7 +50,8 @@ class SharingReads(Statements):
 
     def latest_visit(self, customer: Customer, visitor: bytes, kind: str, since: int) -> Visit | None:
         row = self._one(
-            f"SELECT {VISIT} FROM visit WHERE $customer = ? AND at >= ? AND visitor = ? AND kind = ? ORDER BY at DESC LIMIT 1",
+            f"SELECT {VISIT} FROM visit WHERE $customer = ? AND at >= ? AND visitor = ? AND kind = ? "
+            "ORDER BY at DESC LIMIT 1",
             (customer.id, since, visitor, kind),
         )
         return Visit(*row) if row else None

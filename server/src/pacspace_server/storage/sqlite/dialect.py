@@ -22,7 +22,8 @@ WORDS = {
     "instr": "instr",
     "folded_name": "casefold(n.display_name)",
     "name": "casefold(coalesce(n.display_name, c.customer_id))",
-    "latest_checkpoint": "(SELECT k.checkpoint_id FROM checkpoint k WHERE k.customer = c.id ORDER BY k.id DESC LIMIT 1)",
+    "latest_checkpoint": "(SELECT k.checkpoint_id FROM checkpoint k WHERE k.customer = c.id "
+    "ORDER BY k.id DESC LIMIT 1)",
     "shard_of_o": "coalesce(c.shard_key, zeroblob(16))",
     "outbox": "outbox o LEFT JOIN customer c ON c.id = o.customer",
 }
