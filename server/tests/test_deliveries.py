@@ -165,7 +165,8 @@ def test_deliveries_are_kept_found_and_forgotten(book: Book) -> None:
         assert [d.position for d in snapshot.deliveries(SANDBOX, endpoint.id, None, None, 9, 0)] == [3, 2, 1]
         assert [d.position for d in snapshot.deliveries(SANDBOX, endpoint.id, PENDING, (3, 0), 9, 0)] == [2]
         assert snapshot.count_deliveries(SANDBOX, None, None, 3) == 3
-        assert [snapshot.count_waiting(endpoint.id, most) for most in (1, 9)] == [1, 2]
+        assert [snapshot.count_waiting(SANDBOX, most) for most in (1, 9)] == [2, 3]  # one and two of them
+        assert snapshot.count_waiting(SANDBOX + 1, 9) == 0
     part: tuple[int, Place | None] = book.storage.write(
         lambda unit: unit.repeat_deliveries(endpoint, NOW, NOW + 2, (-1, -1), 1, NOW)
     )

@@ -11,7 +11,7 @@ from pacspace_server.http.origin import refuse_foreign
 from pacspace_server.http.refusals import status_of
 from pacspace_server.service.base import passwords
 from pacspace_server.service.base.errors import ServiceError
-from pacspace_server.service.people.people import sessions
+from pacspace_server.service.people import sessions
 
 
 def test_a_log_in_costs_the_same_for_nobody() -> None:

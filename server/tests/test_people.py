@@ -20,13 +20,14 @@ from pacspace_server.http.refusals import status_of
 from pacspace_server.service.base import audit
 from pacspace_server.service.base.context import Caller, Context
 from pacspace_server.service.base.errors import ServiceError
-from pacspace_server.service.people.people import keys, people, sessions
+from pacspace_server.service.people import keys, people, sessions
 from pacspace_server.service.people.workspaces import add_workspace, change_workspace
 from pacspace_server.service.proving.fsck import fsck
 from pacspace_server.storage.model.commands import Locked, LockPeriod
 from pacspace_server.storage.model.people import AuditFilter, User
 from pacspace_server.storage.model.protocols import Snapshot, Unit
 from pacspace_server.storage.model.records import ApiKey, Profile
+from pacspace_server.storage.model.surveys import CustomerList
 from pacspace_server.storage.writing.locking import lock_period
 
 pytestmark = BOTH
@@ -345,14 +346,14 @@ def test_customers_are_put_in_order_of_their_names(book: Book) -> None:
             assert found is not None
             book.storage.write(lambda unit, f=found, name=name: unit.add_profile(Profile(f.id, name)))
 
-    def named(search: str | None = None, limit: int = 10, offset: int = 0) -> list[str]:
-        found = look(book, lambda s: s.customers_by_name(SANDBOX, search, limit, offset))
-        return [customer.customer_id for customer in found]
+    def named(search: str | None = None, limit: int = 10, offset: int = 0, side: int = SANDBOX) -> list[str]:
+        wanted = CustomerList(side, search, "name", (), limit, offset)
+        return [row.customer.customer_id for row in look(book, lambda s: s.customer_rows(wanted, "", "~"))]
 
     assert named() == ["c3", "c2", "c4", "Zeta", "c1"]
     assert named(limit=2, offset=1) == ["c2", "c4"]
     assert named("ÉMI") == ["c1"] and named("ZET") == ["Zeta"] and named("%") == named("non") == []
-    assert look(book, lambda s: s.customers_by_name(SANDBOX + 1, None, 10, 0)) == []
+    assert named(side=SANDBOX + 1) == []
 
 
 def test_locked_months_are_counted(story: Book) -> None:

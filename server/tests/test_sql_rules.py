@@ -23,8 +23,10 @@ from testkit.inside.engines import PostgresEngine
 from pacspace_server.service.proving.fsck import fsck
 from pacspace_server.service.proving.new_log import renew
 from pacspace_server.service.recording.erase import erase_customer
-from pacspace_server.storage import postgres
+from pacspace_server.storage import postgres, sql
+from pacspace_server.storage.model.surveys import CustomerList
 from pacspace_server.storage.postgres import migrating
+from pacspace_server.storage.postgres.dialect import spelled
 
 FAMILY = {
     "customer", "leaf", "period_head", "integrated_head", "changed_head", "day_total", "delta", "retention", "checkpoint",
@@ -113,6 +115,8 @@ def test_every_statement_keeps_the_rules(executed: set[str], book: Book, tmp_pat
         environment = snapshot.environment(SANDBOX)
         customer = snapshot.customer(SANDBOX, book.shard("cust_a"))
         snapshot.customers(SANDBOX, "a", "", 10, 0)
+        for sort, after in (("id", ["a"]), ("name", ["a", "a"]), ("recent", [1, "a"])):
+            snapshot.customer_rows(CustomerList(SANDBOX, "a", sort, after, 10), "2026-01", "2026-02")
         snapshot.checkpoints(SANDBOX, None, "2026-01", "2026-02", 10, 0)
         snapshot.active(SANDBOX, "2026-01", "", 10)
         snapshot.count_active(SANDBOX, "2026-01")
@@ -149,8 +153,14 @@ UNKNOWN = "\ufffd"
 
 
 def texts(path: Path) -> Iterator[str]:
-    """Every text of a module, with the module's own names filled in."""
-    names = vars(importlib.import_module(f"{postgres.__name__}.{path.stem}"))
+    """Every text of a module, with the module's own names filled in, as it is sent."""
+    package = sql if path.parent == Path(sql.__path__[0]) else postgres
+    names = vars(importlib.import_module(f"{package.__name__}.{path.stem}"))
+    for text in filled_in(path, names):
+        yield spelled(text) if BEGINS.match(text) else text
+
+
+def filled_in(path: Path, names: dict[str, Any]) -> Iterator[str]:
     tree = ast.parse(path.read_text("utf-8"))
     parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in ast.walk(tree):
@@ -175,9 +185,10 @@ def parsed(text: str) -> list[exp.Expression]:
 
 
 def test_every_statement_in_the_source_keeps_the_rules() -> None:
-    """Whether a test runs it or not: each statement that the engine's modules spell out keeps the rules."""
+    """Whether a test runs it or not: each statement that the engine's modules and the shared ones spell out keeps the rules."""
     checked = 0
-    for path in sorted(Path(postgres.__path__[0]).glob("[!_]*.py")):
+    paths = [path for room in (postgres, sql) for path in sorted(Path(room.__path__[0]).glob("[!_]*.py"))]
+    for path in paths:
         assert "constraint_name" not in path.read_text("utf-8"), f"{path.name} matches on the name of a constraint"
         for text in texts(path):
             if BEGINS.match(text) and text not in UNPINNED:

@@ -9,8 +9,9 @@ from testkit.inside.book import SANDBOX, Book
 from testkit.inside.engines import BOTH
 
 from pacspace_server.domain.instants import day_of, parse_instant
+from pacspace_server.storage.model.protocols import Snapshot
 from pacspace_server.storage.model.records import Profile
-from pacspace_server.storage.model.surveys import UnitTotal
+from pacspace_server.storage.model.surveys import CustomerList, CustomerRow, UnitTotal
 from pacspace_server.storage.writing.recording import new_customer
 
 pytestmark = BOTH
@@ -29,6 +30,10 @@ def named(book: Book, customer_id: str, name: str, unit: str | None = None) -> N
 
 def day(date: str) -> int:
     return day_of(parse_instant(f"{date}T00:00:00Z"))
+
+
+def listed(snapshot: Snapshot, search: str | None, sort: str, after: Any, limit: int) -> list[CustomerRow]:
+    return snapshot.customer_rows(CustomerList(SANDBOX, search, sort, after, limit), "2026-03", "~")
 
 
 def walk(page: Callable[[Any], list[Any]], place: Callable[[Any], Any]) -> list[Any]:
@@ -70,12 +75,12 @@ def test_customers_after_name_go_on_after_the_last(story: Book) -> None:
         named(story, customer_id, name)
     with story.storage.snapshot() as snapshot:
         rows = walk(
-            lambda after: snapshot.customers_after_name(SANDBOX, None, after, 2),
-            lambda row: (row[1], row[0].customer_id),
+            lambda after: listed(snapshot, None, "name", after, 2), lambda row: (row.place, row.customer.customer_id)
         )
-        assert [row[0].customer_id for row in rows] == ["cust_2", "cust_3", "cust_a", "cust_b", "cust_4", "cust_1"]
-        found = snapshot.customers_after_name(SANDBOX, "ANN", (), 10)
-        assert [row[0].customer_id for row in found] == ["cust_2", "cust_3"]
+        ids = [row.customer.customer_id for row in rows]
+        assert ids == ["cust_2", "cust_3", "cust_a", "cust_b", "cust_4", "cust_1"]
+        found = listed(snapshot, "ANN", "name", (), 10)
+        assert [row.customer.customer_id for row in found] == ["cust_2", "cust_3"]
 
 
 def test_customers_after_activity_go_on_after_the_last(story: Book) -> None:
@@ -85,12 +90,33 @@ def test_customers_after_activity_go_on_after_the_last(story: Book) -> None:
     story.emit("cust_1", 1)
     with story.storage.snapshot() as snapshot:
         rows = walk(
-            lambda after: snapshot.customers_after_activity(SANDBOX, None, after, 2),
-            lambda row: (row.last_recorded_at, row.customer_id),
+            lambda after: listed(snapshot, None, "recent", after, 2), lambda row: (row.place, row.customer.customer_id)
         )
-        ids = [row.customer_id for row in rows]
+        ids = [row.customer.customer_id for row in rows]
         assert sorted(ids[:3]) == ["cust_1", "cust_a", "cust_b"] and ids[3:] == ["cust_0", "cust_2"]
-        assert [c.customer_id for c in snapshot.customers_after_activity(SANDBOX, "_A", (), 10)] == ["cust_a"]
+        assert [row.customer.customer_id for row in listed(snapshot, "_A", "recent", (), 10)] == ["cust_a"]
+
+
+def test_a_listed_customer_has_what_its_own_reads_say(story: Book) -> None:
+    """A row of a list has the customer's profile, link, latest checkpoint, first and last delta, and exactly what the months
+    asked for hold, also where a sum is longer than 64 bits."""
+    named(story, "cust_m", "Minutes", "minutes")
+    for _ in range(3):
+        story.emit("cust_m", 4 * 10**18)
+    with story.storage.snapshot() as snapshot:
+        rows = {row.customer.customer_id: row for row in listed(snapshot, None, "id", (), 10)}
+        assert [(rows[name].total, rows[name].deltas) for name in ("cust_a", "cust_b", "cust_m")] == [
+            (-9 * 10**9, 1), (-(10**9), 1), (12 * 10**18, 3),
+        ]  # fmt: skip
+        for row in rows.values():
+            heads = snapshot.heads(row.customer, "", "~")
+            latest = snapshot.latest_checkpoint(row.customer)
+            assert row.customer == snapshot.customer_at(row.customer.id)
+            assert row.profile == snapshot.profile(row.customer)
+            assert row.checkpoint_id == (latest.checkpoint_id if latest else None)
+            assert row.first_recorded_at == min(head.first_recorded_at or 0 for head in heads)
+            assert row.last_recorded_at == max(head.last_recorded_at or 0 for head in heads)
+            assert snapshot.customer_row(row.customer, "2026-03", "~") == row
 
 
 def test_checkpoints_go_on_after_the_last(story: Book) -> None:

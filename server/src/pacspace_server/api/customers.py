@@ -50,10 +50,18 @@ async def customers(context: Context, caller: Caller, call: Call, given: Given) 
     """The customers in order of their customerId, with their totals of a month."""
     if {"page", "cursor"} <= given.keys():
         raise invalid(("cursor", "is an alternative to page"))
+    return await listed(context, caller, given, "id")
+
+
+async def listed(context: Context, caller: Caller, given: Given, sort: str) -> Reply:
+    """A page of customers in one order."""
+    cursor = given.get("cursor")
+    after = customers_service.place(cursor, sort, ("cursor", "is not a nextCursor of this list"))
+    page = given.get("page", 1) if cursor is None else None
     asked = customers_service.Listing(
-        given.get("page", 1), given.get("limit", 25), given.get("cursor"), given.get("search"), given.get("period")
+        given.get("search"), sort, after, given.get("limit", 25), period=given.get("period")
     )
-    return success(await asyncio.to_thread(customers_service.list_customers, context, caller, asked))
+    return success(await asyncio.to_thread(customers_service.numbered, context, caller, asked, page))
 
 
 async def customer(context: Context, caller: Caller, call: Call, given: Given) -> Reply:

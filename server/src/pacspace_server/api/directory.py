@@ -8,7 +8,6 @@ from typing import Any
 from ..domain.exact_json import text_of
 from ..domain.scopes import Scope
 from ..http.messages import Call, Reply, iterate_in_thread, success
-from ..service.balances import customers as customers_service
 from ..service.base.context import Caller, Context
 from ..service.base.errors import invalid
 from ..service.base.limits import DEFAULT_PAGE
@@ -51,10 +50,7 @@ async def customers(context: Context, caller: Caller, call: Call, given: Given) 
         return await customers_routes.customers(context, caller, call, given)
     if "cursor" in given:
         raise invalid(("cursor", "goes with sortBy=customerId"))
-    asked = customers_service.Listing(
-        given.get("page", 1), given.get("limit", 25), None, given.get("search"), given.get("period")
-    )
-    return success(await asyncio.to_thread(directory_service.list_by_name, context, caller, asked))
+    return await customers_routes.listed(context, caller, given, "name")
 
 
 async def summary(context: Context, caller: Caller, call: Call, given: Given) -> Reply:

@@ -15,8 +15,8 @@ from ..domain.events import checkpoint_subject, delta_subject, event_id, told_su
 from ..domain.instants import instant_text
 from ..storage.model import ids
 from ..storage.model.outbox import Place, Row
-from ..storage.model.protocols import Snapshot, Vanished
-from ..storage.model.records import Delta, Environment
+from ..storage.model.protocols import Snapshot
+from ..storage.model.records import Checkpoint, Customer, Delta, Environment
 
 MAX_TAIL, MAX_TAIL_BYTES = 8_000, 12 << 20
 _encode = msgspec.json.Encoder().encode
@@ -76,12 +76,17 @@ class Feed:
         deltas: dict[int, list[Event]] = {}
         for part, customer_id, delta in snapshot.feed_deltas([part for part in parts if part.is_deltas]):
             deltas.setdefault(id(part), []).append(self._verified(part, customer_id, delta))
+        months = [(part.customer, part.period) for part in parts if part.is_lock and part.customer and part.period]
+        customers = snapshot.customers_at([customer for customer, _ in months]) if months else {}
+        locks = snapshot.locks_of(months) if months else {}
         events: list[Event] = []
         for part in parts:
             if part.is_deltas:
                 events += deltas.get(id(part), [])
             elif part.is_lock:
-                events += self._locked(snapshot, part)
+                assert part.customer is not None and part.period is not None
+                customer, lock = customers.get(part.customer), locks.get((part.customer, part.period))
+                events += self._locked(part, customer, lock) if customer and lock else []
             else:
                 data = msgspec.Raw((part.data or "{}").encode())
                 subject = part.subject if len(part.subject) > 6 else told_subject(part.position, part.subject)
@@ -112,13 +117,7 @@ class Feed:
         }  # fmt: skip
         return self._event(row, delta.leaf_index, delta_subject(delta.record_id), data)
 
-    def _locked(self, snapshot: Snapshot, row: Row) -> list[Event]:
-        assert row.customer is not None and row.period is not None
-        try:
-            customer = snapshot.customer_at(row.customer)
-            checkpoint = snapshot.lock_at_or_after(customer, row.period)
-        except (Vanished, LookupError):
-            return []
+    def _locked(self, row: Row, customer: Customer, checkpoint: Checkpoint) -> list[Event]:
         carried = checkpoint.brought_forward + checkpoint.net_change
         amounts = {
             "netChange": checkpoint.net_change, "finalBalance": checkpoint.net_change,

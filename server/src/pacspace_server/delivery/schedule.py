@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from ..domain.instants import DAY_US
+
 SECOND_US = 1_000_000
+
 # After each failed attempt; after the last one the delivery has failed for good.
 DELAYS_S = (5, 30, 120, 600, 3_600, 21_600, 86_400)
 JITTER = 0.2  # a delay is up to so much longer
-SWITCH_OFF_US = 5 * 86_400 * SECOND_US  # without one success
-KEPT_US = 30 * 86_400 * SECOND_US  # what was told can be listed and sent again for so long
-OVERLAP_US = 24 * 3_600 * SECOND_US  # in which the secret before a rotation signs too
+SWITCH_OFF_US = 5 * DAY_US  # without one success
+KEPT_US = 30 * DAY_US  # what was told can be listed and sent again for so long
+OVERLAP_US = DAY_US  # in which the secret before a rotation signs too
 FIRST_WINDOW, MAX_WINDOW = 4, 64  # attempts under way to one endpoint
 # An endpoint that failed so often without one success is asked once at a time, with pauses: it is down, and what waits for
 # it waits in the feed at no cost.

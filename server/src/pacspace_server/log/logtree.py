@@ -32,8 +32,7 @@ def _tile_hashes(snapshot: Snapshot, log_id: int, level: int, index: int, width:
     first = index * TILE
     if level == 0:
         return [entry.leaf_hash for entry in snapshot.log_entries(log_id, first, first + width)]
-    nodes = [snapshot.log_node(log_id, level, i) for i in range(first, first + width)]
-    return [node for node in nodes if node is not None]
+    return [node for _, node in sorted(snapshot.log_nodes(log_id, level, first, first + width).items())]
 
 
 def subtrees(snapshot: Snapshot, log_id: int, size: int) -> Subtree:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..storage import sqlite
-from ..storage.model.backups import Shown, UnusableBackup
+from ..storage.model.backups import UnusableBackup
 from ..storage.model.protocols import Storage, UnusableDatabase
+from ..storage.model.records import Shown
 
 if TYPE_CHECKING:
     from ..config import Database

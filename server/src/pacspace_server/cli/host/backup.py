@@ -11,8 +11,8 @@ from ... import exit_status
 from ...log.signer import Signer
 from ...log.standing import refusal
 from ...process.engines import check_backup, exclusive, open_storage, restore_postgres, restore_sqlite
-from ...storage.model.backups import Shown
 from ...storage.model.protocols import Storage
+from ...storage.model.records import Shown
 from ..asking import ask, need_terminal
 from ..output import counted
 from .progress import progress

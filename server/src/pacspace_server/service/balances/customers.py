@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import secrets
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from ...domain.scopes import LAST_PERIOD
 from ...storage.model import ids
 from ...storage.model.protocols import Snapshot, Unit
 from ...storage.model.records import Customer, Delta, Log, PeriodHead, Profile
+from ...storage.model.surveys import CustomerList, CustomerRow
 from ...storage.writing.recording import new_customer
 from ..base import audit, events, showing
 from ..base.context import Caller, Context, find_customer
@@ -25,13 +25,17 @@ from .derive import computed
 
 @dataclass
 class Listing:
-    """A page of customers: by number, or after a cursor."""
+    """A part of the list of customers: after a place, else from the number `offset` on.
 
-    page: int
-    limit: int
-    cursor: str | None
+    `sort` is id, name or recent; the totals are those of `period`, else of the running month.
+    """
+
     search: str | None
-    period: str | None
+    sort: str
+    after: list[Any]
+    limit: int
+    offset: int = 0
+    period: str | None = None
 
 
 @dataclass
@@ -45,21 +49,35 @@ class NewCustomer:
     unit: str | None
 
 
-def list_customers(context: Context, caller: Caller, asked: Listing) -> dict[str, Any]:
-    """Customers in order of their customerId."""
-    after = _after(asked.cursor)
-    offset = 0 if asked.cursor is not None else (asked.page - 1) * asked.limit
+def listing(context: Context, caller: Caller, asked: Listing) -> dict[str, Any]:
+    """Customers with their totals of a month, and the cursor after which the list goes on."""
     with context.storage.snapshot() as snapshot:
-        # One more than the page, to know whether there is a next one.
-        found = snapshot.customers(caller.environment_id, asked.search, after, asked.limit + 1, offset)
-        total = snapshot.count_customers(caller.environment_id, asked.search)
-        first, last = months_of(snapshot, caller, asked.period)
-        shown = [customer_row(snapshot, customer, first, last) for customer in found[: asked.limit]]
-    more = len(found) > asked.limit
-    pagination = page_of(None if asked.cursor is not None else asked.page, asked.limit, total)
+        return _listed(snapshot, caller, asked)
+
+
+def _listed(snapshot: Snapshot, caller: Caller, asked: Listing) -> dict[str, Any]:
+    # One more than the page, to know whether there is a next one.
+    wanted = CustomerList(caller.environment_id, asked.search, asked.sort, asked.after, asked.limit + 1, asked.offset)
+    first, last = months_of(snapshot, caller, asked.period)
+    found = snapshot.customer_rows(wanted, first, last)
+    shown = found[: asked.limit]
     return {
-        "customers": shown,
-        "pagination": pagination | {"nextCursor": _cursor(found[asked.limit - 1]) if more else None},
+        "customers": [_row_view(snapshot.secret, row, first) for row in shown],
+        "period": first,
+        "next": _cursor(shown[-1], asked.sort) if len(found) > asked.limit else None,
+    }
+
+
+def numbered(context: Context, caller: Caller, asked: Listing, page: int | None) -> dict[str, Any]:
+    """The same as pages with numbers; one after a cursor has none."""
+    asked.offset = 0 if page is None else (page - 1) * asked.limit
+    with context.storage.snapshot() as snapshot:
+        listed = _listed(snapshot, caller, asked)
+        total = snapshot.count_customers(caller.environment_id, asked.search)
+    following = listed["next"] if asked.sort == "id" else None
+    return {
+        "customers": listed["customers"],
+        "pagination": page_of(page, asked.limit, total) | {"nextCursor": following},
     }
 
 
@@ -68,17 +86,28 @@ def page_of(page: int | None, limit: int, total: int) -> dict[str, Any]:
     return {"page": page, "limit": limit, "total": total, "totalPages": -(-total // limit)}
 
 
-def _cursor(customer: Customer) -> str:
-    return base64.urlsafe_b64encode(customer.customer_id.encode()).decode()
+def _cursor(row: CustomerRow, sort: str) -> str:
+    place = row.customer.customer_id if sort == "id" else json.dumps([row.place, row.customer.customer_id])
+    return base64.urlsafe_b64encode(place.encode()).decode()
 
 
-def _after(cursor: str | None) -> str:
-    if cursor is None:
-        return ""
+_PLACES: dict[str, tuple[type, ...]] = {"id": (str,), "name": (str, str), "recent": (int, str)}
+
+
+def place(cursor: str | None, sort: str, refusal: tuple[str, str]) -> list[Any]:
+    """The place after which a list in this order goes on. A plain 400 for what is no cursor of such a list."""
+    if not cursor:
+        return []
     try:
-        return base64.b64decode(cursor, b"-_", validate=True).decode("ascii")
-    except (binascii.Error, ValueError) as error:
-        raise invalid(("cursor", "is not a nextCursor of this list")) from error
+        text = base64.b64decode(cursor, b"-_", validate=True).decode("ascii")
+        found = [text] if sort == "id" else json.loads(text)
+        texts = "".join(part for part in found if isinstance(part, str)).encode()
+    except (ValueError, TypeError) as error:
+        raise invalid(refusal) from error
+    numbers_fit = all(abs(part) < 2**63 for part in found if type(part) is int)
+    if type(found) is not list or tuple(map(type, found)) != _PLACES[sort] or b"\0" in texts or not numbers_fit:
+        raise invalid(refusal)
+    return found
 
 
 def months_of(snapshot: Snapshot, caller: Caller, period: str | None) -> tuple[str, str]:
@@ -90,26 +119,27 @@ def months_of(snapshot: Snapshot, caller: Caller, period: str | None) -> tuple[s
 
 def customer_row(snapshot: Snapshot, customer: Customer, first: str, last: str) -> dict[str, Any]:
     """A customer as lists show one, with its totals of the months from first to last."""
-    profile, link = snapshot.profile(customer), snapshot.link(customer)
-    heads = snapshot.heads(customer, first, last)
-    started, latest = snapshot.activity(customer)
-    checkpoint = snapshot.latest_checkpoint(customer)
+    return _row_view(snapshot.secret, snapshot.customer_row(customer, first, last), first)
+
+
+def _row_view(secret: bytes, row: CustomerRow, period: str) -> dict[str, Any]:
+    customer, profile = row.customer, row.profile
     return {
         "customerId": customer.customer_id,
-        "customerReference": ids.customer_reference(snapshot.secret, customer.shard_key),
+        "customerReference": ids.customer_reference(secret, customer.shard_key),
         "displayName": profile.display_name if profile else None,
-        "sharingStateHint": link.policy if link else profile.sharing_hint if profile else None,
+        "sharingStateHint": row.policy or (profile.sharing_hint if profile else None),
         "eventCadence": profile.event_cadence if profile else None,
         "unit": customer.unit,
         "totalDeltas": customer.last_sequence,
-        "period": first,
-        "periodDeltas": sum(head.delta_count for head in heads),
-        **computed(sum(head.total for head in heads)),
+        "period": period,
+        "periodDeltas": row.deltas,
+        **computed(row.total),
         "allTimeBalance": showing.number(customer.total),
         "lockedThrough": customer.locked_through,
-        "firstActivityAt": showing.instant(started),
-        "lastActivityAt": showing.instant(latest),
-        "latestCheckpoint": checkpoint.checkpoint_id if checkpoint else None,
+        "firstActivityAt": showing.instant(row.first_recorded_at),
+        "lastActivityAt": showing.instant(row.last_recorded_at),
+        "latestCheckpoint": row.checkpoint_id,
     }
 
 
@@ -129,7 +159,7 @@ def get_customer(
         oldest = max(1, newest - limit + 1)
         deltas = _deltas(snapshot, customer, head, oldest, newest) if newest > 0 else ()
         log = log_in_use(snapshot, customer)
-        items = [_item(snapshot, customer, delta, log) for delta in deltas]
+        items = _items(snapshot, customer, list(deltas), log)
         pagination = page_of(page, limit, total)
         row = customer_row(snapshot, customer, first, last)
     return row | {"recentActivity": {"items": items[::-1], "pagination": pagination}}
@@ -142,80 +172,16 @@ def _deltas(snapshot: Snapshot, customer: Customer, head: PeriodHead | None, fir
     return snapshot.deltas_by_sequence(customer, first, last)
 
 
-def _item(snapshot: Snapshot, customer: Customer, delta: Delta, log: Log) -> dict[str, Any]:
-    head = snapshot.head(customer, delta.period)
-    assert head is not None
+def _items(snapshot: Snapshot, customer: Customer, deltas: list[Delta], log: Log) -> list[dict[str, Any]]:
+    heads = snapshot.heads_of([(customer.id, period) for period in {delta.period for delta in deltas}])
+    return [_item(customer, delta, heads[customer.id, delta.period], log) for delta in deltas]
+
+
+def _item(customer: Customer, delta: Delta, head: PeriodHead, log: Log) -> dict[str, Any]:
     status = showing.delta_status(delta, head, log)
     view = showing.delta_view(customer.customer_id, customer.shard_key, delta, status)
     reference = str(head.entry_index) if status == showing.VERIFIED else None
     return view | {"time": view["recordedAt"], "verificationReference": reference}
-
-
-@dataclass
-class Browsing:
-    """A page of the list that people look at: `sort` is id, name or recent, `cursor` the place after which it goes on."""
-
-    search: str | None
-    sort: str
-    cursor: str | None
-    limit: int
-
-
-def browse(context: Context, caller: Caller, asked: Browsing) -> dict[str, Any]:
-    """Customers in the order that was asked for, with their totals of the running month, and where the list goes on."""
-    place = _place(asked.cursor, _PLACES[asked.sort])
-    with context.storage.snapshot() as snapshot:
-        found = _SORTS[asked.sort](snapshot, caller.environment_id, asked.search, place, asked.limit + 1)
-        first, last = months_of(snapshot, caller, None)
-        shown = found[: asked.limit]
-        return {
-            "customers": [customer_row(snapshot, customer, first, last) for customer, _ in shown],
-            "period": first,
-            "next": _placed(shown[-1][1]) if len(found) > asked.limit else None,
-        }
-
-
-Placed = tuple[Customer, list[Any]]
-
-
-def _by_id(snapshot: Snapshot, environment_id: int, search: str | None, after: list[Any], limit: int) -> list[Placed]:
-    rows = snapshot.customers(environment_id, search, after[0] if after else "", limit, 0)
-    return [(customer, [customer.customer_id]) for customer in rows]
-
-
-def _by_name(snapshot: Snapshot, environment_id: int, search: str | None, after: list[Any], limit: int) -> list[Placed]:
-    rows = snapshot.customers_after_name(environment_id, search, after, limit)
-    return [(customer, [name, customer.customer_id]) for customer, name in rows]
-
-
-def _by_activity(
-    snapshot: Snapshot, environment_id: int, search: str | None, after: list[Any], limit: int
-) -> list[Placed]:
-    rows = snapshot.customers_after_activity(environment_id, search, after, limit)
-    return [(customer, [customer.last_recorded_at, customer.customer_id]) for customer in rows]
-
-
-_SORTS = {"id": _by_id, "name": _by_name, "recent": _by_activity}
-_PLACES: dict[str, tuple[type, ...]] = {"id": (str,), "name": (str, str), "recent": (int, str)}
-
-
-def _placed(place: list[Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
-
-
-def _place(cursor: str | None, kinds: tuple[type, ...]) -> list[Any]:
-    """The place in a cursor, if it is one of a list in this order."""
-    if not cursor:
-        return []
-    try:
-        place = json.loads(base64.b64decode(cursor, b"-_", validate=True))
-        texts = "".join(part for part in place if isinstance(part, str)).encode()
-    except (binascii.Error, ValueError, TypeError) as error:
-        raise invalid(("after", "is no place in this list")) from error
-    numbers_fit = all(abs(part) < 2**63 for part in place if type(part) is int)
-    if type(place) is not list or tuple(map(type, place)) != kinds or b"\0" in texts or not numbers_fit:
-        raise invalid(("after", "is no place in this list"))
-    return place
 
 
 def deltas_before(
@@ -230,7 +196,7 @@ def deltas_before(
         oldest = max(1, newest - limit + 1)
         deltas = _deltas(snapshot, customer, head, oldest, newest) if newest > 0 else ()
         log = log_in_use(snapshot, customer)
-        items = [_item(snapshot, customer, delta, log) for delta in deltas]
+        items = _items(snapshot, customer, list(deltas), log)
     return {"deltas": items[::-1], "next": oldest if oldest > 1 and items else None}
 
 
@@ -240,7 +206,7 @@ def delta_of_reference(context: Context, caller: Caller, customer_id: str, refer
         customer = find_customer(context, snapshot, caller, customer_id)
         mac = ids.reference_mac(context.storage.secret, customer.shard_key, reference)
         delta = snapshot.delta_by_reference(customer, mac)
-        return _item(snapshot, customer, delta, log_in_use(snapshot, customer)) if delta else None
+        return _items(snapshot, customer, [delta], log_in_use(snapshot, customer))[0] if delta else None
 
 
 async def create(context: Context, caller: Caller, asked: NewCustomer) -> dict[str, Any]:

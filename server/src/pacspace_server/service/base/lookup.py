@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from pacspace_proofs.note import VerifierKey, parse_verifier_key
 
 from ...log.signer import Signer, SigningRefused
 from ...storage.model import ids
 from ...storage.model.protocols import Snapshot
-from ...storage.model.records import Checkpoint, Customer, Delta, Log, PeriodHead
+from ...storage.model.records import Checkpoint, Customer, Delta, Log, Month, PeriodHead
 from .errors import unavailable
 
 
@@ -50,7 +52,23 @@ def log_of(snapshot: Snapshot, head: PeriodHead) -> Log:
 
 def integrated_at(snapshot: Snapshot, head: PeriodHead) -> int | None:
     """When the first log checkpoint that covers a month's entry was published."""
-    return None if head.entry_index is None else snapshot.published_at(log_of(snapshot, head).id, head.entry_index)
+    if head.entry_index is None:
+        return None
+    return snapshot.published_at(log_of(snapshot, head).id, [head.entry_index]).get(head.entry_index)
+
+
+def all_integrated_at(snapshot: Snapshot, logs: Sequence[Log], heads: Iterable[PeriodHead]) -> dict[Month, int]:
+    """The same of many months, with one query for each of their environment's logs; of those that are covered."""
+    by_origin: dict[str, dict[Month, int]] = {log.origin: {} for log in logs}
+    for head in heads:
+        if head.entry_index is not None:
+            by_origin[head.origin][head.customer, head.period] = head.entry_index
+    found: dict[Month, int] = {}
+    for log in logs:
+        entries = by_origin[log.origin]
+        published = snapshot.published_at(log.id, sorted(set(entries.values()))) if entries else {}
+        found |= {month: published[entry] for month, entry in entries.items() if entry in published}
+    return found
 
 
 def verifier_key(signer: Signer, log: Log) -> VerifierKey:

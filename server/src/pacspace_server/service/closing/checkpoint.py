@@ -12,13 +12,13 @@ from ...domain.scopes import Scope
 from ...storage.model import ids
 from ...storage.model.commands import Locked, LockPeriod, Refusal
 from ...storage.model.protocols import Snapshot, Unit
-from ...storage.model.records import Checkpoint, Customer, Part, PeriodHead
+from ...storage.model.records import Checkpoint, Customer, Log, Part, PeriodHead
 from ..balances.balance import Balance, balance_of
 from ..balances.derive import computed, counted, read_balance
 from ..base import showing
 from ..base.context import Caller, Context, find_customer
 from ..base.errors import ServiceError, invalid, refused
-from ..base.lookup import integrated_at, log_in_use
+from ..base.lookup import all_integrated_at, log_in_use
 
 ALL_LIMIT = 100
 
@@ -73,15 +73,12 @@ def checkpoint_status(snapshot: Snapshot, checkpoint: Checkpoint) -> str:
         return showing.PROVISIONAL
     customer = snapshot.customer_at(checkpoint.customer)
     head = snapshot.head(customer, checkpoint.period or "")
-    verified = head.verified_size(log_in_use(snapshot, customer)) if head else 0
-    return showing.VERIFIED if head and verified == head.size else showing.QUEUED
+    return lock_status(head, log_in_use(snapshot, customer))
 
 
-def verified_at(snapshot: Snapshot, checkpoint: Checkpoint) -> str | None:
-    """When the log checkpoint that first covered a locked month was published."""
-    customer = snapshot.customer_at(checkpoint.customer)
-    head = snapshot.head(customer, checkpoint.period or "")
-    return showing.instant(integrated_at(snapshot, head)) if head else None
+def lock_status(head: PeriodHead | None, log: Log) -> str:
+    verified = head is not None and head.verified_size(log) == head.size
+    return showing.VERIFIED if verified else showing.QUEUED
 
 
 def span(of: Checkpoint | Scope) -> dict[str, str | None]:
@@ -96,12 +93,31 @@ def span(of: Checkpoint | Scope) -> dict[str, str | None]:
 
 def checkpoint_view(snapshot: Snapshot, checkpoint: Checkpoint) -> dict[str, Any]:
     """A checkpoint as every route shows it."""
-    customer = snapshot.customer_at(checkpoint.customer)
-    status = checkpoint_status(snapshot, checkpoint)
+    return checkpoint_views(snapshot, [checkpoint])[0]
+
+
+def checkpoint_views(snapshot: Snapshot, checkpoints: list[Checkpoint]) -> list[dict[str, Any]]:
+    """Some of one environment; what they need is read for all of them at once."""
+    if not checkpoints:
+        return []
+    environment_id = snapshot.customer_at(checkpoints[0].customer).environment_id
+    customers = snapshot.customers_at(list({checkpoint.customer for checkpoint in checkpoints}))
+    logs = snapshot.logs(environment_id)
+    heads = snapshot.heads_of([(c.customer, c.period or "") for c in checkpoints if c.locked])
+    verified = all_integrated_at(snapshot, logs, heads.values())
+    views = []
+    for checkpoint in checkpoints:
+        month = checkpoint.customer, checkpoint.period or ""
+        status = lock_status(heads.get(month), logs[-1]) if checkpoint.locked else showing.PROVISIONAL
+        views.append(_view(checkpoint, customers[checkpoint.customer].customer_id, status, verified.get(month)))
+    return views
+
+
+def _view(checkpoint: Checkpoint, customer_id: str, status: str, verified_at: int | None) -> dict[str, Any]:
     return {
         "checkpointId": checkpoint.checkpoint_id,
         "receiptId": checkpoint.checkpoint_id,
-        "customerId": customer.customer_id,
+        "customerId": customer_id,
         **span(checkpoint),
         "proofRoot": showing.hash_text(checkpoint.proof_root),
         **counted(checkpoint.delta_count),
@@ -113,7 +129,7 @@ def checkpoint_view(snapshot: Snapshot, checkpoint: Checkpoint) -> dict[str, Any
         "status": status,
         "locked": checkpoint.locked,
         "createdAt": instant_text(checkpoint.created_at),
-        "verifiedAt": verified_at(snapshot, checkpoint) if status == showing.VERIFIED else None,
+        "verifiedAt": showing.instant(verified_at) if status == showing.VERIFIED else None,
         "firstRecordAt": showing.instant(checkpoint.first_recorded_at),
         "lastRecordAt": showing.instant(checkpoint.last_recorded_at),
         "previousCheckpointId": checkpoint.previous_checkpoint_id,
@@ -294,5 +310,5 @@ def list_checkpoints(
         customer = find_customer(context, snapshot, caller, customer_id) if customer_id is not None else None
         first, last = (scope.first, scope.last) if scope is not None and scope.first else (None, None)
         rows, total = snapshot.checkpoints(caller.environment_id, customer, first, last, limit, offset)
-        shown = [checkpoint_view(snapshot, row) for row in rows]
+        shown = checkpoint_views(snapshot, rows)
     return {"checkpoints": shown, "pagination": {"limit": limit, "offset": offset, "total": total}}

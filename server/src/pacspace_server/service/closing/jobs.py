@@ -219,7 +219,9 @@ def _closed_view(snapshot: Snapshot, job: Job, outcomes: list[Locked]) -> dict[s
     shown = [locked_view(snapshot, outcome, job.period) for outcome in outcomes]
     if not shown and now.status == DONE and now.total <= AT_ONCE:
         active = snapshot.active(job.environment_id, job.period, "", AT_ONCE)
-        locks = [snapshot.lock_at_or_after(customer, job.period) for customer, head in active if head.closed]
+        closed = [(customer.id, job.period) for customer, head in active if head.closed]
+        found = snapshot.locks_of(closed)
+        locks = [found[month] for month in closed]
         shown = [locked_view(snapshot, Locked(lock, existing=True), job.period) for lock in locks]
     warnings = [] if now.status == DONE else [f"ask GET /api/v1/balance/jobs/{job.id} how far it is"]
     return job_view(snapshot, now) | {
@@ -280,12 +282,20 @@ def get_job(context: Context, caller: Caller, job_id: str) -> dict[str, Any]:
 def recent_jobs(context: Context, caller: Caller, limit: int) -> list[dict[str, Any]]:
     """The environment's jobs, the last one first."""
     with context.storage.snapshot() as snapshot:
-        return [job_view(snapshot, job) for job in snapshot.recent_jobs(caller.environment_id, limit)]
+        return job_views(snapshot, snapshot.recent_jobs(caller.environment_id, limit))
 
 
 def job_view(snapshot: Snapshot, job: Job) -> dict[str, Any]:
     """A job as every route shows it."""
-    failures = snapshot.job_failures(job.id, SHOWN)
+    return job_views(snapshot, [job])[0]
+
+
+def job_views(snapshot: Snapshot, jobs: list[Job]) -> list[dict[str, Any]]:
+    failures = snapshot.job_failures([job.id for job in jobs], SHOWN)
+    return [_job_view(job, failures[job.id]) for job in jobs]
+
+
+def _job_view(job: Job, failures: list[JobFailure]) -> dict[str, Any]:
     return {
         "jobId": job.id,
         "period": job.period,

@@ -8,23 +8,26 @@ from pacspace_proofs.tree import root_of_peaks
 
 from ...domain.instants import instant_text, period_end, period_start
 from ...domain.scopes import LAST_PERIOD
-from ...storage.model.protocols import Snapshot
-from ...storage.model.records import Customer, Log, PeriodHead
+from ...storage.model.records import Checkpoint, Log, PeriodHead
 from ..balances.derive import computed, counted
 from ..base import showing
 from ..base.context import Caller, Context, find_customer
-from .checkpoint import verified_at
+from ..base.lookup import all_integrated_at
+from .checkpoint import lock_status
 
 
 def timeline(context: Context, caller: Caller, customer_id: str, limit: int, offset: int) -> dict[str, Any]:
     """Every month that has a tree. `previousRoot` is what the month's closing leaf names, or would name now."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
-        log = snapshot.log(snapshot.environment(customer.environment_id).log_id)
+        heads, logs = snapshot.heads(customer, "", LAST_PERIOD), snapshot.logs(customer.environment_id)
+        locks = snapshot.locks_of([(customer.id, head.period) for head in heads if head.closed])
+        verified = all_integrated_at(snapshot, logs, heads)
         months = []
         carried, before = 0, None
-        for head in snapshot.heads(customer, "", LAST_PERIOD):
-            month = _month(snapshot, customer, head, log)
+        for head in heads:
+            named = customer.id, head.period
+            month = _month(head, locks.get(named), logs[-1], verified.get(named))
             brought, carried = carried, carried + head.total
             months.append(month | {
                 "broughtForward": showing.number(brought), "carriedForward": showing.number(carried), "previousRoot": before,
@@ -37,15 +40,14 @@ def timeline(context: Context, caller: Caller, customer_id: str, limit: int, off
     }
 
 
-def _month(snapshot: Snapshot, customer: Customer, head: PeriodHead, log: Log) -> dict[str, Any]:
-    lock = snapshot.lock_at_or_after(customer, head.period) if head.closed else None
-    verified = head.verified_size(log) == head.size
+def _month(head: PeriodHead, lock: Checkpoint | None, log: Log, verified_at: int | None) -> dict[str, Any]:
+    status = lock_status(head, log) if head.closed else showing.PROVISIONAL
     return {
         "period": head.period,
         "startDate": instant_text(period_start(head.period)),
         "endDate": instant_text(period_end(head.period)),
         "locked": head.closed,
-        "status": (showing.VERIFIED if verified else showing.QUEUED) if head.closed else showing.PROVISIONAL,
+        "status": status,
         **counted(head.delta_count),
         **computed(head.total),
         "netChange": showing.number(head.total),
@@ -53,7 +55,7 @@ def _month(snapshot: Snapshot, customer: Customer, head: PeriodHead, log: Log) -
         "checkpointId": lock.checkpoint_id if lock else None,
         "invoiceReference": lock.invoice_reference if lock else None,
         "createdAt": showing.instant(lock.created_at) if lock else None,
-        "verifiedAt": verified_at(snapshot, lock) if lock and verified else None,
+        "verifiedAt": showing.instant(verified_at) if status == showing.VERIFIED else None,
         "firstRecordAt": showing.instant(head.first_recorded_at),
         "lastRecordAt": showing.instant(head.last_recorded_at),
     }

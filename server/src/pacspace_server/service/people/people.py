@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from ...domain.instants import instant_text
+from ...domain.instants import DAY_US, instant_text
 from ...storage.model.people import ROLES, OneTimeLink, User
 from ...storage.model.protocols import Snapshot, Unit
 from ..base import audit
@@ -18,7 +18,7 @@ from ..base.errors import ServiceError, invalid
 
 MAX_EMAIL_CHARS, MAX_NAME_CHARS = 254, 100
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>\"]{1,64}@[^@\s\x00-\x1f\x7f<>\"]{1,189}")
-LINK_US = {"setup": 7 * 24 * 3600 * 1_000_000, "password": 3 * 24 * 3600 * 1_000_000}
+LINK_US = {"setup": 7 * DAY_US, "password": 3 * DAY_US}
 LINK_GONE = "this link is not good any more: it was used, or is too old; ask for a new one"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from ...domain.instants import instant_text
+from ...domain.instants import DAY_US, instant_text
 from ...storage.model.people import Session, User
 from ...storage.model.protocols import Snapshot, Unit
 from ..base import audit, lockouts
@@ -22,8 +22,8 @@ from ..base.lockouts import knocks_from
 from ..base.passwords import check_password, hash_password, is_password
 from . import people
 
-LONGEST_S = 30 * 24 * 3600
-IDLE_US, LONGEST_US = 12 * 3600 * 1_000_000, LONGEST_S * 1_000_000
+IDLE_US, LONGEST_US = DAY_US // 2, 30 * DAY_US
+LONGEST_S = LONGEST_US // 1_000_000
 SEEN_US = 5 * 60 * 1_000_000  # how old `last_seen_at` gets before it is written again
 FAILURES_OF_AN_ADDRESS = 30
 PREFIX = "pss_"

@@ -12,10 +12,10 @@ from ...domain.instants import period_of
 from ...domain.scopes import LAST_PERIOD
 from ...storage.model import ids
 from ...storage.model.protocols import Snapshot
-from ...storage.model.records import Customer, Delta, Log, PeriodHead, delta_count
+from ...storage.model.records import Checkpoint, Customer, Delta, Log, PeriodHead, delta_count
 from ..base import showing
 from ..base.context import Context
-from ..base.lookup import log_in_use, log_of, verifier_key
+from ..base.lookup import log_in_use, verifier_key
 from ..sharing.access import DETAIL, Visitor, may_see
 from ..sharing.links import Shared
 
@@ -86,18 +86,20 @@ def periods(context: Context, snapshot: Snapshot, shared: Shared) -> dict[str, A
     """Every month, newest first: total, root, where its receipt is, and how to check it alone."""
     customer, log = shared.customer, log_in_use(snapshot, shared.customer)
     heads = snapshot.heads(customer, "", LAST_PERIOD)
+    logs = {each.origin: each for each in snapshot.logs(customer.environment_id)}
+    locks = snapshot.locks_of([(customer.id, head.period) for head in heads if head.closed])
     return {
-        "periods": [_period_view(context, snapshot, customer, head, log) for head in reversed(heads)],
+        "periods": [
+            _period_view(context, head, logs[head.origin], log, locks.get((customer.id, head.period)))
+            for head in reversed(heads)
+        ],
         "verifierKey": str(verifier_key(context.signer, log)),
         "keyFingerprint": verifier_key(context.signer, log).fingerprint,
     }
 
 
-def _period_view(
-    context: Context, snapshot: Snapshot, customer: Customer, head: PeriodHead, log: Log
-) -> dict[str, Any]:
-    lock = snapshot.lock_at_or_after(customer, head.period) if head.closed else None
-    base, own = context.public_url, verifier_key(context.signer, log_of(snapshot, head))
+def _period_view(context: Context, head: PeriodHead, own_log: Log, log: Log, lock: Checkpoint | None) -> dict[str, Any]:
+    base, own = context.public_url, verifier_key(context.signer, own_log)
     root = showing.hash_text(head.root or root_of_peaks(head.frontier.peaks))
     file = f"{base}/receipts/{lock.checkpoint_id}" if lock else None
     return {
@@ -150,12 +152,11 @@ def _newest(snapshot: Snapshot, customer: Customer, page: ActivityPage) -> tuple
 
 def record_views(snapshot: Snapshot, customer: Customer, deltas: list[Delta], log: Log) -> list[dict[str, Any]]:
     """Records as their customer sees them."""
-    heads = {period: snapshot.head(customer, period) for period in {delta.period for delta in deltas}}
-    return [_record_view(customer, delta, heads[delta.period], log) for delta in deltas]
+    heads = snapshot.heads_of([(customer.id, period) for period in {delta.period for delta in deltas}])
+    return [_record_view(customer, delta, heads[customer.id, delta.period], log) for delta in deltas]
 
 
-def _record_view(customer: Customer, delta: Delta, head: PeriodHead | None, log: Log) -> dict[str, Any]:
-    assert head is not None, "a record has its month"
+def _record_view(customer: Customer, delta: Delta, head: PeriodHead, log: Log) -> dict[str, Any]:
     status = showing.delta_status(delta, head, log)
     view = showing.delta_view(customer.customer_id, customer.shard_key, delta, status)
     state = RECORDING if status != showing.VERIFIED else LOCKED if head.closed else RECORDED

@@ -21,7 +21,7 @@ from pacspace_proofs.record import (
 from pacspace_proofs.tree import leaf_hash, push, root_of_peaks
 
 from ...domain.amounts import amount_text
-from ...domain.instants import day_of, instant_text, parse_instant
+from ...domain.instants import DAY_US, day_of, instant_text, parse_instant
 from ...domain.tree import Frontier, pack, unpack
 from ...log.rehashing import head_object, head_salt
 from ...log.signer import LastSigned, Signer
@@ -172,7 +172,7 @@ class _Checker:
         stored_days = {day.day: day for day in self.audit.days(customer, -(2**40), 2**40)}
         for day in sorted(days.keys() | stored_days.keys()):
             same(
-                f"{where}, day total of {instant_text(day * 86_400_000_000)[:10]}",
+                f"{where}, day total of {instant_text(day * DAY_US)[:10]}",
                 days.get(day),
                 stored_days.get(day),
                 _day_text,

@@ -167,7 +167,7 @@ class LogChecker:
         tile.append(hashed)
         if len(tile) == TILE:
             node, index = root_of_leaves(tile), self._full[level]
-            stored = self.audit.log_node(self.log.id, level + 1, index)
+            stored = self.audit.log_nodes(self.log.id, level + 1, index, index + 1).get(index)
             self.findings.same(f"{self.where}, node {level + 1}/{index}", node, stored)
             self._full[level] += 1
             self._nodes += 1

@@ -76,7 +76,7 @@ def _renew(
     key = str(signer.verifier_key(origin))
     log, entry = _new_log(unit, before, signed, origin, key)
     done = Renewed(environment.name, before.origin, before.published_size, signed.size if signed else None, origin, key)
-    months = _Months(unit, environment, log, done, advance)
+    months = _Months(unit, log, done, advance)
     after = ""
     while page := unit.customers(environment.id, None, after, PAGE, 0):
         for customer in page:
@@ -105,8 +105,8 @@ def _new_log(unit: Snapshot, before: Log, signed: LastSigned | None, origin: str
 class _Months:
     """Moves the months of one customer after the other."""
 
-    def __init__(self, unit: Renewal, environment: Environment, log: Log, done: Renewed, advance: Advance) -> None:
-        self._unit, self._environment, self._log, self._done, self._advance = unit, environment, log, done, advance
+    def __init__(self, unit: Renewal, log: Log, done: Renewed, advance: Advance) -> None:
+        self._unit, self._log, self._done, self._advance = unit, log, done, advance
         self._restored_from: Any = parse_canonical((log.restored_from or "").encode())
 
     def move(self, customer: Customer) -> None:

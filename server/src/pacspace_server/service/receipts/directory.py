@@ -1,4 +1,4 @@
-"""Customers as the dashboard has them: in order of their names, described anew, exported, and ready for an invoice."""
+"""Customers as the dashboard has them: described anew, exported, and ready for an invoice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...domain.instants import period_of
 from ...domain.scopes import Scope
 from ...storage.model.protocols import Snapshot, Unit
 from ...storage.model.records import Customer, Profile
-from ..balances.customers import Listing, customer_row, months_of, page_of
+from ..balances.customers import customer_row, months_of
 from ..base import audit, showing
 from ..base.context import Caller, Context, find_customer
 from ..base.csv_lines import csv_chunks
@@ -24,17 +24,6 @@ COLUMNS = (
     "contentHash", "sequenceNumber", "period", "postedAt", "recordedAt", "latePosting", "status",
 )  # fmt: skip
 _encode = msgspec.json.Encoder().encode
-
-
-def list_by_name(context: Context, caller: Caller, asked: Listing) -> dict[str, Any]:
-    """A page of customers in order of what they are called."""
-    with context.storage.snapshot() as snapshot:
-        offset = (asked.page - 1) * asked.limit
-        found = snapshot.customers_by_name(caller.environment_id, asked.search, asked.limit, offset)
-        total = snapshot.count_customers(caller.environment_id, asked.search)
-        months = months_of(snapshot, caller, asked.period)
-        shown = [customer_row(snapshot, customer, *months) for customer in found]
-    return {"customers": shown, "pagination": page_of(asked.page, asked.limit, total) | {"nextCursor": None}}
 
 
 def summary(context: Context, caller: Caller, period: str | None) -> dict[str, Any]:

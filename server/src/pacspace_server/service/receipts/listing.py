@@ -7,7 +7,7 @@ from typing import Any
 
 from ..base.context import Caller, Context, find_customer
 from ..base.errors import invalid
-from ..closing.checkpoint import checkpoint_view
+from ..closing.checkpoint import checkpoint_views
 from .receipt import document_links
 
 
@@ -31,8 +31,8 @@ def checkpoints_page(context: Context, caller: Caller, asked: CheckpointList) ->
         ):
             raise invalid(("after", "is no place in this list"))
         found = snapshot.checkpoints_after(caller.environment_id, customer, asked.period, last, asked.limit + 1)
-        shown = [
-            checkpoint_view(snapshot, row) | {"links": document_links(context, row)} for row in found[: asked.limit]
-        ]
+        rows = found[: asked.limit]
+        views = checkpoint_views(snapshot, rows)
+        shown = [view | {"links": document_links(context, row)} for view, row in zip(views, rows, strict=True)]
     more = len(found) > asked.limit
     return {"checkpoints": shown, "next": shown[-1]["checkpointId"] if more else None}

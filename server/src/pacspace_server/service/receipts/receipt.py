@@ -20,7 +20,7 @@ from ..base.restored import restored_view
 from ..closing.checkpoint import (
     brought_forward,
     checkpoint_status,
-    checkpoint_view,
+    checkpoint_views,
     hand_out,
     refuse_damaged,
     span,
@@ -155,8 +155,8 @@ def list_receipts(context: Context, caller: Caller, customer_id: str, limit: int
         customer = find_customer(context, snapshot, caller, customer_id)
         rows, total = snapshot.checkpoints(caller.environment_id, customer, None, None, limit, offset)
         shown = [
-            checkpoint_view(snapshot, row) | {"provisional": not row.locked, "links": document_links(context, row)}
-            for row in rows
+            view | {"provisional": not row.locked, "links": document_links(context, row)}
+            for view, row in zip(checkpoint_views(snapshot, rows), rows, strict=True)
         ]
     return {"receipts": shown, "pagination": {"limit": limit, "offset": offset, "total": total}}
 

@@ -119,7 +119,7 @@ def health(context: Context, caller: Caller) -> dict[str, Any]:
     that are on wait for another attempt (10,000 of one at most)."""
     with context.storage.snapshot() as snapshot:
         found = snapshot.endpoints(caller.environment_id)
-        waiting = sum(snapshot.count_waiting(endpoint.id, MOST_WAITING) for endpoint in found if endpoint.enabled)
+        waiting = snapshot.count_waiting(caller.environment_id, MOST_WAITING)
     return {
         "endpoints": len(found), "waiting": waiting,
         "failing": [view(endpoint) for endpoint in found if endpoint.enabled and endpoint.failing_since is not None],

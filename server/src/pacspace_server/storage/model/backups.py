@@ -3,45 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pacspace_proofs.note import parse_log_checkpoint
 from pacspace_proofs.tree import root_of_leaves
 
-if TYPE_CHECKING:
-    from .protocols import Audit
-
-# Given how much there is to do and what it is counted in; gives what is to be called with each part done.
-Shown = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
+from .protocols import Audit
+from .records import Backup, BackupLog
 
 
 class UnusableBackup(Exception):
     """The file can't be restored; the message says why."""
-
-
-@dataclass(frozen=True)
-class BackupLog:
-    """How far a log in use was. `root` is that of its published entries."""
-
-    environment_id: int
-    environment: str
-    origin: str
-    size: int
-    published_size: int
-    root: bytes
-
-
-@dataclass(frozen=True)
-class Backup:
-    """What a backup holds."""
-
-    customers: int
-    deltas: int
-    logs: list[BackupLog]
 
 
 def contents(audit: Audit) -> Backup:

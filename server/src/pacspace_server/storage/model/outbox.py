@@ -209,9 +209,8 @@ class OutboxReads(Protocol):
         """Deliveries whose next attempt is due, the longest due first."""
         ...
 
-    def next_due(self, endpoint_id: str) -> int | None: ...
-    def count_waiting(self, endpoint_id: str, most: int) -> int:
-        """How many deliveries to an endpoint are to be tried again."""
+    def count_waiting(self, environment_id: int, most: int) -> int:
+        """How many deliveries to endpoints that are on are to be tried again; of each counted up to `most`."""
         ...
 
     def senders(self) -> dict[str, int]:

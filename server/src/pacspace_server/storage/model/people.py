@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .records import ApiKey, Customer
+from .records import ApiKey
 
 ROLES = ("owner", "admin", "viewer")
 
@@ -114,10 +114,6 @@ class PeopleReads(Protocol):
 
     def count_workspace_keys(self, workspace_id: str, environment: str | None) -> int: ...
     def workspace_key(self, workspace_id: str, key_id: str) -> ApiKey | None: ...
-    def customers_by_name(self, environment_id: int, search: str | None, limit: int, offset: int) -> list[Customer]:
-        """In order of what they are called: the display name in any case, else the customerId."""
-        ...
-
     def count_locked(self, environment_id: int, period: str) -> int:
         """How many customers have something in a month that is locked."""
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -10,6 +12,9 @@ from ...domain.tree import Frontier
 
 # How an engine names a row to itself: opaque to everybody else, and equal only for the same row.
 Key = int | bytes
+Month = tuple[Key, str]  # a customer's
+# Given how much there is to do and what it is counted in; gives what is to be called with each part done.
+Shown = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
 
 
 @dataclass(slots=True)
@@ -296,3 +301,24 @@ class LogEntry:
     entry: bytes
     leaf_hash: bytes
     commitments: bytes | None = None
+
+
+@dataclass(frozen=True)
+class BackupLog:
+    """How far a log in use was. `root` is that of its published entries."""
+
+    environment_id: int
+    environment: str
+    origin: str
+    size: int
+    published_size: int
+    root: bytes
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a backup holds."""
+
+    customers: int
+    deltas: int
+    logs: list[BackupLog]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .records import Checkpoint, Customer, Job
+from .records import Checkpoint, Customer, Job, Profile
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,37 @@ class UnitTotal:
     total: int
     customers: int
     deltas: int
+
+
+@dataclass(frozen=True)
+class CustomerList:
+    """Which customers a list shows: in order of their customerId (`id`), of what they are called (`name`: their display
+    name in one case, else their customerId), or the one recorded last first (`recent`).
+
+    `after` is the place of the last customer before: what it is sorted by, and its customerId.
+    """
+
+    environment_id: int
+    search: str | None
+    sort: str
+    after: Sequence[int | str]
+    limit: int
+    offset: int = 0
+
+
+@dataclass
+class CustomerRow:
+    """A customer as lists show one. `place` is what it is sorted by; `total` and `deltas` are those of the months asked for."""
+
+    customer: Customer
+    profile: Profile | None
+    policy: str | None  # of its link
+    first_recorded_at: int | None
+    last_recorded_at: int | None
+    checkpoint_id: str | None  # the latest one
+    place: int | str
+    total: int = 0
+    deltas: int = 0
 
 
 class SurveyReads(Protocol):
@@ -30,19 +61,11 @@ class SurveyReads(Protocol):
         """A month's sums, apart for each unit, in order of the unit; customers without one come first."""
         ...
 
-    def customers_after_name(
-        self, environment_id: int, search: str | None, after: Sequence[str], limit: int
-    ) -> list[tuple[Customer, str]]:
-        """Customers with the name they are ordered by (their display name in one case, else their customerId), after a
-        name and a customerId if both are given."""
+    def customer_rows(self, wanted: CustomerList, first: str, last: str) -> list[CustomerRow]:
+        """Customers with what they have in the months from first to last."""
         ...
 
-    def customers_after_activity(
-        self, environment_id: int, search: str | None, after: Sequence[int | str], limit: int
-    ) -> list[Customer]:
-        """Customers, who recorded last first; after an instant and a customerId if both are given."""
-        ...
-
+    def customer_row(self, customer: Customer, first: str, last: str) -> CustomerRow: ...
     def checkpoints_after(
         self,
         environment_id: int,

@@ -26,8 +26,9 @@ import psycopg
 from psycopg import sql
 
 from ...domain.instants import instant_text
-from ..model.backups import Backup, BackupLog, Shown, UnusableBackup, contents, whole_file
+from ..model.backups import UnusableBackup, contents, whole_file
 from ..model.protocols import UnusableDatabase
+from ..model.records import Backup, BackupLog, Shown
 from .audit import PostgresAudit
 from .connecting import SCHEMA, Connection, connect
 from .migrating import apply_migrations, known_migrations, lock_migrations, set_up

@@ -12,9 +12,8 @@ import psycopg
 import structlog
 
 from ...telemetry import said
-from ..model.backups import Backup, Shown
 from ..model.protocols import InDoubt, Lease, Renewal, Unavailable, Unit, UnusableDatabase
-from ..model.records import Environment
+from ..model.records import Backup, Environment, Shown
 from .audit import PostgresAudit
 from .backup import back_up
 from .connecting import Pool
@@ -162,7 +161,7 @@ class PostgresStorage:
         )
 
     def lease(self, name: str) -> Lease:
-        return PostgresLease(self, name)
+        return PostgresLease(self.write, name)
 
     def close(self) -> None:
         self._pool.close()

@@ -9,16 +9,19 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 from ..model.protocols import InDoubt, LeaseLost, Unavailable, Unit
 from .unit import PostgresUnit
 
-if TYPE_CHECKING:
-    from .database import PostgresStorage
-
 T = TypeVar("T")
 BEAT_S, EXPIRY_S = 0.5, 3.0
+
+
+class Writes(Protocol):
+    """A storage's own write: begin, work, flush and commit in one call."""
+
+    def __call__(self, work: Callable[[Unit], T], /) -> T: ...
 
 
 class PostgresLease:
@@ -29,8 +32,8 @@ class PostgresLease:
     own transaction (`guard`), and the signer, outside the database, refuses its older one.
     """
 
-    def __init__(self, storage: PostgresStorage, name: str) -> None:
-        self._storage, self._name = storage, name
+    def __init__(self, write: Writes, name: str) -> None:
+        self._write, self._name = write, name
         # Where it is, is for people; the rest makes it one of its kind.
         self._holder = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(8)}"
         self._lock = threading.Lock()
@@ -41,7 +44,7 @@ class PostgresLease:
         with self._lock:
             if self._fencing is not None and time.monotonic() - self._at_s < BEAT_S:
                 return self._fencing
-            holder, *seen = self._storage.write(lambda unit: self._unit(unit).lease(self._name))
+            holder, *seen = self._write(lambda unit: self._unit(unit).lease(self._name))
             fencing, beat = seen
             if holder == self._holder and fencing == self._fencing:
                 self._move(fencing, beat, fencing)
@@ -55,7 +58,7 @@ class PostgresLease:
         """Compare and set: ours from now on, unless somebody was quicker."""
         started = time.monotonic()
         name, holder = self._name, self._holder
-        moved = self._storage.write(
+        moved = self._write(
             lambda unit: self._unit(unit).move_lease(name, (fencing, beat), holder, next_fencing, beat + 1)
         )
         self._fencing = next_fencing if moved else None
@@ -75,7 +78,7 @@ class PostgresLease:
                 fencing, beat = self._seen
                 # Without its database it ends by itself.
                 with contextlib.suppress(Unavailable, InDoubt):
-                    self._storage.write(
+                    self._write(
                         lambda unit: self._unit(unit).move_lease(self._name, (fencing, beat), "", fencing, beat + 1)
                     )
                 self._fencing = None

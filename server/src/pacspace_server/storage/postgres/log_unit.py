@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from ..model import sealing
 from ..model.records import Integration, Key, Log, LogEntry
+from ..sql.logs import LogWrites
+from ..sql.rows import LOG
 from . import statements
 from .columns import column
-from .rows import LOG, integrated_row
+from .rows import integrated_row
 from .writing import PostgresWriter
 
 
-class LogUnit(PostgresWriter):
+class LogUnit(LogWrites, PostgresWriter):
     """What the integrator writes."""
 
     def log_by_origin(self, origin: str) -> Log | None:
@@ -37,9 +39,6 @@ class LogUnit(PostgresWriter):
     def add_closed_slots(self, log_id: int, entries: Mapping[bytes, int]) -> None:
         self._store((statements.NEW_SLOTS, [(log_id, slot, index) for slot, index in entries.items()]))
 
-    def add_log_node(self, log_id: int, level: int, index: int, node: bytes) -> None:
-        self.connection.execute("INSERT INTO log_node VALUES (%s, %s, %s, %s)", (log_id, level, index, node))
-
     def set_integrated(self, heads: Sequence[Integration]) -> None:
         for head in heads:
             head.seal = sealing.head_seal(self.secret, head)
@@ -57,25 +56,9 @@ class LogUnit(PostgresWriter):
     def thaw(self) -> None:
         self.connection.execute("UPDATE integrated_head SET frozen = false WHERE frozen")
 
-    def publish(self, log_id: int, size: int, root: bytes, note: str, at: int) -> None:
-        self.connection.execute(
-            "INSERT INTO log_checkpoint VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (log_id, size) DO NOTHING",
-            (log_id, size, root, note, at, sealing.log_checkpoint_seal(self.secret, log_id, size, root, note, at)),
-        )
-        self.connection.execute(
-            "UPDATE log SET published_size = %s WHERE id = %s AND published_size <= %s", (size, log_id, size)
-        )
-
     def touch(self) -> None:
         self.connection.execute("INSERT INTO lease VALUES ('readiness', '', 0, 0) ON CONFLICT (name) DO NOTHING")
         self.connection.execute("UPDATE lease SET beat = beat + 1 WHERE name = 'readiness'")
-
-    def set_verifier_key(self, log: Log, key: str) -> None:
-        log.verifier_key = key
-        self.connection.execute(
-            "UPDATE log SET verifier_key = %s, seal = %s WHERE id = %s",
-            (key, sealing.log_seal(self.secret, log), log.id),
-        )
 
     def lease(self, name: str) -> tuple[str, int, int]:
         """Holder, fencing number and beat of a lease; of one that nobody has ever had: none, 0, 0."""

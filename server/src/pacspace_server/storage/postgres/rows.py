@@ -7,7 +7,7 @@ from typing import Any
 
 from ...domain.tree import Frontier, pack, unpack
 from ..model import ids, sealing
-from ..model.records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Integration, Job, PeriodHead
+from ..model.records import Checkpoint, Customer, DayTotal, Delta, Integration, PeriodHead
 
 CUSTOMER = (
     "c.shard_key, c.environment_id, c.shard_key, c.customer_id, c.slot_key, c.unit, c.created_at, c.last_sequence, "
@@ -33,18 +33,6 @@ CHECKPOINT = (
     "k.shard_key, k.number, k.nonce, k.locked, k.period, k.start_at, k.end_at, k.proof_root, k.delta_count, "
     "k.net_change, k.brought_forward, k.starting_balance, k.first_recorded_at, k.last_recorded_at, "
     "k.invoice_reference, k.previous_checkpoint_id, k.created_at, k.parts"
-)
-LOG = (
-    "l.id, l.environment_id, e.name, l.origin, l.blinding_key, l.size, l.published_size, k.note, k.published_at, "
-    "l.verifier_key, l.restored_from, l.seal "
-    "FROM log l JOIN environment e ON e.id = l.environment_id "
-    "LEFT JOIN log_checkpoint k ON k.log_id = l.id AND k.size = l.published_size"
-)
-JOB = "id, environment_id, period, status, total, started_at, done, failed, after, delta_count, net_change, finished_at"
-KEY = (
-    "k.id, k.environment_id, e.name, k.public_id, k.secret_hash, k.name, k.scopes, k.created_at, k.revoked_at, k.disabled_at, "
-    "k.last_used_at "
-    "FROM api_key k JOIN environment e ON e.id = k.environment_id"
 )
 
 _EXACT = Context(prec=60)
@@ -74,11 +62,6 @@ def number_of(key: int | bytes) -> int:
     """The number in such a key."""
     assert isinstance(key, bytes)
     return int.from_bytes(key[-8:], "big", signed=True)
-
-
-def api_key_of(row: Any) -> ApiKey:
-    values: list[Any] = [*row[:6], tuple(row[6].split(",")), *row[7:]]
-    return ApiKey(*values)
 
 
 def customer_of(row: Any) -> Customer:
@@ -113,11 +96,6 @@ def checkpoint_of(row: Any) -> Checkpoint:
     public = f"chk_{row[0].hex()}{row[2].hex()}"
     values: list[Any] = [*row[3:9], *map(units_of, row[9:12]), *row[12:17], parts]
     return Checkpoint(numbered(row[0], row[1]), public, row[0], *values)
-
-
-def job_of(row: Any) -> Job:
-    values: list[Any] = [*row[:10], units_of(row[10]), row[11]]
-    return Job(*values)
 
 
 # What a unit stores: the columns of each table in order.

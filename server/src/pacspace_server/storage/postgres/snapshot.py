@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -11,28 +10,13 @@ from pacspace_proofs.record import receipt_tail
 from ...domain.instants import period_end, period_start
 from ..model import ids
 from ..model.protocols import Vanished
-from ..model.records import (
-    ApiKey,
-    Checkpoint,
-    Customer,
-    DayTotal,
-    Delta,
-    Environment,
-    Job,
-    JobFailure,
-    Key,
-    Log,
-    LogEntry,
-    PeriodHead,
-    Profile,
-    ReplacedTree,
-)
+from ..model.records import Checkpoint, Customer, DayTotal, Delta, Key, Month, PeriodHead
+from ..sql.shared import SharedReads
+from ..sql.statements import Values
 from . import statements
 from .columns import column
-from .lockouts import LockoutReads
+from .dialect import PostgresStatements, Sql
 from .outbox import OutboxReads
-from .people import PeopleReads
-from .reading import Sql, Values
 from .rows import (
     CHECKPOINT,
     CUSTOMER,
@@ -40,25 +24,19 @@ from .rows import (
     DELTA,
     HEAD,
     HEAD_FROM,
-    JOB,
-    KEY,
-    LOG,
-    api_key_of,
     checkpoint_of,
     customer_of,
     day_of_row,
     delta_of,
     head_of,
-    job_of,
 )
-from .sharing import SharingReads
-from .surveys import SurveyReads, plain, searched
+from .surveys import SurveyReads
 
 T = TypeVar("T")
 PAGE = 1_000  # rows that are held at once
 
 
-class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, SurveyReads):
+class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads):
     """The record as it was when the transaction read first."""
 
     def _paged(
@@ -71,31 +49,6 @@ class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, Sur
             if len(page) < rows:
                 return
             start = place(page[-1])
-
-    def now(self, environment: Environment) -> int:
-        """The ledger clock."""
-        return time.time_ns() // 1000 if environment.clock_at is None else environment.clock_at
-
-    def environment(self, environment_id: int) -> Environment:
-        return self._environments("WHERE e.id = %s", (environment_id,))[0]
-
-    def environments(self) -> list[Environment]:
-        return self._environments("ORDER BY e.id", ())
-
-    def _environments(self, where: str, values: Values) -> list[Environment]:
-        rows = self._all(
-            "SELECT e.id, e.workspace_id, e.name, e.log_id, l.origin, e.clock_at, l.restored_from "
-            f"FROM environment e JOIN log l ON l.id = e.log_id {where}",
-            values,
-        )
-        return [Environment(*row) for row in rows]
-
-    def api_key(self, public_id: str) -> ApiKey | None:
-        row = self._one(f"SELECT {KEY} WHERE k.public_id = %s", (public_id,))
-        return api_key_of(row) if row else None
-
-    def api_keys(self) -> list[ApiKey]:
-        return [api_key_of(row) for row in self._all(f"SELECT {KEY} ORDER BY k.created_at, k.id")]
 
     def customer(self, environment_id: int, shard_key: bytes) -> Customer | None:
         customer = self.customer_by_shard(shard_key)
@@ -112,35 +65,6 @@ class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, Sur
             raise Vanished("the sandbox was emptied meanwhile")
         return found
 
-    def customers(self, environment_id: int, search: str | None, after: str, limit: int, offset: int) -> list[Customer]:
-        found, values = searched(search)
-        rows = self._all(
-            f"SELECT {CUSTOMER} FROM customer c WHERE c.environment_id = %s AND c.customer_id > %s{found} "
-            "ORDER BY c.customer_id LIMIT %s OFFSET %s",
-            (environment_id, after, *values, limit, offset),
-        )
-        return [customer_of(row) for row in rows]
-
-    def count_customers(self, environment_id: int, search: str | None) -> int:
-        found, values = searched(search)
-        row = self._one(
-            f"SELECT count(*) FROM customer c WHERE c.environment_id = %s{found}", (environment_id, *values)
-        )
-        return int(row[0])
-
-    def profile(self, customer: Customer) -> Profile | None:
-        row = self._one(
-            "SELECT shard_key, display_name, sharing_hint, event_cadence FROM profile WHERE shard_key = %s",
-            (customer.id,),
-        )
-        return Profile(*row) if row else None
-
-    def activity(self, customer: Customer) -> tuple[int | None, int | None]:
-        row = self._one(
-            "SELECT min(first_recorded_at), max(last_recorded_at) FROM period_head WHERE shard_key = %s", (customer.id,)
-        )
-        return row[0], row[1]
-
     def active(self, environment_id: int, period: str, after: str, limit: int) -> list[tuple[Customer, PeriodHead]]:
         rows = self._all(
             f"SELECT {CUSTOMER}, {HEAD} FROM {HEAD_FROM} JOIN customer c ON c.shard_key = h.shard_key "
@@ -150,50 +74,15 @@ class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, Sur
         )
         return _with_customers(rows)
 
-    def count_active(self, environment_id: int, period: str) -> tuple[int, int]:
-        row = self._one(
-            "SELECT count(*), coalesce(sum(h.size - 1 - (h.root IS NOT NULL)::int), 0)::bigint FROM period_head h "
-            "JOIN customer c ON c.shard_key = h.shard_key "
-            "WHERE h.period = %s AND c.environment_id = %s AND h.first_recorded_at IS NOT NULL",
-            (period, environment_id),
-        )
-        return row[0], row[1]
-
-    def missing_sequences(self, customer: Customer, first: int, last: int) -> Iterator[tuple[int, int]]:
-        # The two ends count as there, so that a run at either end has neighbours too.
-        yield from self._all(
-            "SELECT before + 1, sequence - 1 FROM (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) AS before FROM ("
-            "SELECT sequence FROM delta WHERE shard_key = %s AND sequence BETWEEN %s AND %s "
-            "UNION ALL SELECT %s::bigint UNION ALL SELECT %s::bigint) AS there) AS pairs WHERE sequence > before + 1",
-            (customer.id, first, last, first - 1, last + 1),
-        )
-
-    def job(self, job_id: str) -> Job | None:
-        return next(iter(self._jobs("id = %s", (plain(job_id),))), None)
-
-    def job_by_key(self, key_hash: bytes) -> tuple[Job, bytes] | None:
-        row = self._one("SELECT job, body_mac FROM job_key WHERE key_hash = %s", (key_hash,))
-        job = self.job(row[0]) if row else None
-        return (job, row[1]) if job else None
-
-    def running_jobs(self) -> list[Job]:
-        return self._jobs("status = 'RUNNING' ORDER BY started_at", ())
-
-    def _jobs(self, where: str, values: Values) -> list[Job]:
-        return [job_of(row) for row in self._all(f"SELECT {JOB} FROM job WHERE {where}", values)]
-
-    def job_failures(self, job_id: str, limit: int) -> list[JobFailure]:
-        rows = self._all(
-            "SELECT customer_id, code, message FROM job_failure WHERE job = %s ORDER BY customer_id LIMIT %s",
-            (job_id, limit),
-        )
-        return [JobFailure(*row) for row in rows]
-
     def head(self, customer: Customer, period: str) -> PeriodHead | None:
         row = self._one(
             f"SELECT {HEAD} FROM {HEAD_FROM} WHERE h.shard_key = %s AND h.period = %s", (customer.id, period)
         )
         return head_of(row) if row else None
+
+    def heads_of(self, months: Sequence[Month]) -> dict[Month, PeriodHead]:
+        rows = self._all(statements.HEADS.sql, statements.HEADS.values(months)) if months else []
+        return {(head.customer, head.period): head for head in map(head_of, rows)}
 
     def heads(self, customer: Customer, first: str, last: str) -> list[PeriodHead]:
         rows = self._all(
@@ -301,6 +190,10 @@ class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, Sur
             raise LookupError(f"no locked month at or after {period}")
         return found
 
+    def locks_of(self, months: Sequence[Month]) -> dict[Month, Checkpoint]:
+        rows = self._all(statements.LOCKS.sql, statements.LOCKS.values(months)) if months else []
+        return {(lock.customer, lock.period or ""): lock for lock in map(checkpoint_of, rows)}
+
     def latest_checkpoint(self, customer: Customer) -> Checkpoint | None:
         return self._checkpoint("k.shard_key = %s ORDER BY k.number DESC LIMIT 1", (customer.id,))
 
@@ -335,46 +228,6 @@ class PostgresSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, Sur
             (*values, limit, offset),
         )
         return [checkpoint_of(row) for row in rows], total
-
-    def log(self, log_id: int) -> Log:
-        return Log(*self._one(f"SELECT {LOG} WHERE l.id = %s", (log_id,)))
-
-    def logs(self, environment_id: int) -> list[Log]:
-        rows = self._all(f"SELECT {LOG} WHERE l.environment_id = %s ORDER BY l.id", (environment_id,))
-        return [Log(*row) for row in rows]
-
-    def replaced_trees(self, customer: Customer, period: str) -> list[ReplacedTree]:
-        rows = self._all(
-            "SELECT shard_key, period, origin, opening, closing, root, seal FROM replaced_tree WHERE shard_key = %s AND period = %s",
-            (customer.id, period),
-        )
-        return [ReplacedTree(*row) for row in rows]
-
-    def log_by_origin(self, origin: str) -> Log | None:
-        row = self._one(f"SELECT {LOG} WHERE l.origin = %s", (plain(origin),))
-        return Log(*row) if row else None
-
-    def published_at(self, log_id: int, entry_index: int) -> int | None:
-        """When the first log checkpoint that covers an entry was published."""
-        row = self._one(
-            "SELECT published_at FROM log_checkpoint WHERE log_id = %s AND size > %s ORDER BY size LIMIT 1",
-            (log_id, entry_index),
-        )
-        return row[0] if row else None
-
-    def log_entries(self, log_id: int, first: int, end: int) -> list[LogEntry]:
-        rows = self._all(
-            "SELECT entry_index, entry, leaf_hash, commitments FROM log_entry "
-            "WHERE log_id = %s AND entry_index >= %s AND entry_index < %s ORDER BY entry_index",
-            (log_id, first, end),
-        )
-        return [LogEntry(*row) for row in rows]
-
-    def log_node(self, log_id: int, level: int, index: int) -> bytes | None:
-        row = self._one(
-            "SELECT hash FROM log_node WHERE log_id = %s AND level = %s AND node_index = %s", (log_id, level, index)
-        )
-        return row[0] if row else None
 
     def closed_entries(self, log_id: int, slots: Sequence[bytes]) -> dict[bytes, int]:
         sql = "SELECT slot, entry_index FROM closed_slot WHERE log_id = %s AND slot = ANY(%s)"

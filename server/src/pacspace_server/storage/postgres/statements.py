@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .columns import Many
-from .rows import CUSTOMER, DELTA, HEAD, HEAD_FROM
+from .rows import CHECKPOINT, CUSTOMER, DELTA, HEAD, HEAD_FROM
 
 LOCK = (
     f"SELECT {CUSTOMER}, c.last_checkpoint FROM customer c WHERE c.shard_key = ANY(%s) ORDER BY c.shard_key FOR UPDATE"
@@ -21,6 +21,11 @@ BY_KEY = Many(
 HEADS = Many(
     f"SELECT {HEAD} FROM {{rows}} AS n(shard_key, period) "
     f"JOIN ({HEAD_FROM}) ON h.shard_key = n.shard_key AND h.period = n.period",
+    "bytea text",
+)
+LOCKS = Many(
+    f"SELECT {CHECKPOINT} FROM {{rows}} AS n(shard_key, period) "
+    "JOIN checkpoint k ON k.shard_key = n.shard_key AND k.period = n.period AND k.locked",
     "bytea text",
 )
 CHANGED = Many(

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from ..model.records import Checkpoint, Customer, Job
+from ..model.records import Checkpoint, Customer
 from ..model.surveys import UnitTotal
-from .reading import Reads
-from .rows import (
-    CHECKPOINT,
-    CUSTOMER,
-    JOB,
-    checkpoint_of,
-    customer_of,
-    job_of,
-    number_of,
-    units_of,
-)
+from ..sql.statements import Statements
+from .rows import CHECKPOINT, checkpoint_of, number_of, units_of
 
 
-def plain(text: str) -> str:
-    """Text to look for. None that is stored holds U+0000, which PostgreSQL does not take."""
-    return text.replace("\x00", "\ufffd")
-
-
-def searched(search: str | None) -> tuple[str, tuple[str, ...]]:
-    """A condition on customers: a part of the customerId or of the display name, in any case."""
-    if search is None:
-        return "", ()
-    named = "EXISTS (SELECT 1 FROM profile p WHERE p.shard_key = c.shard_key AND position(%s IN p.folded_name) > 0)"
-    return f" AND (position(lower(%s) IN lower(c.customer_id)) > 0 OR {named})", (
-        plain(search),
-        plain(search).casefold(),
-    )
-
-
-class SurveyReads(Reads):
+class SurveyReads(Statements):
     """Reading it."""
 
     def posted_by_day(self, environment_id: int, first_day: int, end_day: int) -> list[tuple[int, int]]:
@@ -54,35 +28,6 @@ class SurveyReads(Reads):
             (period, environment_id),
         )
         return [UnitTotal(unit, units_of(total), customers, deltas) for unit, total, customers, deltas in rows]
-
-    def customers_after_name(
-        self, environment_id: int, search: str | None, after: Sequence[str], limit: int
-    ) -> list[tuple[Customer, str]]:
-        found, values = searched(search)
-        further = (
-            ' AND (coalesce(n.folded_name, lower(c.customer_id)) COLLATE "C", c.customer_id) > (%s, %s)'
-            if after
-            else ""
-        )
-        rows = self._all(
-            f"SELECT {CUSTOMER}, coalesce(n.folded_name, lower(c.customer_id)) FROM customer c "
-            f"LEFT JOIN profile n ON n.shard_key = c.shard_key WHERE c.environment_id = %s{found}{further} "
-            'ORDER BY coalesce(n.folded_name, lower(c.customer_id)) COLLATE "C", c.customer_id LIMIT %s',
-            (environment_id, *values, *map(plain, after), limit),
-        )
-        return [(customer_of(row[:-1]), row[-1]) for row in rows]
-
-    def customers_after_activity(
-        self, environment_id: int, search: str | None, after: Sequence[int | str], limit: int
-    ) -> list[Customer]:
-        found, values = searched(search)
-        further = " AND (-c.last_recorded_at, c.customer_id) > (-%s::bigint, %s)" if after else ""
-        rows = self._all(
-            f"SELECT {CUSTOMER} FROM customer c WHERE c.environment_id = %s{found}{further} "
-            "ORDER BY c.last_recorded_at DESC, c.customer_id LIMIT %s",
-            (environment_id, *values, *after, limit),
-        )
-        return [customer_of(row) for row in rows]
 
     def checkpoints_after(
         self,
@@ -107,10 +52,3 @@ class SurveyReads(Reads):
             (*values, limit),
         )
         return [checkpoint_of(row) for row in rows]
-
-    def recent_jobs(self, environment_id: int, limit: int) -> list[Job]:
-        rows = self._all(
-            f"SELECT {JOB} FROM job WHERE environment_id = %s ORDER BY started_at DESC, id LIMIT %s",
-            (environment_id, limit),
-        )
-        return [job_of(row) for row in rows]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..model.records import ApiKey, Customer, Environment, Job, JobFailure
+from ..model.lockouts import Lockout
+from ..model.records import Customer, Environment, JobFailure
+from ..sql.shared import SharedWrites
 from . import statements
-from .lockouts import LockoutWrites
 from .log_unit import LogUnit
 from .outbox import OutboxWrites
-from .people import PeopleWrites
-from .rows import JOB, stored
-from .sharing import SharingWrites
 
 
-class UpkeepUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, LogUnit):
+class UpkeepUnit(SharedWrites, OutboxWrites, LogUnit):
     """What jobs, commands and the sandbox's tools write."""
+
+    def lockout(self, key: str) -> Lockout | None:
+        """Locked, so that two who fail at once both count; made first, as there is no lock on what is not there."""
+        self._run("INSERT INTO lockout VALUES (?, 0, 0, 0) ON CONFLICT (key) DO NOTHING", key)
+        row = self._one("SELECT key, failures, since, locked_until FROM lockout WHERE key = ? FOR UPDATE", (key,))
+        return Lockout(*row) if row else None
 
     def erase_contexts(self, customer: Customer, before: str, after: int, limit: int) -> tuple[int, int | None]:
         rows = self._all(
@@ -40,55 +44,9 @@ class UpkeepUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, LogUn
         # The same page again while there is more of it.
         return len(rows), cursor if len(rows) == limit else customers[-1][0]
 
-    def erase_profile(self, customer: Customer) -> None:
-        self.connection.execute("DELETE FROM profile WHERE shard_key = %s", (customer.id,))
-
-    def add_job(self, job: Job) -> None:
-        self.connection.execute(
-            f"INSERT INTO job ({JOB}) VALUES (" + ", ".join(["%s"] * 12) + ")",
-            (
-                job.id, job.environment_id, job.period, job.status, job.total, job.started_at, job.done, job.failed,
-                job.after, job.delta_count, stored(job.net_change), job.finished_at,
-            ),
-        )  # fmt: skip
-        self.was_written = lambda unit: unit.job(job.id) is not None
-
-    def add_job_key(self, key_hash: bytes, body_mac: bytes, job: Job) -> None:
-        self.connection.execute("INSERT INTO job_key VALUES (%s, %s, %s)", (key_hash, body_mac, job.id))
-
-    def set_job(self, job: Job) -> None:
-        self.connection.execute(
-            "UPDATE job SET status = %s, total = %s, done = %s, failed = %s, after = %s, delta_count = %s, "
-            "net_change = %s, finished_at = %s WHERE id = %s",
-            (
-                job.status, job.total, job.done, job.failed, job.after, job.delta_count, stored(job.net_change),
-                job.finished_at, job.id,
-            ),
-        )  # fmt: skip
-        self.was_written = lambda unit: unit.job(job.id) == job
-
     def add_job_failures(self, job_id: str, failures: Sequence[JobFailure]) -> None:
         rows = [(job_id, failure.customer_id, failure.code, failure.message) for failure in failures]
         self._store((statements.NEW_FAILURES, rows))
-
-    def add_api_key(self, key: ApiKey) -> None:
-        self.connection.execute(
-            "INSERT INTO api_key VALUES (%s, %s, %s, %s, %s, %s, %s, NULL, NULL, NULL)",
-            (
-                key.id, key.environment_id, key.public_id, key.secret_hash, key.name, ",".join(key.scopes), key.created_at,
-            ),
-        )  # fmt: skip
-        self.was_written = lambda unit: unit.api_key(key.public_id) is not None
-
-    def set_clock(self, environment: Environment, at: int | None) -> None:
-        self.connection.execute("UPDATE environment SET clock_at = %s WHERE id = %s", (at, environment.id))
-        self.was_written = lambda unit: unit.environment(environment.id).clock_at == at
-
-    def has_deltas(self, environment: Environment) -> bool:
-        row = self._one(
-            "SELECT 1 FROM customer WHERE environment_id = %s AND last_recorded_at > 0 LIMIT 1", (environment.id,)
-        )
-        return row is not None
 
     def replace_log(self, environment: Environment, origin: str, blinding_key: bytes) -> None:
         (log_id,) = self._one("SELECT coalesce(max(id), 0) + 1 FROM log")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self
-
-import psycopg
+from typing import Any
 
 from .columns import Many
 from .snapshot import PostgresSnapshot
@@ -16,12 +14,6 @@ Rows = Sequence[tuple[Any, ...]]
 
 class PostgresWriter(PostgresSnapshot):
     """A snapshot that writes. It reads what is committed, statement by statement, and its own."""
-
-    def __init__(self, connection: psycopg.Connection[Any], secret: bytes) -> None:
-        super().__init__(connection, secret)
-        # How another unit finds out whether this one was committed, should that stay unknown. None: doing it all again
-        # changes nothing.
-        self.was_written: Callable[[Self], bool] | None = None
 
     @contextmanager
     def _one_round_trip(self) -> Iterator[None]:

@@ -34,7 +34,7 @@ class SqliteAudit(SqliteSnapshot):
 
     def all_customers(self, environment_id: int) -> Iterator[Customer]:
         for row in self._connection.execute(
-            f"SELECT {CUSTOMER} FROM customer WHERE environment_id = ? ORDER BY id", (environment_id,)
+            f"SELECT {CUSTOMER} FROM customer c WHERE c.environment_id = ? ORDER BY c.id", (environment_id,)
         ):
             yield customer_of(row)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import apsw
 
-from ..model.backups import Shown, UnusableBackup, sync_folder, whole_file
+from ..model.backups import UnusableBackup, sync_folder, whole_file
 from ..model.protocols import UnusableDatabase
+from ..model.records import Shown
 from .migrating import missing_migrations
 
 PAGES = 1_000

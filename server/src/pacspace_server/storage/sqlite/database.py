@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import apsw
 
-from ..model.backups import Backup, Shown, contents
+from ..model.backups import contents
 from ..model.protocols import InDoubt, Lease, Renewal, Unit, UnusableDatabase
-from ..model.records import Environment
+from ..model.records import Backup, Environment, Shown
 from .audit import SqliteAudit
 from .backup import copy_database
 from .migrating import is_behind, migrate
@@ -30,8 +30,8 @@ _IN_DOUBT = (apsw.IOError, apsw.FullError, apsw.ReadOnlyError)
 _BUSY_MS = 10_000
 
 
-def _casefold(*values: Any) -> str:
-    return str(values[0]).casefold()
+def _casefold(*values: Any) -> str | None:
+    return None if values[0] is None else str(values[0]).casefold()
 
 
 def _is_fixed(version: tuple[int, ...]) -> bool:

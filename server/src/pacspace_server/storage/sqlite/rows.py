@@ -7,12 +7,12 @@ from typing import Any
 from ...domain.amounts import amount_text, units
 from ...domain.tree import Frontier, unpack
 from ..model import ids
-from ..model.records import ApiKey, Checkpoint, Customer, DayTotal, Delta, Job, PeriodHead
+from ..model.records import Checkpoint, Customer, DayTotal, Delta, PeriodHead
 from ..model.sealing import parts_of
 
 CUSTOMER = (
-    "id, environment_id, shard_key, customer_id, slot_key, unit, created_at, last_sequence, total, last_recorded_at, "
-    "locked_through, locked_root, locked_total, locked_count, seal"
+    "c.id, c.environment_id, c.shard_key, c.customer_id, c.slot_key, c.unit, c.created_at, c.last_sequence, c.total, "
+    "c.last_recorded_at, c.locked_through, c.locked_root, c.locked_total, c.locked_count, c.seal"
 )
 HEAD = (
     "id, customer, period, opening, size, peaks, spine, merged, total, closing, root, frozen, first_recorded_at, "
@@ -30,19 +30,6 @@ CHECKPOINT = (
     "brought_forward, starting_balance, first_recorded_at, last_recorded_at, invoice_reference, "
     "previous_checkpoint_id, created_at, parts"
 )
-LOG = (
-    "l.id, l.environment_id, e.name, l.origin, l.blinding_key, l.size, l.published_size, k.note, k.published_at, "
-    "l.verifier_key, l.restored_from, l.seal "
-    "FROM log l JOIN environment e ON e.id = l.environment_id "
-    "LEFT JOIN log_checkpoint k ON k.log_id = l.id AND k.size = l.published_size"
-)
-JOB = "id, environment_id, period, status, total, started_at, done, failed, after, delta_count, net_change, finished_at"
-KEY = (
-    "k.id, k.environment_id, e.name, k.public_id, k.secret_hash, k.name, k.scopes, k.created_at, k.revoked_at, k.disabled_at, "
-    "k.last_used_at "
-    "FROM api_key k JOIN environment e ON e.id = k.environment_id"
-)
-
 
 _INT64 = 2**63
 _FLAGS = {0: False, 1: True}  # any other number is none, and would be found by no condition
@@ -56,11 +43,6 @@ def stored_total(total: int) -> int | str:
 def total_of(stored: int | str) -> int:
     """Units of 10^-9 of a stored sum."""
     return stored if type(stored) is int else units(str(stored))
-
-
-def api_key_of(row: Any) -> ApiKey:
-    values: list[Any] = [*row[:6], tuple(row[6].split(",")), *row[7:]]
-    return ApiKey(*values)
 
 
 def customer_of(row: Any) -> Customer:
@@ -89,8 +71,3 @@ def checkpoint_of(row: Any) -> Checkpoint:
     parts = parts_of(row[17])
     values: list[Any] = [*row[:3], _FLAGS[row[3]], *row[4:9], *map(total_of, row[9:12]), *row[12:17], parts]
     return Checkpoint(*values)
-
-
-def job_of(row: Any) -> Job:
-    values: list[Any] = [*row[:10], total_of(row[10]), row[11]]
-    return Job(*values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,113 +11,44 @@ from pacspace_proofs.record import receipt_tail
 from ...domain.instants import period_end, period_start
 from ..model import ids
 from ..model.protocols import Vanished
-from ..model.records import (
-    ApiKey,
-    Checkpoint,
-    Customer,
-    DayTotal,
-    Delta,
-    Environment,
-    Job,
-    JobFailure,
-    Key,
-    Log,
-    LogEntry,
-    PeriodHead,
-    Profile,
-    ReplacedTree,
-)
-from .lockouts import LockoutReads
+from ..model.records import Checkpoint, Customer, DayTotal, Delta, Key, Month, PeriodHead
+from ..sql.shared import SharedReads
+from .dialect import SqliteStatements
 from .outbox import OutboxReads
-from .people import PeopleReads
 from .rows import (
     CHECKPOINT,
     CUSTOMER,
     DELTA,
     DELTA_FROM,
     HEAD,
-    JOB,
-    KEY,
-    LOG,
-    api_key_of,
     checkpoint_of,
     customer_of,
     day_of_row,
     delta_of,
     head_of,
-    job_of,
 )
-from .sharing import SharingReads
-from .surveys import SurveyReads, searched
+from .surveys import SurveyReads
+
+_HEAD_OF_P = ", ".join(f"p.{name}" for name in HEAD.split(", "))
+_CHECKPOINT_OF_K = ", ".join(f"k.{name}" for name in CHECKPOINT.split(", "))
 
 
-class SqliteSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, SurveyReads):
+class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
     """Reads on one connection inside one transaction."""
-
-    def now(self, environment: Environment) -> int:
-        """The ledger clock."""
-        return time.time_ns() // 1000 if environment.clock_at is None else environment.clock_at
-
-    def environment(self, environment_id: int) -> Environment:
-        return self._environments("WHERE e.id = ?", (environment_id,))[0]
-
-    def environments(self) -> list[Environment]:
-        return self._environments("ORDER BY e.id", ())
-
-    def _environments(self, where: str, values: tuple[Any, ...]) -> list[Environment]:
-        rows = self._all(
-            "SELECT e.id, e.workspace_id, e.name, e.log_id, l.origin, e.clock_at, l.restored_from "
-            f"FROM environment e JOIN log l ON l.id = e.log_id {where}",
-            values,
-        )
-        return [Environment(*row) for row in rows]
-
-    def api_key(self, public_id: str) -> ApiKey | None:
-        row = self._one(f"SELECT {KEY} WHERE k.public_id = ?", (public_id,))
-        return api_key_of(row) if row else None
-
-    def api_keys(self) -> list[ApiKey]:
-        return [api_key_of(row) for row in self._all(f"SELECT {KEY} ORDER BY k.created_at, k.id", ())]
 
     def customer(self, environment_id: int, shard_key: bytes) -> Customer | None:
         customer = self.customer_by_shard(shard_key)
         return customer if customer and customer.environment_id == environment_id else None
 
     def customer_by_shard(self, shard_key: bytes) -> Customer | None:
-        row = self._one(f"SELECT {CUSTOMER} FROM customer WHERE shard_key = ?", (shard_key,))
+        row = self._one(f"SELECT {CUSTOMER} FROM customer c WHERE c.shard_key = ?", (shard_key,))
         return customer_of(row) if row else None
 
     def customer_at(self, customer: Key) -> Customer:
-        row = self._one(f"SELECT {CUSTOMER} FROM customer WHERE id = ?", (customer,))
+        row = self._one(f"SELECT {CUSTOMER} FROM customer c WHERE c.id = ?", (customer,))
         if row is None:
             raise Vanished("the sandbox was emptied meanwhile")
         return customer_of(row)
-
-    def customers(self, environment_id: int, search: str | None, after: str, limit: int, offset: int) -> list[Customer]:
-        found, values = searched(search)
-        rows = self._all(
-            f"SELECT {CUSTOMER} FROM customer WHERE environment_id = ? AND customer_id > ?{found} "
-            "ORDER BY customer_id LIMIT ? OFFSET ?",
-            (environment_id, after, *values, limit, offset),
-        )
-        return [customer_of(row) for row in rows]
-
-    def count_customers(self, environment_id: int, search: str | None) -> int:
-        found, values = searched(search)
-        row = self._one(f"SELECT count(*) FROM customer WHERE environment_id = ?{found}", (environment_id, *values))
-        return int(row[0])
-
-    def profile(self, customer: Customer) -> Profile | None:
-        row = self._one(
-            "SELECT customer, display_name, sharing_hint, event_cadence FROM profile WHERE customer = ?", (customer.id,)
-        )
-        return Profile(*row) if row else None
-
-    def activity(self, customer: Customer) -> tuple[int | None, int | None]:
-        row = self._one(
-            "SELECT min(first_recorded_at), max(last_recorded_at) FROM period_head WHERE customer = ?", (customer.id,)
-        )
-        return row[0], row[1]
 
     def active(self, environment_id: int, period: str, after: str, limit: int) -> list[tuple[Customer, PeriodHead]]:
         # Along the names, which are in order: a chunk reads no further than it has to.
@@ -128,49 +59,17 @@ class SqliteSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, Surve
             (period, environment_id, after, limit),
         )
 
-    def count_active(self, environment_id: int, period: str) -> tuple[int, int]:
-        row = self._one(
-            "SELECT count(*), coalesce(sum(p.size - 1 - (p.closing IS NOT NULL)), 0) FROM period_head p "
-            "JOIN customer c ON c.id = p.customer "
-            "WHERE p.period = ? AND c.environment_id = ? AND p.first_recorded_at IS NOT NULL",
-            (period, environment_id),
-        )
-        return row[0], row[1]
-
-    def missing_sequences(self, customer: Customer, first: int, last: int) -> Iterator[tuple[int, int]]:
-        # The two ends count as there, so that a run at either end has neighbours too.
-        yield from self._connection.execute(
-            "SELECT before + 1, sequence - 1 FROM (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) AS before FROM ("
-            "SELECT sequence FROM delta WHERE customer = ? AND sequence BETWEEN ? AND ? "
-            "UNION ALL SELECT ? UNION ALL SELECT ?)) WHERE sequence > before + 1",
-            (customer.id, first, last, first - 1, last + 1),
-        )
-
-    def job(self, job_id: str) -> Job | None:
-        return next(iter(self._jobs("id = ?", (job_id,))), None)
-
-    def job_by_key(self, key_hash: bytes) -> tuple[Job, bytes] | None:
-        row = self._one("SELECT job, body_mac FROM job_key WHERE key_hash = ?", (key_hash,))
-        job = self.job(row[0]) if row else None
-        return (job, row[1]) if job else None
-
-    def running_jobs(self) -> list[Job]:
-        return self._jobs("status = 'RUNNING' ORDER BY started_at", ())
-
-    def _jobs(self, where: str, values: tuple[Any, ...]) -> list[Job]:
-        rows = self._all(f"SELECT {JOB} FROM job WHERE {where}", values)
-        return [job_of(row) for row in rows]
-
-    def job_failures(self, job_id: str, limit: int) -> list[JobFailure]:
-        rows = self._all(
-            "SELECT customer_id, code, message FROM job_failure WHERE job = ? ORDER BY customer_id LIMIT ?",
-            (job_id, limit),
-        )
-        return [JobFailure(*row) for row in rows]
-
     def head(self, customer: Customer, period: str) -> PeriodHead | None:
         row = self._one(f"SELECT {HEAD} FROM period_head WHERE customer = ? AND period = ?", (customer.id, period))
         return head_of(row) if row else None
+
+    def heads_of(self, months: Sequence[Month]) -> dict[Month, PeriodHead]:
+        rows = self._all(
+            f"SELECT {_HEAD_OF_P} FROM json_each(?) n CROSS JOIN period_head p "
+            "ON p.customer = n.value ->> 0 AND p.period = n.value ->> 1",
+            (json.dumps(months),),
+        )
+        return {(head.customer, head.period): head for head in map(head_of, rows)}
 
     def heads(self, customer: Customer, first: str, last: str) -> list[PeriodHead]:
         rows = self._all(
@@ -256,6 +155,14 @@ class SqliteSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, Surve
             raise LookupError(f"no locked month at or after {period}")
         return found
 
+    def locks_of(self, months: Sequence[Month]) -> dict[Month, Checkpoint]:
+        rows = self._all(
+            f"SELECT {_CHECKPOINT_OF_K} FROM json_each(?) n CROSS JOIN checkpoint k "
+            "ON k.customer = n.value ->> 0 AND k.period = n.value ->> 1 AND k.locked = 1",
+            (json.dumps(months),),
+        )
+        return {(lock.customer, lock.period or ""): lock for lock in map(checkpoint_of, rows)}
+
     def latest_checkpoint(self, customer: Customer) -> Checkpoint | None:
         return self._checkpoint("customer = ? ORDER BY id DESC LIMIT 1", (customer.id,))
 
@@ -291,47 +198,6 @@ class SqliteSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, Surve
         )
         return [checkpoint_of(row) for row in rows], total
 
-    def log(self, log_id: int) -> Log:
-        return Log(*self._one(f"SELECT {LOG} WHERE l.id = ?", (log_id,)))
-
-    def logs(self, environment_id: int) -> list[Log]:
-        return [
-            Log(*row) for row in self._all(f"SELECT {LOG} WHERE l.environment_id = ? ORDER BY l.id", (environment_id,))
-        ]
-
-    def replaced_trees(self, customer: Customer, period: str) -> list[ReplacedTree]:
-        rows = self._all(
-            "SELECT customer, period, origin, opening, closing, root, seal FROM replaced_tree WHERE customer = ? AND period = ?",
-            (customer.id, period),
-        )
-        return [ReplacedTree(*row) for row in rows]
-
-    def log_by_origin(self, origin: str) -> Log | None:
-        row = self._one(f"SELECT {LOG} WHERE l.origin = ?", (origin,))
-        return Log(*row) if row else None
-
-    def published_at(self, log_id: int, entry_index: int) -> int | None:
-        """When the first log checkpoint that covers an entry was published."""
-        row = self._one(
-            "SELECT published_at FROM log_checkpoint WHERE log_id = ? AND size > ? ORDER BY size LIMIT 1",
-            (log_id, entry_index),
-        )
-        return row[0] if row else None
-
-    def log_entries(self, log_id: int, first: int, end: int) -> list[LogEntry]:
-        rows = self._all(
-            "SELECT entry_index, entry, leaf_hash, commitments FROM log_entry "
-            "WHERE log_id = ? AND entry_index >= ? AND entry_index < ? ORDER BY entry_index",
-            (log_id, first, end),
-        )
-        return [LogEntry(*row) for row in rows]
-
-    def log_node(self, log_id: int, level: int, index: int) -> bytes | None:
-        row = self._one(
-            "SELECT hash FROM log_node WHERE log_id = ? AND level = ? AND node_index = ?", (log_id, level, index)
-        )
-        return row[0] if row else None
-
     def closed_entries(self, log_id: int, slots: Sequence[bytes]) -> dict[bytes, int]:
         sql = "SELECT entry_index FROM closed_slot WHERE log_id = ? AND slot = ?"
         rows = ((slot, self._one(sql, (log_id, slot))) for slot in slots)
@@ -355,11 +221,8 @@ class SqliteSnapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, Surve
         return found
 
     def _with_heads(self, source: str, values: tuple[Any, ...]) -> list[tuple[Customer, PeriodHead]]:
-        columns = ", ".join(
-            [*(f"c.{name}" for name in CUSTOMER.split(", ")), *(f"p.{name}" for name in HEAD.split(", "))]
-        )
         width = CUSTOMER.count(",") + 1
-        rows = self._all(f"SELECT {columns} {source}", values)
+        rows = self._all(f"SELECT {CUSTOMER}, {_HEAD_OF_P} {source}", values)
         return [(customer_of(row[:width]), head_of(row[width:])) for row in rows]
 
     def new_deltas(self, environment_id: int, changed: Sequence[tuple[Customer, PeriodHead]]) -> Iterator[Delta]:

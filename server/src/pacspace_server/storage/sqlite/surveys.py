@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from ..model.records import Checkpoint, Customer, Job
+from ..model.records import Checkpoint, Customer
 from ..model.surveys import UnitTotal
-from .reading import Reads
-from .rows import CHECKPOINT, CUSTOMER, JOB, checkpoint_of, customer_of, job_of, total_of
-
-_NAME = "coalesce((SELECT casefold(p.display_name) FROM profile p WHERE p.customer = customer.id), lower(customer_id))"
+from ..sql.statements import Statements
+from .rows import CHECKPOINT, checkpoint_of, total_of
 
 
-def searched(search: str | None) -> tuple[str, tuple[str, ...]]:
-    """A condition on customers: a part of the customerId or of the display name, in any case."""
-    if search is None:
-        return "", ()
-    named = "SELECT customer FROM profile WHERE instr(casefold(display_name), casefold(?)) > 0"
-    return f" AND (instr(lower(customer_id), lower(?)) > 0 OR id IN ({named}))", (search, search)
-
-
-class SurveyReads(Reads):
+class SurveyReads(Statements):
     """Reading it."""
 
     def posted_by_day(self, environment_id: int, first_day: int, end_day: int) -> list[tuple[int, int]]:
@@ -47,30 +36,6 @@ class SurveyReads(Reads):
             for unit, group in groups
         ]
 
-    def customers_after_name(
-        self, environment_id: int, search: str | None, after: Sequence[str], limit: int
-    ) -> list[tuple[Customer, str]]:
-        found, values = searched(search)
-        further = " AND (name, customer_id) > (?, ?)" if after else ""
-        rows = self._all(
-            f"SELECT {CUSTOMER}, name FROM (SELECT *, {_NAME} AS name FROM customer) "
-            f"WHERE environment_id = ?{found}{further} ORDER BY name, customer_id LIMIT ?",
-            (environment_id, *values, *after, limit),
-        )
-        return [(customer_of(row[:-1]), row[-1]) for row in rows]
-
-    def customers_after_activity(
-        self, environment_id: int, search: str | None, after: Sequence[int | str], limit: int
-    ) -> list[Customer]:
-        found, values = searched(search)
-        further = " AND (-last_recorded_at, customer_id) > (-?, ?)" if after else ""
-        rows = self._all(
-            f"SELECT {CUSTOMER} FROM customer WHERE environment_id = ?{found}{further} "
-            "ORDER BY last_recorded_at DESC, customer_id LIMIT ?",
-            (environment_id, *values, *after, limit),
-        )
-        return [customer_of(row) for row in rows]
-
     def checkpoints_after(
         self,
         environment_id: int,
@@ -93,10 +58,3 @@ class SurveyReads(Reads):
             (*wanted, limit),
         )
         return [checkpoint_of(row) for row in rows]
-
-    def recent_jobs(self, environment_id: int, limit: int) -> list[Job]:
-        rows = self._all(
-            f"SELECT {JOB} FROM job WHERE environment_id = ? ORDER BY started_at DESC, id LIMIT ?",
-            (environment_id, limit),
-        )
-        return [job_of(row) for row in rows]

@@ -13,14 +13,12 @@ from ...domain.tree import pack
 from ..model import sealing
 from ..model.commands import Command, LockPeriod
 from ..model.records import (
-    ApiKey,
     Checkpoint,
     Customer,
     DayTotal,
     Delta,
     Environment,
     Integration,
-    Job,
     JobFailure,
     Key,
     Log,
@@ -28,11 +26,9 @@ from ..model.records import (
     PeriodHead,
     Profile,
 )
-from .lockouts import LockoutWrites
+from ..sql.shared import SharedWrites
 from .outbox import OutboxWrites
-from .people import PeopleWrites
-from .rows import JOB, day_of_row, stored_total
-from .sharing import SharingWrites
+from .rows import day_of_row, stored_total
 from .snapshot import SqliteSnapshot
 
 _INSERT_DELTA = "INSERT INTO delta VALUES (" + ", ".join("?" * 21) + ")"
@@ -81,7 +77,7 @@ class Kept:
         return max(len(self.customers), len(self.heads), len(self.days))
 
 
-class SqliteUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, SqliteSnapshot):
+class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
     """A write transaction."""
 
     def __init__(self, connection: apsw.Connection, secret: bytes, kept: Kept) -> None:
@@ -335,36 +331,11 @@ class SqliteUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, Sqlit
     def _erase(self, numbers: list[tuple[int]]) -> None:
         self._connection.executemany("UPDATE delta SET context = NULL, salt = NULL WHERE id = ?", numbers)
 
-    def erase_profile(self, customer: Customer) -> None:
-        self._connection.execute("DELETE FROM profile WHERE customer = ?", (customer.id,))
-
     def add_profile(self, profile: Profile) -> None:
         self._connection.execute(
             "INSERT INTO profile VALUES (?, ?, ?, ?)",
             (profile.customer, profile.display_name, profile.sharing_hint, profile.event_cadence),
         )
-
-    def add_job(self, job: Job) -> None:
-        self._connection.execute(
-            f"INSERT INTO job ({JOB}) VALUES (" + ", ".join("?" * 12) + ")",
-            (
-                job.id, job.environment_id, job.period, job.status, job.total, job.started_at, job.done, job.failed,
-                job.after, job.delta_count, stored_total(job.net_change), job.finished_at,
-            ),
-        )  # fmt: skip
-
-    def add_job_key(self, key_hash: bytes, body_mac: bytes, job: Job) -> None:
-        self._connection.execute("INSERT INTO job_key VALUES (?, ?, ?)", (key_hash, body_mac, job.id))
-
-    def set_job(self, job: Job) -> None:
-        self._connection.execute(
-            "UPDATE job SET status = ?, total = ?, done = ?, failed = ?, after = ?, delta_count = ?, net_change = ?, "
-            "finished_at = ? WHERE id = ?",
-            (
-                job.status, job.total, job.done, job.failed, job.after, job.delta_count, stored_total(job.net_change),
-                job.finished_at, job.id,
-            ),
-        )  # fmt: skip
 
     def add_job_failures(self, job_id: str, failures: Sequence[JobFailure]) -> None:
         self._connection.executemany(
@@ -372,31 +343,10 @@ class SqliteUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, Sqlit
             [(job_id, failure.customer_id, failure.code, failure.message) for failure in failures],
         )
 
-    def add_api_key(self, key: ApiKey) -> None:
-        self._connection.execute(
-            "INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
-            (
-                key.id,
-                key.environment_id,
-                key.public_id,
-                key.secret_hash,
-                key.name,
-                ",".join(key.scopes),
-                key.created_at,
-            ),
-        )
-
     def touch(self) -> None:
         # An UPDATE to the same value would write no page; this writes the first one, whatever the number.
         version = self._one("PRAGMA user_version", ())[0]
         self._connection.execute(f"PRAGMA user_version = {version}")
-
-    def set_clock(self, environment: Environment, at: int | None) -> None:
-        self._connection.execute("UPDATE environment SET clock_at = ? WHERE id = ?", (at, environment.id))
-
-    def has_deltas(self, environment: Environment) -> bool:
-        row = self._one("SELECT 1 FROM customer WHERE environment_id = ? AND last_recorded_at > 0", (environment.id,))
-        return row is not None
 
     def replace_log(self, environment: Environment, origin: str, blinding_key: bytes) -> None:
         self._connection.execute(
@@ -405,12 +355,6 @@ class SqliteUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, Sqlit
         )
         self._connection.execute(
             "UPDATE environment SET log_id = ? WHERE id = ?", (self._connection.last_insert_rowid(), environment.id)
-        )
-
-    def set_verifier_key(self, log: Log, key: str) -> None:
-        log.verifier_key = key
-        self._connection.execute(
-            "UPDATE log SET verifier_key = ?, seal = ? WHERE id = ?", (key, sealing.log_seal(self.secret, log), log.id)
         )
 
     def empty(self, environment: Environment) -> None:
@@ -449,9 +393,6 @@ class SqliteUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, Sqlit
         rows = [(log_id, slot, index) for slot, index in entries.items()]
         self._connection.executemany("INSERT INTO closed_slot VALUES (?, ?, ?)", rows)
 
-    def add_log_node(self, log_id: int, level: int, index: int, node: bytes) -> None:
-        self._connection.execute("INSERT INTO log_node VALUES (?, ?, ?, ?)", (log_id, level, index, node))
-
     def set_integrated(self, heads: Sequence[Integration]) -> None:
         for head in heads:
             head.seal = sealing.head_seal(self.secret, head)
@@ -476,12 +417,3 @@ class SqliteUnit(OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, Sqlit
     def thaw(self) -> None:
         self._kept.forget()
         self._connection.execute("UPDATE period_head SET frozen = 0 WHERE frozen = 1")
-
-    def publish(self, log_id: int, size: int, root: bytes, note: str, at: int) -> None:
-        self._connection.execute(
-            "INSERT INTO log_checkpoint VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (log_id, size) DO NOTHING",
-            (log_id, size, root, note, at, sealing.log_checkpoint_seal(self.secret, log_id, size, root, note, at)),
-        )
-        self._connection.execute(
-            "UPDATE log SET published_size = ? WHERE id = ? AND published_size <= ?", (size, log_id, size)
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...domain.instants import add_months, period_end, period_of
+from ...domain.instants import DAY_US, add_months, period_end, period_of
 from ...http.messages import Reply
 from ...service.base.context import Caller, Context
 from ...service.base.errors import ServiceError, invalid
@@ -14,7 +14,7 @@ from .desk import Desk, Filled, Request, filled
 from .locking import lock_request
 
 SHOWN, JOBS = 50, 5
-GRACE_US = 24 * 3600 * 1_000_000
+GRACE_US = DAY_US
 
 
 async def propose(desk: Desk, request: Request) -> Reply:

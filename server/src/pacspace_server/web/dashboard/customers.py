@@ -22,11 +22,12 @@ async def show(desk: Desk, request: Request) -> Reply:
     search, sort = request.query.get("search", "").strip()[:128], request.query.get("sort", "id")
     if sort not in dict(SORTS):
         sort = "id"
-    asked = customers_service.Browsing(search or None, sort, request.query.get("after"), SHOWN)
-    listed = await desk.ask(customers_service.browse, request, asked)
-    return desk.page(
-        request, "customers.html", listed=listed, search=search, sort=sort, sorts=SORTS, after=asked.cursor
+    cursor = request.query.get("after")
+    after = customers_service.place(cursor, sort, ("after", "is no place in this list"))
+    listed = await desk.ask(
+        customers_service.listing, request, customers_service.Listing(search or None, sort, after, SHOWN)
     )
+    return desk.page(request, "customers.html", listed=listed, search=search, sort=sort, sorts=SORTS, after=cursor)
 
 
 async def create(desk: Desk, request: Request) -> Reply:

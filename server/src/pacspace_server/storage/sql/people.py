@@ -1,15 +1,13 @@
-"""Workspaces, users, sessions, and the audit trail, on the server."""
+"""Workspaces, users, sessions, and the audit trail."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from ..model.people import AuditEntry, AuditFilter, OneTimeLink, Session, User, Workspace
-from ..model.records import ApiKey, Customer
-from .reading import Reads, Sql
-from .rows import CUSTOMER, KEY, api_key_of, customer_of
-from .surveys import searched
+from ..model.records import ApiKey
+from .rows import KEY, api_key_of
+from .statements import Statements
 
 WORKSPACE = "w.id, w.name, w.created_at, w.time_zone, w.locale, w.unit, w.sharing_policy"
 USER = "u.id, u.email, u.name, u.password_hash, u.created_at, u.disabled_at"
@@ -18,11 +16,11 @@ LINK = "token_hash, purpose, user_id, created_at, expires_at"
 ENTRY = "id, workspace_id, environment, at, actor, action, subject, details"
 
 
-class PeopleReads(Reads):
+class PeopleReads(Statements):
     """Reading them."""
 
     def workspace(self, workspace_id: str) -> Workspace | None:
-        row = self._one(f"SELECT {WORKSPACE} FROM workspace w WHERE w.id = %s", (workspace_id,))
+        row = self._one(f"SELECT {WORKSPACE} FROM workspace w WHERE w.id = ?", (workspace_id,))
         return Workspace(*row) if row else None
 
     def workspaces(self) -> list[Workspace]:
@@ -32,10 +30,17 @@ class PeopleReads(Reads):
         )
         return [Workspace(*row) for row in rows]
 
+    def api_key(self, public_id: str) -> ApiKey | None:
+        row = self._one(f"SELECT {KEY} WHERE k.public_id = ?", (public_id,))
+        return api_key_of(row) if row else None
+
+    def api_keys(self) -> list[ApiKey]:
+        return [api_key_of(row) for row in self._all(f"SELECT {KEY} ORDER BY k.created_at, k.id")]
+
     def workspace_keys(self, workspace_id: str, environment: str | None, limit: int, offset: int) -> list[ApiKey]:
         where, values = _of_workspace(workspace_id, environment)
         rows = self._all(
-            f"SELECT {KEY} WHERE {where} ORDER BY k.created_at DESC, k.id LIMIT %s OFFSET %s", (*values, limit, offset)
+            f"SELECT {KEY} WHERE {where} ORDER BY k.created_at DESC, k.id LIMIT ? OFFSET ?", (*values, limit, offset)
         )
         return [api_key_of(row) for row in rows]
 
@@ -47,24 +52,15 @@ class PeopleReads(Reads):
         return int(row[0])
 
     def workspace_key(self, workspace_id: str, key_id: str) -> ApiKey | None:
-        if "\0" in key_id:  # which the server refuses, and no id has
-            return None
-        row = self._one(f"SELECT {KEY} WHERE k.id = %s AND e.workspace_id = %s", (key_id, workspace_id))
-        return api_key_of(row) if row else None
-
-    def customers_by_name(self, environment_id: int, search: str | None, limit: int, offset: int) -> list[Customer]:
-        found, values = searched(search)
-        rows = self._all(
-            f"SELECT {CUSTOMER} FROM customer c LEFT JOIN profile n ON n.shard_key = c.shard_key WHERE c.environment_id = %s{found} "
-            'ORDER BY coalesce(n.folded_name, lower(c.customer_id)) COLLATE "C", c.customer_id LIMIT %s OFFSET %s',
-            (environment_id, *values, limit, offset),
+        row = self._one(
+            f"SELECT {KEY} WHERE k.id = ? AND e.workspace_id = ?", (self.dialect.plain(key_id), workspace_id)
         )
-        return [customer_of(row) for row in rows]
+        return api_key_of(row) if row else None
 
     def count_locked(self, environment_id: int, period: str) -> int:
         row = self._one(
-            "SELECT count(*) FROM period_head h JOIN customer c ON c.shard_key = h.shard_key "
-            "WHERE h.period = %s AND c.environment_id = %s AND h.first_recorded_at IS NOT NULL AND h.root IS NOT NULL",
+            "SELECT count(*) FROM period_head h JOIN customer c ON c.$own = h.$customer "
+            "WHERE h.period = ? AND c.environment_id = ? AND h.first_recorded_at IS NOT NULL AND h.root IS NOT NULL",
             (period, environment_id),
         )
         return int(row[0])
@@ -73,17 +69,17 @@ class PeopleReads(Reads):
         return self._one("SELECT 1 FROM user_account LIMIT 1") is not None
 
     def user(self, user_id: str) -> User | None:
-        row = self._one(f"SELECT {USER} FROM user_account u WHERE u.id = %s", (user_id,))
+        row = self._one(f"SELECT {USER} FROM user_account u WHERE u.id = ?", (user_id,))
         return User(*row) if row else None
 
     def user_by_email(self, email: str) -> User | None:
-        row = self._one(f"SELECT {USER} FROM user_account u WHERE u.folded_email = %s", (email.casefold(),))
+        row = self._one(f"SELECT {USER} FROM user_account u WHERE u.folded_email = ?", (email.casefold(),))
         return User(*row) if row else None
 
     def members(self, workspace_id: str) -> list[tuple[User, str]]:
         rows = self._all(
             f"SELECT {USER}, m.role FROM membership m JOIN user_account u ON u.id = m.user_id "
-            "WHERE m.workspace_id = %s ORDER BY u.created_at, u.id",
+            "WHERE m.workspace_id = ? ORDER BY u.created_at, u.id",
             (workspace_id,),
         )
         return [(User(*row[:-1]), row[-1]) for row in rows]
@@ -91,146 +87,149 @@ class PeopleReads(Reads):
     def memberships(self, user_id: str) -> list[tuple[Workspace, str]]:
         rows = self._all(
             f"SELECT {WORKSPACE}, m.role FROM membership m JOIN workspace w ON w.id = m.workspace_id "
-            "WHERE m.user_id = %s ORDER BY w.created_at, w.id",
+            "WHERE m.user_id = ? ORDER BY w.created_at, w.id",
             (user_id,),
         )
         return [(Workspace(*row[:-1]), row[-1]) for row in rows]
 
     def session(self, token_hash: bytes) -> Session | None:
-        row = self._one(f"SELECT {SESSION} FROM session WHERE token_hash = %s", (token_hash,))
+        row = self._one(f"SELECT {SESSION} FROM session WHERE token_hash = ?", (token_hash,))
         return Session(*row) if row else None
 
     def one_time_link(self, token_hash: bytes) -> OneTimeLink | None:
-        row = self._one(f"SELECT {LINK} FROM one_time_link WHERE token_hash = %s", (token_hash,))
+        row = self._one(f"SELECT {LINK} FROM one_time_link WHERE token_hash = ?", (token_hash,))
         return OneTimeLink(*row) if row else None
 
     def audit_entries(self, workspace_id: str, wanted: AuditFilter, limit: int) -> list[AuditEntry]:
-        where, values = ["workspace_id = %s"], [workspace_id]
+        where, values = ["workspace_id = ?"], [workspace_id]
         for condition, value in (
-            ("id < %s", wanted.before), ("actor = %s", wanted.actor), ("action = %s", wanted.action),
-            ("subject = %s", wanted.subject),
+            ("id < ?", wanted.before), ("actor = ?", wanted.actor), ("action = ?", wanted.action),
+            ("subject = ?", wanted.subject),
         ):  # fmt: skip
             if value is not None:
                 where.append(condition)
                 values.append(value)
         rows = self._all(
-            f"SELECT {ENTRY} FROM audit_entry WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT %s", (*values, limit)
+            f"SELECT {ENTRY} FROM audit_entry WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?", (*values, limit)
         )
         return [AuditEntry(*row) for row in rows]
 
 
 class PeopleWrites(PeopleReads):
-    """Writing them, in the unit's transaction. Every change of theirs has an audit entry, which tells whether it is there."""
-
-    was_written: Callable[[Any], bool] | None
-
-    def _run(self, sql: Sql, *values: Any) -> None:
-        self.connection.execute(sql, values)
+    """Writing them. Every change of theirs has an audit entry, which tells whether it is there."""
 
     def hold_workspace(self, workspace_id: str) -> None:
-        self._one("SELECT 1 FROM workspace WHERE id = %s FOR UPDATE", (workspace_id,))
+        self._one("SELECT 1 FROM workspace WHERE id = ?$for_update", (workspace_id,))
 
     def add_workspace(self, workspace: Workspace) -> None:
         self._run(
-            "INSERT INTO workspace VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            "INSERT INTO workspace VALUES (?, ?, ?, ?, ?, ?, ?)",
             workspace.id, workspace.name, workspace.created_at, workspace.time_zone, workspace.locale, workspace.unit,
             workspace.sharing_policy,
         )  # fmt: skip
 
     def set_workspace(self, workspace: Workspace) -> None:
         self._run(
-            "UPDATE workspace SET name = %s, time_zone = %s, locale = %s, unit = %s, sharing_policy = %s WHERE id = %s",
-            workspace.name, workspace.time_zone, workspace.locale, workspace.unit, workspace.sharing_policy, workspace.id,
+            "UPDATE workspace SET name = ?, time_zone = ?, locale = ?, unit = ?, sharing_policy = ? WHERE id = ?",
+            workspace.name, workspace.time_zone, workspace.locale, workspace.unit, workspace.sharing_policy,
+            workspace.id,
         )  # fmt: skip
 
     def add_environment(self, workspace_id: str, name: str, origin: str, blinding_key: bytes) -> None:
         # Two who do it at once want the same numbers: one of them begins again.
-        (number,) = self._one("SELECT max(id) + 1 FROM environment")
-        (log_id,) = self._one("SELECT max(id) + 1 FROM log")
-        self._run("INSERT INTO environment VALUES (%s, %s, %s, %s, NULL)", number, workspace_id, name, log_id)
+        number = self._one("SELECT max(id) + 1 FROM environment")[0]
+        log_id = self._one("SELECT max(id) + 1 FROM log")[0]
+        self._run("INSERT INTO environment VALUES (?, ?, ?, ?, NULL)", number, workspace_id, name, log_id)
         self._run(
-            "INSERT INTO log (id, environment_id, origin, blinding_key) VALUES (%s, %s, %s, %s)",
+            "INSERT INTO log (id, environment_id, origin, blinding_key) VALUES (?, ?, ?, ?)",
             log_id, number, origin, blinding_key,
         )  # fmt: skip
 
+    def add_api_key(self, key: ApiKey) -> None:
+        self._run(
+            "INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
+            key.id, key.environment_id, key.public_id, key.secret_hash, key.name, ",".join(key.scopes), key.created_at,
+        )  # fmt: skip
+        self.was_written = lambda unit: unit.api_key(key.public_id) is not None
+
     def set_api_key(self, key: ApiKey) -> None:
         self._run(
-            "UPDATE api_key SET public_id = %s, secret_hash = %s, revoked_at = %s, disabled_at = %s WHERE id = %s",
+            "UPDATE api_key SET public_id = ?, secret_hash = ?, revoked_at = ?, disabled_at = ? WHERE id = ?",
             key.public_id, key.secret_hash, key.revoked_at, key.disabled_at, key.id,
         )  # fmt: skip
 
     def note_key_uses(self, uses: Mapping[str, int]) -> None:
         for key_id, at in sorted(uses.items()):
             self._run(
-                "UPDATE api_key SET last_used_at = %s WHERE id = %s AND coalesce(last_used_at, 0) < %s", at, key_id, at
+                "UPDATE api_key SET last_used_at = ? WHERE id = ? AND coalesce(last_used_at, 0) < ?", at, key_id, at
             )
 
     def add_user(self, user: User) -> None:
         self._run(
-            "INSERT INTO user_account VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            "INSERT INTO user_account VALUES (?, ?, ?, ?, ?, ?, ?)",
             user.id, user.email, user.folded_email, user.name, user.password_hash, user.created_at, user.disabled_at,
         )  # fmt: skip
 
     def set_user(self, user: User) -> None:
         self._run(
-            "UPDATE user_account SET name = %s, password_hash = %s, disabled_at = %s WHERE id = %s",
+            "UPDATE user_account SET name = ?, password_hash = ?, disabled_at = ? WHERE id = ?",
             user.name, user.password_hash, user.disabled_at, user.id,
         )  # fmt: skip
 
     def set_role(self, user_id: str, workspace_id: str, role: str) -> None:
         self._run(
-            "INSERT INTO membership VALUES (%s, %s, %s) ON CONFLICT (workspace_id, user_id) DO UPDATE SET role = excluded.role",
+            "INSERT INTO membership VALUES (?, ?, ?) ON CONFLICT (workspace_id, user_id) DO UPDATE "
+            "SET role = excluded.role",
             workspace_id, user_id, role,
         )  # fmt: skip
 
     def add_session(self, session: Session) -> None:
         self._run(
-            "INSERT INTO session VALUES (%s, %s, %s, %s, %s, %s)",
+            "INSERT INTO session VALUES (?, ?, ?, ?, ?, ?)",
             session.token_hash, session.user_id, session.workspace_id, session.environment, session.created_at,
             session.last_seen_at,
         )  # fmt: skip
 
     def set_session(self, session: Session) -> None:
         self._run(
-            "UPDATE session SET workspace_id = %s, environment = %s, last_seen_at = %s WHERE token_hash = %s",
+            "UPDATE session SET workspace_id = ?, environment = ?, last_seen_at = ? WHERE token_hash = ?",
             session.workspace_id, session.environment, session.last_seen_at, session.token_hash,
         )  # fmt: skip
 
     def end_session(self, token_hash: bytes) -> None:
-        self._run("DELETE FROM session WHERE token_hash = %s", token_hash)
+        self._run("DELETE FROM session WHERE token_hash = ?", token_hash)
 
     def end_sessions(self, user_id: str) -> None:
-        self._run("DELETE FROM session WHERE user_id = %s", user_id)
+        self._run("DELETE FROM session WHERE user_id = ?", user_id)
 
     def forget_sessions(self, seen_before: int, created_before: int) -> None:
-        self._run("DELETE FROM session WHERE last_seen_at < %s OR created_at < %s", seen_before, created_before)
+        self._run("DELETE FROM session WHERE last_seen_at < ? OR created_at < ?", seen_before, created_before)
 
     def add_one_time_link(self, link: OneTimeLink) -> None:
         self._run(
-            "INSERT INTO one_time_link VALUES (%s, %s, %s, %s, %s)",
+            "INSERT INTO one_time_link VALUES (?, ?, ?, ?, ?)",
             link.token_hash, link.purpose, link.user_id, link.created_at, link.expires_at,
         )  # fmt: skip
 
     def take_one_time_link(self, token_hash: bytes) -> bool:
-        changed = self.connection.execute("DELETE FROM one_time_link WHERE token_hash = %s", (token_hash,))
-        return changed.rowcount == 1
+        return self._run("DELETE FROM one_time_link WHERE token_hash = ?", token_hash) == 1
 
     def forget_one_time_links(self, purpose: str, user_id: str | None) -> None:
-        self._run("DELETE FROM one_time_link WHERE purpose = %s AND user_id IS NOT DISTINCT FROM %s", purpose, user_id)
+        self._run("DELETE FROM one_time_link WHERE purpose = ? AND user_id IS NOT DISTINCT FROM ?", purpose, user_id)
 
     def add_audit_entry(self, entry: AuditEntry) -> None:
         self._run(
-            "INSERT INTO audit_entry VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            "INSERT INTO audit_entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             entry.id, entry.workspace_id, entry.environment, entry.at, entry.actor, entry.action, entry.subject,
             entry.details,
         )  # fmt: skip
         self.was_written = lambda unit: bool(
-            unit._all("SELECT 1 FROM audit_entry WHERE workspace_id = %s AND id = %s", (entry.workspace_id, entry.id))
+            unit._all("SELECT 1 FROM audit_entry WHERE workspace_id = ? AND id = ?", (entry.workspace_id, entry.id))
         )
 
 
 def _of_workspace(workspace_id: str, environment: str | None) -> tuple[str, tuple[str, ...]]:
     """A condition on API keys."""
     if environment is None:
-        return "e.workspace_id = %s", (workspace_id,)
-    return "e.workspace_id = %s AND e.name = %s", (workspace_id, environment)
+        return "e.workspace_id = ?", (workspace_id,)
+    return "e.workspace_id = ? AND e.name = ?", (workspace_id, environment)

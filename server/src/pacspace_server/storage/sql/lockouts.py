@@ -1,12 +1,12 @@
-"""Failed tries, in the file."""
+"""Failed tries."""
 
 from __future__ import annotations
 
 from ..model.lockouts import Lockout
-from .reading import Reads
+from .statements import Statements
 
 
-class LockoutReads(Reads):
+class LockoutReads(Statements):
     """Reading them."""
 
     def lockout(self, key: str) -> Lockout | None:
@@ -18,14 +18,14 @@ class LockoutWrites(LockoutReads):
     """Writing them."""
 
     def set_lockout(self, lockout: Lockout) -> None:
-        self._connection.execute(
+        self._run(
             "INSERT INTO lockout VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, "
             "since = excluded.since, locked_until = excluded.locked_until",
-            (lockout.key, lockout.failures, lockout.since, lockout.locked_until),
-        )
+            lockout.key, lockout.failures, lockout.since, lockout.locked_until,
+        )  # fmt: skip
 
     def forget_lockout(self, key: str) -> None:
-        self._connection.execute("DELETE FROM lockout WHERE key = ?", (key,))
+        self._run("DELETE FROM lockout WHERE key = ?", key)
 
     def forget_lockouts_before(self, before: int) -> None:
-        self._connection.execute("DELETE FROM lockout WHERE since < ? AND locked_until < ?", (before, before))
+        self._run("DELETE FROM lockout WHERE since < ? AND locked_until < ?", before, before)

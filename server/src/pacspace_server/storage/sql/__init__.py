@@ -1,0 +1,1 @@
+"""Queries that are one text on every engine: all that is not hot."""

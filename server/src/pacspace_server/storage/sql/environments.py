@@ -1,0 +1,42 @@
+"""Environments and their clocks."""
+
+from __future__ import annotations
+
+import time
+
+from ..model.records import Environment
+from .statements import Statements, Values
+
+
+class EnvironmentReads(Statements):
+    """Reading them."""
+
+    def now(self, environment: Environment) -> int:
+        """The ledger clock."""
+        return time.time_ns() // 1000 if environment.clock_at is None else environment.clock_at
+
+    def environment(self, environment_id: int) -> Environment:
+        return self._environments("WHERE e.id = ?", (environment_id,))[0]
+
+    def environments(self) -> list[Environment]:
+        return self._environments("ORDER BY e.id", ())
+
+    def _environments(self, where: str, values: Values) -> list[Environment]:
+        rows = self._all(
+            "SELECT e.id, e.workspace_id, e.name, e.log_id, l.origin, e.clock_at, l.restored_from "
+            f"FROM environment e JOIN log l ON l.id = e.log_id {where}",
+            values,
+        )
+        return [Environment(*row) for row in rows]
+
+
+class EnvironmentWrites(EnvironmentReads):
+    """Writing them."""
+
+    def set_clock(self, environment: Environment, at: int | None) -> None:
+        self._run("UPDATE environment SET clock_at = ? WHERE id = ?", at, environment.id)
+        self.was_written = lambda unit: unit.environment(environment.id).clock_at == at
+
+    def has_deltas(self, environment: Environment) -> bool:
+        sql = "SELECT 1 FROM customer WHERE environment_id = ? AND last_recorded_at > 0 LIMIT 1"
+        return self._one(sql, (environment.id,)) is not None
