@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any]
 
+ENVIRONMENTS = {"test": "sandbox", "live": "production"}
 DATABASE = click.option("--database", help="Where the record is.  [default: sqlite:///./pacspace.db]")
 SIGNER = click.option("--signer-dir", help="Folder of signing keys.  [default: beside the database]")
 WORKSPACE = click.option("--workspace", metavar="ID", help="Which workspace, where there are several.")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import jinja2
 
 from .page import CONTENT_POLICY, Page
 from .words import (
@@ -25,6 +24,9 @@ from .words import (
     wrapped,
 )
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 TYPES = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml", "js": "text/javascript; charset=utf-8"}
 STYLES = ("pacspace.css", "docs.css", "receipt.css", "shared.css", "dashboard.css")
 ASSETS = (*STYLES, "mark.svg", "dashboard.js", "htmx.min.js")
@@ -41,22 +43,29 @@ class Renderer:
         self._urls: dict[str, str] = {}
         for name in ASSETS:
             self._add(name, resources.files(__package__).joinpath("static", name).read_bytes())
-        self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader(__package__), autoescape=True, undefined=jinja2.StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True, auto_reload=False,
-        )  # fmt: skip
-        self._templates.globals |= {"asset": self._urls.__getitem__, "link": self.link}
-        self._templates.filters |= {
-            "breakable": breakable, "count": count, "coded": coded, "data_uri": data_uri, "segments": segments,
-            "wrapped": wrapped, "clean": clean, "exact": exact, "figure": figure, "moment": moment_of, "month": month_text,
-            "places": places,
-        }  # fmt: skip
 
     def _add(self, name: str, body: bytes) -> None:
         stem, _, extension = name.rpartition(".")
         hashed = f"{stem}.{hashlib.sha256(body).hexdigest()[:HASH_CHARS]}.{extension}"
         self._assets[hashed] = TYPES[extension], body
         self._urls[name] = f"{self._base}/static/{hashed}"
+
+    @cached_property
+    def _templates(self) -> Environment:
+        """Made for the first page: a server that only records needs no Jinja."""
+        import jinja2
+
+        made = jinja2.Environment(
+            loader=jinja2.PackageLoader(__package__), autoescape=True, undefined=jinja2.StrictUndefined,
+            trim_blocks=True, lstrip_blocks=True, auto_reload=False,
+        )  # fmt: skip
+        made.globals |= {"asset": self._urls.__getitem__, "link": self.link}
+        made.filters |= {
+            "breakable": breakable, "count": count, "coded": coded, "data_uri": data_uri, "segments": segments,
+            "wrapped": wrapped, "clean": clean, "exact": exact, "figure": figure, "moment": moment_of, "month": month_text,
+            "places": places,
+        }  # fmt: skip
+        return made
 
     def link(self, path: str) -> str:
         """A path of this server, as a browser asks for it."""
