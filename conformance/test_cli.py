@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from testkit.command import COMMAND, run_command
 from testkit.receipts import log_key, origin_of, save
-from testkit.server import BROKEN, COMMAND, POSTGRES, Client, Server, decode, in_threads, run_command
+from testkit.server import BROKEN, POSTGRES, Client, Server, decode, in_threads
 
 
 def test_keys_are_made_listed_and_revoked(start_server: Callable[..., Server]) -> None:

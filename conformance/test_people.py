@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from testkit.server import PASSWORD, Client, Reply, Server, run_command
+from testkit.command import run_command
+from testkit.server import PASSWORD, Client, Reply, Server
 
 LOGIN = "/dashboard/auth/login"
 CSRF = {"X-Pacspace-CSRF": "1"}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -94,11 +93,6 @@ class Main(Group):
     def __init__(self, *args: Any, where: Mapping[str, str], **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.where = where
-
-    def __call__(self, *args: Any, **attributes: Any) -> Any:
-        """As a program. Where rich is installed, structlog would load it (0.1 s) for tracebacks; the lines' are their own."""
-        sys.modules.setdefault("rich", cast("Any", None))
-        return super().__call__(*args, **attributes)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(self.where)

@@ -63,7 +63,9 @@ def open_client(url: str | None, key: str | None) -> Client:
     def notice(message: str) -> None:
         click.echo(f"pacspace: {message}", err=True)
 
-    return Client.from_settings(settings.load({"base_url": url, "api_key": key}), notice)
+    client = Client.from_settings(settings.load({"base_url": url, "api_key": key}), notice)
+    click.get_current_context().call_on_close(client.close)
+    return client
 
 
 _SCOPE = [  # nothing of it: the current month
