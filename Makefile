@@ -27,7 +27,7 @@ demo: $(STAMP)  ## a billing cycle on a real server, in a temporary folder
 
 TEST = $(PY) -m pytest -q -n $(WORKERS) --dist worksteal
 test: $(STAMP)  ## the tests but those that `make check` adds (PYTEST_ARGS="-k receipt" for a few)
-	@$(TEST) -m "not (wheels or browser or soak or newest)" $(PYTEST_ARGS)
+	@CONTRACT_EXAMPLES=10 $(TEST) -m "not (wheels or browser or soak or newest)" $(PYTEST_ARGS)
 
 test-postgres: $(STAMP)  ## those of PostgreSQL's newest version, then the black-box tests on PostgreSQL (POSTGRES=18), with one process and two
 	@$(TEST) -m newest $(PYTEST_ARGS) server/tests

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 import requests
-from pacspace_server.service.people.people.sessions import csrf_token
 from testkit.browsing import Browser
 from testkit.inside.rooms import SECRET_AMOUNT, SECRET_REASON, Rooms, make_workspaces
 from testkit.inside.running import running
 
+from pacspace_server.service.people.sessions import csrf_token
 from pacspace_server.web.dashboard.desk import ANYBODY, OWNER, POLICY, RANK, VIEWER
 from pacspace_server.web.dashboard.routes import ROUTES, Route
 

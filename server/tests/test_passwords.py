@@ -8,7 +8,7 @@ from argon2 import extract_parameters
 from pacspace_server.http.browser import refuse_foreign, set_cookie, token_in
 from pacspace_server.service.base import passwords
 from pacspace_server.service.base.errors import ServiceError
-from pacspace_server.service.people.people import sessions
+from pacspace_server.service.people import sessions
 
 
 def test_a_log_in_costs_the_same_for_nobody() -> None:

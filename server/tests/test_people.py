@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import psycopg
 import pytest
-from pacspace_server.service.people.people.workspaces import add_workspace, change_workspace
 from test_jobs import in_context
 from testkit.inside.book import SANDBOX, Book
 from testkit.inside.engines import BOTH
@@ -20,7 +19,8 @@ from testkit.inside.engines import BOTH
 from pacspace_server.service.base import audit
 from pacspace_server.service.base.context import Caller, Context
 from pacspace_server.service.base.errors import ServiceError
-from pacspace_server.service.people.people import keys, people, sessions
+from pacspace_server.service.people import keys, people, sessions
+from pacspace_server.service.people.workspaces import add_workspace, change_workspace
 from pacspace_server.service.proving.fsck import fsck
 from pacspace_server.storage.model.commands import Locked, LockPeriod
 from pacspace_server.storage.model.people import AuditFilter, User

@@ -13,17 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pacspace_server.service.sharing.links.access import Visitor, short
-from pacspace_server.service.sharing.links.links import ALPHABET, CODE_CHARS, Shared, access_code, find, stored_link
-from pacspace_server.service.sharing.links.notes import note_view
-from pacspace_server.service.sharing.links.visits import EXPORTED, MAX_PER_DAY, ONE_VISIT_US, VIEWED, _Seen, _store
 from testkit.inside.book import SANDBOX, Book
 from testkit.inside.engines import BOTH
 from testkit.inside.running import running
 
 from pacspace_server.service.base.server_secret import ServerSecret
 from pacspace_server.service.recording.erase import erase_customer
-from pacspace_server.service.sharing.links import access, visits
+from pacspace_server.service.sharing import access, visits
+from pacspace_server.service.sharing.access import Visitor, short
+from pacspace_server.service.sharing.links import (
+    ALPHABET,
+    CODE_CHARS,
+    Shared,
+    access_code,
+    find,
+    stored_link,
+)
+from pacspace_server.service.sharing.notes import note_view
+from pacspace_server.service.sharing.visits import EXPORTED, MAX_PER_DAY, ONE_VISIT_US, VIEWED, _Seen, _store
 from pacspace_server.storage.model.records import Customer
 from pacspace_server.storage.model.sharing import Link, Note, Visit
 

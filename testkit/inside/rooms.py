@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from pacspace_server.service.people.people.keys import PREFIXES
-from pacspace_server.service.people.people.people import NewUser, add_member, command_caller, token_hash
-from pacspace_server.service.people.people.sessions import ENVIRONMENTS, begin
-from pacspace_server.service.people.people.workspaces import add_workspace
 
 from pacspace_server.log.signer import Signer
+from pacspace_server.service.people.keys import PREFIXES
+from pacspace_server.service.people.people import NewUser, add_member, command_caller, token_hash
+from pacspace_server.service.people.sessions import ENVIRONMENTS, begin
+from pacspace_server.service.people.workspaces import add_workspace
 from pacspace_server.storage.model.people import Workspace
 from pacspace_server.storage.model.protocols import Unit
 from pacspace_server.storage.model.records import ApiKey
