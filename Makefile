@@ -64,7 +64,7 @@ soak-mutants: $(STAMP)  ## bugs planted into the server, each of which the campa
 	@$(PY) -m soak.mutation $(if $(SEED),--seed $(SEED)) $(if $(BUG),--bug "$(BUG)")
 
 vectors: $(STAMP)  ## write the test vectors anew
-	@$(PY) proofs/vectors/generate.py
+	@$(PY) -m proofs.vectors.generate
 
 screenshots: $(STAMP)  ## take the pictures of docs/dashboard.md anew
 	@$(PY) -m conformance.browser.screenshots

@@ -225,3 +225,9 @@ class PostgresEngine:
         if self._tamper is not None:
             self._tamper.close()
             self._tamper = None
+
+
+@contextmanager
+def unseen(total: int, things: str) -> Iterator[Callable[[int], None]]:
+    """Progress that nobody is shown."""
+    yield lambda done: None
