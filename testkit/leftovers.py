@@ -24,7 +24,7 @@ import pytest
 MARK = "TEST_RUN"
 NAME = "pacspace-tests-"
 MEMORY = Path("/dev/shm")
-ROOM = 2 << 30
+ROOM = 4 << 30
 
 
 @pytest.hookimpl(tryfirst=True)
