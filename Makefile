@@ -25,20 +25,22 @@ setup: $(STAMP)  ## make .venv and install the locked packages (the others do th
 demo: $(STAMP)  ## a billing cycle on a real server, in a temporary folder
 	@$(VENV)/bin/pacspace demo
 
-test: $(STAMP)  ## every test, the wheels among them (PYTEST_ARGS="-k receipt" for a few)
-	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+TEST = $(PY) -m pytest -q -n $(WORKERS) --dist worksteal
+test: $(STAMP)  ## the tests but those that `make check` adds (PYTEST_ARGS="-k receipt" for a few)
+	@CONTRACT_EXAMPLES=10 $(TEST) -m "not (wheels or browser or soak or newest)" $(PYTEST_ARGS)
 
-test-postgres: $(STAMP)  ## the black-box tests on PostgreSQL (POSTGRES=18 for the newest), with one process and two
+test-postgres: $(STAMP)  ## those of PostgreSQL's newest version, then the black-box tests on PostgreSQL (POSTGRES=18), with one process and two
+	@$(TEST) -m newest $(PYTEST_ARGS) server/tests
 	@for processes in 1 2; do CONFORMANCE_ENGINE=postgres CONFORMANCE_WORKERS=$$processes \
-	  $(PY) -m pytest -q -n $(WORKERS) --dist loadfile -m "not wheels" $(PYTEST_ARGS) conformance || exit 1; done
+	  $(TEST) -m "not (wheels or browser)" $(PYTEST_ARGS) conformance || exit 1; done
 
-check: $(STAMP)  ## lint, format, types, imports, then every test: what CI runs
+check: $(STAMP)  ## lint, format, types, imports, every test: also wheels, browser, faults, the newest PostgreSQL
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 	$(PY) -m mypy --python-version 3.10 proofs/python/src clients/python/src
 	$(VENV)/bin/lint-imports --no-logo
-	@$(MAKE) --no-print-directory test
+	@$(TEST) $(PYTEST_ARGS)
 
 format: $(STAMP)  ## put the code into its one format, fix what can be fixed
 	$(PY) -m ruff check --fix
@@ -62,7 +64,7 @@ soak-mutants: $(STAMP)  ## bugs planted into the server, each of which the campa
 	@$(PY) -m soak.mutation $(if $(SEED),--seed $(SEED)) $(if $(BUG),--bug "$(BUG)")
 
 vectors: $(STAMP)  ## write the test vectors anew
-	@$(PY) proofs/vectors/generate.py
+	@$(PY) -m proofs.vectors.generate
 
 screenshots: $(STAMP)  ## take the pictures of docs/dashboard.md anew
 	@$(PY) -m conformance.browser.screenshots

@@ -9,15 +9,16 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from testkit.command import COMMAND, run_command
 from testkit.receipts import log_key, origin_of, save
-from testkit.server import BROKEN, COMMAND, POSTGRES, Client, Server, decode, in_threads, run_command
+from testkit.server import BROKEN, POSTGRES, Client, Server, decode, in_threads
+from testkit.waiting import wait_until
 
 
 def test_keys_are_made_listed_and_revoked(start_server: Callable[..., Server]) -> None:
@@ -36,7 +37,7 @@ def test_keys_are_made_listed_and_revoked(start_server: Callable[..., Server]) -
         len({line.index(word) for line, word in zip(lines, ["scopes", "read,write", "read,write"], strict=True)}) == 1
     )
     assert server.run("keys", "revoke", made["id"]).returncode == 0
-    time.sleep(1.2)
+    wait_until(lambda: client.derive("c").status == 401)
     assert client.emit("c", -1).error["code"] == "INVALID_API_KEY"
     assert client.derive("c").status == 401
     again = server.run("keys", "revoke", made["id"])

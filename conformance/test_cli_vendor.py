@@ -16,8 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from testkit.command import COMMAND, run_command
 from testkit.flaky import flaky
-from testkit.server import COMMAND, Server, decode, run_command
+from testkit.server import Server, decode
 from testkit.vendor import Vendor
 
 

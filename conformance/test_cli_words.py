@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from testkit.server import POSTGRES, Server, decode, run_command
+from testkit.command import run_command
+from testkit.server import POSTGRES, Server, decode
 from testkit.vendor import Vendor
 
 

@@ -28,8 +28,8 @@ from testkit.chance import SEED
 from testkit.endpoints import WEBHOOKS, Dashboard
 from testkit.server import BALANCE, PASSWORD, Client, Server
 
-# Requests per operation and kind of data; more for a longer look.
-EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES", "60"))
+# Requests per operation and kind of data: fewer in `make test`, more for a longer look.
+EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES") or os.environ.get("CONTRACT_EXAMPLES", "60"))
 CHECKS = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
     response_schema_conformance,

@@ -11,7 +11,8 @@ from decimal import Decimal
 import pytest
 import requests
 from testkit.browsing import PASSWORD, Browser
-from testkit.server import COMMAND, Server
+from testkit.command import COMMAND
+from testkit.server import Server
 
 NOW = "2026-02-17T12:00:00Z"
 MINUS = "\u2212"

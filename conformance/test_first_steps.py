@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from testkit.server import COMMAND, Server
+from testkit.command import COMMAND
+from testkit.server import Server
 
 ROOT = Path(__file__).parents[1]
 

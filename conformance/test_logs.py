@@ -12,7 +12,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from testkit.cluster import APPLICATION, shared_cluster
-from testkit.server import BALANCE, Server, run_command
+from testkit.command import run_command
+from testkit.server import BALANCE, Server
 
 Start = Callable[..., Server]
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from testkit.chance import SEED
 from testkit.cluster import OWNER, shared_cluster
+from testkit.command import run_command
 from testkit.logreader import assert_extends, read_log, signed_checkpoint
 from testkit.receipts import origin_of
-from testkit.server import BROKEN, Client, Server, in_threads, run_command
+from testkit.server import BROKEN, Client, Server, in_threads
 
 from pacspace_proofs.note import LogCheckpoint
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from testkit.cluster import APPLICATION, OWNER, shared_cluster
+from testkit.command import run_command
 from testkit.receipts import origin_of, save
-from testkit.server import BROKEN, POSTGRES, Server, decode, run_command, signer_of, verify_alone
+from testkit.server import BROKEN, POSTGRES, Server, decode, signer_of, verify_alone
 
 from .test_verification import settled
 

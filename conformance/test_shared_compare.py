@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from testkit.command import run_command
 from testkit.portal import Reader, Vendor
-from testkit.server import Server, run_command, verify_alone
+from testkit.server import Server, verify_alone
 
 _names = count(1)
 RECORDED = {"call-1": -100, "call-2": -250, "call-3": Decimal("-1234.5"), "call-4": 7}

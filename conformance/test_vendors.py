@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+
+from conformance.vendors import generate
 
 VENDORS = Path(__file__).parent / "vendors"
 STORIES = sorted(path.parent.relative_to(VENDORS).as_posix() for path in VENDORS.glob("*/*/expected.json"))
@@ -19,19 +19,9 @@ STORIES = sorted(path.parent.relative_to(VENDORS).as_posix() for path in VENDORS
 COMMAND = shlex.split(os.environ.get("PACSPACE_VERIFIER", "")) or [sys.executable, "-m", "pacspace_proofs"]
 
 
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("vendors_generate", VENDORS / "generate.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_folders_are_what_the_generator_makes() -> None:
     """No story was edited by hand, none is missing, none is left over."""
-    made = generator()
-    assert made.committed_files() == made.all_files()
+    assert generate.committed_files() == generate.all_files()
 
 
 def test_there_are_both_kinds() -> None:

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import standardwebhooks
 from testkit import seed_snippets
+from testkit.command import COMMAND
 from testkit.endpoints import WEBHOOKS, Dashboard, emits
 from testkit.receiver import Receiver, Request, receiving, recorded
-from testkit.server import BALANCE, COMMAND, Server
+from testkit.server import BALANCE, Server
 
 from pacspace_sdk import PacSpace, Webhooks, WebhookVerificationError, types
 

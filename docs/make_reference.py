@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from pacspace_server import config
 from pacspace_server.api.metrics import METRICS, PROCESS_METRICS
 from pacspace_server.api.openapi import document
+from pacspace_server.cli.command import Main
 from pacspace_server.cli.main import main as command
 from pacspace_server.http.refusals import CODES
 from pacspace_server.service.base.limits import limits
@@ -104,13 +106,22 @@ def settings() -> list[str]:
     ]
 
 
+def children(found: click.Command, context: click.Context) -> Iterator[click.Command]:
+    """The commands of a group, in the order in which they are written down."""
+    if isinstance(found, click.Group):
+        for name in found.where if isinstance(found, Main) else found.commands:
+            child = found.get_command(context, name)
+            assert child is not None
+            yield child
+
+
 def commands() -> list[str]:
     lines = ["## Command", ""]
 
     def describe(found: click.Command, name: str) -> None:
         context = click.Context(found, info_name=name, max_content_width=100, terminal_width=100)
         lines.extend(["```", *found.get_help(context).splitlines(), "```", ""])
-        for child in found.commands.values() if isinstance(found, click.Group) else ():
+        for child in children(found, context):
             describe(child, f"{name} {child.name}")
 
     describe(command, "pacspace")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from testkit.cluster import Cluster
-from testkit.server import Client, Server, run_command
+from testkit.command import run_command
+from testkit.server import Client, Server
 
 from .children import end_children
 from .ledger import Ledger, Violation

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -20,12 +19,9 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from .cluster import APPLICATION, OWNER, shared_cluster
+from .command import COMMAND, run_command
 from .contract import Contract, contract_of
 
-# The installed command; PACSPACE_COMMAND names another one to test.
-COMMAND = shlex.split(os.environ.get("PACSPACE_COMMAND", "")) or [
-    sys.executable, "-c", "from pacspace_server.cli import main; main()",
-]  # fmt: skip
 START_S = 60
 STOP_S = 60
 IDLE_S = 20  # a keep-alive connection that was idle longer is opened anew
@@ -349,16 +345,6 @@ def new_postgres(folder: Path) -> str:
     done = run_command("migrate", "--database", cluster.url(name, OWNER), "--role", APPLICATION, folder=folder)
     assert done.returncode == 0, done.stderr
     return cluster.url(name)
-
-
-def run_command(
-    *arguments: str, folder: Path, environment: dict[str, str] | None = None, typed: str | None = None
-) -> subprocess.CompletedProcess[str]:
-    """The `pacspace` command, run to its end."""
-    return subprocess.run(
-        [*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=120, input=typed,
-        env=os.environ | (environment or {}),
-    )  # fmt: skip
 
 
 def lone_verifier(folder: Path) -> Path:

@@ -8,9 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from .server import COMMAND, Server, decode
-
-Done = subprocess.CompletedProcess[str]
+from .command import COMMAND, Done, run_command
+from .server import Server, decode
 
 
 class Vendor:
@@ -24,10 +23,7 @@ class Vendor:
 
     def run(self, *arguments: Any, given: str | None = None) -> Done:
         """The command, run to its end; `given` is its standard input."""
-        return subprocess.run(
-            [*COMMAND, *map(str, arguments)], cwd=self.folder, env=self.environment, input=given or "",
-            capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
+        return run_command(*map(str, arguments), folder=self.folder, environment=self.environment, typed=given)
 
     def start(self, *arguments: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -13,6 +13,7 @@ from .chromium import NARROW, PHONE, WIDE, Person
 from .places import Place, places, visitors
 from .stage import Stage, set_up
 
+pytestmark = pytest.mark.browser
 AXE = Path(__file__).with_name("axe") / "axe.min.js"
 LOOKS = [("light", WIDE), ("light", PHONE), ("dark", PHONE), ("dark", WIDE)]
 RUN = """axe.run(document, {resultTypes: ['violations'], preload: false}).then(found => found.violations

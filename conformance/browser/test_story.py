@@ -22,6 +22,7 @@ from pacspace_sdk import PacSpace
 from .chromium import PHONE, WIDE, Person, visiting
 from .hands import HANDS, Mouse
 
+pytestmark = pytest.mark.browser
 MINUS = "\u2212"
 NOW = "2026-02-20T09:00:00Z"
 AMOUNTS = {"night-1": -420.0, "night-2": -390.5, "night-3": -437.0}

@@ -1,4 +1,4 @@
-"""Makes the folders of honest and lying vendors: `python generate.py` writes them, `--check` compares.
+"""Makes the folders of honest and lying vendors: `python -m conformance.vendors.generate` writes them, with `--check` it compares.
 
 Built with proofs/vectors/maker.py, which knows nothing of any verifier. Nothing is random. Needs `cryptography`.
 """
@@ -12,14 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from proofs.vectors import maker
+from proofs.vectors.cases_receipts import chain, made, put, restore_story, vendor
+from proofs.vectors.maker import Key, Object, month, secret
+
 HERE = Path(__file__).resolve().parent
-# The maker of the vectors is beside them, not in a package: imports after this line are on purpose.
-sys.path.insert(0, str(HERE.parents[1] / "proofs" / "vectors"))
-
-import maker  # noqa: E402
-from cases_receipts import chain, made, put, restore_story, vendor  # noqa: E402
-from maker import Key, Object, month, secret  # noqa: E402
-
 LONG_AGO = 1_600_000_000
 CHECKS = {
     1: "parses strictly, within the limits", 2: "contexts shown match their hashes",

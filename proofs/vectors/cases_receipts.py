@@ -7,9 +7,9 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-import maker
-from cases_values import NOW, ROWS, Case, L, ok, refused
-from maker import Key, Log, Month, Object, changed, month, secret, text
+from . import maker
+from .cases_values import NOW, ROWS, Case, L, ok, refused
+from .maker import Key, Log, Month, Object, changed, month, secret, text
 
 
 def vendor(name: str = "vendor", environment: str = "production", before: int = 3) -> Log:

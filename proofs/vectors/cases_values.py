@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-import maker
-from maker import Key, Log, Month, Object, canonical, changed, month, secret, text
+from . import maker
+from .maker import Key, Log, Month, Object, canonical, changed, month, secret, text
 
 NOW = 1_774_000_000
 ROWS: list[Any] = ["-42.5", "-0.25", "100"]

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from cases_values import NOW, Case, ok, refused
-from maker import Object, secret
+from .cases_values import NOW, Case, ok, refused
+from .maker import Object, secret
 
 SECRET = "whsec_" + base64.b64encode(secret("webhook secret")).decode()
 OLD_SECRET = "whsec_" + base64.b64encode(secret("the webhook secret before")).decode()

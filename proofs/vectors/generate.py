@@ -1,4 +1,4 @@
-"""Makes the vectors: `python generate.py` writes them, `--check` says whether the files are exactly these.
+"""Makes the vectors: `python -m proofs.vectors.generate` writes them, with `--check` it says whether the files are exactly these.
 
 Every case is built with maker.py, which knows nothing of the verifier's code. Nothing is random. Needs `cryptography`.
 """
@@ -9,9 +9,9 @@ import json
 import sys
 from pathlib import Path
 
-import cases_receipts as receipts
-import cases_values as values
-import cases_webhook as webhook
+from . import cases_receipts as receipts
+from . import cases_values as values
+from . import cases_webhook as webhook
 
 HERE = Path(__file__).parent
 TOPICS = {

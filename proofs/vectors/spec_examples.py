@@ -1,4 +1,4 @@
-"""Fills the examples of ../spec from the vectors: `python spec_examples.py` writes them, `--check` compares.
+"""Fills the examples of ../spec from the vectors: `python -m proofs.vectors.spec_examples` writes them, with `--check` it compares.
 
 In a page, `<!-- example: topic/situation where -->` stands above a fenced block; `where` is the way to a value in the vector.
 JSON is shown with line breaks; what is hashed has none.
@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from generate import all_files
+from .generate import all_files
 
 SPEC = Path(__file__).resolve().parents[1] / "spec"
 BLOCK = re.compile(r"(<!-- example: (\S+) (\S+) -->\n```[a-z]*\n)(.*?)(```\n)", re.DOTALL)

@@ -15,7 +15,7 @@ import apsw
 import pytest
 from testkit.cluster import APPLICATION, shared_cluster
 from testkit.inside.book import SANDBOX, Book
-from testkit.inside.engines import BOTH, Engine, PostgresEngine, SqliteEngine
+from testkit.inside.engines import BOTH, Engine, PostgresEngine, SqliteEngine, unseen
 
 from pacspace_server.config import Database
 from pacspace_server.process.engines import check_backup
@@ -28,11 +28,6 @@ from pacspace_server.storage.postgres.backup import NOT_IN_IT, TABLES, _write_ta
 from pacspace_server.storage.postgres.connecting import connect
 from pacspace_server.storage.sqlite import backup as sqlite_backup
 from pacspace_server.storage.sqlite import migrating as sqlite_migrating
-
-
-@contextmanager
-def unseen(total: int, things: str) -> Iterator[Callable[[int], None]]:
-    yield lambda done: None
 
 
 def empty_engine(engine: Engine, folder: Path) -> Engine:

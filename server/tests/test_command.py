@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from testkit.inside.book import SANDBOX, Book
 
+from pacspace_server.cli.host.serve import _named
 from pacspace_server.config import Value
-from pacspace_server.process.serving import _named
 
 PACSPACE = [sys.executable, "-m", "pacspace_server", "--json"]
 

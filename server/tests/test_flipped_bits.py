@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_new_log import Restored, hand_out
 from testkit.inside.book import Book
 from testkit.inside.engines import BOTH, Engine, SqliteEngine, Undone
+from testkit.inside.restored import Restored, hand_out
 
 from pacspace_server.log import logtree
 from pacspace_server.service.proving import fsck_log

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from testkit.inside.book import SANDBOX, Book
 from testkit.inside.engines import BOTH
+from testkit.inside.running import in_context
 
-from pacspace_server.log.integrator import Integrator
 from pacspace_server.service.base.context import Caller, Context
 from pacspace_server.service.base.errors import ServiceError
 from pacspace_server.service.closing import jobs as jobs_service
-from pacspace_server.service.closing.jobs import Jobs
 from pacspace_server.service.proving.fsck import fsck
 from pacspace_server.storage.model.commands import LockPeriod
 from pacspace_server.storage.model.protocols import Vanished
 from pacspace_server.storage.model.records import Job
 from pacspace_server.storage.postgres import leasing
 from pacspace_server.storage.writing import committer as committer_room
-from pacspace_server.storage.writing.committer import Committer
 
 pytestmark = BOTH
 CUSTOMERS, GUILTY = 250, {"c017", "c101", "c249"}
@@ -41,23 +38,6 @@ def new_job(book: Book) -> str:
     job = Job("job_1", SANDBOX, "2026-01", "RUNNING", CUSTOMERS, 0)
     book.write(lambda unit: unit.add_job(job))
     return job.id
-
-
-def in_context(book: Book, work: Callable[[Context], Any]) -> Any:
-    """Runs work with a context of its own, as a server process has."""
-
-    async def run() -> Any:
-        committer = Committer(book.storage)
-        integrator = Integrator(book.storage, book.signer, book.storage.write, lambda: None)
-        context = Context(book.storage, committer, integrator, book.signer, "http://127.0.0.1")
-        context.jobs = Jobs(context)
-        try:
-            return await work(context)
-        finally:
-            await context.jobs.stop()
-            await committer.close()
-
-    return asyncio.run(run())
 
 
 def view(book: Book, job_id: str = "job_1") -> Any:

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import psycopg
 import pytest
-from test_jobs import in_context
 from testkit.inside.book import SANDBOX, Book
 from testkit.inside.engines import BOTH
+from testkit.inside.running import in_context
 
 from pacspace_server.http.refusals import status_of
 from pacspace_server.service.base import audit

@@ -16,9 +16,8 @@ import psycopg
 import pytest
 import sqlglot
 from sqlglot import exp
-from test_backup import unseen
 from testkit.inside.book import SANDBOX, Book
-from testkit.inside.engines import PostgresEngine
+from testkit.inside.engines import PostgresEngine, unseen
 
 from pacspace_server.service.proving.fsck import fsck
 from pacspace_server.service.proving.new_log import renew

@@ -20,8 +20,9 @@ from pacspace_server.storage.sqlite import SqliteStorage
 from pacspace_server.storage.sqlite.audit import SqliteAudit
 from testkit.cluster import APPLICATION, NEWEST, OWNER, Cluster, shared_cluster
 
-# Of PostgreSQL the oldest version and the newest.
-BOTH = pytest.mark.parametrize("engine", ["sqlite", "postgres", f"postgres-{NEWEST}"], indirect=True)
+# Of PostgreSQL the oldest version and, in `make check`, the newest.
+ENGINES = ["sqlite", "postgres", pytest.param(f"postgres-{NEWEST}", marks=pytest.mark.newest)]
+BOTH = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 
 
 class Undone:
@@ -224,3 +225,9 @@ class PostgresEngine:
         if self._tamper is not None:
             self._tamper.close()
             self._tamper = None
+
+
+@contextmanager
+def unseen(total: int, things: str) -> Iterator[Callable[[int], None]]:
+    """Progress that nobody is shown."""
+    yield lambda done: None

@@ -1,15 +1,22 @@
-"""A real server process."""
+"""A real server process, and what such a process has around a record."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from pacspace_server.log.integrator import Integrator
+from pacspace_server.service.base.context import Context
+from pacspace_server.service.closing.jobs import Jobs
+from pacspace_server.storage.writing.committer import Committer
+from testkit.inside.book import Book
 
 PROGRAM = "from pacspace_server.cli.main import main; main()"
 
@@ -36,3 +43,20 @@ def running(database: Path, *flags: str) -> Iterator[Any]:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
             process.stdout.close()
+
+
+def in_context(book: Book, work: Callable[[Context], Any]) -> Any:
+    """Runs work with a context of its own, as a server process has."""
+
+    async def run() -> Any:
+        committer = Committer(book.storage)
+        integrator = Integrator(book.storage, book.signer, book.storage.write, lambda: None)
+        context = Context(book.storage, committer, integrator, book.signer, "http://127.0.0.1")
+        context.jobs = Jobs(context)
+        try:
+            return await work(context)
+        finally:
+            await context.jobs.stop()
+            await committer.close()
+
+    return asyncio.run(run())

@@ -118,8 +118,21 @@ def run(coordinator: SubmissionCoordinator, steps: int) -> None:
             coordinator.flush_summaries()
 
 
-def test_a_crash_at_any_byte(tmp_path: Path) -> None:
-    """Cut off at every single byte, the journal opens with every record before the cut, and can be written to."""
+def cuts(data: bytes) -> list[int]:
+    """Every byte of the head and of the first record of each kind, and every edge between records with a byte around it."""
+    kinds, sizes, start = set[bytes](), set[int](), 0
+    for line in data.splitlines(keepends=True):
+        end = start + len(line)
+        kind = line.split(b'"')[1]
+        sizes |= set(range(start, end + 1)) if kind not in kinds else {start, start + 1, end - 1, end}
+        kinds.add(kind)
+        start = end
+    return sorted(sizes)
+
+
+def test_a_crash_at_any_byte(tmp_path: Path, sleeps: list[float]) -> None:
+    """Cut off at any byte of a record of each kind, or at the edge of any record, the journal opens with every record before the cut,
+    and can be written to."""
     replies = iter(["lost", {"results": [{"index": 0, "status": "QUEUED"}]}, "lost", {"results": []}] * 5)
 
     def submit(deltas: Any) -> Any:
@@ -134,7 +147,8 @@ def test_a_crash_at_any_byte(tmp_path: Path) -> None:
     coordinator.close("done")
     data = whole.read_bytes()
     assert data.count(b"\n") > 10
-    for size in range(len(data) + 1):
+    assert {line.split(b'"')[1] for line in data.splitlines()} == {b"journal", b"queue", b"send", b"settle"}
+    for size in cuts(data):
         cut = tmp_path / "cut"
         cut.write_bytes(data[:size])
         opened = SubmissionCoordinator(

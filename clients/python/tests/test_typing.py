@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from testkit import seed_snippets
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
@@ -163,70 +164,60 @@ def wrong_program() -> tuple[str, set[int]]:
     return "\n".join(lines) + "\n", wrong | set(range(start + ASYNC_HEAD.count("\n") + 1, len(lines) + 1))
 
 
-def mypy(path: Path) -> set[int]:
-    """The lines that mypy, strict, finds wrong."""
-    # Without this project's settings, and with the packages as they are installed.
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--no-error-summary",
-        "--config-file=",
-        "--cache-dir",
-        str(path.parents[1] / "mypy"),
-        str(path),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=path.parent)
+Lines = dict[str, set[int]]  # of each file, those that are found wrong
+
+
+def mypy(folder: Path, names: list[str]) -> Lines:
+    """With strict; without this project's settings, and with the packages as they are installed."""
+    options = ["--strict", "--no-error-summary", "--config-file=", "--cache-dir", str(folder / "mypy")]
+    command = [sys.executable, "-m", "mypy", *options, *names]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder)
     assert done.stderr == "", done.stderr
-    found = re.findall(r"^(\S+?):(\d+): error: (.*)$", done.stdout, re.MULTILINE)
-    assert all(Path(name).name == path.name for name, _, _ in found), done.stdout
-    return {int(number) for _, number, _ in found}
+    found: Lines = {name: set() for name in names}
+    for name, number in re.findall(r"^(\S+?):(\d+): error: ", done.stdout, re.MULTILINE):
+        found[name].add(int(number))
+    return found
 
 
-def pyright(path: Path) -> set[int]:
-    """The lines that pyright finds wrong."""
-    command = [str(BIN / "pyright"), "--outputjson", "--pythonpath", sys.executable, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=path.parent)
-    report = json.loads(done.stdout)
-    return {one["range"]["start"]["line"] + 1 for one in report["generalDiagnostics"] if one["severity"] == "error"}
+def pyright(folder: Path, names: list[str]) -> Lines:
+    command = [str(BIN / "pyright"), "--outputjson", "--pythonpath", sys.executable, *names]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder)
+    found: Lines = {name: set() for name in names}
+    for one in json.loads(done.stdout)["generalDiagnostics"]:
+        if one["severity"] == "error":
+            found[Path(one["file"]).name].add(one["range"]["start"]["line"] + 1)
+    return found
 
 
-CHECKERS = pytest.mark.parametrize("check", [mypy, pyright], ids=["mypy", "pyright"])
+@pytest.fixture(scope="module", params=[mypy, pyright], ids=["mypy", "pyright"])
+def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Lines:
+    """What a checker finds wrong in each program, in one run over all of them."""
+    folder = tmp_path_factory.mktemp("programs")
+    document = "headers: dict[str, str] = {}\nraw_body = ''\n" + "\n".join(seed_snippets.snippets())
+    programs = {"right.py": RIGHT, "wrong.py": wrong_program()[0], "document.py": document}
+    for name, text in programs.items():
+        (folder / name).write_text(text)
+    return request.param(folder, list(programs))  # type: ignore[no-any-return]
 
 
-@CHECKERS
-def test_right_uses(check: object, tmp_path: Path) -> None:
+def test_right_uses(found: Lines) -> None:
     """Programs that are right are found right."""
-    path = tmp_path / "right.py"
-    path.write_text(RIGHT)
     compile(RIGHT, "right", "exec")
-    assert check(path) == set()  # type: ignore[operator]
+    assert found["right.py"] == set()
 
 
-@CHECKERS
-def test_wrong_uses(check: object, tmp_path: Path) -> None:
+def test_wrong_uses(found: Lines) -> None:
     """Each of 30 wrong uses, misspelled keys, wrong types and missing arguments, is found, in both forms, and no other line."""
     program, wrong = wrong_program()
     assert len(WRONG) >= 30
-    path = tmp_path / "wrong.py"
-    path.write_text(program)
-    found = check(path)  # type: ignore[operator]
     lines = program.split("\n")
-    assert [lines[number - 1] for number in sorted(wrong - found)] == [], "not found"
-    assert [lines[number - 1] for number in sorted(found - wrong)] == [], "found, but right"
+    assert [lines[number - 1] for number in sorted(wrong - found["wrong.py"])] == [], "not found"
+    assert [lines[number - 1] for number in sorted(found["wrong.py"] - wrong)] == [], "found, but right"
 
 
-@CHECKERS
-def test_the_documents_code(check: object, tmp_path: Path) -> None:
+def test_the_documents_code(found: Lines) -> None:
     """The interface document's snippets are right as they stand."""
-    sys.path.insert(0, str(ROOT))
-    from testkit import seed_snippets
-
-    names = "headers: dict[str, str] = {}\nraw_body = ''\n"
-    path = tmp_path / "document.py"
-    path.write_text(names + "\n".join(seed_snippets.snippets()))
-    assert check(path) == set()  # type: ignore[operator]
+    assert found["document.py"] == set()
 
 
 def test_every_public_type_is_known() -> None:

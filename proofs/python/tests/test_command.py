@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cases_receipts as cases
-import maker
 import pytest
+from proofs.vectors import cases_receipts as cases
+from proofs.vectors import maker
 
 from pacspace_proofs import command
 from pacspace_proofs.__main__ import main

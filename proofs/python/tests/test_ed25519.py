@@ -5,11 +5,11 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
-import cases_values as cases
-import maker
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from proofs.vectors import cases_values as cases
+from proofs.vectors import maker
 
 from pacspace_proofs import ed25519
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-import cases_receipts as cases
-import maker
 import pytest
-from cases_values import NOW
+from proofs.vectors import cases_receipts as cases
+from proofs.vectors import maker
+from proofs.vectors.cases_values import NOW
 
 from pacspace_proofs import Report, parse_trust, verify_receipts
 

@@ -6,12 +6,12 @@ import copy
 import json
 from typing import Any
 
-import cases_receipts as cases
-import maker
 import pytest
-from cases_values import NOW
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from proofs.vectors import cases_receipts as cases
+from proofs.vectors import maker
+from proofs.vectors.cases_values import NOW
 
 from pacspace_proofs import FormatError, Trust, parse_trust, parse_verifier_key, verify_receipts
 from pacspace_proofs.command import as_json, as_text

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import generate
 import pytest
-import spec_examples
+from proofs.vectors import generate, spec_examples
 
 PAGES = sorted(path.name for path in spec_examples.SPEC.glob("*.md"))
 FILES = generate.all_files()

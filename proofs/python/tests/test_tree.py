@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import maker
 import pytest
+from proofs.vectors import maker
 
 from pacspace_proofs import tree
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import generate
 import pytest
+from proofs.vectors import generate
 
 from pacspace_proofs import (
     FormatError,

@@ -61,12 +61,18 @@ class Client:
         self._is_near = parts.hostname == "localhost" or (parts.hostname or "").startswith(("127.", "::1"))
         self._answered = False
         self._local = threading.local()
+        self._connections: list[HTTPConnection] = []
 
     @classmethod
     def from_settings(cls, values: Mapping[str, settings.Value], notice: Callable[[str], None] | None = None) -> Client:
         if not values["api_key"].text:
             raise settings.ConfigError("no API key: give --key or set PACSPACE_API_KEY")
         return cls(settings.http_url("base_url", values["base_url"]), values["api_key"].text, notice)
+
+    def close(self) -> None:
+        """Closes the connections of all threads."""
+        while self._connections:
+            self._connections.pop().close()
 
     def get(self, path: str, **query: Any) -> Any:
         """The reply's data; what is None in `query` is left out."""
@@ -170,6 +176,7 @@ class Client:
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         fresh = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
         self._local.connection = fresh
+        self._connections.append(fresh)
         return fresh
 
     def _refusal(self, reply: HTTPResponse, stated: bytes) -> CallFailed:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import click
 
-from pacspace_proofs import command as verify_command
-
-from .. import config as settings
 from .. import exit_status
-from ..domain.instants import InstantError
 from .output import WrongUse, fail
 
 _NEGATIVE = re.compile(r"-\.?[0-9].*")
@@ -85,9 +83,26 @@ class Amount(click.ParamType[str]):
 
 
 class Main(Group):
-    """Turns what the rooms below raise into a message and an exit status."""
+    """Imports a command when it is asked for; turns what the rooms below raise into a message and an exit status.
+
+    `where` has the place of each command: a module below this package, and its name there.
+    """
 
     group_class = Group
+
+    def __init__(self, *args: Any, where: Mapping[str, str], **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.where = where
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(self.where)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.where:
+            return None
+        module, _, name = self.where[cmd_name].partition(":")
+        found: click.Command = getattr(import_module(f".{module}", __package__), name)
+        return found
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -105,6 +120,10 @@ def _end(error: Exception) -> None:
     """Ends the command if the error is one that people can do something about."""
     import apsw
 
+    from pacspace_proofs import command as verify_command
+
+    from .. import config as settings
+    from ..domain.instants import InstantError
     from ..process.engines import AlreadyServed
     from ..service.base.errors import ServiceError
     from ..storage.model.backups import UnusableBackup

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any]
 
+ENVIRONMENTS = {"test": "sandbox", "live": "production"}
 DATABASE = click.option("--database", help="Where the record is.  [default: sqlite:///./pacspace.db]")
 SIGNER = click.option("--signer-dir", help="Folder of signing keys.  [default: beside the database]")
 WORKSPACE = click.option("--workspace", metavar="ID", help="Which workspace, where there are several.")
@@ -62,7 +63,9 @@ def open_client(url: str | None, key: str | None) -> Client:
     def notice(message: str) -> None:
         click.echo(f"pacspace: {message}", err=True)
 
-    return Client.from_settings(settings.load({"base_url": url, "api_key": key}), notice)
+    client = Client.from_settings(settings.load({"base_url": url, "api_key": key}), notice)
+    click.get_current_context().call_on_close(client.close)
+    return client
 
 
 _SCOPE = [  # nothing of it: the current month

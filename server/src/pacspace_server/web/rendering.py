@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import jinja2
 
 from ..http.messages import Reply
 from .words import (
@@ -24,6 +23,9 @@ from .words import (
     segments,
     wrapped,
 )
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HTML = "text/html; charset=utf-8"
 CONTENT_POLICY = (
@@ -47,22 +49,29 @@ class Renderer:
         self._urls: dict[str, str] = {}
         for name in ASSETS:
             self._add(name, resources.files(__package__).joinpath("static", name).read_bytes())
-        self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader(__package__), autoescape=True, undefined=jinja2.StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True, auto_reload=False,
-        )  # fmt: skip
-        self._templates.globals |= {"asset": self._urls.__getitem__, "link": self.link}
-        self._templates.filters |= {
-            "breakable": breakable, "count": count, "coded": coded, "data_uri": data_uri, "segments": segments,
-            "wrapped": wrapped, "clean": clean, "exact": exact, "figure": figure, "moment": moment_of, "month": month_text,
-            "places": places,
-        }  # fmt: skip
 
     def _add(self, name: str, body: bytes) -> None:
         stem, _, extension = name.rpartition(".")
         hashed = f"{stem}.{hashlib.sha256(body).hexdigest()[:HASH_CHARS]}.{extension}"
         self._assets[hashed] = TYPES[extension], body
         self._urls[name] = f"{self._base}/static/{hashed}"
+
+    @cached_property
+    def _templates(self) -> Environment:
+        """Made for the first page: a server that only records needs no Jinja."""
+        import jinja2
+
+        made = jinja2.Environment(
+            loader=jinja2.PackageLoader(__package__), autoescape=True, undefined=jinja2.StrictUndefined,
+            trim_blocks=True, lstrip_blocks=True, auto_reload=False,
+        )  # fmt: skip
+        made.globals |= {"asset": self._urls.__getitem__, "link": self.link}
+        made.filters |= {
+            "breakable": breakable, "count": count, "coded": coded, "data_uri": data_uri, "segments": segments,
+            "wrapped": wrapped, "clean": clean, "exact": exact, "figure": figure, "moment": moment_of, "month": month_text,
+            "places": places,
+        }  # fmt: skip
+        return made
 
     def link(self, path: str) -> str:
         """A path of this server, as a browser asks for it."""

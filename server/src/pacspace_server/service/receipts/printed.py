@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import segno
-
 from pacspace_proofs.command import printable
 
 from ...domain.amounts import amount_text
@@ -229,6 +227,8 @@ class _Printer:
         ]
 
     def _checking(self) -> Shown:
+        import segno  # only a document with a code needs it
+
         document = self._document
         code, image = segno.make(document.verify_url, error="m"), io.BytesIO()
         code.save(image, kind="svg", scale=4, border=2, light="#fff", xmldecl=False, svgclass=None, lineclass=None)

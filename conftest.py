@@ -1,0 +1,3 @@
+"""For all tests of the house."""
+
+pytest_plugins = ["testkit.leftovers"]
