@@ -37,7 +37,11 @@ def index(manual: Manual) -> list[str]:
     lines = [*INDEX.splitlines(), "", "## Routes", "", "| group | |", "|---|---|"]
     lines += [f"| [{group.name}]({page_of(group)}) | {group.says} |" for group in manual.groups]
     lines += ["| [Shapes](shapes.md) | The named objects that replies are made of. |", "", "## Everything else", ""]
-    lines += ["| page | |", "|---|---|", *(f"| [{title}]({name}) | {says} |" for name, (title, says, _) in TABLES.items())]
+    lines += [
+        "| page | |",
+        "|---|---|",
+        *(f"| [{title}]({name}) | {says} |" for name, (title, says, _) in TABLES.items()),
+    ]
     pages = [*(path for path, _ in PAGES), *SHARED_PATHS]
     return [*lines, "", "Pages for people: " + ", ".join(f"`{path}`" for path in pages) + "."]
 
@@ -147,7 +151,11 @@ def limit_table() -> list[str]:
 # Title, introduction and body of each page that is no group of routes.
 TABLES: dict[str, tuple[str, str, Callable[[], list[str]]]] = {
     "command.md": ("Command", "The help of `pacspace` and each of its commands.", commands),
-    "settings.md": ("Settings", "A flag overrides an environment variable, which overrides `pacspace.toml`, which overrides the default.", settings),
+    "settings.md": (
+        "Settings",
+        "A flag overrides an environment variable, which overrides `pacspace.toml`, which overrides the default.",
+        settings,
+    ),
     "errors.md": ("Error codes", "The values of `error.code`.", errors),
     "events.md": (
         "Events",
