@@ -69,7 +69,7 @@ vectors: $(STAMP)  ## write the test vectors anew
 screenshots: $(STAMP)  ## take the pictures of docs/dashboard.md anew
 	@$(PY) -m conformance.browser.screenshots
 
-docs: $(STAMP)  ## write docs/reference.md anew
+docs: $(STAMP)  ## write docs/reference/ anew
 	@$(PY) docs/make_reference.py
 
 # Keeps the versions that are there; UPGRADE=--upgrade takes the newest. docs/decisions/0002-lock-file-without-hosts.md

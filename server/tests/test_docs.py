@@ -16,10 +16,11 @@ sys.path.insert(0, str(ROOT / "docs"))
 
 
 def test_the_reference_is_what_the_code_says() -> None:
-    """docs/reference.md is exactly what `make docs` makes: routes, errors, limits, settings and commands."""
-    import make_reference as page
+    """docs/reference/ is exactly what `make docs` makes: routes, errors, events, metrics, limits, settings and commands."""
+    import make_reference
 
-    assert page.PAGE.read_text("utf-8") == page.reference(), "run `make docs`"
+    committed = {page.name: page.read_text("utf-8") for page in make_reference.FOLDER.iterdir()}
+    assert committed == make_reference.reference(), "run `make docs`"
 
 
 def test_the_benchmark_page_is_what_the_figures_say(tmp_path: Path) -> None:
@@ -68,16 +69,16 @@ def documented() -> dict[tuple[str, str], set[tuple[str, str]]]:
 
 
 def test_table_document_and_reference_agree() -> None:
-    """Route table, OpenAPI document and docs/reference.md have the same routes, methods and codes, each under its status."""
+    """Route table, OpenAPI document and docs/reference/ have the same routes, methods and codes, each under its status."""
     from pacspace_server.api.routes import ROUTES
     from pacspace_server.http.refusals import CODES
 
     found = documented()
     assert found.keys() == {(route.method, route.path.replace(":path}", "}")) for route in ROUTES}
-    text = (ROOT / "docs/reference.md").read_text("utf-8")
-    sections = re.split(r"^#### `(\w+) ([^`]+)`$", text, flags=re.M)
-    assert {*zip(sections[1::3], sections[2::3], strict=True)} == found.keys()
-    for method, path, section in zip(sections[1::3], sections[2::3], sections[3::3], strict=True):
+    text = "".join(page.read_text("utf-8") for page in (ROOT / "docs/reference").iterdir() if page.name != "command.md")
+    _, *sections = re.split(r"^## `(\w+) ([^`]+)`$", text, flags=re.M)
+    assert {*zip(sections[::3], sections[1::3], strict=True)} == found.keys()
+    for method, path, section in zip(sections[::3], sections[1::3], sections[2::3], strict=True):
         (line,) = re.findall(r"^Refuses with (.*)\.$", section, re.M)
         named = re.findall(r"([0-9]{3}) (?:`([A-Z_]+)`|\(fields\))", line)
         assert {*named} == found[method, path], path
@@ -109,13 +110,53 @@ def test_every_error_code_that_is_raised_is_in_the_table() -> None:
     assert raised <= CODES.keys()
 
 
+def pages() -> list[Path]:
+    """Every Markdown page of the repository."""
+    hidden = {part.name for part in ROOT.iterdir() if part.name.startswith(".")}
+    return [page for page in ROOT.rglob("*.md") if page.relative_to(ROOT).parts[0] not in hidden]
+
+
 def test_links_between_pages_lead_somewhere() -> None:
-    """Every relative link of a Markdown page names a file that is there."""
-    broken = []
-    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "proofs").rglob("*.md")]:
-        if ".venv" in page.parts:
-            continue
-        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text("utf-8")):
-            if not (page.parent / target).exists():
-                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    """Every relative link of a Markdown page names a file that exists."""
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in pages()
+        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text("utf-8"))
+        if not (page.parent / target).exists()
+    ]
     assert broken == []
+
+
+def test_paths_in_pages_exist() -> None:
+    """Every path in backticks, and every Python file named there, is in the repository, whole or as the end of a path."""
+    top = [folder for folder in ROOT.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
+    rooms = [folder for folder in SOURCE.iterdir() if folder.is_dir()]
+    known = [f"/{path.relative_to(ROOT)}" for path in [*top, *(path for folder in top for path in folder.rglob("*"))]]
+    first = {folder.name for folder in [*top, *rooms]}
+
+    def is_path(text: str) -> bool:
+        return text.endswith(".py") or ("/" in text and text.partition("/")[0] in first)
+
+    named = [(page, text) for page in pages() for text in re.findall(r"`([\w./-]+)`", page.read_text("utf-8"))]
+    paths = [(page, text) for page, text in named if is_path(text)]
+    missing = [
+        f"{page.relative_to(ROOT)}: {text}"
+        for page, text in paths
+        if not any(path.endswith(f"/{text.rstrip('/')}") for path in known)
+    ]
+    assert len(paths) > 50
+    assert missing == []
+
+
+def test_the_index_of_decisions_lists_every_page() -> None:
+    """docs/decisions/README.md has a row per page: its number, its title, its status; a later page names what it changes."""
+    folder = ROOT / "docs/decisions"
+    rows = re.findall(r"^\| (\d{4}) \| \[(.+)\]\((.+)\) \| (.+) \|$", (folder / "README.md").read_text("utf-8"), re.M)
+    texts = {page.name: page.read_text("utf-8") for page in sorted(folder.glob("[0-9]*.md"))}
+    titles = [(name[:4], f"# {int(name[:4])}. ", name) for name in texts]
+    assert [(number, f"# {int(number)}. ", name) for number, _, name, _ in rows] == titles
+    for number, title, name, status in rows:
+        assert texts[name].startswith(f"# {int(number)}. {title}\n"), name
+        changed = re.search(r"^(Amended|Replaced) by \[\d{4}\]\((.+?)\)", texts[name], re.M)
+        assert status == (changed[0].lower() if changed else "accepted"), name
+        assert changed is None or number in texts[changed[2]], f"{changed[2]} does not name {number}"

@@ -1,4 +1,4 @@
-"""The OpenAPI document as people read it: groups, routes, rows of fields. The page /docs and docs/reference.md show this."""
+"""The OpenAPI document as people read it: groups, routes, rows of fields. The page /docs and docs/reference/ show this."""
 
 from __future__ import annotations
 
