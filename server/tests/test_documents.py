@@ -18,6 +18,7 @@ from pacspace_server.http.refusals import status_of
 from pacspace_server.service.base.context import Caller, Context
 from pacspace_server.service.base.csv_lines import csv_chunks, harmless
 from pacspace_server.service.base.errors import ServiceError
+from pacspace_server.service.base.server_secret import ServerSecret
 from pacspace_server.service.receipts import access as receipt_access
 from pacspace_server.service.receipts import documents
 from pacspace_server.service.receipts import lines as receipt_csv
@@ -33,7 +34,9 @@ NANO = units("0.000000001")
 
 def context_of(book: Book) -> Context:
     nothing: Any = None
-    return Context(book.storage, nothing, book.integrator, book.signer, "https://vendor.example")
+    return Context(
+        book.storage, nothing, book.integrator, book.signer, ServerSecret(book.signer.folder), "https://vendor.example"
+    )
 
 
 def billed(book: Book) -> str:

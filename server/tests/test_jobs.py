@@ -13,6 +13,7 @@ from testkit.inside.running import in_context
 from pacspace_server.service.base.context import Caller, Context
 from pacspace_server.service.base.errors import ServiceError
 from pacspace_server.service.closing import jobs as jobs_service
+from pacspace_server.service.closing.jobs import Jobs
 from pacspace_server.service.proving.fsck import fsck
 from pacspace_server.storage.model.commands import LockPeriod
 from pacspace_server.storage.model.protocols import Vanished
@@ -73,7 +74,7 @@ def test_customers_that_fail_half_way_are_listed_and_hold_up_nobody(
     with monkeypatch.context() as broken:
         fail_half_way(broken)
         job = new_job(many)
-        in_context(many, lambda context: context.jobs.start(job))
+        in_context(many, lambda context: Jobs(context).start(job))
     shown = view(many)
     assert (shown["status"], shown["done"], shown["failedCount"]) == ("DONE", CUSTOMERS, len(GUILTY))
     assert {failure["customerId"] for failure in shown["failed"]} == GUILTY
@@ -83,7 +84,7 @@ def test_customers_that_fail_half_way_are_listed_and_hold_up_nobody(
     many.integrate()
     assert fsck(many.storage, many.signer).problems == []
     many.write(lambda unit: unit.add_job(Job("job_2", SANDBOX, "2026-01", "RUNNING", CUSTOMERS, 0)))
-    in_context(many, lambda context: context.jobs.start("job_2"))
+    in_context(many, lambda context: Jobs(context).start("job_2"))
     assert view(many, "job_2")["failedCount"] == 0 and len(locked_customers(many)) == CUSTOMERS
 
 
@@ -96,7 +97,7 @@ def test_a_damaged_month_is_listed_with_its_reason(many: Book) -> None:
     assert head is not None
     many.write(lambda unit: unit.set_frozen(head.customer, head.period))
     job = new_job(many)
-    in_context(many, lambda context: context.jobs.start(job))
+    in_context(many, lambda context: Jobs(context).start(job))
     (failure,) = view(many)["failed"]
     assert (failure["customerId"], failure["code"]) == ("c003", "RECORD_DAMAGED") and "fsck" in failure["message"]
 
@@ -107,10 +108,11 @@ def test_a_job_that_was_cut_short_goes_on_where_it_was(many: Book) -> None:
 
     async def cut(context: Context) -> None:
         # Locks of the third chunk without its progress: what a crash between the two transactions leaves.
-        context.jobs.start(job)
+        jobs = Jobs(context)
+        jobs.start(job)
         while view(many)["done"] < 40:
             await asyncio.sleep(0)
-        await context.jobs.stop()
+        await jobs.stop()
         for number in range(60, 80):
             command = LockPeriod(SANDBOX, many.shard(f"c{number:03d}"), f"c{number:03d}", "2026-01", None, None, b"")
             await context.committer.apply((command,))
@@ -119,8 +121,9 @@ def test_a_job_that_was_cut_short_goes_on_where_it_was(many: Book) -> None:
     assert view(many)["status"] == "RUNNING"
 
     async def resume(context: Context) -> None:
-        await context.jobs.resume()
-        await context.jobs.start(job)
+        jobs = Jobs(context)
+        await jobs.resume()
+        await jobs.start(job)
 
     in_context(many, resume)
     shown = view(many)
@@ -146,7 +149,7 @@ def test_an_outage_of_the_database_is_waited_out(many: Book, monkeypatch: pytest
     job = new_job(many)
     commits = list(range(100_000, -1, -1))
     monkeypatch.setattr(many.storage, "commit", commit)
-    in_context(many, lambda context: context.jobs.start(job))
+    in_context(many, lambda context: Jobs(context).start(job))
     shown = view(many)
     assert refused == 20 and (shown["status"], shown["failedCount"]) == ("DONE", 0)
     assert len(locked_customers(many)) == CUSTOMERS
@@ -178,7 +181,7 @@ def test_an_emptied_sandbox_ends_its_job(many: Book) -> None:
         environment = snapshot.environment(SANDBOX)
     many.write(lambda unit: unit.empty(environment))
     many.write(lambda unit: unit.replace_log(environment, f"pacspace.log/sandbox/{'0' * 32}", b"b" * 32))
-    assert in_context(many, lambda context: context.jobs.start(job)) == []
+    assert in_context(many, lambda context: Jobs(context).start(job)) == []
 
 
 def test_a_caller_sees_the_jobs_of_its_environment_only(many: Book) -> None:

@@ -15,6 +15,7 @@ from testkit.inside.engines import BOTH
 from pacspace_server.log.integrator import Integrator
 from pacspace_server.log.watching import Watched
 from pacspace_server.service.base.context import Context
+from pacspace_server.service.base.server_secret import ServerSecret
 from pacspace_server.service.recording import readiness as readiness_service
 from pacspace_server.service.recording.readiness import Readiness, problems
 from pacspace_server.storage.model.protocols import Unit
@@ -29,7 +30,9 @@ def ask(book: Book, work: Callable[[Readiness, Context], Awaitable[Any]]) -> Any
 
     async def run() -> Any:
         committer = Committer(book.storage)
-        context = Context(book.storage, committer, book.integrator, book.signer, "http://127.0.0.1")
+        context = Context(
+            book.storage, committer, book.integrator, book.signer, ServerSecret(book.signer.folder), "http://127.0.0.1"
+        )
         try:
             return await work(Readiness(context), context)
         finally:

@@ -502,8 +502,9 @@ async def _answer(pages: Pages, path: str, call: Any) -> Reply:
 
 def pages_with(limit: Any, public_url: str = "https://vendor.example") -> Pages:
     context: Any = SimpleNamespace(public_url=public_url)
+    running: Any = SimpleNamespace(context=context, visits=None)
     verifier: Any = SimpleNamespace()
-    return Pages(context, verifier, limit)
+    return Pages(running, verifier, limit)
 
 
 def test_too_many_requests_is_a_page() -> None:

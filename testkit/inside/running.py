@@ -14,7 +14,7 @@ from typing import Any
 
 from pacspace_server.log.integrator import Integrator
 from pacspace_server.service.base.context import Context
-from pacspace_server.service.closing.jobs import Jobs
+from pacspace_server.service.base.server_secret import ServerSecret
 from pacspace_server.storage.writing.committer import Committer
 from testkit.inside.book import Book
 
@@ -51,12 +51,11 @@ def in_context(book: Book, work: Callable[[Context], Any]) -> Any:
     async def run() -> Any:
         committer = Committer(book.storage)
         integrator = Integrator(book.storage, book.signer, book.storage.write, lambda: None)
-        context = Context(book.storage, committer, integrator, book.signer, "http://127.0.0.1")
-        context.jobs = Jobs(context)
+        secret = ServerSecret(book.signer.folder)
+        context = Context(book.storage, committer, integrator, book.signer, secret, "http://127.0.0.1")
         try:
             return await work(context)
         finally:
-            await context.jobs.stop()
             await committer.close()
 
     return asyncio.run(run())

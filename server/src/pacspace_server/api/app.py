@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from starlette.routing import Match
@@ -14,13 +13,11 @@ from starlette.routing import Route as PathRoute
 from ..http.messages import Call, Handler, Receive, Reply, Scope, Send, send_reply
 from ..http.origin import refuse_foreign
 from ..http.refusals import answered, as_json
-from ..service.base.context import Context
 from ..service.base.errors import ServiceError
+from ..service.running import Running
 from ..telemetry import doing
 from .access import Access
 from .fields import parse_fields
-from .metrics import Metrics
-from .openapi import document
 from .public import Public
 from .requests import Target, lines_from, log_request
 from .routes import BALANCE, DASHBOARD, NONE, ROUTES, Route
@@ -43,16 +40,13 @@ class Api:
 
     def __init__(
         self,
-        context: Context,
+        running: Running,
         public: Public,
-        pages: Mapping[tuple[str, str], Callable[[Any], Awaitable[Any]]],
-        number: int = 1,
+        pages: Mapping[tuple[str, str], Handler],
     ) -> None:
-        """`number` is this process's among those of the same server."""
-        self.context = context
+        self.running, self.context = running, running.context
         self.stopping = False  # each connection's next reply is its last
-        self._access = Access(context)
-        public.document = partial(document, context.public_url)
+        self._access = Access(self.context)
         handlers = {(route.method, route.path): self._handler(route, public) for route in ROUTES}
         handlers |= pages
         targets = [Target(method, path, handler) for (method, path), handler in handlers.items()]
@@ -62,7 +56,7 @@ class Api:
         self._fast = {
             ("POST", t.route): t for t in targets if t.route in (f"{BALANCE}/delta", f"{BALANCE}/delta/batch")
         }
-        self.metrics = public.metrics = Metrics(context, [*targets, *refusing, self._nowhere], number)
+        public.metrics.count([*targets, *refusing, self._nowhere])
         self._lines_from = lines_from()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,7 +104,7 @@ class Api:
             if route.person and call.actor is None:
                 raise ServiceError("FORBIDDEN", "this is for somebody who is logged in, not for an API key")
             caller.require(route.scope)
-            return told(await route.handler(self.context, caller, call, await _fields(route, call)))
+            return told(await route.handler(self.running, caller, call, await _fields(route, call)))
 
         async def open_to_all(call: Call) -> Reply:
             if route.is_dashboard and route.method != "GET":

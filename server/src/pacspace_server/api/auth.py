@@ -9,6 +9,7 @@ from ..http.messages import Call, Reply, success
 from ..service.base.context import Caller, Context
 from ..service.people import people, sessions, workspaces
 from ..service.people.sessions import Actor
+from ..service.running import Running
 from . import fields
 from .fields import Table
 from .public import Public
@@ -77,32 +78,32 @@ async def set_password(public: Public, call: Call, given: Given) -> Reply:
     return await _logged_in(public.context, call, *made)
 
 
-async def logout(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def logout(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """End this session."""
     assert call.actor is not None
-    await sessions.log_out(context, call.actor)
-    return success({"loggedOut": True}, headers={"Set-Cookie": set_cookie(SESSION, "", 0, context.public_url)})
+    await sessions.log_out(running.context, call.actor)
+    return success({"loggedOut": True}, headers={"Set-Cookie": set_cookie(SESSION, "", 0, running.context.public_url)})
 
 
-async def me(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def me(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Who is logged in, in which workspace, with which role."""
     assert call.actor is not None
-    return success(await _view(context, call.actor))
+    return success(await _view(running.context, call.actor))
 
 
-async def password(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def password(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Change one's password. Every session of the user ends; the answer has the token of a new one."""
     assert call.actor is not None
     asked = given["currentPassword"], given["newPassword"]
-    made = await sessions.change_password(context, call.address, call.actor, *asked)
-    return await _logged_in(context, call, *made)
+    made = await sessions.change_password(running.context, call.address, call.actor, *asked)
+    return await _logged_in(running.context, call, *made)
 
 
-async def preferences(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def preferences(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Which environment, and of which workspace, this session looks at where a request does not say it."""
     assert call.actor is not None
     chosen = given.get("preferredEnvironment"), given.get("workspaceId")
-    return success(await _view(context, await sessions.prefer(context, call.actor, *chosen)))
+    return success(await _view(running.context, await sessions.prefer(running.context, call.actor, *chosen)))
 
 
 async def _view(context: Context, actor: Actor) -> dict[str, Any]:

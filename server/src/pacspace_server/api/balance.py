@@ -10,11 +10,12 @@ from ..http.messages import Call, Reply, success
 from ..service.balances import compare as compare_service
 from ..service.balances import derive as derive_service
 from ..service.base import limits as limits_service
-from ..service.base.context import Caller, Context
+from ..service.base.context import Caller
 from ..service.base.errors import ServiceError, invalid
 from ..service.base.limits import DEFAULT_PAGE, MAX_BATCH_ITEMS, MAX_REASON_CHARS, MAX_REFERENCE_CHARS
 from ..service.recording import delta as record_service
 from ..service.recording import emit as emit_service
+from ..service.running import Running
 from . import fields
 from .fields import Table, parse_fields
 from .scope import CUSTOMER_ID, GRANULARITY, PAGE, SCOPE, STARTING, read_scope
@@ -99,15 +100,15 @@ async def or_pending(key: str | None, work: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
-async def emit(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def emit(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Record one signed amount; 201, or 200 when the reference was recorded before."""
     key = idempotency_key(call)
-    view, replayed = await or_pending(key, emit_service.emit(context, caller, _read_emit(given), key))
+    view, replayed = await or_pending(key, emit_service.emit(running.context, caller, _read_emit(given), key))
     headers = {"Idempotent-Replayed": "true"} if replayed == "key" else {}
     return success(view, 200 if replayed == "reference" else 201, headers)
 
 
-async def emit_batch(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def emit_batch(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Record up to 1,000 amounts, each judged alone."""
     key = idempotency_key(call)
     deltas = given["deltas"]
@@ -119,34 +120,34 @@ async def emit_batch(context: Context, caller: Caller, call: Call, given: Given)
             items.append(_read_emit(parse_fields(EMIT, body)))
         except ServiceError as error:
             items.append(error)
-    view, replayed = await or_pending(key, emit_service.emit_batch(context, caller, items, deltas, key))
+    view, replayed = await or_pending(key, emit_service.emit_batch(running.context, caller, items, deltas, key))
     return success(view, 201, {"Idempotent-Replayed": "true"} if replayed else {})
 
 
-async def get_delta(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def get_delta(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """One delta by recordId or receiptId, with its status."""
-    return success(await context.read(record_service.get_delta, context, caller, call.path("recordId")))
+    return success(await running.context.read(record_service.get_delta, running.context, caller, call.path("recordId")))
 
 
-async def derive(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def derive(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """The balance of a scope, with a page of its deltas or a breakdown if asked."""
     page = None
     if given.keys() & {"limit", "offset", "include"}:
         page = derive_service.Page(given.get("limit", DEFAULT_PAGE), given.get("offset", 0))
-    scope, granularity = await read_scope(context, caller, given), given.get("granularity")
-    work = (context, caller, call.path("customerId"), scope, given.get("startingBalance", 0), granularity, page)
+    scope, granularity = await read_scope(running.context, caller, given), given.get("granularity")
+    work = (running.context, caller, call.path("customerId"), scope, given.get("startingBalance", 0), granularity, page)
     if page or granularity or scope.mode == "custom":
         # May scan: a page far down, or a day that the window cuts.
         return success(await asyncio.to_thread(derive_service.derive, *work))
-    return success(await context.read(derive_service.derive, *work))
+    return success(await running.context.read(derive_service.derive, *work))
 
 
-async def limits(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def limits(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """The limits that a client may want to know."""
     return success(limits_service.limits())
 
 
-async def compare(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def compare(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Two views against the record; with theirRecords the entries that differ."""
     problems = []
     balances: dict[str, int] = {}
@@ -167,8 +168,8 @@ async def compare(context: Context, caller: Caller, call: Call, given: Given) ->
         given.get("startingBalance", 0),
         None if records is None else [(record["referenceId"], record["delta"]) for record in records],
     )
-    scope = await read_scope(context, caller, given)
-    work = (context, caller, given["customerId"], scope, views, given.get("granularity"))
+    scope = await read_scope(running.context, caller, given)
+    work = (running.context, caller, given["customerId"], scope, views, given.get("granularity"))
     if records is None and scope.mode != "custom":
-        return success(await context.read(compare_service.compare, *work), 201)
+        return success(await running.context.read(compare_service.compare, *work), 201)
     return success(await asyncio.to_thread(compare_service.compare, *work), 201)

@@ -8,12 +8,13 @@ from typing import Any
 from ..domain.exact_json import text_of
 from ..domain.scopes import SCOPE_FIELDS
 from ..http.messages import Call, Reply, success
-from ..service.base.context import Caller, Context
+from ..service.base.context import Caller
 from ..service.base.errors import invalid
 from ..service.base.limits import DEFAULT_PAGE
 from ..service.closing import checkpoint as checkpoint_service
 from ..service.closing import diff as diff_service
 from ..service.closing import jobs as jobs_service
+from ..service.running import Running
 from . import fields
 from .balance import idempotency_key, or_pending
 from .fields import Table
@@ -40,12 +41,12 @@ DIFF: Table = {
 }
 
 
-async def checkpoint(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def checkpoint(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Lock the month that is named; any other scope gives an interim root and locks nothing."""
     key = idempotency_key(call)
     asked = checkpoint_service.CheckpointRequest(
         given.get("customerId"),
-        await read_scope(context, caller, given),
+        await read_scope(running.context, caller, given),
         given.get("invoiceReference"),
         key,
         text_of({name: value for name, value in call.body_given.items() if value is not None}),
@@ -53,28 +54,28 @@ async def checkpoint(context: Context, caller: Caller, call: Call, given: Given)
     if given.get("preview"):
         if not asked.scope.names_period:
             raise invalid(("preview", "goes with a period: nothing else locks"))
-        return success(await asyncio.to_thread(jobs_service.preview, context, caller, asked), 201)
+        return success(await asyncio.to_thread(jobs_service.preview, running.context, caller, asked), 201)
     if asked.customer_id is None and asked.scope.names_period:
-        view, replayed = await jobs_service.close_month(context, caller, asked)
+        view, replayed = await jobs_service.close_month(running.context, running.jobs, caller, asked)
     else:
-        view, replayed = await or_pending(key, checkpoint_service.checkpoint(context, caller, asked))
+        view, replayed = await or_pending(key, checkpoint_service.checkpoint(running.context, caller, asked))
     return success(view, 201, {"Idempotent-Replayed": "true"} if replayed else {})
 
 
-async def checkpoints(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def checkpoints(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Checkpoints, newest first."""
-    scope = await read_scope(context, caller, given) if given.keys() & set(SCOPE_FIELDS) else None
+    scope = await read_scope(running.context, caller, given) if given.keys() & set(SCOPE_FIELDS) else None
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
-    work = (context, caller, given.get("customerId"), scope, *page)
+    work = (running.context, caller, given.get("customerId"), scope, *page)
     return success(await asyncio.to_thread(checkpoint_service.list_checkpoints, *work))
 
 
-async def diff(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def diff(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Two checkpoints of one customer: their difference, whether they fit together, and the deltas between."""
     work = (given["from"], given["to"], given.get("limit", DEFAULT_PAGE), given.get("offset", 0))
-    return success(await asyncio.to_thread(diff_service.diff, context, caller, *work))
+    return success(await asyncio.to_thread(diff_service.diff, running.context, caller, *work))
 
 
-async def job(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def job(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """How far locking a month for all customers is."""
-    return success(await context.read(jobs_service.get_job, context, caller, call.path("jobId")))
+    return success(await running.context.read(jobs_service.get_job, running.context, caller, call.path("jobId")))

@@ -12,6 +12,7 @@ from ..service.base.errors import invalid
 from ..service.base.limits import DEFAULT_PAGE, MAX_PAGE
 from ..service.closing import timeline as timeline_service
 from ..service.recording import gaps as gaps_service
+from ..service.running import Running
 from ..service.sharing.links import POLICIES
 from . import fields
 from .fields import Table
@@ -46,11 +47,11 @@ NEW_CUSTOMER: Table = {
 }
 
 
-async def customers(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def customers(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """The customers in order of their customerId, with their totals of a month."""
     if {"page", "cursor"} <= given.keys():
         raise invalid(("cursor", "is an alternative to page"))
-    return await listed(context, caller, given, "id")
+    return await listed(running.context, caller, given, "id")
 
 
 async def listed(context: Context, caller: Caller, given: Given, sort: str) -> Reply:
@@ -64,32 +65,34 @@ async def listed(context: Context, caller: Caller, given: Given, sort: str) -> R
     return success(await asyncio.to_thread(customers_service.numbered, context, caller, asked, page))
 
 
-async def customer(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def customer(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """One customer: the total of a month, the total of all time, and recent activity."""
     work = (call.path("customerId"), given.get("period"), given.get("deltaPage", 1), given.get("deltaLimit", 20))
-    return success(await asyncio.to_thread(customers_service.get_customer, context, caller, *work))
+    return success(await asyncio.to_thread(customers_service.get_customer, running.context, caller, *work))
 
 
-async def timeline(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def timeline(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """A customer's months in order: locked or open, totals, roots, and how they are linked."""
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
-    return success(await asyncio.to_thread(timeline_service.timeline, context, caller, call.path("customerId"), *page))
+    return success(
+        await asyncio.to_thread(timeline_service.timeline, running.context, caller, call.path("customerId"), *page)
+    )
 
 
-async def gaps(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def gaps(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Missing sequence numbers of a customer, read from what is stored."""
     asked = given.get("fromSequence"), given.get("toSequence"), given.get("limit", DEFAULT_PAGE)
     if asked[0] is not None and asked[1] is not None and asked[1] < asked[0]:
         raise invalid(("toSequence", "is before fromSequence"))
-    return success(await asyncio.to_thread(gaps_service.gaps, context, caller, call.path("customerId"), *asked))
+    return success(await asyncio.to_thread(gaps_service.gaps, running.context, caller, call.path("customerId"), *asked))
 
 
-async def usage(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def usage(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """How many deltas were recorded for the running month, and whether more may be."""
-    return success(await asyncio.to_thread(customers_service.usage, context, caller))
+    return success(await asyncio.to_thread(customers_service.usage, running.context, caller))
 
 
-async def create(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def create(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Make a customer by hand, with a display name and a unit, before its first delta."""
     asked = customers_service.NewCustomer(
         given["displayName"],
@@ -98,4 +101,4 @@ async def create(context: Context, caller: Caller, call: Call, given: Given) -> 
         given.get("eventCadence"),
         given.get("unitLabel"),
     )
-    return success(await customers_service.create(context, caller, asked), 201)
+    return success(await customers_service.create(running.context, caller, asked), 201)

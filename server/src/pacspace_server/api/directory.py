@@ -8,11 +8,12 @@ from typing import Any
 from ..domain.exact_json import text_of
 from ..domain.scopes import Scope
 from ..http.messages import Call, Reply, iterate_in_thread, success
-from ..service.base.context import Caller, Context
+from ..service.base.context import Caller
 from ..service.base.errors import invalid
 from ..service.base.limits import DEFAULT_PAGE
 from ..service.closing import checkpoint as checkpoint_service
 from ..service.receipts import directory as directory_service
+from ..service.running import Running
 from . import customers as customers_routes
 from . import fields
 from .balance import idempotency_key, or_pending
@@ -44,55 +45,55 @@ EXPORT: Table = {
 }
 
 
-async def customers(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def customers(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """The customers, in order of their customerId or of what they are called."""
     if given.get("sortBy") != "displayName":
-        return await customers_routes.customers(context, caller, call, given)
+        return await customers_routes.customers(running, caller, call, given)
     if "cursor" in given:
         raise invalid(("cursor", "goes with sortBy=customerId"))
-    return await customers_routes.listed(context, caller, given, "name")
+    return await customers_routes.listed(running.context, caller, given, "name")
 
 
-async def summary(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def summary(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """How far a month is: customers, deltas, locked and open, what the log has still to take up."""
-    return success(await asyncio.to_thread(directory_service.summary, context, caller, given.get("period")))
+    return success(await asyncio.to_thread(directory_service.summary, running.context, caller, given.get("period")))
 
 
-async def change(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def change(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Change what is said of a customer. What was recorded of it can't be changed."""
-    return success(await directory_service.describe(context, caller, call.path("customerId"), given))
+    return success(await directory_service.describe(running.context, caller, call.path("customerId"), given))
 
 
-async def checkpoint(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def checkpoint(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Lock a customer's month, and first every earlier one that holds deltas."""
     key, customer_id = idempotency_key(call), call.path("customerId")
-    scope = await read_scope(context, caller, {"period": given["period"]})
+    scope = await read_scope(running.context, caller, {"period": given["period"]})
     stated = {"customerId": customer_id} | {name: value for name, value in call.body_given.items() if value is not None}
     asked = checkpoint_service.CheckpointRequest(
         customer_id, scope, given.get("invoiceReference"), key, text_of(stated)
     )
-    view, replayed = await or_pending(key, checkpoint_service.checkpoint(context, caller, asked))
+    view, replayed = await or_pending(key, checkpoint_service.checkpoint(running.context, caller, asked))
     return success(view, 201, {"Idempotent-Replayed": "true"} if replayed else {})
 
 
-async def checkpoints(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def checkpoints(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """A customer's checkpoints, newest first."""
-    scope = await read_scope(context, caller, {"period": given["period"]}) if "period" in given else None
+    scope = await read_scope(running.context, caller, {"period": given["period"]}) if "period" in given else None
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
-    work = context, caller, call.path("customerId"), scope, *page
+    work = running.context, caller, call.path("customerId"), scope, *page
     return success(await asyncio.to_thread(checkpoint_service.list_checkpoints, *work))
 
 
-async def close_package(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def close_package(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """What goes with the invoice of a month: its receipt, its files, and what is still missing."""
-    scope: Scope = await read_scope(context, caller, {"period": given["period"]})
-    return success(await directory_service.close_package(context, caller, call.path("customerId"), scope))
+    scope: Scope = await read_scope(running.context, caller, {"period": given["period"]})
+    return success(await directory_service.close_package(running.context, caller, call.path("customerId"), scope))
 
 
-async def export(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def export(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Every delta of a customer, or of one of its months, as a file."""
     customer_id, form, period = call.path("customerId"), given.get("format", "csv"), given.get("period")
-    chunks = await asyncio.to_thread(directory_service.export, context, caller, customer_id, form, period)
+    chunks = await asyncio.to_thread(directory_service.export, running.context, caller, customer_id, form, period)
     name = f"{customer_id}-{period}" if period else customer_id
     headers = {
         "Content-Disposition": f'attachment; filename="{name.replace(":", "_")}.{form}"', "Cache-Control": "no-store",

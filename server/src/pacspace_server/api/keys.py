@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..http.messages import Call, Reply, success
-from ..service.base.context import SCOPES, Caller, Context
+from ..service.base.context import SCOPES, Caller
 from ..service.base.limits import MAX_PAGE
 from ..service.people import keys as keys_service
+from ..service.running import Running
 from . import fields
 from .fields import Table
 from .scope import MAX_OFFSET
@@ -27,13 +28,13 @@ NEW_KEY: Table = {
 TOGGLE: Table = {"active": fields.flag(says="On or off; without it the other way.")}
 
 
-async def list_keys(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def list_keys(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """The workspace's API keys, newest first, without their secrets."""
     page = given.get("page", 1), given.get("limit", 25)
-    return success(await context.look(lambda snapshot: keys_service.list_keys(snapshot, caller, *page)))
+    return success(await running.context.look(lambda snapshot: keys_service.list_keys(snapshot, caller, *page)))
 
 
-async def create(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def create(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Make an API key. Its secret is in this reply and nowhere else."""
     side = (
         SIDES[given["environment"]]
@@ -43,34 +44,38 @@ async def create(context: Context, caller: Caller, call: Call, given: Given) -> 
         else "sandbox"
     )
     scopes = tuple(scope for scope in SCOPES if scope in given["scopes"]) if "scopes" in given else ("read", "write")
-    made = await context.committer.run(lambda unit: keys_service.add_key(unit, caller, side, given["name"], scopes))
+    made = await running.context.committer.run(
+        lambda unit: keys_service.add_key(unit, caller, side, given["name"], scopes)
+    )
     return success(keys_service.shown_once(*made), 201, {"Cache-Control": "no-store"})
 
 
-async def get(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def get(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """One API key, without its secret."""
     key_id = call.path("keyId")
     return success(
-        keys_service.key_view(await context.look(lambda snapshot: keys_service.find_key(snapshot, caller, key_id)))
+        keys_service.key_view(
+            await running.context.look(lambda snapshot: keys_service.find_key(snapshot, caller, key_id))
+        )
     )
 
 
-async def rotate(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def rotate(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Give an API key another secret, which is in this reply and nowhere else; the one before stops within a second."""
     key_id = call.path("keyId")
-    made = await context.committer.run(lambda unit: keys_service.rotate_key(unit, caller, key_id))
+    made = await running.context.committer.run(lambda unit: keys_service.rotate_key(unit, caller, key_id))
     return success(keys_service.shown_once(*made), headers={"Cache-Control": "no-store"})
 
 
-async def toggle(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def toggle(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Switch an API key off, or on again."""
     wanted = call.path("keyId"), given.get("active")
-    key = await context.committer.run(lambda unit: keys_service.switch_key(unit, caller, *wanted))
+    key = await running.context.committer.run(lambda unit: keys_service.switch_key(unit, caller, *wanted))
     return success(keys_service.key_view(key))
 
 
-async def revoke(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def revoke(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Revoke an API key, for ever. It stays in the list."""
     key_id = call.path("keyId")
-    key = await context.committer.run(lambda unit: keys_service.revoke_key(unit, caller, key_id))
+    key = await running.context.committer.run(lambda unit: keys_service.revoke_key(unit, caller, key_id))
     return success(keys_service.key_view(key))

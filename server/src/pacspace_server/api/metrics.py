@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from itertools import accumulate
 from typing import Any
@@ -21,6 +21,7 @@ from prometheus_client.metrics_core import Metric as Family
 
 from ..log.watching import Watched
 from ..service.base.context import Context
+from ..service.running import Running
 from ..storage.writing.committer import MAX_WAITING
 from ..telemetry import Histogram
 from .requests import Target
@@ -36,8 +37,12 @@ Sample = tuple[tuple[str, ...], Any]
 class Sources:
     """Where the numbers are."""
 
-    context: Context
-    targets: list[Target]
+    running: Running
+    targets: list[Target] = field(default_factory=list)  # the routes, once they are known
+
+    @property
+    def context(self) -> Context:
+        return self.running.context
 
     def logs(self, value: Callable[[Watched], float | None]) -> Iterator[Sample]:
         """A number of each log that has it."""
@@ -60,7 +65,7 @@ class Sources:
 
     def attempts(self) -> Iterator[Sample]:
         for outcome in ("delivered", "failed"):
-            yield (outcome,), self.context.sender.attempts[outcome]
+            yield (outcome,), self.running.sender.attempts[outcome]
 
     def refused(self) -> Iterator[Sample]:
         refusals = self.context.integrator.refusals
@@ -78,9 +83,9 @@ class Metric:
     read: Callable[[Sources], Iterable[Sample]]
 
 
-def _one(read: Callable[[Context], Any]) -> Callable[[Sources], Iterable[Sample]]:
+def _one(read: Callable[[Running], Any]) -> Callable[[Sources], Iterable[Sample]]:
     """A metric without labels of its own."""
-    return lambda sources: [((), read(sources.context))]
+    return lambda sources: [((), read(sources.running))]
 
 
 METRICS = [
@@ -89,16 +94,16 @@ METRICS = [
            "Requests by route, method and status, with the time from their head to the last byte of the reply.",
            ("method", "route", "status"), Sources.requests),
     Metric("pacspace_commit_duration_seconds", "histogram", "Transactions of recorded deltas and locks, from their first row to the disk.",
-           (), _one(lambda context: context.committer.seconds)),
+           (), _one(lambda running: running.context.committer.seconds)),
     Metric("pacspace_commit_batch_size", "histogram", "Deltas and locks that one transaction made durable together.",
-           (), _one(lambda context: context.committer.sizes)),
+           (), _one(lambda running: running.context.committer.sizes)),
     Metric("pacspace_commit_failures_total", "counter", "Transactions of deltas and locks that the database did not take.",
-           (), _one(lambda context: context.committer.failed)),
+           (), _one(lambda running: running.context.committer.failed)),
     Metric("pacspace_queue_depth", "gauge", "Deltas and locks that wait for their transaction.",
-           (), _one(lambda context: context.committer.waiting)),
-    Metric("pacspace_queue_capacity", "gauge", "How many may wait; the next one is refused with 503.", (), _one(lambda context: MAX_WAITING)),
+           (), _one(lambda running: running.context.committer.waiting)),
+    Metric("pacspace_queue_capacity", "gauge", "How many may wait; the next one is refused with 503.", (), _one(lambda running: MAX_WAITING)),
     Metric("pacspace_queue_refused_total", "counter", "Deltas and locks that were refused because the queue was full.",
-           (), _one(lambda context: context.committer.refused)),
+           (), _one(lambda running: running.context.committer.refused)),
     Metric("pacspace_unverified_age_seconds", "gauge",
            "For how long at most the oldest delta that the log does not have has waited; 0 when none waits.", LOG, Sources.unverified_s),
     Metric("pacspace_unverified_deltas", "gauge", "Deltas that the log does not have yet, counted once a second.",
@@ -115,21 +120,21 @@ METRICS = [
     Metric("pacspace_log_lease_fencing_number", "gauge", "The fencing number of the lease, in the process that holds it.",
            LOG, lambda sources: sources.logs(lambda log: log.fencing)),
     Metric("pacspace_integrator_run_duration_seconds", "histogram", "Runs of the integrator that published, from reading to publication.",
-           (), _one(lambda context: context.integrator.seconds)),
+           (), _one(lambda running: running.context.integrator.seconds)),
     Metric("pacspace_integrator_entries_total", "counter", "Log entries that this process published.",
-           (), _one(lambda context: context.integrator.entries)),
+           (), _one(lambda running: running.context.integrator.entries)),
     Metric("pacspace_jobs_running", "gauge", "Jobs that lock a month for everybody and that this process works on.",
-           (), _one(lambda context: len(context.jobs.held))),
+           (), _one(lambda running: len(running.jobs.held))),
     Metric("pacspace_webhook_attempts_total", "counter", "Attempts to deliver an event to an endpoint, by what came of them.",
            ("outcome",), Sources.attempts),
     Metric("pacspace_webhook_delay_seconds", "histogram",
            "From when an event could be told to its first success, of deliveries that succeeded at the first attempt.",
-           (), _one(lambda context: context.sender.delay)),
+           (), _one(lambda running: running.sender.delay)),
     Metric("pacspace_webhook_endpoints", "gauge", "Endpoints that this process sends to.",
-           (), _one(lambda context: len(context.sender.lines))),
+           (), _one(lambda running: len(running.sender.lines))),
     Metric("pacspace_webhook_waiting_rows", "gauge",
            "Rows of the feed (an event, or a month's new deltas) that the endpoint furthest behind has still to be told.",
-           (), _one(lambda context: context.sender.behind)),
+           (), _one(lambda running: running.sender.behind)),
 ]  # fmt: skip
 
 
@@ -147,11 +152,15 @@ PROCESS_METRICS = {
 class Metrics:
     """The numbers of this process, and those of the others beside it."""
 
-    def __init__(self, context: Context, targets: list[Target], number: int = 1) -> None:
-        self._sources, self._number = Sources(context, targets), str(number)
+    def __init__(self, running: Running, number: int = 1) -> None:
+        self._sources, self._number = Sources(running), str(number)
         # Memory, processor time and open files of the process. A registry of our own: nothing is global.
         self._process = ProcessCollector(registry=CollectorRegistry())
         self.others: Callable[[], Awaitable[list[bytes]]] = _nobody
+
+    def count(self, targets: Iterable[Target]) -> None:
+        """Shows the requests to these routes from now on."""
+        self._sources.targets.extend(targets)
 
     def own(self) -> bytes:
         """The samples of this process, for the one that was asked."""

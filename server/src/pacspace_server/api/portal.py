@@ -87,7 +87,7 @@ async def verify_code(public: Public, call: Call, given: Given) -> Reply:
     except ServiceError as error:
         if error.code != "ACCESS_CODE_INVALID":
             raise
-        public.context.visits.note(shared, visitor, visits.CODE_FAILED)
+        public.running.visits.note(shared, visitor, visits.CODE_FAILED)
         reply = as_json(error)
     else:
         reply = success({"verified": True, "expiresInSeconds": access.COOKIE_LIFE_S})
@@ -99,7 +99,7 @@ async def verify_code(public: Public, call: Call, given: Given) -> Reply:
 async def summary(public: Public, call: Call, given: Given) -> Reply:
     """Totals of a month and of each month, and how far the published log has them."""
     shared, visitor = await _enter(public, call, SUMMARY)
-    public.context.visits.note(shared, visitor, visits.VIEWED)
+    public.running.visits.note(shared, visitor, visits.VIEWED)
 
     def work(snapshot: Snapshot) -> dict[str, Any]:
         return shared_record.summary(public.context, snapshot, shared, visitor, given.get("period"))
@@ -110,14 +110,14 @@ async def summary(public: Public, call: Call, given: Given) -> Reply:
 async def periods(public: Public, call: Call, given: Given) -> Reply:
     """Each month with its proof root, its receipt, and how to check it alone."""
     shared, visitor = await _enter(public, call, DETAIL)
-    public.context.visits.note(shared, visitor, visits.VIEWED)
+    public.running.visits.note(shared, visitor, visits.VIEWED)
     return success(await public.context.look(lambda snapshot: shared_record.periods(public.context, snapshot, shared)))
 
 
 async def activity(public: Public, call: Call, given: Given) -> Reply:
     """Records, newest first, each with how far its proof is."""
     shared, visitor = await _enter(public, call, DETAIL)
-    public.context.visits.note(shared, visitor, visits.VIEWED)
+    public.running.visits.note(shared, visitor, visits.VIEWED)
     asked = given.get("limit", DEFAULT_PAGE), given.get("before"), given.get("period"), given.get("referenceId")
     page = shared_record.ActivityPage(*asked)
     return success(await public.context.look(lambda snapshot: shared_record.activity(snapshot, shared, page)))
@@ -130,7 +130,7 @@ async def export(public: Public, call: Call, given: Given) -> Reply:
     work = public.context, shared, kind, period
     async with public.places:
         chunks = await asyncio.to_thread(shared_export.export, *work)
-    public.context.visits.note(shared, visitor, visits.EXPORTED)
+    public.running.visits.note(shared, visitor, visits.EXPORTED)
     headers = {
         "Content-Disposition": f'attachment; filename="{shared_export.file_name(shared, kind, period)}"',
         "Cache-Control": "no-store",
@@ -149,7 +149,7 @@ async def compare(public: Public, call: Call, given: Given) -> Reply:
 
     async with public.places:  # reads every line: strangers must not take all threads
         reply = await asyncio.to_thread(work)
-    public.context.visits.note(shared, visitor, visits.COMPARED)
+    public.running.visits.note(shared, visitor, visits.COMPARED)
     return success(reply)
 
 
@@ -171,7 +171,7 @@ def _theirs(given: Given) -> shared_compare.Theirs:
 async def notes_of(public: Public, call: Call, given: Given) -> Reply:
     """What both sides have said, newest first. Not part of the signed record."""
     shared, visitor = await _enter(public, call, DETAIL)
-    public.context.visits.note(shared, visitor, visits.VIEWED)
+    public.running.visits.note(shared, visitor, visits.VIEWED)
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
     return success(await public.context.look(lambda snapshot: notes.list_notes(snapshot, shared.customer, *page)))
 

@@ -11,7 +11,6 @@ from ..http.limits import AddressLimit
 from ..http.messages import Call, Reply, iterate_in_thread, success
 from ..http.refusals import status_of
 from ..log import logtree
-from ..service.base.context import Context
 from ..service.base.errors import ServiceError
 from ..service.base.lookup import verifier_key
 from ..service.base.restored import trust_file
@@ -21,6 +20,7 @@ from ..service.receipts.access import Reader, require_lines
 from ..service.receipts.lines import receipt_csv
 from ..service.receipts.pdf import PdfMaker
 from ..service.recording.readiness import Readiness, problems, ready_view
+from ..service.running import Running
 from ..storage.model.protocols import Vanished
 from ..storage.model.records import Log
 from . import fields
@@ -47,15 +47,16 @@ IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 class Public:
     """The public routes and what they remember."""
 
-    def __init__(self, context: Context) -> None:
-        self.context = context
+    def __init__(self, running: Running, document: Callable[[], dict[str, Any]], number: int = 1) -> None:
+        """`document` makes the OpenAPI document; `number` is this process's among those of the same server."""
+        context = running.context
+        self.running, self.context, self.document = running, context, document
+        self.metrics = Metrics(running, number)
         self.verifier = verify_service.Verifier(context)
         self.limit = AddressLimit()
         self.places = asyncio.Semaphore(verify_service.AT_ONCE)
         self.pdfs = PdfMaker(context)
         self.readiness = Readiness(context)
-        self.document: Callable[[], dict[str, Any]]  # set where the routes are known, as the next one
-        self.metrics: Metrics
 
     async def verify(self, call: Call, given: dict[str, Any]) -> Reply:
         """Recompute a proof root, checkpointId or a delta's receiptId, from the rows (db), the log (chain) or both."""

@@ -14,6 +14,7 @@ from ..service.receipts.access import Reader
 from ..service.receipts.documents import Document, Presentation
 from ..service.receipts.printed import title_of
 from ..service.receipts.reader_words import Words
+from ..service.running import Running
 from . import fields
 from .fields import Table
 from .scope import read_scope
@@ -47,21 +48,21 @@ def document_data(context: Context, receipt_id: str, wanted: Presentation, reade
     return documents_service.document_view(context, receipt_id, wanted, reader, title)
 
 
-async def receipt(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def receipt(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """The receipt of a scope: totals, proof root, links."""
-    scope = await read_scope(context, caller, given)
-    return success(await receipt_service.receipt(context, caller, call.path("customerId"), scope))
+    scope = await read_scope(running.context, caller, given)
+    return success(await receipt_service.receipt(running.context, caller, call.path("customerId"), scope))
 
 
-async def document(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def document(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """One receipt by its receiptId (chk_), dressed for a reader."""
-    work = (context, call.path("receiptId"), presentation(given), Reader(caller))
+    work = (running.context, call.path("receiptId"), presentation(given), Reader(caller))
     return success(await asyncio.to_thread(document_data, *work))
 
 
-async def receipts(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def receipts(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """A customer's receipts, newest first: every checkpoint that was handed out."""
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
     return success(
-        await asyncio.to_thread(receipt_service.list_receipts, context, caller, call.path("customerId"), *page)
+        await asyncio.to_thread(receipt_service.list_receipts, running.context, caller, call.path("customerId"), *page)
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..http.messages import Call, Reply, success
-from ..service.base.context import Caller, Context
+from ..service.base.context import Caller
 from ..service.base.errors import invalid
 from ..service.recording import sandbox as sandbox_service
+from ..service.running import Running
 from . import fields
 from .fields import Table
 
@@ -19,20 +20,22 @@ CLOCK: Table = {
 }
 
 
-async def get_clock(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def get_clock(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """The sandbox's ledger clock."""
-    return success(await sandbox_service.get_clock(context, caller))
+    return success(await sandbox_service.get_clock(running.context, caller))
 
 
-async def set_clock(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def set_clock(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Hold the sandbox's clock at an instant, advance it, or let real time go on."""
     caller.require_sandbox()
     body = call.body_given
     if len(body) != 1 or ("advanceSeconds" in body and body["advanceSeconds"] is None):
         raise invalid(("body", "holds exactly one of now (an instant, or null for real time) and advanceSeconds"))
-    return success(await sandbox_service.set_clock(context, caller, given.get("now"), given.get("advanceSeconds")))
+    return success(
+        await sandbox_service.set_clock(running.context, caller, given.get("now"), given.get("advanceSeconds"))
+    )
 
 
-async def reset(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def reset(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Empty the sandbox under a new log."""
-    return success(await sandbox_service.reset(context, caller))
+    return success(await sandbox_service.reset(running.context, caller))

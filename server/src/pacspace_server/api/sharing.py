@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..http.messages import Call, Reply, success
-from ..service.base.context import Caller, Context, find_customer
+from ..service.base.context import Caller, find_customer
 from ..service.base.errors import invalid
 from ..service.base.limits import DEFAULT_PAGE
+from ..service.running import Running
 from ..service.sharing import links as sharing_service
 from ..service.sharing import notes, visits
 from . import fields
@@ -33,56 +34,58 @@ CUSTOMER_POLICY: Table = {
 }
 
 
-async def get_sharing(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def get_sharing(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """How much the links of all customers open, and the vendor's name on them."""
-    return success(await sharing_service.get_sharing(context, caller))
+    return success(await sharing_service.get_sharing(running.context, caller))
 
 
-async def set_sharing(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def set_sharing(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Change how much the links of all customers open, or the vendor's name on them."""
     if not given:
         raise invalid(("policy", "send policy, vendorName or both"))
-    return success(await sharing_service.set_sharing(context, caller, given.get("policy"), given.get("vendorName")))
+    return success(
+        await sharing_service.set_sharing(running.context, caller, given.get("policy"), given.get("vendorName"))
+    )
 
 
-async def set_customer_sharing(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def set_customer_sharing(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Change how much one customer's link opens."""
     named = call.path("customerId"), given["sharingStateHint"]
-    return success(await sharing_service.set_customer_policy(context, caller, *named))
+    return success(await sharing_service.set_customer_policy(running.context, caller, *named))
 
 
-async def access_link(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def access_link(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """A customer's link and access code; nulls while sharing is off."""
-    return success(await sharing_service.access_link(context, caller, call.path("customerId")))
+    return success(await sharing_service.access_link(running.context, caller, call.path("customerId")))
 
 
-async def reissue_link(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def reissue_link(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Give a customer another link; the old one leads nowhere at once."""
-    return success(await sharing_service.reissue_link(context, caller, call.path("customerId")))
+    return success(await sharing_service.reissue_link(running.context, caller, call.path("customerId")))
 
 
-async def reissue_code(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def reissue_code(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Give a customer's link another code; the old one, and whoever came in by it, stay out at once."""
-    return success(await sharing_service.reissue_code(context, caller, call.path("customerId")))
+    return success(await sharing_service.reissue_code(running.context, caller, call.path("customerId")))
 
 
-async def visits_of(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def visits_of(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Who looked behind a customer's link and what they took, newest first."""
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
-    return success(await visits.list_visits(context, caller, call.path("customerId"), *page))
+    return success(await visits.list_visits(running.context, caller, call.path("customerId"), *page))
 
 
-async def notes_of(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def notes_of(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """What both sides have said about a customer's record, newest first."""
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
 
     def work(snapshot: Any) -> dict[str, Any]:
-        customer = find_customer(context, snapshot, caller, call.path("customerId"))
+        customer = find_customer(running.context, snapshot, caller, call.path("customerId"))
         return notes.list_notes(snapshot, customer, *page)
 
-    return success(await context.look(work))
+    return success(await running.context.look(work))
 
 
-async def answer(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def answer(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Answer a customer's notes, for both sides to read. It changes no amount and no proof."""
-    return success(await notes.answer(context, caller, call.path("customerId"), new_note(given)), 201)
+    return success(await notes.answer(running.context, caller, call.path("customerId"), new_note(given)), 201)

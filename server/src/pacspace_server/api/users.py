@@ -8,6 +8,7 @@ from ..http.messages import Call, Reply, success
 from ..service.base.context import Caller, Context
 from ..service.base.errors import invalid
 from ..service.people import people
+from ..service.running import Running
 from ..storage.model.people import ROLES
 from ..storage.model.protocols import Unit
 from . import fields
@@ -29,24 +30,24 @@ CHANGES: Table = {
 }
 
 
-async def list_users(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def list_users(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """The users of the workspace with their roles, oldest first."""
-    members = await context.look(lambda snapshot: snapshot.members(caller.workspace_id))
+    members = await running.context.look(lambda snapshot: snapshot.members(caller.workspace_id))
     return success({"users": [people.user_view(*member) for member in members]})
 
 
-async def invite(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def invite(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Make a user, with a link that is good once and sets the password. Hand it over yourself: no mail is sent."""
     asked = people.NewUser(given["email"], given.get("name", ""), given["role"], None)
-    made = await context.committer.run(lambda unit: people.invite(unit, caller, asked))
-    return _with_link(context, *made)
+    made = await running.context.committer.run(lambda unit: people.invite(unit, caller, asked))
+    return _with_link(running.context, *made)
 
 
-async def password_link(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def password_link(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Make a link that is good once and sets another password of a user. The password until now stays good until then."""
     user_id = call.path("userId")
-    made = await context.committer.run(lambda unit: people.password_link(unit, caller, user_id))
-    return _with_link(context, *made)
+    made = await running.context.committer.run(lambda unit: people.password_link(unit, caller, user_id))
+    return _with_link(running.context, *made)
 
 
 def _with_link(context: Context, user: dict[str, Any], token: str) -> Reply:
@@ -54,7 +55,7 @@ def _with_link(context: Context, user: dict[str, Any], token: str) -> Reply:
     return success(user | {"setPasswordUrl": link}, 201, {"Cache-Control": "no-store"})
 
 
-async def change(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def change(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Change a user's name or role, disable or enable. A disabled user's sessions end at once."""
     if not given:
         raise invalid(("body", "names nothing to change: name, role or disabled"))
@@ -69,4 +70,4 @@ async def change(context: Context, caller: Caller, call: Call, given: Given) -> 
             people.rename(unit, caller, user_id, given["name"])
         return people.user_view(*people.find_member(unit, caller, user_id))
 
-    return success(await context.committer.run(work))
+    return success(await running.context.committer.run(work))

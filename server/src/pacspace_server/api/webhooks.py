@@ -7,8 +7,9 @@ from typing import Any
 
 from ..domain.events import EVENTS
 from ..http.messages import Call, Reply, success
-from ..service.base.context import Caller, Context
+from ..service.base.context import Caller
 from ..service.base.limits import DEFAULT_PAGE, MAX_PAGE
+from ..service.running import Running
 from ..service.webhooks import deliveries as deliveries_service
 from ..service.webhooks import endpoints as endpoints_service
 from ..service.webhooks import following
@@ -51,85 +52,100 @@ FOLLOW: Table = {
 TRIGGER: Table = {"event": fields.required(fields.choice(*EVENTS, says="Which one.")).like("delta.verified")}
 
 
-async def deliveries(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def deliveries(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Webhook deliveries that were tried, newest event first."""
     asked = given.get("status"), given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
-    return success(await asyncio.to_thread(deliveries_service.list_deliveries, context, caller, *asked))
+    return success(await asyncio.to_thread(deliveries_service.list_deliveries, running.context, caller, *asked))
 
 
-async def retry(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def retry(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Make the deliveries of an event due now: those that have not succeeded, or all if all have."""
-    return success(await deliveries_service.retry(context, caller, call.path("eventId")))
+    return success(await deliveries_service.retry(running.context, running.sender, caller, call.path("eventId")))
 
 
-async def create(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def create(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Make an endpoint, which is told what happens from now on. The secret is shown this once."""
     events = tuple(given.get("events") or ()) or None
-    return success(await endpoints_service.create(context, caller, given["url"], given.get("description"), events), 201)
+    return success(
+        await endpoints_service.create(
+            running.context, running.sender, caller, given["url"], given.get("description"), events
+        ),
+        201,
+    )
 
 
-async def endpoints(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def endpoints(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """The endpoints, oldest first."""
     page = given.get("page", 1), given.get("limit", DEFAULT_PAGE)
-    return success(await endpoints_service.list_endpoints(context, caller, *page))
+    return success(await endpoints_service.list_endpoints(running.context, caller, *page))
 
 
-async def endpoint(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def endpoint(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """One endpoint."""
-    return success(await endpoints_service.get(context, caller, call.path("endpointId")))
+    return success(await endpoints_service.get(running.context, caller, call.path("endpointId")))
 
 
-async def change(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def change(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Change an endpoint: the fields that are given."""
     if "events" in given:
         given["events"] = tuple(given["events"]) or None
-    return success(await endpoints_service.change(context, caller, call.path("endpointId"), given))
+    return success(
+        await endpoints_service.change(running.context, running.sender, caller, call.path("endpointId"), given)
+    )
 
 
-async def remove(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def remove(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Remove an endpoint, and what waits for it."""
-    return success(await endpoints_service.remove(context, caller, call.path("endpointId")))
+    return success(await endpoints_service.remove(running.context, running.sender, caller, call.path("endpointId")))
 
 
-async def test(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def test(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Send a signed test event to the endpoint now, and say what came back."""
-    return success(await endpoints_service.test(context, caller, call.path("endpointId")))
+    return success(await endpoints_service.test(running.context, running.sender, caller, call.path("endpointId")))
 
 
-async def rotate(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def rotate(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Give the endpoint a new secret, shown this once. For 24 hours the one before signs too."""
-    return success(await endpoints_service.rotate(context, caller, call.path("endpointId")))
+    return success(await endpoints_service.rotate(running.context, running.sender, caller, call.path("endpointId")))
 
 
-async def of_endpoint(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def of_endpoint(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Deliveries to one endpoint that were tried, newest event first."""
     asked = given.get("status"), given.get("limit", DEFAULT_PAGE), given.get("cursor")
     work = deliveries_service.list_of_endpoint
-    return success(await asyncio.to_thread(work, context, caller, call.path("endpointId"), *asked))
+    return success(await asyncio.to_thread(work, running.context, caller, call.path("endpointId"), *asked))
 
 
-async def delivery(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def delivery(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """One delivery with its payload, as it would be sent now: what was erased meanwhile is not in it."""
     named = call.path("endpointId"), call.path("eventId")
-    return success(await asyncio.to_thread(deliveries_service.get, context, caller, *named))
+    return success(await asyncio.to_thread(deliveries_service.get, running.context, caller, *named))
 
 
-async def retry_one(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def retry_one(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Make the delivery of an event to one endpoint due now."""
-    return success(await deliveries_service.retry(context, caller, call.path("eventId"), call.path("endpointId")))
+    return success(
+        await deliveries_service.retry(
+            running.context, running.sender, caller, call.path("eventId"), call.path("endpointId")
+        )
+    )
 
 
-async def replay(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def replay(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Send again what was sent to the endpoint, or failed, of the events between two instants."""
     asked = given["since"], given.get("until")
-    return success(await deliveries_service.replay(context, caller, call.path("endpointId"), *asked))
+    return success(
+        await deliveries_service.replay(running.context, running.sender, caller, call.path("endpointId"), *asked)
+    )
 
 
-async def follow(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def follow(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """The sandbox's events after a cursor, without an endpoint; they are kept while somebody asks every few minutes."""
-    return success(await following.follow(context, caller, given.get("after"), given.get("limit", DEFAULT_PAGE)))
+    return success(
+        await following.follow(running.context, caller, given.get("after"), given.get("limit", DEFAULT_PAGE))
+    )
 
 
-async def trigger(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def trigger(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Tell the sandbox's endpoints and followers of a sample event, marked as a test."""
-    return success(await following.trigger(context, caller, given["event"]))
+    return success(await following.trigger(running.context, running.sender, caller, given["event"]))

@@ -10,6 +10,7 @@ from ..service.base.context import Caller, Context
 from ..service.base.limits import MAX_PAGE
 from ..service.people import workspaces
 from ..service.people.sessions import ENVIRONMENTS
+from ..service.running import Running
 from ..service.sharing.links import POLICIES
 from ..storage.model.people import AuditFilter
 from . import fields
@@ -49,15 +50,17 @@ FIELDS = {
 PROVISION: Table = {"environment": fields.required(fields.choice(*ENVIRONMENTS, says="Which one.").like("sandbox"))}
 
 
-async def settings(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def settings(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """The workspace's settings."""
-    return success(await context.look(lambda snapshot: workspaces.workspace_view(snapshot, caller.workspace_id)))
+    return success(
+        await running.context.look(lambda snapshot: workspaces.workspace_view(snapshot, caller.workspace_id))
+    )
 
 
-async def change(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def change(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Change the workspace's settings."""
     changes = {FIELDS[name]: value for name, value in given.items()}
-    return success(await context.committer.run(lambda unit: workspaces.change_workspace(unit, caller, changes)))
+    return success(await running.context.committer.run(lambda unit: workspaces.change_workspace(unit, caller, changes)))
 
 
 async def _environments(context: Context, caller: Caller) -> list[dict[str, Any]]:
@@ -66,27 +69,29 @@ async def _environments(context: Context, caller: Caller) -> list[dict[str, Any]
     )
 
 
-async def environments(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def environments(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """The workspace's sandbox and production, with their logs."""
-    return success({"environments": await _environments(context, caller)})
+    return success({"environments": await _environments(running.context, caller)})
 
 
-async def status(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def status(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Whether each environment is there: both are, from the start."""
-    there = await _environments(context, caller)
+    there = await _environments(running.context, caller)
     return success({one["environment"]: {"status": one["status"]} for one in there})
 
 
-async def provision(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def provision(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Make sure that an environment is there. It is, so nothing changes."""
-    there = await _environments(context, caller)
+    there = await _environments(running.context, caller)
     return success(next(one for one in there if one["environment"] == given["environment"]))
 
 
-async def audit(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
+async def audit(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Who changed what in the workspace, newest first."""
     wanted = AuditFilter(given.get("cursor"), given.get("actor"), given.get("action"), given.get("subject"))
     limit = given.get("limit", 25)
     return success(
-        await context.look(lambda snapshot: audit_service.list_audit(snapshot, caller.workspace_id, limit, wanted))
+        await running.context.look(
+            lambda snapshot: audit_service.list_audit(snapshot, caller.workspace_id, limit, wanted)
+        )
     )

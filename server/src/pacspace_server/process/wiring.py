@@ -30,10 +30,12 @@ from ..log.signer import Signer
 from ..log.standing import give_keys
 from ..service.base.context import Context
 from ..service.base.errors import ServiceError
+from ..service.base.server_secret import ServerSecret
 from ..service.closing.jobs import Jobs
 from ..service.people.keys import note_uses, write_uses
 from ..service.recording.erase import keep_retention
 from ..service.recording.sandbox import move_clock
+from ..service.running import Running
 from ..service.sharing.visits import Visits
 from ..service.webhooks import endpoints
 from ..storage.model.protocols import Storage, Unit
@@ -74,7 +76,7 @@ def open_signer(storage: Storage, folder: Path) -> Signer:
 
 
 def open_sender(context: Context, resolver: Resolver, targets: str) -> Sender:
-    """Sends what endpoints are to be told. A file has one writer, and its turns are the committer's."""
+    """Sends webhooks. A file has one writer, so the sender's writes take turns with the committer's."""
 
     async def write(work: Callable[[Unit], T]) -> T:
         if context.storage.remote:
@@ -120,6 +122,68 @@ def listening(config: ServerConfig) -> Iterator[tuple[socket.socket, str]]:
         yield listener, f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
+@dataclass
+class _Server:
+    """All parts of a server in one process, each complete when made."""
+
+    config: ServerConfig
+    running: Running
+    integrator: Integrator
+    committer: Committer
+    rehasher: Rehasher
+    resolver: Resolver
+    public: Public
+    app: Api
+
+    def stopping(self) -> None:
+        self.app.stopping = self.public.readiness.shutting_down = True
+
+    async def close(self) -> None:
+        """Jobs at a chunk's end, then visits and attempts under way, then the log, then writes.
+
+        Whatever was acknowledged is on disk already.
+        """
+        await self.running.jobs.stop()
+        await self.running.visits.close()
+        await self.running.sender.stop()
+        self.resolver.close()
+        await asyncio.to_thread(self.integrator.stop)
+        self.rehasher.close()
+        await write_uses(self.running.context)
+        await self.committer.close()
+
+
+def _compose(config: ServerConfig, storage: Storage, url: str, number: int) -> _Server:
+    """Makes the parts, each from those before it. Called on the event loop."""
+    loop = asyncio.get_running_loop()
+    signer = open_signer(storage, config.signer_folder)
+
+    def published() -> None:
+        def announce() -> None:
+            running.context.announce_published()
+            running.sender.wake()
+
+        with contextlib.suppress(RuntimeError):  # the loop may be gone already
+            loop.call_soon_threadsafe(announce)
+
+    committer = Committer(storage, lambda: integrator.wake())
+    # A file has one writer, so the integrator's writes take turns with the committer's.
+    write = storage.write if storage.remote else committer.run_blocking
+    rehasher = Rehasher(config.database, partial(prepare, storage))
+    integrator = Integrator(storage, signer, write, published, rehasher.prepare)
+    secret = ServerSecret(signer.folder)
+    context = Context(storage, committer, integrator, signer, secret, config.public_url or url, config.registration)
+    resolver = Resolver()
+    sender = open_sender(context, resolver, config.webhook_targets)
+    running = Running(context, Jobs(context), Visits(context), sender)
+    describe = partial(document, context.public_url)
+    public = Public(running, describe, number)
+    pages = Pages(running, public.verifier, public.limit, describe)
+    dashboard = Dashboard(running, public.readiness)
+    app = Api(running, public, pages.routes() | dashboard.routes())
+    return _Server(config, running, integrator, committer, rehasher, resolver, public, app)
+
+
 async def _run(
     config: ServerConfig,
     storage: Storage,
@@ -129,69 +193,29 @@ async def _run(
     siblings: Siblings | None,
 ) -> None:
     """Runs until SIGTERM or SIGINT; then finishes what it has."""
-    loop = asyncio.get_running_loop()
-    signer = open_signer(storage, config.signer_folder)
-    committer = Committer(storage, lambda: integrator.wake())
-    context: Context
-
-    def published() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop may be gone already
-            loop.call_soon_threadsafe(announce)
-
-    def announce() -> None:
-        context.announce_published()
-        context.sender.wake()
-
-    # A file has one writer, and whoever writes waits for its turn; a server has its own turns.
-    write = storage.write if storage.remote else committer.run_blocking
-    rehasher = Rehasher(config.database, partial(prepare, storage))
-    integrator = Integrator(storage, signer, write, published, rehasher.prepare)
-    context = Context(storage, committer, integrator, signer, config.public_url or url, config.registration)
-    context.jobs = Jobs(context)
-    context.visits = Visits(context)
-    resolver = Resolver()
-    context.sender = open_sender(context, resolver, config.webhook_targets)
-    public = Public(context)
-    pages = Pages(context, public.verifier, public.limit, partial(document, context.public_url))
-    dashboard = Dashboard(context, public.readiness)
-    app = Api(context, public, pages.routes() | dashboard.routes(), siblings.number if siblings else 1)
-
-    def stopping() -> None:
-        app.stopping = public.readiness.shutting_down = True
-
-    server = HttpServer(http_config(app, config.trusted_proxies), stopping, is_worker=siblings is not None)
-    answering: asyncio.Server | None = None
-    if siblings is not None:
-        app.metrics.others = siblings.ask
-        answering = await siblings.listen(app.metrics.own)
-    integrator.start()
-    context.sender.start()
-    jobs = asyncio.create_task(context.jobs.watch())
-    retention = asyncio.create_task(keep_retention(context, config.retention_days)) if config.retention_days else None
-    uses = asyncio.create_task(note_uses(context))
-    serving = asyncio.create_task(server.serve([listener]))
-    while not server.started and not serving.done():
-        await asyncio.sleep(0.005)
-    if server.started:
-        ready()
-    try:
+    parts = _compose(config, storage, url, siblings.number if siblings else 1)
+    context, running = parts.running.context, parts.running
+    proxies = http_config(parts.app, config.trusted_proxies)
+    server = HttpServer(proxies, parts.stopping, is_worker=siblings is not None)
+    async with contextlib.AsyncExitStack() as stack:
+        if siblings is not None:
+            parts.public.metrics.others = siblings.ask
+            answering = await siblings.listen(parts.public.metrics.own)
+            stack.callback(answering.close)
+        stack.push_async_callback(parts.close)
+        parts.integrator.start()
+        running.sender.start()
+        background = [running.jobs.watch(), note_uses(context)]
+        if config.retention_days:
+            background.append(keep_retention(context, config.retention_days))
+        for work in background:
+            stack.callback(asyncio.create_task(work).cancel)
+        serving = asyncio.create_task(server.serve([listener]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.005)
+        if server.started:
+            ready()
         await serving
-    finally:
-        # Jobs at a chunk's end, then attempts under way, then the log, then writes: whatever was acknowledged is on disk already.
-        jobs.cancel()
-        uses.cancel()
-        await context.jobs.stop()
-        await context.visits.close()
-        if retention is not None:
-            retention.cancel()
-        await context.sender.stop()
-        if answering is not None:
-            answering.close()
-        resolver.close()
-        await asyncio.to_thread(integrator.stop)
-        rehasher.close()
-        await write_uses(context)
-        await committer.close()
 
 
 def run_server(

@@ -12,7 +12,6 @@ from pacspace_proofs.command import printable
 from ..http.limits import AddressLimit
 from ..http.messages import Call, Handler, Reply
 from ..http.refusals import answered, retry_after, status_of
-from ..service.base.context import Context
 from ..service.base.errors import ServiceError
 from ..service.base.restored import lost_words
 from ..service.proving.verify import Verifier
@@ -20,6 +19,7 @@ from ..service.receipts.access import Reader
 from ..service.receipts.documents import Presentation, presentation, read_document
 from ..service.receipts.printed import Shown, printed
 from ..service.receipts.receipt import is_integrated
+from ..service.running import Running
 from ..storage.model import ids
 from ..storage.model.protocols import Snapshot
 from . import proof
@@ -50,22 +50,23 @@ class Pages:
 
     def __init__(
         self,
-        context: Context,
+        running: Running,
         verifier: Verifier | None = None,
         limit: AddressLimit | None = None,
         document: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
-        self.context = context
-        self.verifier = verifier or Verifier(context)
+        self.context = running.context
+        self._running = running
+        self.verifier = verifier or Verifier(self.context)
         self._limit = limit
-        self._render = Renderer(context.public_url)
+        self._render = Renderer(self.context.public_url)
         self._document = document
         self._docs_page: Reply | None = None
         self._places = asyncio.Semaphore(DOCUMENTS_AT_ONCE)
 
     def routes(self) -> dict[tuple[str, str], Handler]:
         """Method and path of every page."""
-        shared = SharedPages(self.context, self._limit, self._render).routes()
+        shared = SharedPages(self._running, self._limit, self._render).routes()
         own = {("GET", path): self._page(getattr(self, name)) for path, name in ROUTES}
         return own | {place: self._page(handler) for place, handler in shared.items()}
 

@@ -14,11 +14,11 @@ from ..http.limits import AddressLimit
 from ..http.messages import Call, Handler, Reply, iterate_in_thread
 from ..http.refusals import retry_after, status_of
 from ..service.balances import their_lines
-from ..service.base.context import Context
 from ..service.base.errors import ServiceError, invalid
 from ..service.portal import comparing as shared_compare
 from ..service.portal import exporting as shared_export
 from ..service.portal import reading as shared_record
+from ..service.running import Running
 from ..service.sharing import access, notes, visits
 from ..service.sharing.access import DETAIL, SUMMARY, Visitor
 from ..service.sharing.links import Shared
@@ -50,9 +50,10 @@ Look = Callable[[Shared, Visitor, Snapshot], dict[str, Any]]
 class SharedPages:
     """The pages under /c. Each looks who is there, asks the service, and shows it."""
 
-    def __init__(self, context: Context, limit: AddressLimit | None, renderer: Renderer) -> None:
-        self.context, self._limit, self._renderer = context, limit, renderer
-        self._base = urlsplit(context.public_url).path.rstrip("/")
+    def __init__(self, running: Running, limit: AddressLimit | None, renderer: Renderer) -> None:
+        self.context, self._visits = running.context, running.visits
+        self._limit, self._renderer = limit, renderer
+        self._base = urlsplit(self.context.public_url).path.rstrip("/")
         self._places = asyncio.Semaphore(AT_ONCE)
 
     def routes(self) -> dict[tuple[str, str], Handler]:
@@ -99,7 +100,7 @@ class SharedPages:
         shared, visitor = await self._enter(call)
         if not access.may_see(shared, visitor, part):
             return await self._gate(shared, visitor, place, values.get("period"))
-        self.context.visits.note(shared, visitor, visits.VIEWED)
+        self._visits.note(shared, visitor, visits.VIEWED)
         if look is not None:
             values["view"] = await self.context.look(partial(look, shared, visitor))
         return self._page(
@@ -162,7 +163,7 @@ class SharedPages:
             if error.code not in ("ACCESS_CODE_INVALID", "RATE_LIMITED"):
                 raise
             if error.code == "ACCESS_CODE_INVALID":
-                self.context.visits.note(shared, visitor, visits.CODE_FAILED)
+                self._visits.note(shared, visitor, visits.CODE_FAILED)
             problem, status = error.message, status_of(error)
         if problem is None:
             page = self._go(shared, place + (f"?period={period}" if period else ""))
@@ -207,7 +208,7 @@ class SharedPages:
             return await self._gate(shared, visitor, "/periods", period)
         async with self._places:
             chunks = await asyncio.to_thread(shared_export.export, self.context, shared, kind, period)
-        self.context.visits.note(shared, visitor, visits.EXPORTED)
+        self._visits.note(shared, visitor, visits.EXPORTED)
         name = shared_export.file_name(shared, kind, period)
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Reply(200, headers=headers, media_type=shared_export.MEDIA_TYPES[kind], stream=iterate_in_thread(chunks))
@@ -263,7 +264,7 @@ class SharedPages:
             theirs = await asyncio.to_thread(_theirs, given, form.files.get("file", b""))
             async with self._places:
                 values["view"] = await asyncio.to_thread(self._against, shared, theirs, period)
-            self.context.visits.note(shared, visitor, visits.COMPARED)
+            self._visits.note(shared, visitor, visits.COMPARED)
         except ServiceError as error:
             if error.code is not None:
                 raise

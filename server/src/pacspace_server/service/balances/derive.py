@@ -13,9 +13,8 @@ from ...storage.model.records import Customer, Delta, Log, PeriodHead
 from ..base import showing
 from ..base.context import Caller, Context, find_customer, scope_error
 from ..base.errors import ServiceError, invalid
+from ..base.limits import MAX_BUCKETS
 from .balance import Balance, balance_of, deltas_of, posted_days, scope_view
-
-MAX_BUCKETS = 1_200
 
 
 @dataclass

@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from ...delivery.sender import Sender
 from ...domain.scopes import ScopeError
 from ...log.integrator import Integrator
 from ...log.signer import Signer
@@ -20,10 +19,6 @@ from ...storage.writing.committer import Committer
 from .errors import ServiceError, invalid, unavailable
 from .passwords import PasswordThreads
 from .server_secret import ServerSecret
-
-if TYPE_CHECKING:
-    from ..closing.jobs import Jobs
-    from ..sharing.visits import Visits
 
 T = TypeVar("T")
 LOG_WAIT_S = 2.0
@@ -64,24 +59,20 @@ class Caller:
 
 @dataclass
 class Context:
-    """The running server."""
+    """What every verb needs to work, complete when made."""
 
     storage: Storage
     committer: Committer
     integrator: Integrator
     signer: Signer
+    server_secret: ServerSecret
     public_url: str
     registration: bool = False  # whether strangers may make a workspace of their own
     passwords: PasswordThreads = field(default_factory=PasswordThreads)
     key_uses: dict[str, int] = field(default_factory=dict)  # when each API key was used last, until it is noted
-    jobs: Jobs = field(init=False)  # made of the context, so they come last
-    visits: Visits = field(init=False)
-    server_secret: ServerSecret = field(init=False)
-    sender: Sender = field(init=False)  # derives secrets, so it comes after them
     _published: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.server_secret = ServerSecret(self.signer.folder)
         self._shard = lru_cache(maxsize=10_000)(
             lambda workspace, environment, customer: ids.shard_key(
                 self.storage.secret, workspace, environment, customer

@@ -6,9 +6,9 @@ from pacspace_proofs.canonical import MAX_TOTAL_CHARS, SCALE_DIGITS
 
 from ...domain.posting import MAX_AGE_MONTHS
 from ...domain.scopes import MAX_MONTHS
-from ..balances.derive import MAX_BUCKETS
 
 MAX_BATCH_ITEMS = 1_000
+MAX_BUCKETS = 1_200  # of a breakdown
 MAX_METADATA_BYTES = 16 * 1024
 MAX_REASON_CHARS = 500
 MAX_REFERENCE_CHARS = 255

@@ -193,7 +193,9 @@ def _advance(unit: Unit, job_id: str, chunk: list[Customer], outcomes: list[Lock
     unit.set_job(job)
 
 
-async def close_month(context: Context, caller: Caller, asked: CheckpointRequest) -> tuple[dict[str, Any], bool]:
+async def close_month(
+    context: Context, jobs: Jobs, caller: Caller, asked: CheckpointRequest
+) -> tuple[dict[str, Any], bool]:
     """Locks a month for everybody: in this reply for a few customers, as a job that goes on for more.
 
     Also says whether the Idempotency-Key replayed it. The same month again finds the job that runs.
@@ -204,7 +206,7 @@ async def close_month(context: Context, caller: Caller, asked: CheckpointRequest
     job, replayed = await context.committer.run(lambda unit: _begin(context, unit, caller, asked))
     outcomes: list[Locked] = []
     if job.status == RUNNING:
-        work = context.jobs.start(job.id)
+        work = jobs.start(job.id)
         if job.total <= AT_ONCE:
             outcomes = await asyncio.shield(work)
             await context.wait_for_log(lambda: all(is_in_log(context, outcome.checkpoint) for outcome in outcomes))

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ...delivery.feed import Event, Feed
+from ...delivery.sender import Sender
 from ...domain.events import (
     CHECKPOINT_VERIFIED,
     DELTA_FAILED,
@@ -141,7 +142,9 @@ def get(context: Context, caller: Caller, endpoint_id: str, identity: str) -> di
     return view(found[0], event) | {"payload": msgspec.Raw(event.body)}
 
 
-async def retry(context: Context, caller: Caller, identity: str, endpoint_id: str | None = None) -> dict[str, Any]:
+async def retry(
+    context: Context, sender: Sender, caller: Caller, identity: str, endpoint_id: str | None = None
+) -> dict[str, Any]:
     """Makes deliveries of an event due now: those that have not succeeded, or all if all have; to one endpoint, or each.
 
     404 NOT_FOUND for an event that was never sent.
@@ -168,11 +171,13 @@ async def retry(context: Context, caller: Caller, identity: str, endpoint_id: st
         return again[0], event
 
     delivery, event = await context.committer.run(work)
-    context.sender.look_again()
+    sender.look_again()
     return view(delivery, event)
 
 
-async def replay(context: Context, caller: Caller, endpoint_id: str, since: int, until: int | None) -> dict[str, Any]:
+async def replay(
+    context: Context, sender: Sender, caller: Caller, endpoint_id: str, since: int, until: int | None
+) -> dict[str, Any]:
     """Makes everything due again that was told between two instants and sent to an endpoint, or failed."""
     now = time.time_ns() // 1000
     last = until if until is not None else now
@@ -190,5 +195,5 @@ async def replay(context: Context, caller: Caller, endpoint_id: str, since: int,
         queued += count
     details = {"since": showing.instant(since), "until": showing.instant(last), "queued": queued}
     await context.committer.run(lambda unit: audit.record(unit, caller, "endpoint.replay", endpoint.id, details))
-    context.sender.look_again()
+    sender.look_again()
     return {"id": endpoint.id, "since": details["since"], "until": details["until"], "queued": queued}

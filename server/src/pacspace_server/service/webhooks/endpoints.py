@@ -18,6 +18,7 @@ from ...delivery.feed import Event
 from ...delivery.http import AttemptFailed, Channel
 from ...delivery.line import attempt, problem_of
 from ...delivery.schedule import OVERLAP_US
+from ...delivery.sender import Sender
 from ...domain.events import TEST
 from ...domain.instants import instant_text
 from ...storage.model.outbox import Endpoint
@@ -69,9 +70,9 @@ def find(snapshot: Snapshot, caller: Caller, endpoint_id: str) -> Endpoint:
     return endpoint
 
 
-async def check_url(context: Context, caller: Caller, url: str) -> None:
+async def check_url(sender: Sender, caller: Caller, url: str) -> None:
     """400 for a URL that must not be sent to, as far as is known now; each attempt looks again."""
-    client = context.sender.client
+    client = sender.client
     try:
         target = parse_target(url, caller.environment, client.targets)
         async with asyncio.timeout(RESOLVE_S):
@@ -83,10 +84,10 @@ async def check_url(context: Context, caller: Caller, url: str) -> None:
 
 
 async def create(
-    context: Context, caller: Caller, url: str, description: str | None, events: tuple[str, ...] | None
+    context: Context, sender: Sender, caller: Caller, url: str, description: str | None, events: tuple[str, ...] | None
 ) -> dict[str, Any]:
     """Makes an endpoint. It is told what happens from now on. Its secret is in this reply."""
-    await check_url(context, caller, url)
+    await check_url(sender, caller, url)
     now = time.time_ns() // 1000
     made = Endpoint(
         f"whk_{secrets.token_hex(16)}", caller.environment_id, url, description, events, True, 1, None, now, 0, 0
@@ -102,7 +103,7 @@ async def create(
         )  # a path may be a secret
 
     await context.committer.run(work)
-    context.sender.look_again()
+    sender.look_again()
     return view(made) | {"secret": secret_of(context.server_secret, made.id, 1)}
 
 
@@ -131,10 +132,12 @@ async def get(context: Context, caller: Caller, endpoint_id: str) -> dict[str, A
     return view(await context.look(lambda snapshot: find(snapshot, caller, endpoint_id)))
 
 
-async def change(context: Context, caller: Caller, endpoint_id: str, given: dict[str, Any]) -> dict[str, Any]:
+async def change(
+    context: Context, sender: Sender, caller: Caller, endpoint_id: str, given: dict[str, Any]
+) -> dict[str, Any]:
     """Changes the fields that are given. Switched on again, an endpoint goes on where it was."""
     if "url" in given:
-        await check_url(context, caller, given["url"])
+        await check_url(sender, caller, given["url"])
 
     def work(unit: Unit) -> Endpoint:
         endpoint = find(unit, caller, endpoint_id)
@@ -147,11 +150,11 @@ async def change(context: Context, caller: Caller, endpoint_id: str, given: dict
         return endpoint
 
     endpoint = await context.committer.run(work)
-    context.sender.look_again()
+    sender.look_again()
     return view(endpoint)
 
 
-async def remove(context: Context, caller: Caller, endpoint_id: str) -> dict[str, Any]:
+async def remove(context: Context, sender: Sender, caller: Caller, endpoint_id: str) -> dict[str, Any]:
     """Removes an endpoint; what waits for it is never sent."""
 
     def work(unit: Unit) -> None:
@@ -159,11 +162,11 @@ async def remove(context: Context, caller: Caller, endpoint_id: str) -> dict[str
         audit.record(unit, caller, "endpoint.delete", endpoint_id)
 
     await context.committer.run(work)
-    context.sender.look_again()
+    sender.look_again()
     return {"id": endpoint_id, "deleted": True}
 
 
-async def rotate(context: Context, caller: Caller, endpoint_id: str) -> dict[str, Any]:
+async def rotate(context: Context, sender: Sender, caller: Caller, endpoint_id: str) -> dict[str, Any]:
     """A new secret, in this reply. For 24 hours the one before signs too."""
     now = time.time_ns() // 1000
 
@@ -175,12 +178,12 @@ async def rotate(context: Context, caller: Caller, endpoint_id: str) -> dict[str
         return endpoint
 
     endpoint = await context.committer.run(work)
-    context.sender.look_again()
+    sender.look_again()
     secret = secret_of(context.server_secret, endpoint.id, endpoint.secret_version)
     return view(endpoint) | {"secret": secret, "previousSecretUntil": showing.instant(now + OVERLAP_US)}
 
 
-async def test(context: Context, caller: Caller, endpoint_id: str) -> dict[str, Any]:
+async def test(context: Context, sender: Sender, caller: Caller, endpoint_id: str) -> dict[str, Any]:
     """Sends a signed event now, outside the feed, and says what came back."""
     endpoint = await context.look(lambda snapshot: find(snapshot, caller, endpoint_id))
     now = time.time_ns() // 1000
@@ -188,8 +191,8 @@ async def test(context: Context, caller: Caller, endpoint_id: str) -> dict[str, 
     started_s = time.monotonic()
     status, problem, body = None, None, b""
     try:
-        target = parse_target(endpoint.url, caller.environment, context.sender.client.targets)
-        channel = Channel(context.sender.client, target)
+        target = parse_target(endpoint.url, caller.environment, sender.client.targets)
+        channel = Channel(sender.client, target)
         try:
             reply = await attempt(channel, event, secrets_of(context.server_secret, endpoint, now), now // 1_000_000)
         finally:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ...delivery.feed import Feed
+from ...delivery.sender import Sender
 from ...domain.events import EVENTS, event_id, told_subject
 from ...domain.instants import instant_text
 from ...storage.model.outbox import told
@@ -37,7 +38,7 @@ async def follow(context: Context, caller: Caller, after: str | None, limit: int
     return await context.look(read)
 
 
-async def trigger(context: Context, caller: Caller, event: str) -> dict[str, Any]:
+async def trigger(context: Context, sender: Sender, caller: Caller, event: str) -> dict[str, Any]:
     """Tells the sandbox's endpoints and followers of a sample event, marked as a test."""
     caller.require_sandbox()
     now = time.time_ns() // 1000
@@ -48,7 +49,7 @@ async def trigger(context: Context, caller: Caller, event: str) -> dict[str, Any
         audit.record(unit, caller, "event.trigger", event)
 
     await context.committer.run(work)
-    context.sender.wake()
+    sender.wake()
     identity = event_id(bytes(16), told_subject(row.position, row.subject), row.kind)
     return {"eventId": identity, "event": event, "createdAt": showing.instant(now)}
 

@@ -63,7 +63,9 @@ async def start(desk: Desk, request: Request) -> Reply:
     try:
         if form.one("typed") != period or named_period(period) is None:
             raise invalid(("typed", f"must be {period[:20]}, as it stands above"))
-        made, _ = await jobs_service.close_month(desk.context, request.caller, lock_request(None, period, None))
+        made, _ = await jobs_service.close_month(
+            desk.context, desk.running.jobs, request.caller, lock_request(None, period, None)
+        )
     except ServiceError as error:
         return await _proposal(desk, request, period, "", filled(form, error))
     return desk.go(f"/app/close/{made['jobId']}")

@@ -12,10 +12,11 @@ from urllib.parse import quote, unquote, urlencode
 from ...http.cookies import NOTICE, set_cookie
 from ...http.messages import Call, Reply
 from ...http.refusals import status_of
-from ...service.base.context import Caller, Context
+from ...service.base.context import Caller
 from ...service.base.errors import ServiceError
 from ...service.people.sessions import Actor, csrf_token
 from ...service.recording.readiness import Readiness
+from ...service.running import Running
 from ..forms import Form
 from ..rendering import Renderer
 
@@ -110,9 +111,9 @@ class MenuItem:
 class Desk:
     """The running server as pages see it."""
 
-    def __init__(self, context: Context, readiness: Readiness, menu: list[list[MenuItem]]) -> None:
-        self.context, self.readiness = context, readiness
-        self._render = Renderer(context.public_url)
+    def __init__(self, running: Running, readiness: Readiness, menu: list[list[MenuItem]]) -> None:
+        self.running, self.context, self.readiness = running, running.context, readiness
+        self._render = Renderer(self.context.public_url)
         self._menu = menu
         self.overviews: dict[int, Any] = {}  # by environment; what the first page keeps for a moment
 

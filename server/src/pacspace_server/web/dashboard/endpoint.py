@@ -63,7 +63,7 @@ async def change(desk: Desk, request: Request) -> Reply:
     try:
         given = {name: value for name, value in asked(request.form).items() if value != before[name]}
         if given:
-            await endpoints_service.change(desk.context, request.caller, named, given)
+            await endpoints_service.change(desk.context, desk.running.sender, request.caller, named, given)
     except ServiceError as error:
         return await _again(desk, request, CHANGE, error)
     return desk.go(_place(request), "The endpoint is changed." if given else "Nothing was different.")
@@ -72,20 +72,24 @@ async def change(desk: Desk, request: Request) -> Reply:
 async def switch(desk: Desk, request: Request) -> Reply:
     """On or off. Its place in what is told is kept."""
     enabled, named = request.form.one("state") == "on", request.call.path("endpointId")
-    await endpoints_service.change(desk.context, request.caller, named, {"enabled": enabled})
+    await endpoints_service.change(desk.context, desk.running.sender, request.caller, named, {"enabled": enabled})
     said = "is on: it goes on where it was" if enabled else "is off: it keeps its place"
     return desk.go(_place(request), f"The endpoint {said}.")
 
 
 async def test(desk: Desk, request: Request) -> Reply:
     """A signed test event, now, and what came back."""
-    tested = await endpoints_service.test(desk.context, request.caller, request.call.path("endpointId"))
+    tested = await endpoints_service.test(
+        desk.context, desk.running.sender, request.caller, request.call.path("endpointId")
+    )
     return await _page(desk, request, tested=tested)
 
 
 async def rotate(desk: Desk, request: Request) -> Reply:
     """Another secret, on this page once."""
-    made = await endpoints_service.rotate(desk.context, request.caller, request.call.path("endpointId"))
+    made = await endpoints_service.rotate(
+        desk.context, desk.running.sender, request.caller, request.call.path("endpointId")
+    )
     return desk.page(request, "webhook_secret.html", endpoint=made)
 
 
@@ -95,7 +99,7 @@ async def delete(desk: Desk, request: Request) -> Reply:
     endpoint = await endpoints_service.get(desk.context, request.caller, named)
     if request.form.one("typed") != "delete":
         return await _again(desk, request, DELETE, invalid(("typed", "must be the word delete")))
-    await endpoints_service.remove(desk.context, request.caller, named)
+    await endpoints_service.remove(desk.context, desk.running.sender, request.caller, named)
     return desk.go("/app/webhooks", f"The endpoint {endpoint['url'][:200]} is removed. What waited for it is not sent.")
 
 
@@ -107,7 +111,7 @@ async def replay(desk: Desk, request: Request) -> Reply:
             since = parse_instant(request.form.one("since"), allow_date=True)
         except InstantError as error:
             raise invalid(("since", str(error))) from error
-        done = await deliveries_service.replay(desk.context, request.caller, named, since, None)
+        done = await deliveries_service.replay(desk.context, desk.running.sender, request.caller, named, since, None)
     except ServiceError as error:
         if error.extra.get("details", [{}])[0].get("field") == "until":
             error = invalid(("since", "is not before now"))
@@ -129,6 +133,6 @@ async def delivery(desk: Desk, request: Request) -> Reply:
 async def send_again(desk: Desk, request: Request) -> Reply:
     """The event is due now, for this endpoint alone."""
     named, event_id = request.call.path("endpointId"), request.call.path("eventId")
-    view = await deliveries_service.retry(desk.context, request.caller, event_id, named)
+    view = await deliveries_service.retry(desk.context, desk.running.sender, request.caller, event_id, named)
     said = "It is due now. Load the page again in a moment to see what came of it."
     return desk.go(f"{_place(request)}/deliveries/{view['eventId']}", said)

@@ -9,10 +9,10 @@ from ...http.cookies import NOTICE, SESSION, STRANGER, cookie_named
 from ...http.messages import Call, Handler, Reply
 from ...http.origin import refuse_foreign
 from ...http.refusals import answered, retry_after, status_of
-from ...service.base.context import Context
 from ...service.base.errors import ServiceError
 from ...service.people.sessions import current_actor, is_csrf_token
 from ...service.recording.readiness import Readiness
+from ...service.running import Running
 from ..forms import read_form
 from .desk import ANYBODY, Desk, MenuItem, Request
 from .routes import ROUTES, Route
@@ -28,9 +28,9 @@ OTHER_SIDE = (
 class Dashboard:
     """The pages under /app."""
 
-    def __init__(self, context: Context, readiness: Readiness) -> None:
-        self._context = context
-        self._desk = Desk(context, readiness, menu())
+    def __init__(self, running: Running, readiness: Readiness) -> None:
+        self._context = running.context
+        self._desk = Desk(running, readiness, menu())
 
     def routes(self) -> dict[tuple[str, str], Handler]:
         """Method and path of every page."""

@@ -46,7 +46,9 @@ async def create(desk: Desk, request: Request) -> Reply:
     """An endpoint of the environment that is in view; its secret is on the page that follows."""
     try:
         given = asked(request.form)
-        made = await endpoints_service.create(desk.context, request.caller, *(given[name] for name in NAMES))
+        made = await endpoints_service.create(
+            desk.context, desk.running.sender, request.caller, *(given[name] for name in NAMES)
+        )
     except ServiceError as error:
         return await _page(desk, request, filled(request.form, error))
     return desk.page(request, "webhook_secret.html", endpoint=made)
