@@ -9,9 +9,9 @@ from typing import Any
 import apsw
 import psycopg
 import pytest
-from test_jobs import in_context
 from testkit.inside.book import SANDBOX, Book
 from testkit.inside.engines import BOTH
+from testkit.inside.running import in_context
 
 from pacspace_server.domain.scopes import Scope
 from pacspace_server.log import logtree

@@ -221,10 +221,10 @@ def test_a_cookie_ends(book: Book, customer: Customer, tmp_path: Path, monkeypat
     context: Any = Secret(tmp_path / "keys")
     shared = shared_of(book, customer)
     opened = replace(VISITOR, opened=True, has_cookie=True)
-    value = access.cookie(context, shared, opened, "/c/x").partition(";")[0]
+    token = access.visitor_token(context, shared, opened)
 
     def met(of: Shared = shared, by: Any = context) -> bool:
-        return access.meet(by, of, value, "203.0.113.77", None).opened
+        return access.meet(by, of, [token], "203.0.113.77", None).opened
 
     assert met()
     assert not met(replace(shared, link=replace(shared.link, version=2)))

@@ -1,4 +1,4 @@
-"""Endpoints, the feed of events, and their deliveries; how an engine writes many rows at once is its own."""
+"""Endpoints, the feed of events, and their deliveries; each engine writes many rows in its own way."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class OutboxWrites(OutboxReads):
     """Writing them."""
 
     def endpoint(self, endpoint_id: str) -> Endpoint | None:
-        """Locked, so that of two changes at once neither undoes the other."""
+        """Locked, so that two changes at the same time don't undo each other."""
         row = self._one(f"SELECT {_ENDPOINT} FROM endpoint WHERE id = ?$for_update", (endpoint_id,))
         return _endpoint_of(row) if row else None
 
