@@ -72,8 +72,10 @@ def test_a_month_is_told_from_the_first_delta_to_the_receipt(
     delta = by_kind["delta.verified"].event["data"]
     asked = told.client.record(record["recordId"]).data
     assert delta["delta"] == -42.5 and delta["status"] == "verified" and delta["deltaIndex"] == 1
-    for name in ("recordId", "receiptId", "referenceId", "reason", "period", "verificationReference"):
+    for name in ("recordId", "receiptId", "referenceId", "reason", "period"):
         assert delta[name] == asked[name], name
+    # The month may have been in the log before it was locked, which gave it another entry.
+    assert int(delta["verificationReference"]) <= int(asked["verificationReference"])
     assert delta["sequenceNumber"] == str(asked["sequenceNumber"])
     assert delta["proof"] == {"proofHash": asked["receiptId"], "contentHash": asked["contentHash"]}
     locked = by_kind["checkpoint.verified"].event["data"]

@@ -73,7 +73,7 @@ def _no_replay_check() -> None:
 def _no_lease_guard() -> None:
     from pacspace_server.storage.postgres.leasing import PostgresLease
 
-    PostgresLease.guard = lambda self, work: work  # type: ignore[method-assign]
+    PostgresLease.guard = lambda self, work, fencing: work  # type: ignore[method-assign]
 
 
 @bug("no signer fencing")
