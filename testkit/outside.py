@@ -61,5 +61,5 @@ if __name__ == "__main__":
     from pacspace_server.process import wiring
 
     wiring.HttpClient = Outside
-    sender.wall_clock = lambda: time.time_ns() // 1000 + int(outside()["laterS"] * 1_000_000)
+    sender.now_us = lambda: time.time_ns() // 1000 + int(outside()["laterS"] * 1_000_000)
     main()

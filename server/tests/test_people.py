@@ -16,6 +16,7 @@ from testkit.inside.book import SANDBOX, Book
 from testkit.inside.engines import BOTH
 from testkit.inside.running import in_context
 
+from pacspace_server.clock import now_us
 from pacspace_server.http.refusals import status_of
 from pacspace_server.service.base import audit
 from pacspace_server.service.base.context import Caller, Context
@@ -125,7 +126,7 @@ def test_a_session_speaks_for_its_user(book: Book) -> None:
 def test_a_session_ends_by_itself(book: Book, created: int, seen: int, lives: bool) -> None:
     """12 hours after it was last seen, 30 days after it began."""
     token = logged_in(book, member(book, "ada@example.com"))
-    now = people.wall_clock()
+    now = now_us()
 
     def age(unit: Unit) -> None:
         session = unit.session(people.token_hash(token))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from ..clock import now_us
 from ..http.cookies import SESSION, cookie_named
 from ..http.messages import Call
 from ..http.origin import refuse_foreign
@@ -45,7 +46,7 @@ class Access:
         if len(self._callers) >= KEY_CACHE_ENTRIES:
             self._callers.clear()
         self._callers[key] = now + KEY_CACHE_S, caller
-        self._context.key_uses[caller.actor.removeprefix("key:")] = time.time_ns() // 1000
+        self._context.key_uses[caller.actor.removeprefix("key:")] = now_us()
         return caller
 
     async def dashboard(self, call: Call, is_write: bool) -> Caller:

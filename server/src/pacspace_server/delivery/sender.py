@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from ..clock import now_us
 from ..storage.model.outbox import Delivery, Endpoint, Place, Progress
 from ..storage.model.protocols import InDoubt, LeaseLost, Snapshot, Storage, Unavailable, Unit
 from ..storage.writing.committer import NotWritten
@@ -43,10 +44,6 @@ class Written(Protocol):
     def __call__(self, work: Callable[[Unit], T]) -> Awaitable[T]: ...
 
 
-def wall_clock() -> int:
-    return time.time_ns() // 1000
-
-
 class Sender:
     """Lives on one event loop. `secrets_of` an endpoint are its current one, and during a rotation the one before."""
 
@@ -60,7 +57,7 @@ class Sender:
         now: Callable[[], int] | None = None,
     ) -> None:
         self._storage, self._write, self.client = storage, write, client
-        self._secrets_of, self._public_url, self._now = secrets_of, public_url, now or wall_clock
+        self._secrets_of, self._public_url, self._now = secrets_of, public_url, now or now_us
         self._slices = Slices(storage)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None

@@ -21,6 +21,7 @@ from pacspace_proofs.canonical import canonical
 from pacspace_proofs.record import BATCH
 from pacspace_proofs.tree import leaf_hash, root_of_leaves
 
+from ..clock import now_us
 from ..domain.amounts import amount_text
 from ..domain.events import DELTA_FAILED, delta_subject
 from ..domain.instants import instant_text
@@ -203,7 +204,7 @@ class Integrator:
         if note is None:
             return False
         # Crash here: the last-signed record has moved, nobody saw the checkpoint. The next run signs the same bytes.
-        at = time.time_ns() // 1000
+        at = now_us()
 
         def publish(unit: Unit) -> None:
             if unit.log_by_origin(log.origin) is not None:
@@ -242,7 +243,7 @@ def _fix_entries(unit: Unit, prepared: Prepared) -> Run | None:
 
 def _tell(unit: Unit, log: Log, prepared: Prepared) -> None:
     """Into the feed of endpoints, if anybody listens: told as soon as these entries are published."""
-    at = time.time_ns() // 1000
+    at = now_us()
     if not unit.is_listened(log.environment_id, at):
         return
     here = log.environment_id, log.id, at

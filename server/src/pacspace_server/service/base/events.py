@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import msgspec
 
+from ...clock import now_us
 from ...storage.model.outbox import told
 from ...storage.model.protocols import Unit
 from ...storage.model.records import Customer
@@ -17,7 +17,7 @@ def tell(unit: Unit, customer: Customer, event: str, data: dict[str, Any]) -> No
 
     `event` is one of `domain.events.EVENTS`; `data` what `msgspec` takes, amounts as `views.number` makes them.
     """
-    at = time.time_ns() // 1000
+    at = now_us()
     if unit.is_listened(customer.environment_id, at):
         text = msgspec.json.encode(data).decode()
         unit.tell(customer.environment_id, [told(customer.environment_id, event, customer, text, at)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from ...clock import now_us
 from ...domain.instants import period_of
 from ...storage.model import ids
 from ...storage.model.commands import Locked, LockPeriod, Outcome, Refusal
@@ -186,7 +186,7 @@ def _advance(unit: Unit, job_id: str, chunk: list[Customer], outcomes: list[Lock
     job.delta_count += sum(checkpoint.delta_count for checkpoint in locked)
     job.net_change += sum(checkpoint.net_change for checkpoint in locked)
     if len(chunk) < CHUNK:
-        job.status, job.total, job.finished_at = DONE, job.done, time.time_ns() // 1000
+        job.status, job.total, job.finished_at = DONE, job.done, now_us()
     else:
         job.after = chunk[-1].customer_id
     unit.add_job_failures(job_id, failures)
@@ -260,7 +260,7 @@ def _new_job(unit: Unit, caller: Caller, period: str) -> Job:
     total, _ = unit.count_active(caller.environment_id, period)
     if not total:
         _refuse_future(unit, caller, period)
-    job = Job(ids.new_job_id(), caller.environment_id, period, RUNNING, total, time.time_ns() // 1000)
+    job = Job(ids.new_job_id(), caller.environment_id, period, RUNNING, total, now_us())
     unit.add_job(job)
     audit.record(unit, caller, "period.lock_all", job.id, {"period": period, "customers": total})
     return job

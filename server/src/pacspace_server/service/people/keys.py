@@ -6,13 +6,13 @@ import asyncio
 import hmac
 import re
 import secrets
-import time
 from functools import partial
 from hashlib import sha256
 from typing import Any
 
 import structlog
 
+from ...clock import now_us
 from ...domain.instants import instant_text
 from ...storage.model.protocols import Snapshot, Storage, Unit
 from ...storage.model.records import ApiKey
@@ -46,14 +46,10 @@ def add_key(unit: Unit, caller: Caller, environment: str, name: str, scopes: tup
     sides = unit.environments()
     side = next(e for e in sides if e.workspace_id == caller.workspace_id and e.name == environment)
     (public_id, digest), full = _new_secret(environment)
-    key = ApiKey(f"key_{secrets.token_hex(8)}", side.id, environment, public_id, digest, name, scopes, _now(), None)
+    key = ApiKey(f"key_{secrets.token_hex(8)}", side.id, environment, public_id, digest, name, scopes, now_us(), None)
     unit.add_api_key(key)
     audit.record(unit, caller, "key.create", key.id, {"environment": environment, "name": name, "scopes": scopes})
     return key, full
-
-
-def _now() -> int:
-    return time.time_ns() // 1000
 
 
 def _new_secret(environment: str) -> tuple[tuple[str, bytes], str]:
@@ -138,7 +134,7 @@ def switch_key(unit: Unit, caller: Caller, key_id: str, active: bool | None) -> 
     key = _changeable(unit, caller, key_id)
     wanted = not key.is_active if active is None else active
     if wanted != key.is_active:
-        key.disabled_at = None if wanted else _now()
+        key.disabled_at = None if wanted else now_us()
         unit.set_api_key(key)
         audit.record(unit, caller, "key.enable" if wanted else "key.disable", key.id)
     return key
@@ -147,7 +143,7 @@ def switch_key(unit: Unit, caller: Caller, key_id: str, active: bool | None) -> 
 def revoke_key(unit: Unit, caller: Caller, key_id: str) -> ApiKey:
     """It stops within a second, for ever."""
     key = _changeable(unit, caller, key_id)
-    key.revoked_at = _now()
+    key.revoked_at = now_us()
     unit.set_api_key(key)
     audit.record(unit, caller, "key.revoke", key.id)
     return key

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from ...clock import now_us
 from ...domain.instants import DAY_US, instant_text
 from ...storage.model.people import ROLES, OneTimeLink, User
 from ...storage.model.protocols import Snapshot, Unit
@@ -30,10 +30,6 @@ class NewUser:
     name: str
     role: str
     password_hash: str | None
-
-
-def wall_clock() -> int:
-    return time.time_ns() // 1000
 
 
 def token_hash(token: str) -> bytes:
@@ -61,7 +57,7 @@ def add_member(unit: Unit, caller: Caller, asked: NewUser) -> User:
     if unit.user_by_email(email) is not None:
         raise ServiceError("EMAIL_TAKEN", f"there is a user of the e-mail {email} already")
     name = asked.name.strip() or email.partition("@")[0]
-    user = User(f"usr_{secrets.token_hex(8)}", email, name, asked.password_hash, wall_clock())
+    user = User(f"usr_{secrets.token_hex(8)}", email, name, asked.password_hash, now_us())
     unit.add_user(user)
     unit.set_role(user.id, caller.workspace_id, asked.role)
     audit.record(unit, caller, "user.create", user.id, {"email": email, "role": asked.role})
@@ -97,7 +93,7 @@ def set_disabled(unit: Unit, caller: Caller, user_id: str, disabled: bool) -> No
     _need_sole_workspace(unit, caller, user)
     if disabled and role == "owner":
         _need_another_owner(unit, caller, user)
-    user.disabled_at = wall_clock() if disabled else None
+    user.disabled_at = now_us() if disabled else None
     unit.set_user(user)
     if disabled:
         unit.end_sessions(user.id)
@@ -166,7 +162,7 @@ def set_password(unit: Unit, caller: Caller, user: User, password_hash: str) -> 
 def make_link(unit: Unit, purpose: str, user_id: str | None) -> str:
     """The token of a new link; the one before, of the same purpose and user, is not good any more."""
     unit.forget_one_time_links(purpose, user_id)
-    token, now = secrets.token_urlsafe(32), wall_clock()
+    token, now = secrets.token_urlsafe(32), now_us()
     unit.add_one_time_link(OneTimeLink(token_hash(token), purpose, user_id, now, now + LINK_US[purpose]))
     return token
 
@@ -174,7 +170,7 @@ def make_link(unit: Unit, purpose: str, user_id: str | None) -> str:
 def find_link(snapshot: Snapshot, purpose: str, token: str) -> OneTimeLink:
     """404 NOT_FOUND for one that was used, is too old, or never was. A page may ask before it shows a form."""
     link = snapshot.one_time_link(token_hash(token))
-    gone = link is None or link.purpose != purpose or link.expires_at <= wall_clock()
+    gone = link is None or link.purpose != purpose or link.expires_at <= now_us()
     if link is None or gone or (purpose == "setup" and snapshot.has_users()):
         raise ServiceError("NOT_FOUND", LINK_GONE)
     return link

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from ...clock import now_us
 from ...domain.instants import DAY_US, instant_text
 from ...storage.model.people import Session, User
 from ...storage.model.protocols import Snapshot, Unit
@@ -66,7 +67,7 @@ def find_actor(snapshot: Snapshot, token: str | None, environment: str | None = 
     if not token or not token.startswith(PREFIX):
         return None
     session = snapshot.session(people.token_hash(token))
-    if session is None or _expires_at(session) <= people.wall_clock():
+    if session is None or _expires_at(session) <= now_us():
         return None
     user = snapshot.user(session.user_id)
     if user is None or user.disabled_at is not None:
@@ -93,7 +94,7 @@ def _expires_at(session: Session) -> int:
 async def current_actor(context: Context, token: str | None, environment: str | None = None) -> Actor | None:
     """The same, for one request: the session is seen now."""
     actor = await context.look(lambda snapshot: find_actor(snapshot, token, environment))
-    now = people.wall_clock()
+    now = now_us()
     if actor is not None and now - actor.last_seen_at >= SEEN_US:
 
         def seen(unit: Unit) -> None:
@@ -116,7 +117,7 @@ async def log_in(
 ) -> tuple[str, Actor]:
     """A new token and who it speaks for; the session that the browser had ends. 401 INVALID_CREDENTIALS says no more than
     that, after the same work; 429 RATE_LIMITED after five failures for one e-mail, or thirty for any, from one address."""
-    now, email = people.wall_clock(), email.strip()
+    now, email = now_us(), email.strip()
     door, wide = _door(address, email), f"login:{knocks_from(address)}"
 
     def knock(unit: Unit) -> User | None:
@@ -148,7 +149,7 @@ async def log_in(
 
 def begin(unit: Unit, user: User, old_token: str | None = None) -> tuple[str, Actor]:
     """A session with a token that nobody had before, in the user's first workspace, in its sandbox."""
-    now = people.wall_clock()
+    now = now_us()
     unit.forget_sessions(now - IDLE_US, now - LONGEST_US)
     if old_token is not None:
         unit.end_session(people.token_hash(old_token))
@@ -204,7 +205,7 @@ def _again(snapshot: Snapshot, actor: Actor, session: Session) -> Actor:
 async def change_password(context: Context, address: str, actor: Actor, current: str, new: str) -> tuple[str, Actor]:
     """Ends all sessions of the user, and begins one for whoever changed it. A wrong current password is a plain 400."""
     new = check_password(new, "newPassword")
-    now = people.wall_clock()
+    now = now_us()
     door = _door(address, actor.email)
 
     def knock(unit: Unit) -> str | None:

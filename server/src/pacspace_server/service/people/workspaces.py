@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from ...clock import now_us
 from ...domain.instants import instant_text
 from ...log.signer import Signer
 from ...storage.model.people import Workspace
@@ -21,7 +22,7 @@ from .sessions import ENVIRONMENTS, Actor
 
 def add_workspace(unit: Unit, signer: Signer, name: str, actor: str = "command") -> Workspace:
     """A workspace whose logs have signed nothing yet. A key whose log was not committed in the end is never used."""
-    workspace = Workspace(f"wsp_{secrets.token_hex(8)}", name, people.wall_clock())
+    workspace = Workspace(f"wsp_{secrets.token_hex(8)}", name, now_us())
     unit.add_workspace(workspace)
     for side in ENVIRONMENTS:
         origin = f"pacspace.log/{side}/{secrets.token_hex(16)}"
@@ -80,7 +81,7 @@ async def register(
     if not context.registration:
         raise ServiceError("FORBIDDEN", "registration is off here: ask whoever runs this server for a user")
     email = people.check_email(email)
-    password, door, now = check_password(password), f"register:{lockouts.knocks_from(address)}", people.wall_clock()
+    password, door, now = check_password(password), f"register:{lockouts.knocks_from(address)}", now_us()
 
     def knock(unit: Unit) -> None:
         lockouts.refuse_locked(unit, door, now)

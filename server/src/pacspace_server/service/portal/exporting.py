@@ -13,6 +13,7 @@ import msgspec
 
 from pacspace_proofs.record import parse_context
 
+from ...clock import now_us
 from ...domain.amounts import amount_text
 from ...domain.instants import instant_text
 from ...domain.scopes import LAST_PERIOD
@@ -118,7 +119,7 @@ def _cells(side: str, delta: Delta, view: dict[str, Any]) -> list[str]:
 def _json(shared: Shared, fingerprint: str, rows: Iterator[tuple[Delta, dict[str, Any]]]) -> Iterator[bytes]:
     head = {
         "environment": shared.environment.name, "customerId": shared.customer.customer_id, "unit": shared.customer.unit,
-        "keyFingerprint": fingerprint, "exportedAt": instant_text(time.time_ns() // 1000),
+        "keyFingerprint": fingerprint, "exportedAt": instant_text(now_us()),
     }  # fmt: skip
     yield msgspec.json.encode(head)[:-1] + b',"records":['
     pieces: list[bytes] = []
@@ -170,7 +171,7 @@ def _bundle(context: Context, snapshot: Snapshot, shared: Shared, period: str | 
     sandbox = shared.environment.name == "sandbox"
     readme = README.format(
         warning="SANDBOX: a test, not a bill.\n\n" if sandbox else "", customer=customer.customer_id,
-        at=instant_text(time.time_ns() // 1000), fingerprint=key.fingerprint, files=" ".join(files),
+        at=instant_text(now_us()), fingerprint=key.fingerprint, files=" ".join(files),
         allowed="" if all(head.closed for head in heads) else " --allow-provisional",
         left_out=f"\nNot in it, because the log has not taken them up yet: {', '.join(left_out)}\n" if left_out else "",
     )  # fmt: skip

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pacspace_proofs.record import slot_fingerprint
 
+from ...clock import now_us
 from ...domain.scopes import Scope
 from ...storage.model import ids
 from ...storage.model.protocols import Snapshot
@@ -157,7 +157,7 @@ def _document(
         verify_url=f"{context.public_url}/verify/{showing.hash_text(checkpoint.proof_root)}",
         commands=commands(context, checkpoint, str(key)),
         links=document_links(context, checkpoint),
-        generated_at=time.time_ns() // 1000,
+        generated_at=now_us(),
     )
 
 

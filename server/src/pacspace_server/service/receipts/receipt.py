@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from typing import Any
 
+from ...clock import now_us
 from ...domain.instants import instant_text
 from ...domain.scopes import Scope
 from ...storage.model.protocols import Snapshot
@@ -106,7 +106,7 @@ def receipt_view(
     return {
         "customerId": customer.customer_id,
         **stated,
-        "generatedAt": instant_text(time.time_ns() // 1000),
+        "generatedAt": instant_text(now_us()),
         "proofRoot": root,
         "provisional": checkpoint is None or not checkpoint.locked,
         **counted(checkpoint.delta_count if checkpoint else 0),

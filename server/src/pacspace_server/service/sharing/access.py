@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ...clock import now_us
 from ...domain.instants import instant_text
 from ...storage.model.protocols import Snapshot, Unit
 from ..base import lockouts
@@ -147,11 +148,6 @@ def _fail(unit: Unit, shared: Shared, visitor: Visitor, keys: list[str]) -> None
             "customerId": shared.customer.customer_id, "failures": lockouts.FAILURES, "address": short(visitor.address),
             "lockedUntil": instant_text(now + lockouts.WINDOW_US),
         })  # fmt: skip
-
-
-def now_us() -> int:
-    """The wall clock."""
-    return time.time_ns() // 1000
 
 
 def short(address: str) -> str:

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from ...clock import now_us
 from ...domain.instants import DAY_US, instant_text
 from ...storage.model.protocols import Snapshot, Unit
 from ...storage.model.records import Customer
@@ -14,7 +15,6 @@ from ..base import audit
 from ..base.context import Caller, Context, find_customer
 from ..base.errors import ServiceError, invalid
 from ..base.lookup import find_delta
-from .access import now_us
 from .links import find
 
 MAX_TEXT_CHARS, MAX_AUTHOR_CHARS, MAX_PER_DAY = 2_000, 100, 20

@@ -9,12 +9,13 @@ from typing import Any
 
 import structlog
 
+from ...clock import now_us
 from ...domain.instants import DAY_US, instant_text
 from ...storage.model.protocols import Snapshot, Unit
 from ...storage.model.sharing import Visit
 from ..base.context import Caller, Context, find_customer
 from ..base.events import tell
-from .access import Visitor, now_us, short
+from .access import Visitor, short
 from .links import Shared
 
 logger = structlog.get_logger("pacspace.visits")

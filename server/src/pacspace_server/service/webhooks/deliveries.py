@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import Any
 
 import msgspec
 
+from ...clock import now_us
 from ...delivery.feed import Event, Feed
 from ...delivery.sender import Sender
 from ...domain.events import (
@@ -149,7 +149,7 @@ async def retry(
 
     404 NOT_FOUND for an event that was never sent.
     """
-    now = time.time_ns() // 1000
+    now = now_us()
 
     def work(unit: Unit) -> tuple[Delivery, Event]:
         endpoint = find(unit, caller, endpoint_id) if endpoint_id is not None else None
@@ -179,7 +179,7 @@ async def replay(
     context: Context, sender: Sender, caller: Caller, endpoint_id: str, since: int, until: int | None
 ) -> dict[str, Any]:
     """Makes everything due again that was told between two instants and sent to an endpoint, or failed."""
-    now = time.time_ns() // 1000
+    now = now_us()
     last = until if until is not None else now
     if last <= since:
         raise invalid(("until", "is not after since"))

@@ -13,6 +13,7 @@ import msgspec
 
 from pacspace_proofs.webhook import PREFIX
 
+from ...clock import now_us
 from ...delivery.addresses import Forbidden, parse_target
 from ...delivery.feed import Event
 from ...delivery.http import AttemptFailed, Channel
@@ -88,7 +89,7 @@ async def create(
 ) -> dict[str, Any]:
     """Makes an endpoint. It is told what happens from now on. Its secret is in this reply."""
     await check_url(sender, caller, url)
-    now = time.time_ns() // 1000
+    now = now_us()
     made = Endpoint(
         f"whk_{secrets.token_hex(16)}", caller.environment_id, url, description, events, True, 1, None, now, 0, 0
     )
@@ -168,7 +169,7 @@ async def remove(context: Context, sender: Sender, caller: Caller, endpoint_id: 
 
 async def rotate(context: Context, sender: Sender, caller: Caller, endpoint_id: str) -> dict[str, Any]:
     """A new secret, in this reply. For 24 hours the one before signs too."""
-    now = time.time_ns() // 1000
+    now = now_us()
 
     def work(unit: Unit) -> Endpoint:
         endpoint = find(unit, caller, endpoint_id)
@@ -186,7 +187,7 @@ async def rotate(context: Context, sender: Sender, caller: Caller, endpoint_id: 
 async def test(context: Context, sender: Sender, caller: Caller, endpoint_id: str) -> dict[str, Any]:
     """Sends a signed event now, outside the feed, and says what came back."""
     endpoint = await context.look(lambda snapshot: find(snapshot, caller, endpoint_id))
-    now = time.time_ns() // 1000
+    now = now_us()
     event = _test_event(caller, endpoint, now)
     started_s = time.monotonic()
     status, problem, body = None, None, b""

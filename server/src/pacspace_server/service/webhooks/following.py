@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import msgspec
 
+from ...clock import now_us
 from ...delivery.feed import Feed
 from ...delivery.sender import Sender
 from ...domain.events import EVENTS, event_id, told_subject
@@ -24,7 +24,7 @@ FOLLOWED_US = 10 * 60 * 1_000_000  # the feed is kept for a follower so long aft
 async def follow(context: Context, caller: Caller, after: str | None, limit: int) -> dict[str, Any]:
     """The events after a cursor; without one, the cursor of what comes from now on."""
     caller.require_sandbox()
-    now = time.time_ns() // 1000
+    now = now_us()
     place = read_cursor("after", after) if after is not None else None
     await context.committer.run(lambda unit: unit.follow(caller.environment_id, now + FOLLOWED_US))
 
@@ -41,7 +41,7 @@ async def follow(context: Context, caller: Caller, after: str | None, limit: int
 async def trigger(context: Context, sender: Sender, caller: Caller, event: str) -> dict[str, Any]:
     """Tells the sandbox's endpoints and followers of a sample event, marked as a test."""
     caller.require_sandbox()
-    now = time.time_ns() // 1000
+    now = now_us()
     row = told(caller.environment_id, event, None, msgspec.json.encode(sample(event, now)).decode(), now)
 
     def work(unit: Unit) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ...clock import now_us
 from .records import ApiKey
 
 ROLES = ("owner", "admin", "viewer")
@@ -84,7 +84,7 @@ def audit_entry(
     workspace_id: str, environment: str, actor: str, action: str, subject: str, details: Mapping[str, Any]
 ) -> AuditEntry:
     """An entry of now."""
-    at = time.time_ns() // 1000
+    at = now_us()
     text = json.dumps(details, ensure_ascii=False, separators=(",", ":"), default=str)
     entry_id = f"aud_{at:016x}{secrets.token_hex(8)}"
     return AuditEntry(entry_id, workspace_id, environment, at, actor, action, subject, text)

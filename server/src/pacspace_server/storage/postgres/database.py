@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import psycopg
 import structlog
 
+from ...clock import now_us
 from ...telemetry import said
 from ..model.protocols import InDoubt, Lease, Renewal, Unavailable, Unit, UnusableDatabase
 from ..model.records import Backup, Environment, Shown
@@ -152,7 +153,7 @@ class PostgresStorage:
 
     def back_up(self, file: Path, shown: Shown) -> Backup:
         with self.snapshot() as audit:
-            return back_up(audit, file, shown, time.time_ns() // 1000)
+            return back_up(audit, file, shown, now_us())
 
     def scrub(self) -> str | None:
         return (

@@ -13,6 +13,7 @@ import psycopg
 import structlog
 from psycopg import sql
 
+from ...clock import now_us
 from ..model.protocols import UnusableDatabase
 from .connecting import SCHEMA, Connection, connect
 
@@ -140,7 +141,7 @@ def _found(connection: Connection, workspace_id: str) -> None:
     logs. The other migrations bring a new record up to date as they do an old one."""
     connection.execute(
         "INSERT INTO installation VALUES (1, %s, %s, %s)",
-        (secrets.token_bytes(32), workspace_id, time.time_ns() // 1000),
+        (secrets.token_bytes(32), workspace_id, now_us()),
     )
     for number, name in enumerate(("sandbox", "production"), 1):
         connection.execute(

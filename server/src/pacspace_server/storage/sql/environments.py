@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from ...clock import now_us
 from ..model.records import Environment
 from .statements import Statements, Values
 
@@ -13,7 +12,7 @@ class EnvironmentReads(Statements):
 
     def now(self, environment: Environment) -> int:
         """The ledger clock."""
-        return time.time_ns() // 1000 if environment.clock_at is None else environment.clock_at
+        return now_us() if environment.clock_at is None else environment.clock_at
 
     def environment(self, environment_id: int) -> Environment:
         return self._environments("WHERE e.id = ?", (environment_id,))[0]
