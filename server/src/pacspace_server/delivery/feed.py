@@ -1,4 +1,15 @@
-"""Rows of a feed as the events that are sent: ids and bodies, the same bytes for every endpoint and attempt."""
+"""Rows of a feed as the events that are sent: ids and bodies, the same bytes for every endpoint and attempt.
+
+A row of the feed may stand for many events. With three rows, and an endpoint that has come to place (7, 12):
+
+    position 7   deltas 1 to 20 of cust_a's February   20 events delta.verified, items 1 to 20
+    position 8   February of cust_a is locked          2 events: checkpoint.verified and receipt.generated
+    position 9   customer.created                      1 event
+
+the next events are items 13 to 20 of row 7, then those of rows 8 and 9. A place is (position, item). Nothing is stored
+per event and endpoint before its first attempt: an event is made from the record when it is due, and its id is derived
+from what it is about, so every attempt sends the same bytes.
+"""
 
 from __future__ import annotations
 

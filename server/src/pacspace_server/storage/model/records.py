@@ -74,7 +74,20 @@ class Customer:
 
 @dataclass(slots=True)
 class PeriodHead:
-    """The state of one customer's month: its tree's frontier, its total, and how far the log has it."""
+    """The state of one customer's month: its tree's frontier, its total, and how far the log has it.
+
+    The log is behind the record by a run or two, so a head holds two states. A month with its opening leaf and 5 deltas,
+    of which the last run took up 3 and the run before it 2:
+
+        frontier.size    6   what is stored: opening leaf and 5 deltas
+        integrated_size  4   taken up by the last run, with integrated_root, _peaks and _total at that size; that run's
+                             entry is entry_index, in which this head is number batch_index of batch_size
+        previous_size    3   taken up by the run before, which is published for certain
+
+    What is verified is `integrated_size` once the log's published size is beyond `entry_index`, and `previous_size` until
+    then. A locked month has a closed entry of its own, and no batch. `seal` is a keyed hash over the integrated fields, so
+    that a changed row is found.
+    """
 
     id: Key
     customer: Key

@@ -1,4 +1,16 @@
-"""Writing: one transaction that keeps what it touched in memory and stores it once, at the commit."""
+"""Writing: one transaction that keeps what it touched in memory and stores it once, at the commit.
+
+Sixty deltas of one customer in a group change its row, its month and its day sixty times. A unit changes the objects in
+memory and writes each of them once, in `flush`:
+
+    unit.customer(...)     from this transaction, else from `Kept`, else from the file
+    unit.add_delta(...)    a row waits in `_new_deltas`
+    unit.flush()           all deltas in one call, one upsert for each customer, head and day touched
+    commit                 by the storage, on the committer's thread
+
+`Kept` outlives the unit: the process is the file's one writer, so what it wrote need not be read again. It is forgotten
+when a transaction fails, when another process has written, and when it grows too large.
+"""
 
 from __future__ import annotations
 

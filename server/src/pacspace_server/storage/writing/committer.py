@@ -1,4 +1,17 @@
-"""Group commit: many waiting requests, one durable transaction, then every answer."""
+"""Group commit: many waiting requests, one durable transaction, then every answer.
+
+Three requests arrive while the disk commits an earlier group:
+
+    emit A, emit B, emit C          each calls `apply` and waits for its future
+    commit of the earlier group     returns from the disk
+    one transaction                 A, B and C in the order in which they arrived: rows made, one commit
+    three answers                   each future gets its outcome, after the commit
+
+An idle committer starts at once, so a lone request waits for its own commit only. A `_Group` holds the commands of one
+request and is answered as a whole. A `_Job` is any other writing work (a webhook's progress, a new user) and has a
+transaction to itself. When a transaction fails, the groups in it are halved and tried again until the guilty request
+stands alone, so that no request fails for another one's mistake.
+"""
 
 from __future__ import annotations
 
