@@ -85,7 +85,7 @@ class PeriodHead:
         previous_size    3   taken up by the run before, which is published for certain
 
     What is verified is `integrated_size` once the log's published size is beyond `entry_index`, and `previous_size` until
-    then. A locked month has a closed entry of its own, and no batch. `seal` is a keyed hash over the integrated fields, so
+    then. A locked month has a closed entry of its own, and no batch. `seal` is a keyed hash over these sizes and indexes, so
     that a changed row is found.
     """
 
