@@ -19,7 +19,7 @@ Given = dict[str, Any]
 POLICY: Table = {
     "policy": fields.choice(
         *sharing_service.POLICIES,
-        says="TWO_TIER: totals are open to whoever has the link, records need the code. GATED: everything needs it. "
+        says="TWO_TIER: the link opens totals, deltas need the code. GATED: everything needs it. "
         "OPEN: nothing does. OFF: there are no links.",
     ),
     "vendorName": fields.text(120, *fields.NO_NUL, says="What customers know the vendor as.").like("Initech"),
@@ -57,12 +57,12 @@ async def access_link(context: Context, caller: Caller, call: Call, given: Given
 
 
 async def reissue_link(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
-    """Give a customer another link; the old one leads nowhere at once."""
+    """Give a customer another link; the old one stops working immediately."""
     return success(await sharing_service.reissue_link(context, caller, call.path("customerId")))
 
 
 async def reissue_code(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
-    """Give a customer's link another code; the old one, and whoever came in by it, stay out at once."""
+    """Give a customer's link another code; the old one, and visits that used it, end immediately."""
     return success(await sharing_service.reissue_code(context, caller, call.path("customerId")))
 
 
@@ -84,5 +84,5 @@ async def notes_of(context: Context, caller: Caller, call: Call, given: Given) -
 
 
 async def answer(context: Context, caller: Caller, call: Call, given: Given) -> Reply:
-    """Answer a customer's notes, for both sides to read. It changes no amount and no proof."""
+    """Answer a customer's remarks, for both sides to read. It changes no amount and no proof."""
     return success(await notes.answer(context, caller, call.path("customerId"), new_note(given)), 201)
