@@ -286,7 +286,7 @@ def test_a_key_is_shown_once_and_works(office: Server, ada: Browser) -> None:
     ada.press("Give it another secret")
     second = key_on(ada)
     assert second != first and office.with_key(second).emit("cust_key", -1).status == 201
-    ada.open("/app/keys").press("Revoke it for ever")
+    ada.open("/app/keys").press("Revoke it permanently")
     assert "The key billing job is revoked." in ada.text
     assert stops(office, first) and stops(office, second)
 
@@ -418,7 +418,7 @@ def test_link_code_and_notes_are_on_the_customers_page(office: Server, ada: Brow
     assert "Your note is there" in ada.text and "You (Ada Lovelace)" in ada.text and "<b>line 3" not in ada.page
     ada.press("Leave the note", text=" ")
     assert ada.status == 400 and "A note has 1 to 2,000 characters" in ada.text
-    while "Nobody yet." in ada.open("/app/customers/cust_share").text:
+    while "No visits yet." in ada.open("/app/customers/cust_share").text:
         requests.get(link[1], timeout=60).raise_for_status()
     ada.press("Another link")
     assert requests.get(link[1], timeout=60).status_code == 404

@@ -136,9 +136,9 @@ def test_an_endpoint_is_changed_tested_rotated_and_removed(told: Server, ada: Br
     assert "The endpoint is off" in ada.text and "It keeps its place" in ada.text
     ada.press("Switch it on")
     assert "The endpoint is on" in ada.text
-    ada.press("Remove it for good", typed="yes")
+    ada.press("Remove it permanently", typed="yes")
     assert ada.status == 400 and "must be the word delete" in ada.text
-    ada.press("Remove it for good", typed="delete")
+    ada.press("Remove it permanently", typed="delete")
     assert "is removed" in ada.text and ada.place.endswith("/app/webhooks") and ada.open(path).status == 404
 
 
@@ -167,7 +167,7 @@ def test_what_fails_is_said_filtered_and_paged(told: Server, ada: Browser, recei
     ada.press("Send it all again", since="2026-01-01")
     assert "30 events are sent again" in ada.text
     receiver.wait_for("/ok/paged", lambda found: len(found) == 60)
-    ada.open(path).press("Remove it for good", typed="delete")
+    ada.open(path).press("Remove it permanently", typed="delete")
 
 
 def test_odd_queries_are_answered(told: Server, ada: Browser) -> None:

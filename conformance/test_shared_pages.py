@@ -22,7 +22,7 @@ FORBIDDEN = re.compile(
     re.I,
 )
 LABELS = (
-    "Recorded this period", "minutes recorded", "Records this cycle", "Recorded by Initech", "Verified through", "Proof available",
+    "Recorded this period", "minutes recorded", "Deltas this month", "Recorded by Initech", "Verified through", "Proof available",
     "Written by Initech, visible to both, owned by neither", "check it independently",
 )  # fmt: skip
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{9*"q"}}\u202e'

@@ -47,7 +47,7 @@ SETTINGS = [
         "folder of signing keys and last-signed records; empty: beside the database's file, or ./NAME.signer",
     ),
     Setting("retention_days", "", "erase contexts older than so many days by the ledger clock; empty: never"),
-    Setting("registration", "off", "on: strangers may make a user and a workspace of their own; off: they may not"),
+    Setting("registration", "off", "on: visitors can create a user and a workspace; off: they can't"),
     Setting(
         "trusted_proxies",
         "",

@@ -102,7 +102,7 @@ class Api:
                 caller = await self._access.key(call.header(b"x-api-key"))
             call.environment, call.repeatable = caller.environment, route.takes_key
             if route.person and call.actor is None:
-                raise ServiceError("FORBIDDEN", "this is for somebody who is logged in, not for an API key")
+                raise ServiceError("FORBIDDEN", "this needs a logged-in user; an API key is not enough")
             caller.require(route.scope)
             return told(await route.handler(self.running, caller, call, await _fields(route, call)))
 

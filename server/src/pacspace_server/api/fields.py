@@ -1,4 +1,4 @@
-"""Tables of request fields: how each is read, and every problem named at once."""
+"""Tables of request fields: how each is read, and every problem named in one reply."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Field:
     schema: Mapping[str, Any] = field(default_factory=dict)
 
     def like(self, example: Any) -> Field:
-        """The same, with an example for whoever reads the interface."""
+        """The same, with an example for readers of the interface."""
         return Field(self.read, self.required, {**self.schema, "examples": [example]})
 
     def meaning(self, says: str) -> Field:
@@ -272,7 +272,7 @@ def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def nested(table: Table, says: str = "") -> Field:
-    """An object with a table of its own."""
+    """An object with its own table."""
 
     def read(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):

@@ -84,7 +84,7 @@ class Metric:
 
 
 def _one(read: Callable[[Running], Any]) -> Callable[[Sources], Iterable[Sample]]:
-    """A metric without labels of its own."""
+    """A metric without labels."""
     return lambda sources: [((), read(sources.running))]
 
 

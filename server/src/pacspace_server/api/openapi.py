@@ -71,7 +71,7 @@ GROUPS = (
         ("/api/v1/c/",),
     ),
     (
-        "Sharing", "Links and access codes, how much they open, who looked, and notes of both sides.",
+        "Sharing", "Links and access codes, how much they open, who looked, and remarks from both sides.",
         SHARING_PATHS,
     ),
     (
@@ -245,7 +245,7 @@ def _responses(route: Route) -> Iterator[tuple[int, Schema]]:
     for status, codes in codes_of(route).items():
         names = [*([PROBLEM] if status == 400 else []), *map(shape_name, codes)]
         retry = ["Retry-After"] if status in (202, 429, 503) else []
-        says = "; ".join(CODES[code].meaning for code in codes) or "fields that can't be taken, all named at once"
+        says = "; ".join(CODES[code].meaning for code in codes) or "invalid fields, all named in one reply"
         yield (
             status,
             {

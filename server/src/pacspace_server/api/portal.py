@@ -74,7 +74,7 @@ async def _enter(public: Public, call: Call, part: str | None) -> tuple[Shared, 
 
 
 async def need_detail(public: Public, call: Call) -> None:
-    """Refuses whoever may not see single records."""
+    """Refuses visitors who may not see deltas."""
     await _enter(public, call, DETAIL)
 
 

@@ -68,7 +68,7 @@ class Public:
             raise ServiceError("PROOF_NOT_FOUND", str(error), verified=False) from error
 
     async def receipt(self, call: Call, given: dict[str, Any]) -> Reply:
-        """A receipt by its receiptId (chk_), dressed for a reader. Whoever has the id may see it."""
+        """A receipt by its receiptId (chk_), dressed for a reader. Anyone with the id can see it."""
         self.limit.take(call.address)
         work = (self.context, call.path("receiptId"), presentation(given), Reader())
         async with self.places:  # reads every line: strangers must not take all threads

@@ -24,7 +24,7 @@ Given = dict[str, Any]
 DOCUMENT: Table = {
     "locale": fields.locale(says="A language tag: numbers and dates are written its way; en-US without one."),
     "timezone": fields.timezone(says="An IANA time zone such as America/Los_Angeles; UTC without one."),
-    "unit": fields.text(40, says="What the amounts count, where the customer has no unit of its own."),
+    "unit": fields.text(40, says="What the amounts count, if the customer has no unit."),
     "customerDisplayName": fields.choice("true", "false", says="Whether the customer's display name is shown."),
 }
 

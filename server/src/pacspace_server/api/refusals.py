@@ -62,7 +62,7 @@ def refusal_schemas() -> dict[str, Schema]:
     shapes = {shape_name(code): _shape(code) for code in CODES}
     details = {"type": "array", "items": {"$ref": "#/components/schemas/FieldProblem"}}
     named = {"type": {"const": "VALIDATION_ERROR"}, "details": details}
-    description = "Each field that can't be taken, all at once. There is no `code`."
+    description = "Every invalid field, in one reply. There is no `code`."
     return shapes | {PROBLEM: {"description": description, **_envelope(BAD_REQUEST, named, {}, ["type", "details"])}}
 
 

@@ -20,7 +20,7 @@ Given = dict[str, Any]
 POLICY: Table = {
     "policy": fields.choice(
         *sharing_service.POLICIES,
-        says="TWO_TIER: totals are open to whoever has the link, records need the code. GATED: everything needs it. "
+        says="TWO_TIER: the link opens totals, deltas need the code. GATED: everything needs it. "
         "OPEN: nothing does. OFF: there are no links.",
     ),
     "vendorName": fields.text(120, *fields.NO_NUL, says="What customers know the vendor as.").like("Initech"),
@@ -60,12 +60,12 @@ async def access_link(running: Running, caller: Caller, call: Call, given: Given
 
 
 async def reissue_link(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Give a customer another link; the old one leads nowhere at once."""
+    """Give a customer another link; the old one stops working immediately."""
     return success(await sharing_service.reissue_link(running.context, caller, call.path("customerId")))
 
 
 async def reissue_code(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Give a customer's link another code; the old one, and whoever came in by it, stay out at once."""
+    """Give a customer's link another code; the old one, and visits that used it, end immediately."""
     return success(await sharing_service.reissue_code(running.context, caller, call.path("customerId")))
 
 
@@ -87,5 +87,5 @@ async def notes_of(running: Running, caller: Caller, call: Call, given: Given) -
 
 
 async def answer(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Answer a customer's notes, for both sides to read. It changes no amount and no proof."""
+    """Answer a customer's remarks, for both sides to read. It changes no amount and no proof."""
     return success(await notes.answer(running.context, caller, call.path("customerId"), new_note(given)), 201)

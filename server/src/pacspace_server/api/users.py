@@ -26,7 +26,7 @@ NEW_USER: Table = {
 CHANGES: Table = {
     "name": NAME,
     "role": _ROLE.like("admin"),
-    "disabled": fields.flag(says="Nobody logs in as this one."),
+    "disabled": fields.flag(says="This user can't log in."),
 }
 
 
@@ -56,7 +56,7 @@ def _with_link(context: Context, user: dict[str, Any], token: str) -> Reply:
 
 
 async def change(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Change a user's name or role, disable or enable. A disabled user's sessions end at once."""
+    """Change a user's name or role, disable or enable. A disabled user's sessions end immediately."""
     if not given:
         raise invalid(("body", "names nothing to change: name, role or disabled"))
     user_id = call.path("userId")

@@ -39,7 +39,7 @@ SETTINGS: Table = {
         "must be a language tag such as en-US",
         says="A language tag such as en-US.",
     ),
-    "defaultUnit": fields.text(40, *fields.NO_NUL, says="What amounts count where a customer has no unit of its own."),
+    "defaultUnit": fields.text(40, *fields.NO_NUL, says="What amounts count if a customer has no unit."),
     "sharingPolicy": fields.choice(
         *POLICIES, says="How much of a Shared Record its link opens, where a customer's own policy does not say."
     ),

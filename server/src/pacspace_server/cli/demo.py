@@ -55,7 +55,7 @@ def run_demo(out: Output, keep: bool) -> int:
 
 @contextmanager
 def demo_server(folder: Path) -> Iterator[tuple[Client, subprocess.Popen[str]]]:
-    """A server process of its own, its sandbox clock in February 2026."""
+    """A separate server process, with its sandbox clock in February 2026."""
     arguments = ["--json", "serve", "--port", "0", "--sandbox-clock", START]
     settings = {"PACSPACE_DATABASE": f"sqlite:///{folder / 'pacspace.db'}", "PACSPACE_LOG_LEVEL": "error"}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PACSPACE_")}

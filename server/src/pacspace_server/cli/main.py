@@ -49,7 +49,7 @@ def main(ctx: click.Context, as_json: bool) -> None:
 
     Start with `pacspace demo` (a whole billing cycle, in seconds) or `pacspace serve`.
 
-    serve, migrate, workspace, admin, keys, fsck, backup, restore, new-log, trust, erase, clock and demo are for whoever hosts the record; emit, import, derive, compare, checkpoint,
+    serve, migrate, workspace, admin, keys, fsck, backup, restore, new-log, trust, erase, clock and demo are for the host of the record; emit, import, derive, compare, checkpoint,
     close-month, receipt, customers, customer, export and webhooks speak to a server; verify needs neither.
 
     Settings come from flags, then PACSPACE_* environment variables, then pacspace.toml, then defaults; see

@@ -57,7 +57,7 @@ CODES = {
     "PAYLOAD_TOO_LARGE": Code(413, "the body is larger than the route takes"),
     "UNSUPPORTED_MEDIA_TYPE": Code(415, "the body is not application/json"),
     "RATE_LIMITED": Code(429, "too many requests or failed tries; wait retryAfterSeconds"),
-    "INTERNAL_ERROR": Code(500, "a mistake of the server's; the request id finds it in the log"),
+    "INTERNAL_ERROR": Code(500, "internal error; the server log has details under the request id"),
     "SERVICE_UNAVAILABLE": Code(
         503,
         "not possible right now; nothing was recorded unless said; wait retryAfterSeconds",
@@ -111,7 +111,7 @@ def refusal_of(error: BaseException, call: Call) -> ServiceError:
         case asyncio.CancelledError():
             return unavailable(f"the server stopped before this was done, {_in_doubt(call)}", DISK_RETRY_S)
     logger.error("request failed", method=call.scope["method"], route=call.route, exc_info=error)
-    message = f"a mistake of the server's; its log has it under {call.request_id}"
+    message = f"internal error; the server log has details under request {call.request_id}"
     return ServiceError("INTERNAL_ERROR", message)
 
 

@@ -49,7 +49,7 @@ class SharedSummary(SharedMonth):
     unit: Annotated[str | None, Meta(description="What the amounts count.")]
     opened: Annotated[bool, Meta(description="Whether this visitor may see the records too.")]
     pendingCount: Annotated[Count, Meta(description="Records whose proof is on its way.")]
-    verifiedThrough: Annotated[Instant | None, Meta(description="When the newest record that is proven was recorded.")]
+    verifiedThrough: Annotated[Instant | None, Meta(description="When the newest proven delta was recorded.")]
     firstRecordAt: Instant | None
     lastRecordAt: Instant | None
     months: list[SharedMonth]
@@ -172,7 +172,7 @@ class SharedNote(TypedDict):
 
 
 class SharedNotes(TypedDict):
-    """Notes of both sides, newest first."""
+    """Remarks from both sides, newest first."""
 
     notes: list[SharedNote]
     pagination: Pagination

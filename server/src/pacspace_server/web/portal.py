@@ -60,7 +60,7 @@ class SharedPages:
         return {(method, path): self._refusing(getattr(self, name)) for method, path, name in ROUTES}
 
     def _refusing(self, handler: Callable[[Call], Awaitable[Reply]]) -> Handler:
-        """The handler, with those of its refusals that have a page of their own."""
+        """The handler, with those of its refusals that have their own page."""
 
         async def page(call: Call) -> Reply:
             try:

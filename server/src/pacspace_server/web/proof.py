@@ -23,9 +23,9 @@ from .words import Moment
 # ANEW: a root that a restored backup knew, and that was not in its published log.
 LOCKED, OPEN, OUTGROWN, WAITING, DIFFERS, ANEW = "locked", "open", "outgrown", "waiting", "differs", "anew"
 CHECKS = {
-    "rows": "Every record was read again and hashed again",
+    "rows": "Every delta was read again and hashed again",
     "root": "The hashes lead to exactly this proof root",
-    "totals": "The amounts add up to this total, over this number of records",
+    "totals": "The amounts add up to this total, over this number of deltas",
     "log checkpoint": "The log\u2019s newest checkpoint is signed by the log\u2019s key",
     "log entry": "The month\u2019s root is in the log under that checkpoint",
     "restored": "The record was restored from a backup before this root was in the published log",

@@ -161,7 +161,7 @@ def new_log(out: Output, /, side: str | None, lost_signing_folder: bool, yes: bo
 def trust(out: Output, /, side: str, workspace: str | None, database: str | None) -> None:
     """Print a trust file with the key of the record's log, and of those it goes on from after restores.
 
-    A server shows the same at /log/{name}/trust. Give it to your customers by a way of its own: with the contract, say.
+    A server shows the same at /log/{name}/trust. Give it to your customers on a separate path, for example with the contract.
     """
     from .new_log import run_trust
 

@@ -15,7 +15,7 @@ from ..output import Output, table
 
 @click.group(cls=Group)
 def workspace() -> None:
-    """Make workspaces and list them. Each is one vendor, with a sandbox and production of its own."""
+    """Make workspaces and list them. Each is one vendor, with its own sandbox and production."""
 
 
 @workspace.command("create", epilog=examples('pacspace workspace create --name "Globex billing"'))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SHOWN, SHOWN_REJECTED = 100, 5
 SHARED = """\
 note: {rows} there already. If they should not have been: files that begin with the same rows give them the
-same references. Give such rows a referenceId or an occurredAt of their own."""
+same references. Give each of these rows its own referenceId or occurredAt."""
 
 
 @click.command(

@@ -134,7 +134,7 @@ def add_to_workspace(unit: Unit, caller: Caller, email: str, role: str) -> User:
 
 def _need_sole_workspace(snapshot: Snapshot, caller: Caller, user: User) -> None:
     if [workspace.id for workspace, _ in snapshot.memberships(user.id)] != [caller.workspace_id]:
-        raise ServiceError("FORBIDDEN", "this user belongs to other workspaces too: ask whoever runs the server")
+        raise ServiceError("FORBIDDEN", "this user belongs to other workspaces too: ask the operator of the server")
 
 
 def _need_another_owner(snapshot: Snapshot, caller: Caller, user: User) -> None:

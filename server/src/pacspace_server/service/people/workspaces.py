@@ -79,7 +79,7 @@ async def register(
     """A stranger's own workspace, with its owner, who is logged in then. 403 FORBIDDEN unless the operator allows it; 429
     RATE_LIMITED after five from one address."""
     if not context.registration:
-        raise ServiceError("FORBIDDEN", "registration is off here: ask whoever runs this server for a user")
+        raise ServiceError("FORBIDDEN", "registration is off here: ask the operator of this server for a user")
     email = people.check_email(email)
     password, door, now = check_password(password), f"register:{lockouts.knocks_from(address)}", now_us()
 

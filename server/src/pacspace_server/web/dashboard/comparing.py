@@ -35,7 +35,7 @@ async def compare(desk: Desk, request: Request) -> Reply:
 def _as_field(error: ServiceError) -> ServiceError:
     """What is wrong with lines of the list belongs to the list."""
     if error.code == "CUSTOMER_NOT_FOUND":
-        return invalid(("customerId", "is nobody's in this environment; look it up among the customers"))
+        return invalid(("customerId", "names no customer of this environment; look it up among the customers"))
     details = error.extra.get("details", [])
     lines = [d for d in details if d["field"].startswith("line")]
     if not lines:

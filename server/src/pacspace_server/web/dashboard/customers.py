@@ -10,7 +10,7 @@ from ...service.base.errors import ServiceError, invalid
 from ..forms import Form
 from .desk import Desk, Filled, Request, filled
 
-SORTS = [("id", "customer id"), ("name", "name"), ("recent", "latest record")]
+SORTS = [("id", "customer id"), ("name", "name"), ("recent", "latest delta")]
 SHARING = [("INHERIT", "as the workspace has it"), ("TWO_TIER", "totals open, detail with a code"),
            ("GATED", "everything with a code"), ("OPEN", "everything open"), ("OFF", "no link")]  # fmt: skip
 CUSTOMER_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")

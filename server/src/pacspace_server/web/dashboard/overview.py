@@ -20,7 +20,7 @@ KEPT_TIMES = 10
 
 @dataclass
 class Kept:
-    """An overview that is being made, or was, and until when it is good for whoever asks."""
+    """An overview that is being made, or was, and until when it is valid."""
 
     task: asyncio.Task[dict[str, Any]]
     until_s: float = 0.0

@@ -1,4 +1,4 @@
-"""The table of the dashboard's pages: what each demands of whoever asks. The guard, the menu and the tests read it."""
+"""The table of the dashboard's pages: what each demands of the user. The guard, the menu and the tests read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A customer's Shared Record on its page: the link and code in force, notes of both sides, and who looked."""
+"""A customer's Shared Record on its page: the link and code in force, remarks from both sides, and who looked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _notes(context: Context, caller: Caller, customer_id: str) -> dict[str, Any]
 
 
 async def reissue(desk: Desk, request: Request) -> Reply:
-    """Another link, or another code for it; the old one stops at once."""
+    """Another link, or another code for it; the old one stops working immediately."""
     customer_id, what = request.call.path("customerId"), request.form.one("what")
     if what == "link":
         await sharing_service.reissue_link(desk.context, request.caller, customer_id)

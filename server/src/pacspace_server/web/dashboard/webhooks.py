@@ -17,9 +17,9 @@ SAYS = {
     "checkpoint.verified": "a month is locked, and its root is published",
     "receipt.generated": "the month’s receipt is there to be sent",
     "customer.created": "a customer was made by hand",
-    "customer.shared_record_viewed": "somebody opened a Shared Record",
-    "customer.export_downloaded": "somebody took an export of it",
-    "customer.compare_run": "somebody compared their list with it",
+    "customer.shared_record_viewed": "a visitor opened a Shared Record",
+    "customer.export_downloaded": "a visitor exported it",
+    "customer.compare_run": "a visitor compared a list with it",
     "customer.step_up_failed_repeatedly": "wrong access codes, again and again",
 }
 CHOICES = [(event, SAYS[event]) for event in EVENTS]
