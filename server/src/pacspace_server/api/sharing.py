@@ -65,7 +65,7 @@ async def reissue_link(running: Running, caller: Caller, call: Call, given: Give
 
 
 async def reissue_code(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Give a customer's link another code; the old one, and visits that used it, end immediately."""
+    """Give a customer's link another code; the old one, and visits opened with it, end immediately."""
     return success(await sharing_service.reissue_code(running.context, caller, call.path("customerId")))
 
 
