@@ -274,7 +274,7 @@ def test_a_postgresql_record_is_never_overwritten(story: Book, tmp_path: Path) -
     with pytest.raises(UnusableDatabase, match="CREATE DATABASE"):
         postgres.restore(file, manifest, story.engine.owner_url, APPLICATION, {}, unseen)
     empty = PostgresEngine(story.engine.cluster, story.engine.cluster.new_database())
-    with pytest.raises(UnusableDatabase, match="only the owner restores"):
+    with pytest.raises(UnusableDatabase, match="only the owner can restore"):
         postgres.restore(file, manifest, empty.url, None, {}, unseen)
 
 

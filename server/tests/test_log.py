@@ -129,7 +129,7 @@ def test_damage_freezes_the_month_and_fsck_thaws_it_once_clean(story: Book) -> N
         assert customer is not None
         head = snapshot.head(customer, "2026-03")
         assert head is not None
-        assert head.frozen
+        assert head.damaged
         assert head.integrated_size == head.size - 1
     assert any("running total" in problem for problem in fsck(story.storage, story.signer).problems)
     engine.sql(set_total, (engine.amount(-4_000_000_000), recorded.leaf_hash))

@@ -242,9 +242,9 @@ def _fix_entries(unit: Unit, prepared: Prepared) -> Run | None:
     if log is None:
         return None  # the sandbox was emptied meanwhile
     for damage in prepared.damaged:
-        unit.set_frozen(damage.customer, damage.period)
+        unit.set_damaged(damage.customer, damage.period)
     _append_closed(unit, log, prepared.closed)
-    _append_batch(unit, log, prepared.opened)
+    _append_log_batch(unit, log, prepared.opened)
     _tell(unit, log, prepared)
     return Run(log, logtree.root_at(unit, log.id, log.size)) if log.size > log.published_size else None
 
@@ -265,10 +265,13 @@ def _tell(unit: Unit, log: Log, prepared: Prepared) -> None:
 def _damaged(unit: Unit, log: Log, damage: Damage, at: int) -> Row:
     """delta.failed: of the first delta that is not what was hashed, if it is one."""
     data = {
-        "recordId": damage.record_id, "customerId": damage.customer_id, "period": damage.period,
+        "recordId": damage.record_id,
+        "customerId": damage.customer_id,
+        "period": damage.period,
         "delta": None if damage.delta is None else msgspec.Raw(amount_text(damage.delta).encode()),
-        "error": damage.problem, "failedAt": instant_text(at),
-    }  # fmt: skip
+        "error": damage.problem,
+        "failedAt": instant_text(at),
+    }
     subject = delta_subject(damage.record_id) if damage.record_id else None
     customer = unit.customer_at(damage.customer)
     text = msgspec.json.encode(data).decode()
@@ -289,7 +292,7 @@ def _append_closed(unit: Unit, log: Log, closed: list[tuple[bytes, bytes, Integr
     unit.set_integrated([head for _, _, head in closed])
 
 
-def _append_batch(unit: Unit, log: Log, opened: list[tuple[bytes, Integration]]) -> None:
+def _append_log_batch(unit: Unit, log: Log, opened: list[tuple[bytes, Integration]]) -> None:
     if not opened:
         return
     opened.sort(key=lambda member: member[0])
