@@ -195,7 +195,7 @@ def test_what_is_no_backup_is_told_so(tmp_path: Path) -> None:
         file.write_bytes(data)
         for record in (sqlite_record, postgres_record):
             with pytest.raises(
-                UnusableBackup, match="is no backup: neither a SQLite record nor an archive of a PostgreSQL one"
+                UnusableBackup, match="is not a backup, neither a SQLite record nor an archive of a PostgreSQL one"
             ):
                 check_backup(file, record)
     file.write_bytes(b"PK\3\4")
