@@ -9,6 +9,7 @@ import click
 
 from ... import config as settings
 from ... import exit_status
+from ...domain.enumerations import KeyEnvironment
 from ...domain.instants import parse_instant
 from ..command import Command, examples
 from ..options import DATABASE, ENVIRONMENTS, SIGNER, WORKSPACE
@@ -138,7 +139,9 @@ def restore(out: Output, /, file: Path, replace: bool, yes: bool, role: str | No
 @DATABASE
 @SIGNER
 @click.pass_obj
-def new_log(out: Output, /, side: str | None, lost_signing_folder: bool, yes: bool, **flags: str | None) -> None:
+def new_log(
+    out: Output, /, side: KeyEnvironment | None, lost_signing_folder: bool, yes: bool, **flags: str | None
+) -> None:
     """Let a restored record go on where its log can't: freeze that log, begin a new one with a new key.
 
     Locked months that the backup had published stay in the old log with their proof roots. Every other month goes on in the
@@ -158,7 +161,7 @@ def new_log(out: Output, /, side: str | None, lost_signing_folder: bool, yes: bo
 @WORKSPACE
 @DATABASE
 @click.pass_obj
-def trust(out: Output, /, side: str, workspace: str | None, database: str | None) -> None:
+def trust(out: Output, /, side: KeyEnvironment, workspace: str | None, database: str | None) -> None:
     """Print a trust file with the key of the record's log, and of those it goes on from after restores.
 
     A server shows the same at /log/{name}/trust. Give it to your customers on a separate path, for example with the contract.
@@ -187,7 +190,13 @@ def trust(out: Output, /, side: str, workspace: str | None, database: str | None
 @DATABASE
 @click.pass_obj
 def erase(
-    out: Output, customer: str, side: str, before: str | None, yes: bool, workspace: str | None, database: str | None
+    out: Output,
+    customer: str,
+    side: KeyEnvironment,
+    before: str | None,
+    yes: bool,
+    workspace: str | None,
+    database: str | None,
 ) -> None:
     """Erase a customer's reasons, references and metadata, for good. Proofs stay.
 
