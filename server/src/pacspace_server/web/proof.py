@@ -142,7 +142,8 @@ def _damaged(context: Context, checkpoint: Checkpoint) -> bool:
         customer = snapshot.customer_at(checkpoint.customer)
         heads = [snapshot.head(customer, part.period) for part in checkpoint.parts]
     return any(
-        head is None or head.frozen or head.size < part.size for head, part in zip(heads, checkpoint.parts, strict=True)
+        head is None or head.damaged or head.size < part.size
+        for head, part in zip(heads, checkpoint.parts, strict=True)
     )
 
 

@@ -52,7 +52,7 @@ def delta_status(delta: Delta, head: PeriodHead, log: Log) -> DeltaStatus:
     """Derived, never stored: how far the log in use has the delta's month."""
     if delta.leaf_index < head.verified_size(log):
         return VERIFIED
-    if head.frozen:
+    if head.damaged:
         return FAILED
     return PROCESSING if delta.leaf_index < head.integrated_size else QUEUED
 

@@ -290,8 +290,8 @@ def hand_out(context: Context, snapshot: Unit, caller: Caller, customer_id: str,
 def refuse_damaged(heads: list[PeriodHead]) -> None:
     """503 RECORD_DAMAGED for a month that holds what does not match its hash."""
     for head in heads:
-        if head.frozen:
-            message = f"{head.period} holds a record that does not match its hash; run fsck"
+        if head.damaged:
+            message = f"{head.period} is damaged: its data does not match its hash; run fsck"
             raise ServiceError("RECORD_DAMAGED", message)
 
 

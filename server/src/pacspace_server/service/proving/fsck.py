@@ -120,7 +120,7 @@ def fsck(storage: Storage, signer: Signer, advance: Advance = lambda deltas: Non
                 findings.add(f"idempotency key {shown(key)}", "the row is not what was sealed")
     if not findings.problems:
         # A clean record has no damaged months: what was frozen goes on.
-        storage.write(lambda unit: unit.thaw())
+        storage.write(lambda unit: unit.clear_damaged())
     return findings
 
 

@@ -1,4 +1,4 @@
-"""Recording one delta inside a write: replay, post, sequence, hash, grow the tree. The same for every engine."""
+"""Recording one delta inside a write: replay, post, sequence, hash, grow the tree. The same for both engines."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ..model.protocols import Unit
 from ..model.records import Customer, Delta, Environment, PeriodHead
 from ..model.sealing import delta_seal
 
-_quoted = encode_basestring  # a JSON string as RFC 8785 spells it: only what must be escaped is
+_quoted = encode_basestring  # a JSON string as in RFC 8785: escapes only what it must
 
 
 def record_delta(unit: Unit, command: RecordDelta) -> Recorded | Refusal:
-    """Records the delta, or finds that it already is, or refuses. Nothing is written on a refusal."""
+    """Records the delta, finds it already recorded, or refuses it. A refusal writes nothing."""
     environment = unit.environment(command.environment_id)
     customer = unit.customer(command.environment_id, command.shard_key)
     if customer is not None:
@@ -42,7 +42,7 @@ def record_delta(unit: Unit, command: RecordDelta) -> Recorded | Refusal:
         adjusts = _resolve_adjusts(unit, customer, command.adjusts)
         if adjusts is None:
             field, text, _ = command.adjusts
-            return Refusal("RECORD_NOT_FOUND", f"adjusts.{field} {text} names no delta of this customer")
+            return Refusal("RECORD_NOT_FOUND", f"adjusts.{field} {text} does not name a delta of this customer")
     if customer is not None and not fits_total(customer.total + command.delta):
         problem = "the customer's total would need more than 40 characters"
         return Refusal(None, problem, ("delta", problem))
@@ -52,16 +52,21 @@ def record_delta(unit: Unit, command: RecordDelta) -> Recorded | Refusal:
 
 
 def new_customer(environment: Environment, shard: bytes, customer_id: str, now: int) -> Customer:
-    """A customer of this environment that has no deltas yet."""
+    """A new customer without deltas."""
     return Customer(0, environment.id, shard, customer_id, secrets.token_bytes(32), None, now)
 
 
 def new_head(environment: Environment, customer: Customer, period: str, opened_at: int) -> PeriodHead:
     """A month's tree with its opening leaf."""
     opening: dict[str, Any] = {
-        "schema": OPENING, "origin": environment.origin, "customerId": customer.customer_id, "period": period,
-        "slotKey": customer.slot_key.hex(), "openedAt": instant_text(opened_at), "nonce": secrets.token_hex(16),
-    }  # fmt: skip
+        "schema": OPENING,
+        "origin": environment.origin,
+        "customerId": customer.customer_id,
+        "period": period,
+        "slotKey": customer.slot_key.hex(),
+        "openedAt": instant_text(opened_at),
+        "nonce": secrets.token_hex(16),
+    }
     if customer.unit is not None:
         opening["unit"] = customer.unit
     if environment.restored_from is not None:
@@ -73,7 +78,7 @@ def new_head(environment: Environment, customer: Customer, period: str, opened_a
 
 
 def delta_context(reason: str, reference_id: str | None, metadata: str | None) -> bytes:
-    """The canonical bytes of a delta's context. Spelled out for speed, as the leaf below."""
+    """The canonical bytes of a delta's context. Written out for speed, like the leaf below."""
     shown = f'"metadata":{_quoted(metadata)},' if metadata is not None else ""
     named = f'"referenceId":{_quoted(reference_id)},' if reference_id is not None else ""
     return f'{{{shown}"reason":{_quoted(reason)},{named}"schema":"{CONTEXT}"}}'.encode()
@@ -82,8 +87,8 @@ def delta_context(reason: str, reference_id: str | None, metadata: str | None) -
 def delta_leaf(customer_id: str, delta: Delta) -> bytes:
     """The canonical bytes of a stored delta's leaf.
 
-    Spelled out in key order, because this is the hottest line of the server and none of these values needs an escape;
-    a test holds it against `canonical`.
+    Written out in key order, because this is the server's hottest line and none of these values needs an escape; a test
+    compares it with `canonical`.
     """
     adjusts = f'"adjusts":"{delta.adjusts}",' if delta.adjusts is not None else ""
     occurred = f'"occurredAt":"{instant_text(delta.occurred_at)}",' if delta.occurred_at is not None else ""
@@ -135,7 +140,7 @@ def _append(
 
 
 def _replay(unit: Unit, customer: Customer, command: RecordDelta) -> Recorded | Refusal | None:
-    """The earlier record under the same key or reference. The key decides before the reference."""
+    """The earlier delta with the same key or reference. The key decides before the reference."""
     if command.key_hash is not None:
         known = unit.idempotency(command.shard_key, command.key_hash)
         if known is not None:
@@ -154,13 +159,13 @@ def _replay(unit: Unit, customer: Customer, command: RecordDelta) -> Recorded | 
         if conflict is not None:
             return conflict
     if command.key_hash is not None:
-        # Bound to this record from now on: the same key with another body must not record either.
+        # Bind the key to this delta: the same key with another body must not record either.
         unit.add_idempotency(command.key_hash, earlier, None, command.body_mac)
     return Recorded(earlier, "reference")
 
 
 def _reference_conflict(unit: Unit, customer: Customer, earlier: Delta, command: RecordDelta) -> Refusal | None:
-    """What differs, with both values. None when only the name differs by which `adjusts` means the same delta."""
+    """The differences, with both values. None if `adjusts` only names the same delta in another way."""
     code, message = "REFERENCE_ID_CONFLICT", "this referenceId was recorded with other values; nothing was recorded"
     if earlier.context is None:
         return Refusal(code, f"{message}. The earlier context was erased, so the values can't be named")
@@ -185,7 +190,7 @@ def _instant_or_none(at_us: int | None) -> str | None:
 
 
 def _resolve_adjusts(unit: Unit, customer: Customer | None, adjusts: tuple[str, str, bytes]) -> str | None:
-    """The record id of the customer's earlier delta that is named, or None."""
+    """The record id of the customer's earlier delta that `adjusts` names, or None."""
     if customer is None:
         return None
     field, text, mac = adjusts
