@@ -189,7 +189,9 @@ def test_receipt_for_people_and_as_a_file(vendor: Vendor, customer: str, server:
     assert verified.returncode == 0 and "locked-full" in verified.stdout
     assert [path.name for path in vendor.folder.iterdir()] == ["receipt.json"]
     late = vendor.text("receipt", customer, "--period", "2026-02")
-    assert "PROVISIONAL" in late and "late, because their own month was locked" in late and "2026-01-07T00:00:00Z" in late
+    assert (
+        "PROVISIONAL" in late and "late, because their own month was locked" in late and "2026-01-07T00:00:00Z" in late
+    )
     told = vendor.json("receipt", customer, "--period", "2026-01", "--out", "again.json")
     assert told["file"] == "again.json" and told["finalBalance"] == Decimal("-30.25")
     assert (vendor.folder / "again.json").read_bytes() == server.client.bundle(told["receiptId"])

@@ -194,7 +194,9 @@ def test_a_receipt_lists_its_corrections(vendor: Vendor, customer: str) -> None:
     fix = vendor.json("emit", customer, "2.5", "fix", "--adjusts", first)["recordId"]
     text = vendor.text("receipt", customer)
     assert re.search(
-        rf"^corrections of earlier deltas:\ndelta +corrects +recorded +recordId\n +2\.5 +{first} +\S+ +{fix}$", text, re.M
+        rf"^corrections of earlier deltas:\ndelta +corrects +recorded +recordId\n +2\.5 +{first} +\S+ +{fix}$",
+        text,
+        re.M,
     )
     assert re.search(r"state +PROVISIONAL: it may still change$", text, re.M) and text.count("PROVISIONAL") == 1
     assert re.search(r"total +-4\.5 in 2 deltas$", text, re.M)

@@ -17,7 +17,6 @@ NOT_YET = (
     "clients/python/src/pacspace_sdk/*",
     "proofs/python/src/pacspace_proofs/*",
     "server/src/pacspace_server/*",
-    "server/src/pacspace_server/api/*",
     "server/src/pacspace_server/delivery/*",
     "server/src/pacspace_server/domain/*",
     "server/src/pacspace_server/log/*",
