@@ -11,7 +11,7 @@ from pacspace_proofs.tree import leaf_hash, prefix_roots
 
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Checkpoint, Customer, Delta, Part, PeriodHead, ReplacedTree
-from ...storage.writing.recording import delta_leaf
+from ...storage.writing.leaf_bytes import delta_leaf
 from ...views.checkpoints import Diff
 from ..balances.derive import delta_views
 from ..base import showing

@@ -21,7 +21,7 @@ from ...log.rehashing import head_object, head_salt
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Checkpoint, Customer, Log, Part, PeriodHead
 from ...storage.model.sealing import delta_seal
-from ...storage.writing.recording import delta_leaf
+from ...storage.writing.leaf_bytes import delta_leaf
 from ...views.public import CheckedSummary, DeltaVerdict, RootVerdict
 from ..base import showing
 from ..base.context import Context

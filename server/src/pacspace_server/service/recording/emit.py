@@ -13,7 +13,7 @@ from ...domain.amounts import amount_text
 from ...storage.model import ids
 from ...storage.model.commands import RecordDelta, Recorded, Refusal
 from ...storage.model.records import Delta
-from ...storage.writing.recording import delta_context
+from ...storage.writing.leaf_bytes import delta_context
 from ...views.balance import Batch, BatchQueued, BatchRejected
 from ...views.balance import Delta as RecordedNow
 from ...views.shapes import RejectionDetails, StatedContext
