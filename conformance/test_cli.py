@@ -197,7 +197,7 @@ def test_the_first_start_says_how_to_try_it(tmp_path: Path) -> None:
         assert first.end() == 0
     second = Spoken(tmp_path)
     assert second.end(signal.SIGINT) == 0
-    lost = rf"Nobody can log in .*\n\n  {second.url}/app/setup\?token=\S+\n\nlost the key\? `pacspace (keys create --env test --database \S+)`\nlistening on {re.escape(second.url)}\n"
+    lost = rf"The dashboard has no users .*\n\n  {second.url}/app/setup\?token=\S+\n\nlost the key\? `pacspace (keys create --env test --database \S+)`\nlistening on {re.escape(second.url)}\n"
     found = re.fullmatch(lost, second.text)
     assert found is not None, second.text
     assert run_command(*found[1].split(), folder=tmp_path).stdout.startswith("pk_test_")

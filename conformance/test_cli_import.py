@@ -109,7 +109,7 @@ def test_equal_rows_stay_two_records(vendor: Vendor, server: Server, customer: s
     write_csv(vendor.folder / "in.csv", HEADER, [*rows, [customer, "-2", "u"]])
     again = vendor.run("--json", "import", "in.csv")
     assert counts(decode(again.stdout)) == (1, 3, 0)
-    assert "3 rows were there already" in again.stderr
+    assert "3 rows were already recorded" in again.stderr
     assert held(server, customer) == {Decimal(-1): 2, Decimal(-2): 2}
     assert not list(vendor.folder.glob("*.import-state")), "a finished import leaves no state"
 
@@ -224,8 +224,8 @@ def test_what_is_not_utf_8_is_told(vendor: Vendor, customer: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [("in.csv", "customer_id,delta,reason\n", ["'customer_id'", "did you mean customerId?"]),
-     ("in.csv", "customerId,delta,reason,period\n", ["period is written by the record"]),
-     ("in.csv", "customerId,delta,delta,reason\n", ["delta is there twice"]),
+     ("in.csv", "customerId,delta,reason,period\n", ["period comes from the record"]),
+     ("in.csv", "customerId,delta,delta,reason\n", ["the column delta is repeated"]),
      ("in.csv", "customerId,delta\n", ["no column reason"]), ("in.csv", "", ["the file is empty"]), ("in.jsonl", "\n", ["the file is empty"]),
      ("in.csv", "customerId;delta;reason\n", ["commas"]),
      ("in.jsonl", '{"customerId":"c","delta":-1,"reason":"u","refrenceId":"x"}\n', ["did you mean referenceId?"]),
@@ -334,7 +334,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(
     """Ctrl-C ends with 3, without a traceback, and says where it stands; the next run goes on there and not before."""
     code, errors = stop_half_way(vendor)
     assert code == 3 and "Traceback" not in errors
-    assert "run the same command again to go on" in errors
+    assert "run the same command again to continue" in errors
     state = json.loads((vendor.folder / "big.csv.import-state").read_text())
     assert 0 < state["rows"] < ROWS
     done = vendor.run("--json", "import", "big.csv")
@@ -363,7 +363,7 @@ def test_a_state_goes_with_its_server(vendor: Vendor, server: Server, big: list[
     good = vendor.environment["PACSPACE_API_KEY"]
     vendor.environment["PACSPACE_API_KEY"] = server.new_key("test")
     said = vendor.refused("import", "big.csv", code=2)
-    assert "was begun with" in said and "--restart" in said and good.partition(".")[2] not in said
+    assert "this import began with" in said and "--restart" in said and good.partition(".")[2] not in said
     state = vendor.folder / "big.csv.import-state"
     assert good.partition(".")[2] not in state.read_text(), "the secret is not written down"
     state.write_text("{}")

@@ -189,7 +189,9 @@ def test_receipt_for_people_and_as_a_file(vendor: Vendor, customer: str, server:
     assert verified.returncode == 0 and "locked-full" in verified.stdout
     assert [path.name for path in vendor.folder.iterdir()] == ["receipt.json"]
     late = vendor.text("receipt", customer, "--period", "2026-02")
-    assert "PROVISIONAL" in late and "posted here late" in late and "2026-01-07T00:00:00Z" in late
+    assert (
+        "PROVISIONAL" in late and "late, because their own month was locked" in late and "2026-01-07T00:00:00Z" in late
+    )
     told = vendor.json("receipt", customer, "--period", "2026-01", "--out", "again.json")
     assert told["file"] == "again.json" and told["finalBalance"] == Decimal("-30.25")
     assert (vendor.folder / "again.json").read_bytes() == server.client.bundle(told["receiptId"])
@@ -226,7 +228,7 @@ def test_customers_are_listed_and_searched(start_server: Callable[..., Server], 
     assert len({c["customerId"] for c in everyone["customers"]}) == everyone["total"] == 2000
     found = vendor.json("customers", "--search", "1_0007", "--period", "2026-01")
     assert [(c["customerId"], c["computedBalance"]) for c in found["customers"]] == [("cust_1_0007", 0)]
-    assert "no customer holds 'zzz'" in vendor.text("customers", "--search", "zzz")
+    assert "no customer matches 'zzz'" in vendor.text("customers", "--search", "zzz")
     assert "2026-1" in vendor.refused("customers", "--period", "2026-1", code=2)
 
 
@@ -291,7 +293,7 @@ def test_what_export_adds_is_not_taken_by_import(vendor: Vendor, customer: str) 
     """An exported file is refused by import until the record's own columns are out; then each row is there already."""
     vendor.json("emit", customer, "-1.25", "usage", "--reference", "r1", "--metadata", '{"a": [1, 2.50]}')
     (vendor.folder / "out.csv").write_text(vendor.text("export", customer, "--format", "csv"))
-    assert "recordId is written by the record itself" in vendor.refused("import", "out.csv", code=2)
+    assert "recordId comes from the record" in vendor.refused("import", "out.csv", code=2)
     rows = list(csv.reader(io.StringIO((vendor.folder / "out.csv").read_text())))
     given = rows[0].index("recordId")
     with (vendor.folder / "given.csv").open("w", newline="") as file:
@@ -434,7 +436,7 @@ def test_a_server_that_is_none_of_ours_is_told(vendor: Vendor, tmp_path: Path) -
         said = [vendor.refused(*words, code=3) for words in (["derive", "c"], ["emit", "c", "-1", "u"])]
         said.append(vendor.run("import", "in.csv").stderr)
         other.shutdown()
-    assert all("not that of a PacSpace server" in one and "Traceback" not in one for one in said)
+    assert all("not from a PacSpace server" in one and "Traceback" not in one for one in said)
 
 
 def test_a_server_that_stays_away_is_given_up(server: Server, vendor: Vendor, customer: str) -> None:

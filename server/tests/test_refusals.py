@@ -121,7 +121,7 @@ def shown(reply: Reply) -> str:
 
 
 @pytest.mark.parametrize(("method", "repeatable", "words"), [
-    ("POST", True, "Idempotency-Key or referenceId"), ("POST", False, "look for it before"), ("GET", False, "ask again"),
+    ("POST", True, "Idempotency-Key or referenceId"), ("POST", False, "check it before"), ("GET", False, "try again"),
 ])  # fmt: skip
 def test_words_of_a_write_in_doubt_fit_the_request(method: str, repeatable: bool, words: str) -> None:
     """Only a request that has a key or a reference is told to use it again; any other one is told to look first."""

@@ -1,4 +1,4 @@
-"""The record's structures: leaves, contexts, heads and log entries, and their hashes (spec/period-tree.md, log.md)."""
+"""The fields of leaves, contexts, heads and log entries, and their hashes (spec/period-tree.md, log.md)."""
 
 from __future__ import annotations
 

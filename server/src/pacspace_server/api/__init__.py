@@ -1,1 +1,1 @@
-"""HTTP for programs: parse strictly, authenticate, one service call, render."""
+"""The HTTP API: each route authenticates, parses strictly, makes one service call, and renders."""

@@ -1,4 +1,4 @@
-"""Who asks: an API key in X-Api-Key; on the dashboard a session in a cookie or as a bearer token, or a key of an admin."""
+"""Authentication: an API key in X-Api-Key; on the dashboard a session (cookie or bearer token) or an admin's key."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Access:
         self._looks: dict[str, asyncio.Future[Caller]] = {}
 
     async def key(self, full_key: str | None) -> Caller:
-        """Who asks. A recognised key is remembered for a second, so a revoked one stops within a second."""
+        """The caller of a key. Caches keys for one second, so a revoked key stops working within a second."""
         key = full_key or ""
         known = self._callers.get(key)
         if known is not None and time.monotonic() < known[0]:
             return known[1]
-        # One look for all who ask at the same instant.
+        # Concurrent requests with the same key share one lookup.
         if key not in self._looks:
             self._looks[key] = asyncio.ensure_future(self._look(key))
             self._looks[key].add_done_callback(lambda _: self._looks.pop(key))
@@ -50,7 +50,7 @@ class Access:
         return caller
 
     async def dashboard(self, call: Call, is_write: bool) -> Caller:
-        """Who a request to the dashboard speaks for. What is named beside a cookie is stronger than the cookie."""
+        """The caller of a dashboard request. An Authorization header wins over the cookie."""
         token = _bearer(call)
         if token is not None and not token.startswith(PREFIX):
             return await self._admin_key(call, token)
@@ -62,14 +62,14 @@ class Access:
         return await self._session(call, token)
 
     async def _admin_key(self, call: Call, token: str) -> Caller:
-        """A key of an admin's; whatever else names an environment must name the key's."""
+        """The caller of an admin's key. The request must name no other environment than the key's."""
         caller = await self.key(token)
         await self._agree(call, caller, _named(call))
         caller.require("admin")
         return caller
 
     async def _session(self, call: Call, token: str | None) -> Caller:
-        """A session; X-Environment picks the environment of this one request."""
+        """The caller of a session. X-Environment selects the environment of this request."""
         named = _named(call)
         if named is not None and named not in ENVIRONMENTS:
             raise invalid(("X-Environment", f"must be {' or '.join(ENVIRONMENTS)}"))
@@ -85,7 +85,7 @@ class Access:
         key = call.header(b"x-api-key")
         others = ([(await self.key(key)).environment] if key else []) + ([named] if named else [])
         if any(other != caller.environment for other in others):
-            message = f"the token speaks for {caller.environment}, the request names {', '.join(others)}"
+            message = f"the token is for {caller.environment}, the request names {', '.join(others)}"
             raise ServiceError("API_KEY_ENVIRONMENT_MISMATCH", message)
 
 
@@ -106,5 +106,5 @@ def _named(call: Call) -> str | None:
 
 def _need_csrf_header(call: Call) -> None:
     if call.header(b"x-pacspace-csrf") != "1":
-        message = "a write with a session's cookie needs the header X-Pacspace-CSRF: 1, which a page of another site can't send"
+        message = "a write with a session's cookie needs the header X-Pacspace-CSRF: 1 (other sites can't send it)"
         raise ServiceError("FORBIDDEN", message)

@@ -1,4 +1,4 @@
-"""The ASGI application: finds the route, says who asks, reads the fields, and turns refusals into replies."""
+"""The ASGI application: finds the route, authenticates, reads the fields, and turns refusals into replies."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .public import Public
 from .requests import Target, lines_from, log_request
 from .routes import BALANCE, DASHBOARD, NONE, ROUTES, Route
 
-NOWHERE, ANY = "none", "other"  # the route of a path that there is not, the method of one that a path does not take
+NOWHERE, ANY = "none", "other"  # in metrics: the route of an unknown path, the method of one that is not allowed
 SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
 @dataclass
 class _Entry:
-    """One path with its methods, and who answers all others."""
+    """One path with its methods, and the target for all other methods."""
 
     route: PathRoute
     targets: dict[str, Target]
@@ -36,7 +36,7 @@ class _Entry:
 
 
 class Api:
-    """An ASGI application. The two emit routes are found without a search; everything else by Starlette's routes."""
+    """An ASGI application. A dict finds the two emit routes; Starlette's routes match all others."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Api:
         pages: Mapping[tuple[str, str], Handler],
     ) -> None:
         self.running, self.context = running, running.context
-        self.stopping = False  # each connection's next reply is its last
+        self.stopping = False  # then each connection closes after its next reply
         self._access = Access(self.context)
         handlers = {(route.method, route.path): self._handler(route, public) for route in ROUTES}
         handlers |= pages
@@ -93,7 +93,7 @@ class Api:
         return self._nowhere
 
     def _handler(self, route: Route, public: Public) -> Handler:
-        """Who asks, what they may do, what they ask: in this order, and only then the route's own part."""
+        """Authenticates, authorizes, reads the fields, then calls the route's handler."""
 
         async def keyed(call: Call) -> Reply:
             if route.auth == DASHBOARD:
@@ -114,7 +114,7 @@ class Api:
             return told(await route.handler(public, call, await _fields(route, call)))
 
         def told(reply: Reply) -> Reply:
-            """With what clients of the dashboard look for."""
+            """Adds the `statusCode` that clients of the dashboard expect."""
             if route.is_dashboard and reply.value is not None:
                 reply.value["statusCode"] = reply.status
             return reply
@@ -123,7 +123,7 @@ class Api:
 
 
 def _entries(targets: list[Target]) -> list[_Entry]:
-    """The paths in the order in which they are tried."""
+    """The paths in matching order."""
     by_route: dict[str, dict[str, Target]] = {}
     for target in targets:
         by_route.setdefault(target.route, {})[target.method] = target
@@ -139,7 +139,7 @@ def _refuse_method(methods: Mapping[str, Target]) -> Handler:
     allowed = ", ".join(sorted(methods))
 
     async def refuse(call: Call) -> Reply:
-        message = f"{call.scope['path'][:200]} takes {allowed}, not {call.scope['method']}"
+        message = f"{call.scope['path'][:200]} allows {allowed}, not {call.scope['method']}"
         raise ServiceError("METHOD_NOT_ALLOWED", message, allow=allowed)
 
     return refuse
@@ -150,7 +150,7 @@ async def _refuse_path(call: Call) -> Reply:
 
 
 async def _fields(route: Route, call: Call) -> dict[str, Any]:
-    """The request's fields, read by the route's table: those of the body, else those of the query."""
+    """The request's fields: from the body if the route has one, else from the query."""
     if route.body is None:
         return parse_fields(route.query, call.query())
     if call.scope["query_string"]:

@@ -1,4 +1,4 @@
-"""Log-in and log-out of the dashboard, who is logged in, and passwords."""
+"""Log-in, log-out, the logged-in user, and passwords."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from ..service.base.context import Caller, Context
 from ..service.people import people, sessions, workspaces
 from ..service.people.sessions import Actor
 from ..service.running import Running
+from ..views.dashboard import LoggedIn, Me, Person
 from . import fields
 from .fields import Table
 from .public import Public
 
 Given = dict[str, Any]
 
-EMAIL = fields.text(people.MAX_EMAIL_CHARS, *fields.NO_NUL, says="In any case.").like("ada@example.com")
+EMAIL = fields.text(people.MAX_EMAIL_CHARS, *fields.NO_NUL, says="Not case-sensitive.").like("ada@example.com")
 _PASSWORD = fields.text(400, *fields.NO_NUL, says="10 to 200 characters.")
 _NEW_PASSWORD = _PASSWORD.like("a long enough sentence")
-_TOKEN = fields.text(200, says="Of the link.").like("0" * 43)
-NAME = fields.text(people.MAX_NAME_CHARS, *fields.NO_NUL, says="What people are called.").like("Ada Lovelace")
+_TOKEN = fields.text(200, says="The token in the link.").like("0" * 43)
+NAME = fields.text(people.MAX_NAME_CHARS, *fields.NO_NUL, says="The user's name.").like("Ada Lovelace")
 LOGIN: Table = {
     "email": fields.required(EMAIL),
     "password": fields.required(fields.text(400, *fields.NO_NUL).like("a long enough sentence")),
@@ -42,24 +43,24 @@ SETUP: Table = {
 }
 SET_PASSWORD: Table = {"token": fields.required(_TOKEN), "password": fields.required(_NEW_PASSWORD)}
 PASSWORD: Table = {
-    "currentPassword": fields.required(fields.text(400, *fields.NO_NUL).like("the sentence until now")),
+    "currentPassword": fields.required(fields.text(400, *fields.NO_NUL).like("my old long sentence")),
     "newPassword": fields.required(_NEW_PASSWORD),
 }
 PREFERENCES: Table = {
-    "preferredEnvironment": fields.choice(*sessions.ENVIRONMENTS, says="What this session looks at from now on."),
-    "workspaceId": fields.text(64, *fields.NO_NUL, says="Another workspace of yours."),
+    "preferredEnvironment": fields.choice(*sessions.ENVIRONMENTS, says="This session's environment from now on."),
+    "workspaceId": fields.text(64, *fields.NO_NUL, says="Another workspace of the user."),
 }
 
 
 async def login(public: Public, call: Call, given: Given) -> Reply:
-    """Log in: a session's token for `Authorization: Bearer`, and the same in a cookie."""
+    """Log in. The reply has a session token for `Authorization: Bearer`, and sets it as a cookie."""
     old = cookie_named(call.header(b"cookie"), SESSION)
     token, actor = await sessions.log_in(public.context, call.address, given["email"], given["password"], old)
     return await _logged_in(public.context, call, token, actor)
 
 
 async def register(public: Public, call: Call, given: Given) -> Reply:
-    """Make a workspace of one's own, with its owner. Off unless the operator has switched `registration` on."""
+    """Create a workspace and its owner. Available only if the operator has turned on `registration`."""
     name = given.get("name") or " ".join(filter(None, (given.get("firstName"), given.get("lastName"))))
     company = given.get("organization") or given.get("companyName") or f"Workspace of {name or given['email']}"
     made = await workspaces.register(public.context, call.address, given["email"], name, company, given["password"])
@@ -67,13 +68,13 @@ async def register(public: Public, call: Call, given: Given) -> Reply:
 
 
 async def set_up(public: Public, call: Call, given: Given) -> Reply:
-    """Make the first owner, with the token of the link that the server prints on its start while there is no user."""
+    """Create the first owner. The server prints a link with the token at each start until there is a user."""
     asked = given["token"], given["email"], given.get("name", ""), given["password"]
     return await _logged_in(public.context, call, *await sessions.set_up(public.context, *asked), 201)
 
 
 async def set_password(public: Public, call: Call, given: Given) -> Reply:
-    """Set a password with the token of a link that an owner made. The link is good once."""
+    """Set a password with the token of an owner's link. The link works once."""
     made = await sessions.set_password(public.context, given["token"], given["password"])
     return await _logged_in(public.context, call, *made)
 
@@ -86,13 +87,13 @@ async def logout(running: Running, caller: Caller, call: Call, given: Given) -> 
 
 
 async def me(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Who is logged in, in which workspace, with which role."""
+    """Get the logged-in user, with workspace and role."""
     assert call.actor is not None
     return success(await _view(running.context, call.actor))
 
 
 async def password(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Change one's password. Every session of the user ends; the answer has the token of a new one."""
+    """Change the user's password. All the user's sessions end; the reply has the token of a new one."""
     assert call.actor is not None
     asked = given["currentPassword"], given["newPassword"]
     made = await sessions.change_password(running.context, call.address, call.actor, *asked)
@@ -100,20 +101,28 @@ async def password(running: Running, caller: Caller, call: Call, given: Given) -
 
 
 async def preferences(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Which environment, and of which workspace, this session looks at where a request does not say it."""
+    """Set the environment and workspace of this session, for requests that name none."""
     assert call.actor is not None
     chosen = given.get("preferredEnvironment"), given.get("workspaceId")
     return success(await _view(running.context, await sessions.prefer(running.context, call.actor, *chosen)))
 
 
-async def _view(context: Context, actor: Actor) -> dict[str, Any]:
+async def _view(context: Context, actor: Actor) -> Me:
     mine = await context.look(lambda snapshot: snapshot.memberships(actor.user_id))
     return sessions.actor_view(actor, mine)
 
 
 async def _logged_in(context: Context, call: Call, token: str, actor: Actor, status: int = 200) -> Reply:
     view = await _view(context, actor)
-    user = {name: view[name] for name in ("id", "email", "name", "role", "isVerified", "tenantId")}
+    user: Person = {
+        "id": view["id"],
+        "email": view["email"],
+        "name": view["name"],
+        "role": view["role"],
+        "isVerified": view["isVerified"],
+        "tenantId": view["tenantId"],
+    }
     cookie = set_cookie(SESSION, token, sessions.LONGEST_S, context.public_url)
     headers = {"Set-Cookie": cookie, "Cache-Control": "no-store"}
-    return success(view | {"user": user, "token": token, "accessToken": token}, status, headers)
+    logged_in: LoggedIn = {**view, "user": user, "token": token, "accessToken": token}
+    return success(logged_in, status, headers)

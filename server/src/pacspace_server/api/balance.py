@@ -1,4 +1,4 @@
-"""Recording and deriving: one handler per route. Each gets its fields read, makes one service call, and renders."""
+"""Recording, deriving and comparing."""
 
 from __future__ import annotations
 
@@ -31,45 +31,46 @@ ADJUSTS: Table = {
 EMIT: Table = {
     "customerId": fields.required(CUSTOMER_ID),
     "delta": fields.required(fields.delta_amount().like(-42.5)),
-    "reason": fields.required(fields.text(MAX_REASON_CHARS, says="What it is for.").like("compute_minutes")),
-    "referenceId": fields.text(MAX_REFERENCE_CHARS, says="The vendor's own; the same one never records twice.").like(
-        "job_42"
-    ),
+    "reason": fields.required(fields.text(MAX_REASON_CHARS, says="The reason for the amount.").like("compute_minutes")),
+    "referenceId": fields.text(
+        MAX_REFERENCE_CHARS, says="The vendor's own id; the same id records only once per customer."
+    ).like("job_42"),
     "metadata": fields.metadata().like({"region": "eu-1"}),
-    "occurredAt": fields.instant(says="When it happened, if not now; decides the month."),
-    "adjusts": fields.nested(ADJUSTS, says="The earlier delta that this one corrects: exactly one of both names."),
+    "occurredAt": fields.instant(says="When it happened; decides the month. Default: now."),
+    "adjusts": fields.nested(ADJUSTS, says="The earlier delta that this one corrects, by exactly one of its ids."),
     "vendorAccountId": fields.unsupported(),
 }
 BATCH: Table = {"deltas": fields.required(fields.items(fields.later(EMIT), MAX_BATCH_ITEMS, says="At least one."))}
 DERIVE: Table = {
     **SCOPE, **STARTING, **PAGE,
-    "startingBalance": fields.from_query(fields.balance_amount("Where the total starts; 0 without it.")),
+    "startingBalance": fields.from_query(fields.balance_amount("The balance to start from. Default: 0.")),
     "granularity": GRANULARITY,
-    "include": fields.choice("deltas", says="Adds the scope's deltas, paged; limit or offset do so too."),
+    "include": fields.choice("deltas", says="Adds a page of the scope's deltas; limit and offset add it too."),
 }  # fmt: skip
 THEIR_RECORD: Table = {
-    "referenceId": fields.required(fields.text(MAX_REFERENCE_CHARS, says="Each once.")),
+    "referenceId": fields.required(fields.text(MAX_REFERENCE_CHARS, says="Unique in the list.")),
     "delta": fields.required(fields.balance_amount()),
 }
 COMPARE: Table = {
     "customerId": fields.required(CUSTOMER_ID), **SCOPE, **STARTING,
-    "yourBalance": fields.balance_amount("Your view of the scope's total. Needed.").like(-42.5),
-    "theirBalance": fields.balance_amount("The other side's view. Needed.").like(-40),
-    "yours": fields.balance_amount("The same as yourBalance."), "theirs": fields.balance_amount("The same as theirBalance."),
-    "startingBalance": fields.balance_amount("Where the total starts; 0 without it."),
-    "tolerance": fields.balance_amount("How far a view may be off and still match; 0 without it."), "granularity": GRANULARITY,
+    "yourBalance": fields.balance_amount("Your total of the scope. Required.").like(-42.5),
+    "theirBalance": fields.balance_amount("The other side's total. Required.").like(-40),
+    "yours": fields.balance_amount("The same as yourBalance."),
+    "theirs": fields.balance_amount("The same as theirBalance."),
+    "startingBalance": fields.balance_amount("The balance to start from. Default: 0."),
+    "tolerance": fields.balance_amount("The largest difference that matches. Default: 0."),
+    "granularity": GRANULARITY,
     "theirRecords": fields.items(
-        fields.nested(THEIR_RECORD), 100_000, says="The other side's entries: the reply names those that differ."
+        fields.nested(THEIR_RECORD), 100_000, says="The other side's entries; the reply lists those that differ."
     ),
     "vendorAccountId": fields.unsupported(),
 }  # fmt: skip
 
 
 def _read_emit(given: Given) -> emit_service.Emit:
-    """One delta from its fields."""
     adjusts = given.get("adjusts")
     if adjusts is not None and len(adjusts) != 1:
-        raise invalid(("adjusts", "names exactly one of recordId and referenceId"))
+        raise invalid(("adjusts", "must name exactly one of recordId and referenceId"))
     return emit_service.Emit(
         given["customerId"],
         given["delta"],
@@ -89,19 +90,19 @@ def idempotency_key(call: Call) -> str | None:
 
 
 async def or_pending(key: str | None, work: Coroutine[Any, Any, T]) -> T:
-    """The outcome; 202 when a keyed request takes long. The work goes on and the key finds its outcome later."""
+    """The outcome; raises 202 if a keyed request takes long. The work continues, and a retry finds its outcome."""
     if key is None:
         return await work
     task = asyncio.ensure_future(work)
     done, _ = await asyncio.wait([task], timeout=PENDING_AFTER_S)
     if not done:
-        message = "the request with this Idempotency-Key is still being worked on; ask again with the same key"
+        message = "the request with this Idempotency-Key is in progress; try again with the same key"
         raise ServiceError("IDEMPOTENCY_PENDING", message, retryAfterSeconds=1)
     return task.result()
 
 
 async def emit(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Record one signed amount; 201, or 200 when the reference was recorded before."""
+    """Record one signed amount. 201, or 200 if the reference was recorded before."""
     key = idempotency_key(call)
     view, replayed = await or_pending(key, emit_service.emit(running.context, caller, _read_emit(given), key))
     headers = {"Idempotent-Replayed": "true"} if replayed == "key" else {}
@@ -109,7 +110,7 @@ async def emit(running: Running, caller: Caller, call: Call, given: Given) -> Re
 
 
 async def emit_batch(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Record up to 1,000 amounts, each judged alone."""
+    """Record up to 1,000 amounts, each judged separately."""
     key = idempotency_key(call)
     deltas = given["deltas"]
     if not deltas:
@@ -125,35 +126,35 @@ async def emit_batch(running: Running, caller: Caller, call: Call, given: Given)
 
 
 async def get_delta(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """One delta by recordId or receiptId, with its status."""
+    """Get one delta by recordId or receiptId, with its status."""
     return success(await running.context.read(record_service.get_delta, running.context, caller, call.path("recordId")))
 
 
 async def derive(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """The balance of a scope, with a page of its deltas or a breakdown if asked."""
+    """Derive the balance of a scope, optionally with a page of its deltas or a breakdown."""
     page = None
     if given.keys() & {"limit", "offset", "include"}:
         page = derive_service.Page(given.get("limit", DEFAULT_PAGE), given.get("offset", 0))
     scope, granularity = await read_scope(running.context, caller, given), given.get("granularity")
     work = (running.context, caller, call.path("customerId"), scope, given.get("startingBalance", 0), granularity, page)
     if page or granularity or scope.mode == "custom":
-        # May scan: a page far down, or a day that the window cuts.
+        # May scan: a late page, or a day that the window cuts.
         return success(await asyncio.to_thread(derive_service.derive, *work))
     return success(await running.context.read(derive_service.derive, *work))
 
 
 async def limits(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """The limits that a client may want to know."""
+    """Get the server's limits."""
     return success(limits_service.limits())
 
 
 async def compare(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Two views against the record; with theirRecords the entries that differ."""
+    """Compare two balances with the record; with theirRecords, list the entries that differ."""
     problems = []
     balances: dict[str, int] = {}
     for name, short in (("yourBalance", "yours"), ("theirBalance", "theirs")):
         if (name in given) == (short in given):
-            problems.append((name, f"is required, once (also accepted as {short})"))
+            problems.append((name, f"is required exactly once (also accepted as {short})"))
         else:
             balances[short] = given[name] if name in given else given[short]
     if given.get("tolerance", 0) < 0:

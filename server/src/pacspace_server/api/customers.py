@@ -1,4 +1,4 @@
-"""Customers: the list, one of them, its months, gaps, how much was recorded, and making one by hand."""
+"""Customers: list, details, timeline, gaps, usage, and creation."""
 
 from __future__ import annotations
 
@@ -21,34 +21,35 @@ from .scope import CUSTOMER_ID, MAX_OFFSET, PERIOD
 Given = dict[str, Any]
 
 MAX_SEQUENCE = 10**12 - 1
-_PAGE_NUMBER = fields.from_query(fields.whole_number(1, MAX_OFFSET // MAX_PAGE, says="From 1."))
-_LIMIT = fields.from_query(fields.whole_number(1, MAX_PAGE, says="How many at most."))
+_PAGE_NUMBER = fields.from_query(fields.whole_number(1, MAX_OFFSET // MAX_PAGE, says="The page number, from 1."))
+_LIMIT = fields.from_query(fields.whole_number(1, MAX_PAGE, says="The page size."))
 _SEQUENCE = fields.from_query(fields.whole_number(1, MAX_SEQUENCE))
 CUSTOMERS: Table = {
-    "page": _PAGE_NUMBER, "limit": _LIMIT,
-    "cursor": fields.text(200, says="nextCursor of the page before; instead of page, and cheaper."),
+    "page": _PAGE_NUMBER,
+    "limit": _LIMIT,
+    "cursor": fields.text(200, says="nextCursor of the previous page. Replaces page, and is faster."),
     "search": fields.text(128, says="Part of a customerId or display name, in any case."),
     "period": PERIOD,
-}  # fmt: skip
+}
 CUSTOMER: Table = {"deltaPage": _PAGE_NUMBER, "deltaLimit": _LIMIT, "period": PERIOD}
 GAPS: Table = {"fromSequence": _SEQUENCE, "toSequence": _SEQUENCE, "limit": _LIMIT}
 NEW_CUSTOMER: Table = {
     "displayName": fields.required(
-        fields.text(200, *fields.NO_NUL, says="What people call it.").like("Globex Corporation")
+        fields.text(200, *fields.NO_NUL, says="The customer's name.").like("Globex Corporation")
     ),
     "customerId": CUSTOMER_ID.like("cust_globex"),
     "sharingStateHint": fields.choice(
-        "INHERIT", *POLICIES, says="How much its link opens; INHERIT: as all customers'."
+        "INHERIT", *POLICIES, says="The sharing policy. INHERIT: the workspace's policy."
     ),
-    "eventCadence": fields.choice("PER_EVENT", "DAILY", "SUB_DAILY", says="How often deltas are to be expected."),
-    "unitLabel": fields.text(40, *fields.NO_NUL, says="What the amounts count; in every month's tree, for good.").like(
-        "minutes"
-    ),
+    "eventCadence": fields.choice("PER_EVENT", "DAILY", "SUB_DAILY", says="How often deltas are expected."),
+    "unitLabel": fields.text(
+        40, *fields.NO_NUL, says="The unit of the amounts; permanent, because it is in every month's tree."
+    ).like("minutes"),
 }
 
 
 async def customers(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """The customers in order of their customerId, with their totals of a month."""
+    """List the customers by customerId, with their totals of a month."""
     if {"page", "cursor"} <= given.keys():
         raise invalid(("cursor", "is an alternative to page"))
     return await listed(running.context, caller, given, "id")
@@ -66,13 +67,13 @@ async def listed(context: Context, caller: Caller, given: Given, sort: str) -> R
 
 
 async def customer(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """One customer: the total of a month, the total of all time, and recent activity."""
+    """Get one customer: the total of a month, the all-time total, and recent activity."""
     work = (call.path("customerId"), given.get("period"), given.get("deltaPage", 1), given.get("deltaLimit", 20))
     return success(await asyncio.to_thread(customers_service.get_customer, running.context, caller, *work))
 
 
 async def timeline(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """A customer's months in order: locked or open, totals, roots, and how they are linked."""
+    """List a customer's months in order: locked or open, with totals, roots and links to the month before."""
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
     return success(
         await asyncio.to_thread(timeline_service.timeline, running.context, caller, call.path("customerId"), *page)
@@ -80,7 +81,7 @@ async def timeline(running: Running, caller: Caller, call: Call, given: Given) -
 
 
 async def gaps(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Missing sequence numbers of a customer, read from what is stored."""
+    """List the missing sequence numbers in a customer's stored deltas."""
     asked = given.get("fromSequence"), given.get("toSequence"), given.get("limit", DEFAULT_PAGE)
     if asked[0] is not None and asked[1] is not None and asked[1] < asked[0]:
         raise invalid(("toSequence", "is before fromSequence"))
@@ -88,12 +89,12 @@ async def gaps(running: Running, caller: Caller, call: Call, given: Given) -> Re
 
 
 async def usage(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """How many deltas were recorded for the running month, and whether more may be."""
+    """Get the number of deltas recorded in the current month, and whether more are allowed."""
     return success(await asyncio.to_thread(customers_service.usage, running.context, caller))
 
 
 async def create(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Make a customer by hand, with a display name and a unit, before its first delta."""
+    """Create a customer before its first delta, with a display name and a unit."""
     asked = customers_service.NewCustomer(
         given["displayName"],
         given.get("customerId"),

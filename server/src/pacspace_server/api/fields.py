@@ -1,4 +1,4 @@
-"""Tables of request fields: how each is read, and every problem named in one reply."""
+"""Tables of request fields: how to read each; one reply names every problem."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from ..service.receipts.reader_words import is_locale, locales, near, zones
 
 
 class Problem(ValueError):
-    """Why a field can't be taken."""
+    """Why a field is invalid."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """How one field is read. `schema` is its JSON Schema; null counts as absent for a field that is not required."""
+    """How to read one field. `schema` is its JSON Schema; null counts as absent for an optional field."""
 
     read: Callable[[Any], Any]
     required: bool = False
     schema: Mapping[str, Any] = field(default_factory=dict)
 
     def like(self, example: Any) -> Field:
-        """The same, with an example for readers of the interface."""
+        """The same field with an example."""
         return Field(self.read, self.required, {**self.schema, "examples": [example]})
 
     def meaning(self, says: str) -> Field:
-        """The same, said in other words."""
+        """The same field with another description."""
         return Field(self.read, self.required, {**self.schema, "description": says})
 
 
@@ -42,7 +42,7 @@ MAX_PROBLEMS, MAX_NAME_CHARS = 100, 80
 
 
 def parse_fields(table: Table, given: Any) -> dict[str, Any]:
-    """The fields that are there, read. Raises a plain 400 with every problem, about the first hundred of very many."""
+    """The given fields, read. Raises a plain 400 with every problem, or about the first hundred of them."""
     if not isinstance(given, dict):
         raise invalid(("body", "must be a JSON object"))
     values: dict[str, Any] = {}
@@ -75,12 +75,12 @@ def _unknown(name: str, table: Table) -> str:
 
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
-# What is stored as text: PostgreSQL takes every character but this one.
+# For stored text: PostgreSQL accepts every character except this one.
 NO_NUL = (r"[^\u0000]*", "must not hold U+0000")
 
 
 def text(max_chars: int, pattern: str | None = None, hint: str = "", says: str = "") -> Field:
-    """A string that is not empty."""
+    """A non-empty string."""
     matches = re.compile(pattern).fullmatch if pattern else None
 
     def read(value: Any) -> str:
@@ -101,7 +101,7 @@ def _said(schema: dict[str, Any], says: str) -> dict[str, Any]:
 
 
 def choice(*options: str, says: str = "") -> Field:
-    """One of a few words."""
+    """One of several strings."""
 
     def read(value: Any) -> str:
         if value not in options or type(value) is not str:
@@ -138,7 +138,7 @@ def timezone(says: str = "") -> Field:
 
 
 def locale(says: str = "") -> Field:
-    """A language tag that numbers and dates can be written for."""
+    """A language tag with known number and date formats."""
 
     def read(value: Any) -> str:
         if type(value) is not str or not _LOCALE.fullmatch(value) or not is_locale(value):
@@ -181,7 +181,7 @@ def _kind(value: Any) -> str:
 
 def delta_amount() -> Field:
     """An amount to record, in units of 10^-9."""
-    says = "What is recorded: not 0, at most 9 digits after the point."
+    says = "The amount to record: not 0, at most 9 digits after the point."
     bounds = {"minimum": -1_000_000_000, "maximum": 1_000_000_000, "not": {"const": 0}}
     return _number(parse_delta, {"type": "number", **bounds, "description": says})
 
@@ -224,7 +224,7 @@ def from_query(known: Field) -> Field:
 
 
 def metadata() -> Field:
-    """An object, as the one JSON text that is stored and hashed."""
+    """An object, as canonical JSON text for storage and hashing."""
 
     def read(value: Any) -> str:
         if not isinstance(value, dict):
@@ -235,15 +235,15 @@ def metadata() -> Field:
             raise Problem(str(error)) from error
         size = len(encoded.encode())
         if size > MAX_METADATA_BYTES:
-            raise Problem(f"is {size} bytes as canonical JSON, at most {MAX_METADATA_BYTES} are taken")
+            raise Problem(f"is {size} bytes as canonical JSON; the limit is {MAX_METADATA_BYTES}")
         return encoded
 
-    says = f"The vendor's own facts, at most {MAX_METADATA_BYTES:,} bytes as canonical JSON."
+    says = f"The vendor's own data, at most {MAX_METADATA_BYTES:,} bytes as canonical JSON."
     return Field(read, schema={"type": "object", "additionalProperties": True, "description": says})
 
 
 def object_schema(table: Table) -> dict[str, Any]:
-    """The JSON Schema of an object that has a table; a field that is not required may be null."""
+    """The JSON Schema of a table's object; an optional field may be null."""
     properties = {
         name: dict(known.schema) if known.required else _or_null(known.schema) for name, known in table.items()
     }
@@ -253,7 +253,7 @@ def object_schema(table: Table) -> dict[str, Any]:
 
 
 def example_of(schema: Mapping[str, Any]) -> Any:
-    """A value that a schema's own examples make; None for one that has none."""
+    """An example value from a schema's examples; None if it has none."""
     if "examples" in schema:
         return schema["examples"][0]
     if "anyOf" in schema:
@@ -291,7 +291,7 @@ def items(known: Field, most: int, says: str = "", least: int = 0) -> Field:
         if len(value) < least:
             raise Problem(f"must have at least {least} item{'' if least == 1 else 's'}")
         if len(value) > most:
-            raise Problem(f"has {len(value)} items, at most {most} are taken")
+            raise Problem(f"has {len(value)} items; the limit is {most}")
         read_items = []
         for index, item in enumerate(value):
             try:
@@ -307,17 +307,17 @@ def items(known: Field, most: int, says: str = "", least: int = 0) -> Field:
 
 
 def later(table: Table) -> Field:
-    """An object that is read later, each one alone."""
+    """An object to be read later, separately from the others."""
     return Field(lambda value: value, schema=object_schema(table))
 
 
 def unsupported() -> Field:
-    """A field of the hosted interface that this server does not have: absent or null only."""
+    """A field of the hosted API that this server does not support: absent or null only."""
 
     def read(value: Any) -> Any:
-        raise Problem("is not supported by this server: leave it out")
+        raise Problem("is not supported by this server: omit it")
 
-    return Field(read, schema={"type": "null", "description": "Not supported by this server: leave it out."})
+    return Field(read, schema={"type": "null", "description": "Not supported by this server: omit it."})
 
 
 def required(known: Field) -> Field:

@@ -1,7 +1,7 @@
-"""`GET /metrics`: what the rooms below have counted, in Prometheus' text form.
+"""`GET /metrics`: the server's counters in Prometheus' text format.
 
-Nothing is counted here: each number is read where it is kept, when somebody asks. Every sample says which of the server's
-processes it is of, and the process that is asked gathers those of the others.
+Counts nothing itself: reads each number where it is kept, on each request. Every sample names its server process; the
+process that answers collects the samples of the others.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ Sample = tuple[tuple[str, ...], Any]
 
 @dataclass
 class Sources:
-    """Where the numbers are."""
+    """Where to read the numbers."""
 
     running: Running
-    targets: list[Target] = field(default_factory=list)  # the routes, once they are known
+    targets: list[Target] = field(default_factory=list)  # the routes, once known
 
     @property
     def context(self) -> Context:
         return self.running.context
 
     def logs(self, value: Callable[[Watched], float | None]) -> Iterator[Sample]:
-        """A number of each log that has it."""
+        """One number per log that has it."""
         for log in self.context.integrator.watched.values():
             if (found := value(log)) is not None:
                 yield (log.environment, log.origin), found
@@ -74,7 +74,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: name, kind, what it says, its labels beside `process`, and where its samples come from."""
+    """One metric: name, kind, help, labels besides `process`, and the source of its samples."""
 
     name: str
     kind: str
@@ -89,56 +89,64 @@ def _one(read: Callable[[Running], Any]) -> Callable[[Sources], Iterable[Sample]
 
 
 METRICS = [
-    Metric("pacspace_build_info", "gauge", "Always 1; the labels say what runs.", ("version", "python", "engine"), Sources.build),
+    Metric("pacspace_build_info", "gauge", "Always 1; the labels hold the versions and the engine.",
+           ("version", "python", "engine"), Sources.build),
     Metric("pacspace_http_request_duration_seconds", "histogram",
-           "Requests by route, method and status, with the time from their head to the last byte of the reply.",
+           "Requests by route, method and status: seconds from the request's head to the reply's last byte.",
            ("method", "route", "status"), Sources.requests),
-    Metric("pacspace_commit_duration_seconds", "histogram", "Transactions of recorded deltas and locks, from their first row to the disk.",
+    Metric("pacspace_commit_duration_seconds", "histogram",
+           "Seconds of each transaction of deltas and locks, from its first row to the disk.",
            (), _one(lambda running: running.context.committer.seconds)),
-    Metric("pacspace_commit_batch_size", "histogram", "Deltas and locks that one transaction made durable together.",
+    Metric("pacspace_commit_batch_size", "histogram", "Deltas and locks per transaction.",
            (), _one(lambda running: running.context.committer.sizes)),
-    Metric("pacspace_commit_failures_total", "counter", "Transactions of deltas and locks that the database did not take.",
+    Metric("pacspace_commit_failures_total", "counter", "Failed transactions of deltas and locks.",
            (), _one(lambda running: running.context.committer.failed)),
     Metric("pacspace_queue_depth", "gauge", "Deltas and locks that wait for their transaction.",
            (), _one(lambda running: running.context.committer.waiting)),
-    Metric("pacspace_queue_capacity", "gauge", "How many may wait; the next one is refused with 503.", (), _one(lambda running: MAX_WAITING)),
-    Metric("pacspace_queue_refused_total", "counter", "Deltas and locks that were refused because the queue was full.",
+    Metric("pacspace_queue_capacity", "gauge", "The largest queue depth; a full queue refuses writes with 503.",
+           (), _one(lambda running: MAX_WAITING)),
+    Metric("pacspace_queue_refused_total", "counter", "Deltas and locks refused because the queue was full.",
            (), _one(lambda running: running.context.committer.refused)),
     Metric("pacspace_unverified_age_seconds", "gauge",
-           "For how long at most the oldest delta that the log does not have has waited; 0 when none waits.", LOG, Sources.unverified_s),
-    Metric("pacspace_unverified_deltas", "gauge", "Deltas that the log does not have yet, counted once a second.",
+           "Upper bound of the age of the oldest delta that is not in the log; 0 if all are.",
+           LOG, Sources.unverified_s),
+    Metric("pacspace_unverified_deltas", "gauge", "Deltas that are not in the log, counted once a second.",
            LOG, lambda sources: sources.logs(lambda log: log.deltas)),
-    Metric("pacspace_unverified_months", "gauge", "Customers' months that the log has still to take up, counted once a second.",
+    Metric("pacspace_unverified_months", "gauge",
+           "Customers' months with deltas that are not in the log, counted once a second.",
            LOG, lambda sources: sources.logs(lambda log: log.months)),
-    Metric("pacspace_log_entries", "gauge", "Entries of the log.", LOG, lambda sources: sources.logs(lambda log: log.size)),
+    Metric("pacspace_log_entries", "gauge", "Entries of the log.",
+           LOG, lambda sources: sources.logs(lambda log: log.size)),
     Metric("pacspace_log_published_entries", "gauge", "Entries under the published log checkpoint.",
            LOG, lambda sources: sources.logs(lambda log: log.published_size)),
-    Metric("pacspace_log_signing_refused", "gauge", "1 while this process refuses to sign the log; GET /readyz?for=verify says why.",
+    Metric("pacspace_log_signing_refused", "gauge",
+           "1 while this process refuses to sign the log; GET /readyz?for=verify has the reason.",
            LOG, Sources.refused),
     Metric("pacspace_log_lease_held", "gauge", "1 in the process that integrates the log, 0 in the others.",
            LOG, lambda sources: sources.logs(lambda log: log.fencing is not None)),
-    Metric("pacspace_log_lease_fencing_number", "gauge", "The fencing number of the lease, in the process that holds it.",
+    Metric("pacspace_log_lease_fencing_number", "gauge", "The lease's fencing number, in the process that holds it.",
            LOG, lambda sources: sources.logs(lambda log: log.fencing)),
-    Metric("pacspace_integrator_run_duration_seconds", "histogram", "Runs of the integrator that published, from reading to publication.",
+    Metric("pacspace_integrator_run_duration_seconds", "histogram",
+           "Seconds of each integrator run that published, from reading to publication.",
            (), _one(lambda running: running.context.integrator.seconds)),
-    Metric("pacspace_integrator_entries_total", "counter", "Log entries that this process published.",
+    Metric("pacspace_integrator_entries_total", "counter", "Log entries published by this process.",
            (), _one(lambda running: running.context.integrator.entries)),
-    Metric("pacspace_jobs_running", "gauge", "Jobs that lock a month for everybody and that this process works on.",
+    Metric("pacspace_jobs_running", "gauge", "Jobs of this process that lock a month for all customers.",
            (), _one(lambda running: len(running.jobs.held))),
-    Metric("pacspace_webhook_attempts_total", "counter", "Attempts to deliver an event to an endpoint, by what came of them.",
+    Metric("pacspace_webhook_attempts_total", "counter", "Attempts to deliver an event, by outcome.",
            ("outcome",), Sources.attempts),
     Metric("pacspace_webhook_delay_seconds", "histogram",
-           "From when an event could be told to its first success, of deliveries that succeeded at the first attempt.",
+           "Seconds from when an event could be sent to its delivery, for deliveries with one attempt.",
            (), _one(lambda running: running.sender.delay)),
     Metric("pacspace_webhook_endpoints", "gauge", "Endpoints that this process sends to.",
            (), _one(lambda running: len(running.sender.lines))),
     Metric("pacspace_webhook_waiting_rows", "gauge",
-           "Rows of the feed (an event, or a month's new deltas) that the endpoint furthest behind has still to be told.",
+           "Pending feed rows (an event, or a month's new deltas) of the endpoint that is furthest behind.",
            (), _one(lambda running: running.sender.behind)),
 ]  # fmt: skip
 
 
-# What prometheus-client's own collector tells of a process on Linux; elsewhere it tells nothing.
+# From prometheus-client's own collector, on Linux only.
 PROCESS_METRICS = {
     "process_virtual_memory_bytes": ("gauge", "Virtual memory size in bytes."),
     "process_resident_memory_bytes": ("gauge", "Resident memory size in bytes."),
@@ -150,20 +158,20 @@ PROCESS_METRICS = {
 
 
 class Metrics:
-    """The numbers of this process, and those of the others beside it."""
+    """The samples of this process and of the server's other processes."""
 
     def __init__(self, running: Running, number: int = 1) -> None:
         self._sources, self._number = Sources(running), str(number)
-        # Memory, processor time and open files of the process. A registry of our own: nothing is global.
+        # Memory, processor time and open files of this process, in a private registry.
         self._process = ProcessCollector(registry=CollectorRegistry())
         self.others: Callable[[], Awaitable[list[bytes]]] = _nobody
 
     def count(self, targets: Iterable[Target]) -> None:
-        """Shows the requests to these routes from now on."""
+        """Adds routes to count requests of."""
         self._sources.targets.extend(targets)
 
     def own(self) -> bytes:
-        """The samples of this process, for the one that was asked."""
+        """The samples of this process, for another process to merge."""
         families = [
             (family.name, family.documentation, family.type, [(s.name, s.labels, s.value) for s in family.samples])
             for family in self._families()
@@ -171,7 +179,7 @@ class Metrics:
         return msgspec.json.encode(families)
 
     def text(self, others: list[bytes]) -> bytes:
-        """What is answered."""
+        """The reply: the samples of this process and the others."""
         merged: dict[str, Family] = {}
         for family in [*self._families(), *(family for other in others for family in _read(other))]:
             merged.setdefault(
@@ -198,8 +206,8 @@ def add(family: Any, labels: list[str], value: Any) -> None:
         family.add_metric(labels, value)
 
 
-def _read(told: bytes) -> Iterator[Family]:
-    for name, says, kind, samples in msgspec.json.decode(told):
+def _read(data: bytes) -> Iterator[Family]:
+    for name, says, kind, samples in msgspec.json.decode(data):
         family = Family(name, says, kind)
         for sample in samples:
             family.add_sample(*sample)
@@ -207,7 +215,7 @@ def _read(told: bytes) -> Iterator[Family]:
 
 
 class _Collected:
-    """What the text form is made of."""
+    """Families as a prometheus-client collector."""
 
     def __init__(self, families: list[Family]) -> None:
         self._families = families

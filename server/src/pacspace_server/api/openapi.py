@@ -1,4 +1,4 @@
-"""The interface as an OpenAPI 3.1 document, made of the route table, the request tables and the reply types."""
+"""The OpenAPI 3.1 document, generated from the route table, the request tables and the reply types."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ REPLY_MODULES = (shapes, balance, checkpoints, customers, dashboard, public, rec
 ABOUT = """\
 A record of usage that both sides of a bill can check.
 
-Amounts are exact JSON numbers: read them as decimals, never as binary floats. Months are UTC calendar months. Instants are \
-ISO 8601 in UTC, to the microsecond. A field that a request does not know, in the body or in the query, is a 400 that names it; \
-null counts as absent. Every reply carries `X-Request-Id`. Every GET also answers HEAD; another method on a known path is a 405 \
-that names those it takes in `Allow`, an unknown path a 404 `NOT_FOUND`.
+Amounts are exact JSON numbers: read them as decimals, never as binary floats. Months are UTC calendar months. \
+Instants are ISO 8601 in UTC, to the microsecond. An unknown field in the body or the query is a 400 that names it; \
+null counts as absent. Every reply has the header `X-Request-Id`. Every GET route also answers HEAD; any other method \
+on a known path is a 405 with the allowed methods in `Allow`, an unknown path is a 404 `NOT_FOUND`.
 """
 SHARING_PATHS = (
     "/dashboard/sharing",
@@ -46,95 +46,103 @@ SHARING_PATHS = (
         for part in ("access-link", "link/", "code/", "sharing", "visits", "notes")
     ),
 )
-# The first group whose prefix fits a path is its group.
+# A path belongs to the first group with a matching prefix.
 GROUPS = (
-    ("Deltas", "Record signed amounts, and look at one of them.", ("/api/v1/balance/delta",)),
+    ("Deltas", "Record signed amounts and look one up.", ("/api/v1/balance/delta",)),
     (
-        "Balances", "What the record adds up to, and which of two views matches it.",
+        "Balances", "Derive balances, and compare them with the record.",
         ("/api/v1/balance/derive", "/api/v1/balance/compare", "/api/v1/balance/limits", "/api/v1/balance/usage"),
     ),
     (
-        "Checkpoints", "Lock a month under one proof root, and see what was locked.",
+        "Checkpoints", "Lock a month under one proof root, and list the locks.",
         ("/api/v1/balance/checkpoint", "/api/v1/balance/jobs", "/api/v1/balance/customers/{customerId}/timeline"),
     ),
     (
-        "Receipts", "The totals of a month with their proof and their links.",
+        "Receipts", "The totals of a month, with proof and links.",
         ("/api/v1/balance/receipt", "/api/v1/balance/invoice-proof", "/api/v1/balance/customers/{customerId}/receipts"),
     ),
-    ("Log-in", "Sessions of people, and their passwords.", ("/dashboard/auth",)),
-    ("API keys", "Made, rotated, switched off and revoked by people.", ("/dashboard/api-keys",)),
-    ("Users", "Who may log in, and what they may do.", ("/dashboard/users",)),
-    ("Workspace", "Its settings and environments, and who changed what.",
+    ("Log-in", "Sessions and passwords of users.", ("/dashboard/auth",)),
+    ("API keys", "Create, rotate, disable and revoke keys.", ("/dashboard/api-keys",)),
+    ("Users", "The users of a workspace and their roles.", ("/dashboard/users",)),
+    ("Workspace", "Settings, environments and the audit trail.",
      ("/dashboard/audit", "/dashboard/workspace", "/dashboard/environments")),
     (
-        "Shared Records", "What a customer sees behind its link. No key: a cookie says that the access code was given.",
+        "Shared Records", "A customer's page behind its link. Needs no key: a cookie proves that the visitor gave the "
+        "access code.",
         ("/api/v1/c/",),
     ),
+    ("Sharing", "Links, access codes, policies, visits, and remarks from both sides.", SHARING_PATHS),
     (
-        "Sharing", "Links and access codes, how much they open, who looked, and remarks from both sides.",
-        SHARING_PATHS,
-    ),
-    (
-        "Webhooks", "Where events are sent, what was sent, and sending it again.",
+        "Webhooks", "Endpoints, deliveries and retries.",
         ("/api/v1/balance/webhooks", "/dashboard/webhooks", "/api/v1/sandbox/events"),
     ),
-    ("Customers", "Whom deltas are recorded for.", ("/api/v1/balance/customers", "/api/v1/balance/gaps", "/dashboard")),
-    ("Sandbox", "Its clock, and starting over. Not in production.", ("/api/v1/sandbox",)),
-    ("Verification", "Open to everybody who has a proof root or a receiptId.", ("/api/v1/verify", "/api/v1/receipt", "/receipts")),
+    ("Customers", "The customers and their totals.",
+     ("/api/v1/balance/customers", "/api/v1/balance/gaps", "/dashboard")),
+    ("Sandbox", "The sandbox's clock, and resetting the sandbox. Not in production.", ("/api/v1/sandbox",)),
+    ("Verification", "Open to anyone with a proof root or a receiptId.",
+     ("/api/v1/verify", "/api/v1/receipt", "/receipts")),
     ("Log", "The public log, as C2SP tlog-tiles.", ("/log",)),
-    ("Server", "Whether it runs, and this document.", ("/",)),
+    ("Server", "Health, metrics, and this document.", ("/",)),
 )  # fmt: skip
-# Path parameters: what they are, and an example.
-TILE_PATH = "^(entries|[0-9]{1,2})/(x[0-9]{3}/)*[0-9]{3}([.]p/[0-9]{1,3})?$"  # the one parameter that holds slashes
+# Path parameters, each with a description and an example.
+TILE_PATH = "^(entries|[0-9]{1,2})/(x[0-9]{3}/)*[0-9]{3}([.]p/[0-9]{1,3})?$"  # the only parameter with slashes
 PATH_PARAMETERS = {
     "customerId": ("The vendor's own name for the customer.", "cust_acme"),
     "recordId": ("A recordId, or a delta's receiptId.", f"rec_{'0' * 52}"),
-    "jobId": ("The jobId that locking a month for everybody answered.", f"job_{'0' * 32}"),
+    "jobId": ("The jobId from locking a month for all customers.", f"job_{'0' * 32}"),
     "receiptId": ("A receiptId (chk_).", f"chk_{'0' * 56}"),
-    "keyId": ("The API key's id, which is not the key.", "key_0"),
+    "keyId": ("The API key's id, not the key itself.", "key_0"),
     "userId": ("The user's id.", "usr_0"),
-    "handle": ("The name of a customer's link, as the vendor gave it out.", f"cus_{'0' * 64}"),
+    "handle": ("The last part of a customer's link.", f"cus_{'0' * 64}"),
     "eventId": ("The event's id.", "evt_0"),
     "endpointId": ("The endpoint's id.", f"whk_{'0' * 32}"),
     "proofRoot": ("A proof root, a checkpointId, or a delta's receiptId.", f"0x{'0' * 64}"),
     "name": ("The 32 hexadecimal digits of the log's origin.", "0" * 32),
-    "tile": ("Level and index as C2SP tlog-tiles spells them, slashes included: `0/000`, `entries/x001/234`.", "0/000"),
+    "tile": ("Level and index of a C2SP tlog-tile, with slashes: `0/000`, `entries/x001/234`.", "0/000"),
 }
 HEADERS: dict[str, Schema] = {
-    "X-Request-Id": {"description": "Finds the request in the server's log.", "required": True, "schema": {"type": "string"}},
+    "X-Request-Id": {
+        "description": "The request's id in the server's log.", "required": True, "schema": {"type": "string"},
+    },
     "Idempotent-Replayed": {
-        "description": "There when the Idempotency-Key found an earlier answer.", "schema": {"const": "true"},
+        "description": "Present if the reply repeats the first one with this Idempotency-Key.",
+        "schema": {"const": "true"},
     },
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
 }  # fmt: skip
 SENT_HEADERS: dict[str, Schema] = {
     "Idempotency-Key": {
-        "description": "The same key with the same body is recorded once, however often it is sent; with another body it is a 409.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}, "example": "2026-02-10-acme-1",
+        "description": "Requests with the same key and body are recorded once; the same key with another body "
+        "is a 409.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+        "example": "2026-02-10-acme-1",
     },
     "X-Request-Id": {
-        "description": "The caller's own id for the request, if it matches `[A-Za-z0-9_.-]{1,64}`; else one is made.",
+        "description": "The caller's own id for the request, if it matches `[A-Za-z0-9_.-]{1,64}`; else the server "
+        "chooses one.",
         "schema": {"type": "string"},
     },
 }  # fmt: skip
 SECURITY = {
     "apiKey": {
         "type": "apiKey", "in": "header", "name": "X-Api-Key",
-        "description": "`pk_test_...` for the sandbox, `pk_live_...` for production. The scopes are read, write and admin.",
+        "description": "`pk_test_...` for the sandbox, `pk_live_...` for production. "
+        "The scopes are read, write and admin.",
     },
     "bearer": {
         "type": "http", "scheme": "bearer",
-        "description": "The token of a session, or a key that has the admin scope. A session may be in the cookie "
-        "`pacspace_session` instead; then writes need the header `X-Pacspace-CSRF: 1`. `X-Environment` picks the environment.",
+        "description": "A session's token, or a key with the admin scope. The session can be in the cookie "
+        "`pacspace_session` instead; then writes need the header `X-Pacspace-CSRF: 1`. "
+        "`X-Environment` selects the environment.",
     },
 }  # fmt: skip
-EVERYWHERE = ("NotFound", "MethodNotAllowed")  # what other paths and methods answer
+EVERYWHERE = ("NotFound", "MethodNotAllowed")  # the replies to other paths and methods
 SCHEMES = {KEY: "apiKey", DASHBOARD: "bearer"}
 
 
 @lru_cache(4)
 def document(public_url: str) -> dict[str, Any]:
-    """The whole document. Made once, when it is first asked for."""
+    """The whole document, built at the first request."""
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(path_of(route), {})[route.method.lower()] = _operation(route)
@@ -151,7 +159,9 @@ def document(public_url: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": _reachable(paths, schemas),
-            "parameters": {_key(name): {"name": name, "in": "header", **header} for name, header in SENT_HEADERS.items()},
+            "parameters": {
+                _key(name): {"name": name, "in": "header", **header} for name, header in SENT_HEADERS.items()
+            },
             "headers": {_key(name): header for name, header in HEADERS.items()},
             "securitySchemes": SECURITY,
         },
@@ -159,7 +169,7 @@ def document(public_url: str) -> dict[str, Any]:
 
 
 def path_of(route: Route) -> str:
-    """A route's path as OpenAPI spells it."""
+    """A route's path in OpenAPI's form."""
     return re.sub(r":path}", "}", route.path)
 
 
@@ -190,15 +200,13 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _needs(route: Route) -> str:
-    """Who may call it."""
+    """The permission that a route needs."""
     if route.person:
         return "Needs a session."
     if route.auth == KEY:
-        return f"Needs a key that has the `{route.scope}` scope."
+        return f"Needs a key with the `{route.scope}` scope."
     roles = {"read": "any role", "owner": "the role owner"}.get(route.scope, "the role admin or owner")
-    return f"Needs a session with {roles}" + (
-        ", or a key that has the `admin` scope." if route.scope != "owner" else "."
-    )
+    return f"Needs a session with {roles}" + (", or a key with the `admin` scope." if route.scope != "owner" else ".")
 
 
 def _path_parameters(route: Route) -> Iterator[Schema]:
@@ -214,7 +222,7 @@ def _query_parameters(route: Route) -> Iterator[Schema]:
 
 
 def _described(field: Field) -> Schema:
-    """A field's schema with its description and example beside it, where parameters have them."""
+    """A field's schema, with description and example moved out of it, as parameters need."""
     schema = {key: value for key, value in field.schema.items() if key not in ("description", "examples")}
     beside = {"description": field.schema["description"]} if "description" in field.schema else {}
     if "examples" in field.schema:
@@ -238,14 +246,14 @@ def _request_body(route: Route, schema: Schema) -> Schema:
 
 
 def _responses(route: Route) -> Iterator[tuple[int, Schema]]:
-    """Every status with its body."""
+    """Each status with its response."""
     for status in route.statuses:
         headers = ["X-Request-Id", *(["Idempotent-Replayed"] if route.takes_key and status == 201 else [])]
         yield status, {"description": route.says, "headers": _headers(headers), "content": _content(route, status)}
     for status, codes in codes_of(route).items():
         names = [*([PROBLEM] if status == 400 else []), *map(shape_name, codes)]
         retry = ["Retry-After"] if status in (202, 429, 503) else []
-        says = "; ".join(CODES[code].meaning for code in codes) or "invalid fields, all named in one reply"
+        says = "; ".join(CODES[code].meaning for code in codes) or "invalid fields; the reply names them all"
         yield (
             status,
             {
@@ -266,7 +274,7 @@ def _either(names: list[str]) -> Schema:
 
 
 def _content(route: Route, status: int) -> Schema:
-    """A success: data in its envelope, or something that is no JSON of ours."""
+    """A successful reply: data in its envelope, or another media type."""
     media_types = (route.reply,) if isinstance(route.reply, str) else route.reply
     if isinstance(media_types, tuple):
         kinds = {"application/json": "object"}
@@ -283,7 +291,7 @@ def _schema_of(reply: Any) -> Schema:
 
 
 def _reply_schemas() -> dict[str, Schema]:
-    """Each named part of a reply, its fields in the order in which they are written down."""
+    """The schema of each reply type, with its fields in the order of their definition."""
     named = {name: value for module in REPLY_MODULES for name, value in vars(module).items() if is_typeddict(value)}
     _, components = msgspec.json.schema_components(named.values(), ref_template=REFS + "{name}")
     for name, shape in named.items():
@@ -293,7 +301,7 @@ def _reply_schemas() -> dict[str, Schema]:
 
 
 def _closed_up(schema: Any) -> Any:
-    """The same, with no room for fields that are not named, and without titles that only repeat a name."""
+    """A schema without unnamed fields, and without titles that only repeat a name."""
     if isinstance(schema, list):
         return [_closed_up(item) for item in schema]
     if not isinstance(schema, dict):
@@ -305,7 +313,7 @@ def _closed_up(schema: Any) -> Any:
 
 
 def _reachable(paths: Schema, schemas: dict[str, Schema]) -> dict[str, Schema]:
-    """The schemas that the paths lead to, in the order of their names."""
+    """The schemas that the paths refer to, by name."""
     found: set[str] = set()
     waiting: list[Any] = [paths, *({"$ref": REFS + name} for name in EVERYWHERE)]
     while waiting:

@@ -1,4 +1,4 @@
-"""What is behind a customer's link, for programs: no key; a cookie says that the access code was given."""
+"""Shared Records for programs: behind a customer's link, with a cookie once the visitor gave the access code."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ..service.sharing import access, notes, visits
 from ..service.sharing.access import DETAIL, SUMMARY, Visitor
 from ..service.sharing.links import Shared
 from ..storage.model.protocols import Snapshot
+from ..views.sharing import SharedComparison, SharedSummary
 from . import fields
 from .balance import THEIR_RECORD
 from .fields import Table
@@ -28,41 +29,43 @@ from .scope import PERIOD
 Given = dict[str, Any]
 
 MAX_PAGE, MAX_LIST_CHARS = 200, MAX_BATCH_BODY_BYTES
-BODY_TEXT = fields.text(notes.MAX_TEXT_CHARS, *fields.NO_NUL, says="What is said; not part of the signed record.").like(
-    "Call 4711 is not ours."
-)
-MONTH: Table = {"period": PERIOD.meaning("One UTC calendar month, YYYY-MM; the running one without it.")}
+BODY_TEXT = fields.text(
+    notes.MAX_TEXT_CHARS, *fields.NO_NUL, says="The remark's text; not part of the signed record."
+).like("Call 4711 is not ours.")
+MONTH: Table = {"period": PERIOD.meaning("A UTC calendar month, YYYY-MM. Default: the current one.")}
+_FACTOR = fields.choice("ACCESS_HINT", says="ACCESS_HINT: the code printed beside the link.")
+_VALUE = fields.text(40, says="The six characters; case, spaces and dashes don't matter.")
 CODE: Table = {
-    "factor": fields.required(fields.choice("ACCESS_HINT", says="ACCESS_HINT: the code printed beside the link.").like("ACCESS_HINT")),
-    "value": fields.required(fields.text(40, says="The six characters, in any case; spaces and dashes don't matter.").like("A2B-C3D")),
-}  # fmt: skip
+    "factor": fields.required(_FACTOR.like("ACCESS_HINT")),
+    "value": fields.required(_VALUE.like("A2B-C3D")),
+}
 ACTIVITY: Table = {
-    "limit": fields.from_query(fields.whole_number(1, MAX_PAGE, says="How many at most; 100 without it.")),
-    "before": fields.from_query(fields.whole_number(1, 10**12 - 1, says="nextBefore of the page before.")),
+    "limit": fields.from_query(fields.whole_number(1, MAX_PAGE, says="The page size. Default: 100.")),
+    "before": fields.from_query(fields.whole_number(1, 10**12 - 1, says="nextBefore of the previous page.")),
     "period": PERIOD,
-    "referenceId": fields.text(255, says="The one record of this reference."),
+    "referenceId": fields.text(255, says="Only the delta with this reference."),
 }
 EXPORT: Table = {
     "format": fields.choice(
         *shared_export.MEDIA_TYPES,
-        says="csv without it; bundle: a ZIP archive of receipt files that verify on their own.",
+        says="bundle: a ZIP archive of receipt files that verify on their own. Default: csv.",
     ),
-    "period": PERIOD.meaning("One UTC calendar month, YYYY-MM; everything without it."),
-}  # fmt: skip
+    "period": PERIOD.meaning("A UTC calendar month, YYYY-MM. Default: all months."),
+}
 COMPARE: Table = {
     **MONTH,
-    "theirTotal": fields.balance_amount(says="A total alone."),
-    "theirRecords": fields.items(fields.nested(THEIR_RECORD), their_lines.MAX_LINES, says="A list."),
+    "theirTotal": fields.balance_amount(says="The customer's total."),
+    "theirRecords": fields.items(fields.nested(THEIR_RECORD), their_lines.MAX_LINES, says="The customer's list."),
     "lines": fields.text(
-        MAX_LIST_CHARS, says="A list as text: CSV with the columns referenceId and delta, or JSON."
+        MAX_LIST_CHARS, says="The list as text: CSV with the columns referenceId and delta, or JSON."
     ).like("referenceId,delta\ncall-1,-100"),
-    "turnSigns": fields.flag(says="Whether their amounts have the opposite sign of the record's."),
+    "turnSigns": fields.flag(says="Whether the customer's amounts have the opposite sign."),
 }
 NOTE: Table = {
     "text": fields.required(BODY_TEXT),
-    "name": fields.text(notes.MAX_AUTHOR_CHARS, *fields.NO_NUL, says="Who says it."),
+    "name": fields.text(notes.MAX_AUTHOR_CHARS, *fields.NO_NUL, says="The author's name."),
     "period": PERIOD.meaning("The month it is about."),
-    "recordId": fields.text(64, says="The record it is about."),
+    "recordId": fields.text(64, says="The delta it is about."),
 }
 
 
@@ -74,12 +77,12 @@ async def _enter(public: Public, call: Call, part: str | None) -> tuple[Shared, 
 
 
 async def need_detail(public: Public, call: Call) -> None:
-    """Refuses visitors who may not see deltas."""
+    """Refuses visitors without access to deltas."""
     await _enter(public, call, DETAIL)
 
 
 async def verify_code(public: Public, call: Call, given: Given) -> Reply:
-    """Give the access code of a link; the reply's cookie opens the rest of it, for 30 days."""
+    """Give a link's access code. The reply's cookie opens the whole Shared Record for 30 days."""
     shared, visitor = await _enter(public, call, None)
     path = f"{urlsplit(public.context.public_url).path.rstrip('/')}/api/v1/c/{shared.handle}"
     try:
@@ -97,25 +100,25 @@ async def verify_code(public: Public, call: Call, given: Given) -> Reply:
 
 
 async def summary(public: Public, call: Call, given: Given) -> Reply:
-    """Totals of a month and of each month, and how far the published log has them."""
+    """Get the totals of a month and of all months, with their proof status."""
     shared, visitor = await _enter(public, call, SUMMARY)
     public.running.visits.note(shared, visitor, visits.VIEWED)
 
-    def work(snapshot: Snapshot) -> dict[str, Any]:
+    def work(snapshot: Snapshot) -> SharedSummary:
         return shared_record.summary(public.context, snapshot, shared, visitor, given.get("period"))
 
     return success(await public.context.look(work))
 
 
 async def periods(public: Public, call: Call, given: Given) -> Reply:
-    """Each month with its proof root, its receipt, and how to check it alone."""
+    """List the months with proof root, receipt, and how to verify each."""
     shared, visitor = await _enter(public, call, DETAIL)
     public.running.visits.note(shared, visitor, visits.VIEWED)
     return success(await public.context.look(lambda snapshot: shared_record.periods(public.context, snapshot, shared)))
 
 
 async def activity(public: Public, call: Call, given: Given) -> Reply:
-    """Records, newest first, each with how far its proof is."""
+    """List deltas with their proof status, newest first."""
     shared, visitor = await _enter(public, call, DETAIL)
     public.running.visits.note(shared, visitor, visits.VIEWED)
     asked = given.get("limit", DEFAULT_PAGE), given.get("before"), given.get("period"), given.get("referenceId")
@@ -124,7 +127,7 @@ async def activity(public: Public, call: Call, given: Given) -> Reply:
 
 
 async def export(public: Public, call: Call, given: Given) -> Reply:
-    """Everything that is recorded, to take away."""
+    """Export everything recorded for the customer."""
     shared, visitor = await _enter(public, call, DETAIL)
     kind, period = given.get("format", shared_export.CSV), given.get("period")
     work = public.context, shared, kind, period
@@ -139,22 +142,22 @@ async def export(public: Public, call: Call, given: Given) -> Reply:
 
 
 async def compare(public: Public, call: Call, given: Given) -> Reply:
-    """The customer's own total or list of a month against the record: which lines differ, and by how much."""
+    """Compare the customer's total or list of a month with the record, and list the differences."""
     shared, visitor = await _enter(public, call, DETAIL)
     theirs = await asyncio.to_thread(_theirs, given)
 
-    def work() -> dict[str, Any]:
+    def work() -> SharedComparison:
         with public.context.storage.snapshot() as snapshot:
             return shared_compare.compare(snapshot, shared, theirs, given.get("period"))
 
-    async with public.places:  # reads every line: strangers must not take all threads
+    async with public.places:  # reads every delta: strangers must not occupy all threads
         reply = await asyncio.to_thread(work)
     public.running.visits.note(shared, visitor, visits.COMPARED)
     return success(reply)
 
 
 def _theirs(given: Given) -> shared_compare.Theirs:
-    """What they sent, in exactly one way."""
+    """The customer's total or list, given in exactly one form."""
     sent = given.keys() & {"theirTotal", "theirRecords", "lines"}
     if len(sent) != 1:
         raise invalid(("lines", "send exactly one of theirTotal, theirRecords and lines"))
@@ -169,7 +172,7 @@ def _theirs(given: Given) -> shared_compare.Theirs:
 
 
 async def notes_of(public: Public, call: Call, given: Given) -> Reply:
-    """What both sides have said, newest first. Not part of the signed record."""
+    """List the remarks from both sides, newest first. They are not part of the signed record."""
     shared, visitor = await _enter(public, call, DETAIL)
     public.running.visits.note(shared, visitor, visits.VIEWED)
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
@@ -177,7 +180,7 @@ async def notes_of(public: Public, call: Call, given: Given) -> Reply:
 
 
 async def leave_note(public: Public, call: Call, given: Given) -> Reply:
-    """Say something about a month or a record, for both sides to read. It changes no amount and no proof."""
+    """Leave a remark on a month or a delta. Both sides can read it; it changes no amount and no proof."""
     shared, _ = await _enter(public, call, DETAIL)
     return success(await notes.leave(public.context, shared.handle, new_note(given)), 201)
 

@@ -1,4 +1,4 @@
-"""Public routes, without a key: verification, the receipt file, the log, health."""
+"""Public routes, without a key: verification, receipts, the log, health."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ from .receipts import document_data, presentation
 
 VERIFY: Table = {
     "source": fields.choice(
-        *verify_service.SOURCES, says="Recompute from the rows, the log alone, or both; db without it."
+        *verify_service.SOURCES, says="db (the default): from the stored rows. chain: from the log. both: from both."
     )
 }
 BUNDLE: Table = {
     "kind": fields.choice(
-        "full", "summary", says="summary: totals without their deltas; all that a proof root is given."
+        "full", "summary", says="summary: totals without deltas; the only kind for a proof root. Default: full."
     )
 }
-READY: Table = {"for": fields.choice("record", "verify", says="What it is to be ready for; record without it.")}
+READY: Table = {"for": fields.choice("record", "verify", says="The purpose to be ready for. Default: record.")}
 TILE = re.compile(r"(?:(entries|[0-9]|[1-5][0-9]|6[0-3]))/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 NOT_READY_RETRY_S = 5
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 class Public:
-    """The public routes and what they remember."""
+    """The public routes and their state."""
 
     def __init__(self, running: Running, document: Callable[[], dict[str, Any]], number: int = 1) -> None:
-        """`document` makes the OpenAPI document; `number` is this process's among those of the same server."""
+        """`document` builds the OpenAPI document; `number` is this process's number in the server."""
         context = running.context
         self.running, self.context, self.document = running, context, document
         self.metrics = Metrics(running, number)
@@ -59,7 +59,7 @@ class Public:
         self.readiness = Readiness(context)
 
     async def verify(self, call: Call, given: dict[str, Any]) -> Reply:
-        """Recompute a proof root, checkpointId or a delta's receiptId, from the rows (db), the log (chain) or both."""
+        """Verify a proof root, checkpointId or delta's receiptId: recompute it from stored rows, the log or both."""
         source = given.get("source", "db")
         self.limit.take(call.address)
         try:
@@ -68,38 +68,38 @@ class Public:
             raise ServiceError("PROOF_NOT_FOUND", str(error), verified=False) from error
 
     async def receipt(self, call: Call, given: dict[str, Any]) -> Reply:
-        """A receipt by its receiptId (chk_), dressed for a reader. Anyone with the id can see it."""
+        """Get a receipt document by its receiptId (chk_), with formatted numbers and dates. Needs no key."""
         self.limit.take(call.address)
         work = (self.context, call.path("receiptId"), presentation(given), Reader())
-        async with self.places:  # reads every line: strangers must not take all threads
+        async with self.places:  # reads every delta: strangers must not occupy all threads
             return success(await asyncio.to_thread(document_data, *work))
 
     async def pdf(self, call: Call, given: dict[str, Any]) -> Reply:
-        """A receipt as PDF, to be filed; its lines too, up to 3,000 of them."""
+        """Get a receipt as PDF, with up to 3,000 deltas."""
         self.limit.take(call.address)
         name, body = await self.pdfs.receipt(call.path("receiptId"), presentation(given), Reader())
         headers = {"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "no-store"}
         return Reply(200, body=body, media_type="application/pdf", headers=headers)
 
     async def csv(self, call: Call, given: dict[str, Any]) -> Reply:
-        """A receipt's records as CSV, one line each, in canonical spelling."""
+        """Get a receipt's deltas as CSV, one per line, in canonical spelling."""
         self.limit.take(call.address)
         name, chunks = await self.context.read(receipt_csv, self.context, call.path("receiptId"), Reader())
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Reply(200, stream=iterate_in_thread(chunks), media_type="text/csv; charset=utf-8", headers=headers)
 
     async def openapi(self, call: Call, given: dict[str, Any]) -> Reply:
-        """This interface as an OpenAPI 3.1 document."""
+        """Get the OpenAPI 3.1 document of this API."""
         return Reply(200, await asyncio.to_thread(self.document))
 
     async def bundle(self, call: Call, given: dict[str, Any]) -> Reply:
-        """The verifiable receipt file; with a proof root instead of a receiptId the summary only."""
+        """Get the verifiable receipt file. A proof root instead of a receiptId gets a summary receipt only."""
         kind = given.get("kind", "full")
         receipt_id = call.path("receiptId")
         if kind == "full":
             await self.context.look(lambda snapshot: require_lines(self.context, snapshot, receipt_id, Reader()))
         chunks = None
-        waited = bool(self.context.integrator.refusals)  # then waiting is of no use
+        waited = bool(self.context.integrator.refusals)  # then waiting can't help
         asked = self.context.storage, receipt_id, kind, self.context.integrator.refusals
         while chunks is None:
             try:
@@ -121,23 +121,23 @@ class Public:
         return True
 
     async def log_checkpoint(self, call: Call, given: dict[str, Any]) -> Reply:
-        """The newest signed log checkpoint (C2SP tlog-checkpoint)."""
+        """Get the newest log checkpoint (C2SP tlog-checkpoint)."""
         log = await self._log(call)
         if log.note is None:
             raise ServiceError("SERVICE_UNAVAILABLE", "nothing has been signed yet", retryAfterSeconds=1)
         return _text(log.note, {"Cache-Control": "no-cache"})
 
     async def log_key(self, call: Call, given: dict[str, Any]) -> Reply:
-        """The log's verifier key, one line."""
+        """Get the log's verifier key, one line."""
         return _text(f"{verifier_key(self.context.signer, await self._log(call))}\n")
 
     async def log_trust(self, call: Call, given: dict[str, Any]) -> Reply:
-        """A trust file of the log's record: its key, and those of the logs that it goes on from after restores."""
+        """Get the trust file of the log's record: its key, and those of earlier logs if the record was restored."""
         log = await self._log(call)
         return _text(await self.context.look(lambda snapshot: trust_file(snapshot, log)))
 
     async def log_tile(self, call: Call, given: dict[str, Any]) -> Reply:
-        """Tiles of the log, entries included (C2SP tlog-tiles)."""
+        """Get a tile of the log, or of its entries (C2SP tlog-tiles)."""
         log = await self._log(call)
         match = TILE.fullmatch(call.path("tile"))
         if match is None:
@@ -153,7 +153,7 @@ class Public:
             level = int(match[1])
             body = await self.context.look(lambda snapshot: logtree.tile(snapshot, log, level, *place[1:]))
         if body is None:
-            raise ServiceError("NOT_FOUND", "the log has not published this tile (yet)")
+            raise ServiceError("NOT_FOUND", "the log has not published this tile yet")
         return Reply(200, body=body, media_type="application/octet-stream", headers=IMMUTABLE)
 
     async def _log(self, call: Call) -> Log:
@@ -165,18 +165,18 @@ class Public:
         return log
 
     async def health(self, call: Call, given: dict[str, Any]) -> Reply:
-        """Whether the process answers."""
+        """Check that the process answers."""
         return success({"status": "ok"})
 
     async def ready(self, call: Call, given: dict[str, Any]) -> Reply:
-        """Whether it can record; with ?for=verify also whether the log is signed and keeps up."""
+        """Check that the server can record; with ?for=verify also that the log is signed and up to date."""
         checks = await self.readiness.checks(given.get("for") == "verify")
         if wrong := problems(checks):
             raise ServiceError("SERVICE_UNAVAILABLE", wrong, retryAfterSeconds=NOT_READY_RETRY_S, checks=checks)
         return success(ready_view(self.readiness, checks))
 
     async def measures(self, call: Call, given: dict[str, Any]) -> Reply:
-        """Metrics of all the server's processes, as Prometheus reads them."""
+        """Get the metrics of all server processes, in Prometheus' text format."""
         others = await self.metrics.others()
         return Reply(200, body=await asyncio.to_thread(self.metrics.text, others), media_type=MEDIA_TYPE)
 
@@ -186,7 +186,7 @@ def _text(text: str, headers: dict[str, str] | None = None) -> Reply:
 
 
 def _tile_path(index: int) -> str:
-    """C2SP tlog-tiles: groups of three digits, all but the last after an x."""
+    """An index in tlog-tiles form: groups of three digits, each but the last after an x."""
     groups = [f"{index % 1000:03d}"]
     while index := index // 1000:
         groups.append(f"x{index % 1000:03d}")

@@ -1,4 +1,4 @@
-"""Receipts: of a scope, and as documents by their own id."""
+"""Receipts of a scope, and receipt documents by id."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..service.receipts.documents import Document, Presentation
 from ..service.receipts.printed import title_of
 from ..service.receipts.reader_words import Words
 from ..service.running import Running
+from ..views.receipts import ReceiptDocument
 from . import fields
 from .fields import Table
 from .scope import read_scope
@@ -22,15 +23,15 @@ from .scope import read_scope
 Given = dict[str, Any]
 
 DOCUMENT: Table = {
-    "locale": fields.locale(says="A language tag: numbers and dates are written its way; en-US without one."),
-    "timezone": fields.timezone(says="An IANA time zone such as America/Los_Angeles; UTC without one."),
-    "unit": fields.text(40, says="What the amounts count, if the customer has no unit."),
-    "customerDisplayName": fields.choice("true", "false", says="Whether the customer's display name is shown."),
+    "locale": fields.locale(says="A language tag for numbers and dates. Default: en-US."),
+    "timezone": fields.timezone(says="An IANA time zone such as America/Los_Angeles. Default: UTC."),
+    "unit": fields.text(40, says="The unit of the amounts, if the customer has none."),
+    "customerDisplayName": fields.choice("true", "false", says="Whether to show the customer's display name."),
 }
 
 
 def presentation(given: Given) -> Presentation:
-    """How the receipt is wanted."""
+    """How to present the receipt."""
     return Presentation(
         given.get("locale", "en-US"),
         given.get("timezone", "UTC"),
@@ -39,8 +40,8 @@ def presentation(given: Given) -> Presentation:
     )
 
 
-def document_data(context: Context, receipt_id: str, wanted: Presentation, reader: Reader) -> dict[str, Any]:
-    """A receipt document as JSON. Reads every line."""
+def document_data(context: Context, receipt_id: str, wanted: Presentation, reader: Reader) -> ReceiptDocument:
+    """A receipt document as JSON. Reads every delta."""
 
     def title(document: Document) -> str:
         return title_of(document, Words(wanted.locale, wanted.timezone))
@@ -49,19 +50,19 @@ def document_data(context: Context, receipt_id: str, wanted: Presentation, reade
 
 
 async def receipt(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """The receipt of a scope: totals, proof root, links."""
+    """Get the receipt of a scope: totals, proof root, links."""
     scope = await read_scope(running.context, caller, given)
     return success(await receipt_service.receipt(running.context, caller, call.path("customerId"), scope))
 
 
 async def document(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """One receipt by its receiptId (chk_), dressed for a reader."""
+    """Get a receipt document by its receiptId (chk_), with formatted numbers and dates."""
     work = (running.context, call.path("receiptId"), presentation(given), Reader(caller))
     return success(await asyncio.to_thread(document_data, *work))
 
 
 async def receipts(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """A customer's receipts, newest first: every checkpoint that was handed out."""
+    """List a customer's receipts, one per checkpoint, newest first."""
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
     return success(
         await asyncio.to_thread(receipt_service.list_receipts, running.context, caller, call.path("customerId"), *page)

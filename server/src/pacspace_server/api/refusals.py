@@ -1,4 +1,4 @@
-"""How refusals look: one shape per error code, and which codes a route may answer."""
+"""Schemas of refusals: one per error code, and the codes of each route."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Schema = dict[str, Any]
 
 PROBLEM = "ValidationProblem"  # a plain 400, which has no code
 TEXT: Schema = {"type": "string"}
-SECONDS: Schema = {"type": "integer", "minimum": 0, "description": "Wait so long; the same as Retry-After."}
-# What a code carries beside code and message, all of it optional but retryAfterSeconds.
+SECONDS: Schema = {"type": "integer", "minimum": 0, "description": "Seconds to wait; the same as Retry-After."}
+# A code's fields besides code and message. All are optional, except retryAfterSeconds.
 DETAILS: dict[str, Schema] = {
     "REFERENCE_ID_CONFLICT": {
-        "recordId": {"type": "string", "description": "The delta that the reference names already."},
+        "recordId": {"type": "string", "description": "The delta that has the reference."},
         "conflicts": {"type": "array", "items": {"$ref": "#/components/schemas/FieldConflict"}},
     },
     "RATE_LIMITED": {"retryAfterSeconds": SECONDS},
@@ -24,12 +24,12 @@ DETAILS: dict[str, Schema] = {
         "checks": {
             "type": "object",
             "additionalProperties": TEXT,
-            "description": "Of /readyz: each thing that was looked at, `ok` or what is wrong.",
+            "description": "Only from /readyz: each check with `ok` or its problem.",
         },
     },
     "IDEMPOTENCY_PENDING": {"retryAfterSeconds": SECONDS},
 }
-# What stands beside `error` in the body.
+# A code's fields beside `error` in the body.
 BESIDE: dict[str, Schema] = {
     "PROOF_NOT_FOUND": {"verified": {"const": False}},
     "IDEMPOTENCY_PENDING": {"code": {"const": "IDEMPOTENCY_PENDING"}, "retryAfterSeconds": SECONDS},
@@ -37,12 +37,12 @@ BESIDE: dict[str, Schema] = {
 
 
 def shape_name(code: str) -> str:
-    """REFERENCE_ID_CONFLICT -> ReferenceIdConflict: the name of its schema."""
+    """The name of a code's schema: REFERENCE_ID_CONFLICT -> ReferenceIdConflict."""
     return "".join(word.capitalize() for word in code.split("_"))
 
 
 def codes_of(route: Route) -> dict[int, list[str]]:
-    """Every code that a route may answer, by status. A plain 400, which any route may answer, has none."""
+    """Every code of a route, by status. A plain 400, which every route has, has no code."""
     codes = list(route.codes)
     if route.auth != NONE:
         codes += ["INVALID_API_KEY", "FORBIDDEN"]
@@ -51,7 +51,7 @@ def codes_of(route: Route) -> dict[int, list[str]]:
     if route.body is not None:
         codes += ["PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"]
     by_status: dict[int, list[str]] = {BAD_REQUEST: []}
-    # Writes wait in a bounded queue, and a database behind a network may be away.
+    # Any route: the queue of writes may be full, or the database unreachable.
     for code in sorted({*codes, "INTERNAL_ERROR", "SERVICE_UNAVAILABLE"}):
         by_status.setdefault(CODES[code].status, []).append(code)
     return dict(sorted(by_status.items()))
@@ -70,7 +70,8 @@ def _shape(code: str) -> Schema:
     extra, beside = DETAILS.get(code, {}), BESIDE.get(code, {})
     required = ["code", *(name for name in extra if name == "retryAfterSeconds")]
     envelope = _envelope(CODES[code].status, {"code": {"const": code}, **extra}, beside, required)
-    return {"description": CODES[code].meaning.capitalize() + ".", **envelope}
+    meaning = CODES[code].meaning
+    return {"description": f"{meaning[0].upper()}{meaning[1:]}.", **envelope}
 
 
 def _envelope(status: int, named: Schema, beside: Schema, required: list[str]) -> Schema:

@@ -1,4 +1,4 @@
-"""What is noted of each request: a number for /metrics, a line for the log."""
+"""Records each request: durations for /metrics, a line for the log."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from ..http.messages import Call, Handler, Reply
 from ..telemetry import SECONDS, Histogram
 
 logger = structlog.get_logger("pacspace.api")
-# The lowest status that has a line, by log level: a failure of ours is a warning, a refusal is of interest, a success is
-# for whoever looks for something.
+# The lowest status that is logged, by log level: server errors are warnings, refusals info, successes debug.
 LINES_FROM = {logging.WARNING: 500, logging.INFO: 400, logging.DEBUG: 100}
 NO_LINES = 1000
 
 
 class Target:
-    """Where a request goes: one method on one route, and how long its replies took, by status."""
+    """One method on one route: its handler, and the durations of its replies by status."""
 
     __slots__ = ("answer", "by_status", "method", "route")
 
@@ -34,12 +33,12 @@ class Target:
 
 
 def lines_from() -> int:
-    """The lowest status that the log wants a line of."""
+    """The lowest status that the current log level includes."""
     return min((status for level, status in LINES_FROM.items() if logger.is_enabled_for(level)), default=NO_LINES)
 
 
 def log_request(call: Call, target: Target, reply: Reply, sent_bytes: int, seconds: float) -> None:
-    """One line. It names the route, never what the path, the query, the headers or the body hold."""
+    """Logs one line. It names the route, never values of the path, the query, the headers or the body."""
     level = next(level for level, status in LINES_FROM.items() if reply.status >= status)
     about: dict[str, Any] = {"environment": call.environment} if call.environment else {}
     error = reply.value.get("error") if isinstance(reply.value, dict) else None

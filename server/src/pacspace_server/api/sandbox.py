@@ -1,4 +1,4 @@
-"""The sandbox's tools: its clock, and starting over."""
+"""The sandbox's clock, and resetting the sandbox."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from .fields import Table
 Given = dict[str, Any]
 
 CLOCK: Table = {
-    "now": fields.instant(says="Hold the clock here; null lets real time go on."),
-    "advanceSeconds": fields.whole_number(0, 10**11, says="Hold it so much later. Exactly one of both.").like(3600),
+    "now": fields.instant(says="Hold the clock at this instant; null returns to real time."),
+    "advanceSeconds": fields.whole_number(0, 10**11, says="Advance the clock by this. Excludes now.").like(3600),
 }
 
 
 async def get_clock(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """The sandbox's ledger clock."""
+    """Get the sandbox's ledger clock."""
     return success(await sandbox_service.get_clock(running.context, caller))
 
 
 async def set_clock(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Hold the sandbox's clock at an instant, advance it, or let real time go on."""
+    """Hold the sandbox's clock at an instant, advance it, or return it to real time."""
     caller.require_sandbox()
     body = call.body_given
     if len(body) != 1 or ("advanceSeconds" in body and body["advanceSeconds"] is None):
-        raise invalid(("body", "holds exactly one of now (an instant, or null for real time) and advanceSeconds"))
+        raise invalid(("body", "must have exactly one of now (an instant, or null for real time) and advanceSeconds"))
     return success(
         await sandbox_service.set_clock(running.context, caller, given.get("now"), given.get("advanceSeconds"))
     )
 
 
 async def reset(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Empty the sandbox under a new log."""
+    """Delete everything in the sandbox, and start a new log."""
     return success(await sandbox_service.reset(running.context, caller))

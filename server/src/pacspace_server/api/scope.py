@@ -1,4 +1,4 @@
-"""Request fields that several routes share: who, which scope, which page."""
+"""Request fields that several routes share: customer, scope, page."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ CUSTOMER_ID = fields.text(
     says="The vendor's own name for the customer.",
 ).like("cust_acme")
 SCOPE: Table = {
-    "period": fields.text(64, says="One UTC calendar month, YYYY-MM. Alone.").like("2026-02"),
+    "period": fields.text(64, says="A UTC calendar month, YYYY-MM. Excludes other scope fields.").like("2026-02"),
     "timePreset": fields.text(
         64,
-        says="current_month: the running month and what is posted ahead, as without any scope; custom goes with both dates.",
+        says="current_month (the default scope): the current month and any later month with deltas. "
+        "custom: needs both dates.",
     ),
-    "startDate": fields.text(64, says="First instant of a window: an ISO 8601 date or instant, UTC without an offset."),
-    "endDate": fields.text(64, says="First instant after the window. Both dates come together."),
+    "startDate": fields.text(64, says="First instant of a window: an ISO 8601 date or instant, UTC by default."),
+    "endDate": fields.text(64, says="First instant after the window. Needs startDate, and startDate needs it."),
 }
 STARTING: Table = {
     "startingCheckpoint": fields.text(
-        128, says="A recordId, a delta's receiptId, a locked proof root or a checkpointId: everything after it."
+        128, says="Everything after this recordId, delta's receiptId, locked proof root or checkpointId."
     ),
-    "startingCheckpointType": fields.text(32, says="proofRoot or recordId; found out without it."),
+    "startingCheckpointType": fields.text(32, says="proofRoot or recordId. Default: detected."),
 }
-GRANULARITY = fields.choice("day", "week", "month", says="Adds breakdown[], zero-filled, of at most 1,200 buckets.")
+GRANULARITY = fields.choice("day", "week", "month", says="Adds breakdown[] with at most 1,200 buckets, zeros included.")
 MAX_OFFSET = 10**12
 PAGE: Table = {
-    "limit": fields.from_query(fields.whole_number(1, MAX_PAGE, says="How many at most; 100 without it.")),
-    "offset": fields.from_query(fields.whole_number(0, MAX_OFFSET, says="How many to leave out first.")),
+    "limit": fields.from_query(fields.whole_number(1, MAX_PAGE, says="The page size. Default: 100.")),
+    "offset": fields.from_query(fields.whole_number(0, MAX_OFFSET, says="The number of items to skip.")),
 }
 PERIOD = fields.period(says="One UTC calendar month, YYYY-MM.")
 
 
 async def read_scope(context: Context, caller: Caller, given: dict[str, Any]) -> Scope:
-    """The scope that a request names; the current month of the caller's ledger clock without one."""
+    """The request's scope; by default the current month of the caller's ledger clock."""
     named = {name: given.get(name) for name in (*SCOPE_FIELDS, *STARTING_FIELDS)}
     now = await context.look(lambda snapshot: snapshot.now(snapshot.environment(caller.environment_id)))
     try:

@@ -1,4 +1,4 @@
-"""The users of a workspace, as its owner manages them."""
+"""Users of a workspace, for its owner."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from ..service.people import people
 from ..service.running import Running
 from ..storage.model.people import ROLES
 from ..storage.model.protocols import Unit
+from ..views.dashboard import Invited, User
 from . import fields
 from .auth import EMAIL, NAME
 from .fields import Table
 
 Given = dict[str, Any]
 
-_ROLE = fields.choice(*ROLES, says="viewer reads; admin also writes; owner also has users and settings.")
+_ROLE = fields.choice(*ROLES, says="viewer: reads. admin: also writes. owner: also manages users and settings.")
 NEW_USER: Table = {
     "email": fields.required(EMAIL.like("grace@example.com")),
     "name": NAME.like("Grace Hopper"),
@@ -31,37 +32,38 @@ CHANGES: Table = {
 
 
 async def list_users(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """The users of the workspace with their roles, oldest first."""
+    """List the workspace's users with their roles, oldest first."""
     members = await running.context.look(lambda snapshot: snapshot.members(caller.workspace_id))
     return success({"users": [people.user_view(*member) for member in members]})
 
 
 async def invite(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Make a user, with a link that is good once and sets the password. Hand it over yourself: no mail is sent."""
+    """Create a user, with a link that sets the password and works once. The server sends no mail: pass the link on."""
     asked = people.NewUser(given["email"], given.get("name", ""), given["role"], None)
     made = await running.context.committer.run(lambda unit: people.invite(unit, caller, asked))
     return _with_link(running.context, *made)
 
 
 async def password_link(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Make a link that is good once and sets another password of a user. The password until now stays good until then."""
+    """Create a link that sets a user's new password and works once. Until then the current password stays valid."""
     user_id = call.path("userId")
     made = await running.context.committer.run(lambda unit: people.password_link(unit, caller, user_id))
     return _with_link(running.context, *made)
 
 
-def _with_link(context: Context, user: dict[str, Any], token: str) -> Reply:
+def _with_link(context: Context, user: User, token: str) -> Reply:
     link = f"{context.public_url}/app/password?token={token}"
-    return success(user | {"setPasswordUrl": link}, 201, {"Cache-Control": "no-store"})
+    invited: Invited = {**user, "setPasswordUrl": link}
+    return success(invited, 201, {"Cache-Control": "no-store"})
 
 
 async def change(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
-    """Change a user's name or role, disable or enable. A disabled user's sessions end immediately."""
+    """Change a user's name or role, or disable or enable the user. A disabled user's sessions end immediately."""
     if not given:
-        raise invalid(("body", "names nothing to change: name, role or disabled"))
+        raise invalid(("body", "must have at least one of name, role and disabled"))
     user_id = call.path("userId")
 
-    def work(unit: Unit) -> dict[str, Any]:
+    def work(unit: Unit) -> User:
         if "role" in given:
             people.change_role(unit, caller, user_id, given["role"])
         if "disabled" in given:

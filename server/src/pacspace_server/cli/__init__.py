@@ -1,4 +1,4 @@
-"""The `pacspace` command: the entry that reads settings, chooses the engine, wires the rooms and starts."""
+"""The `pacspace` command."""
 
 from .main import main
 

@@ -1,4 +1,4 @@
-"""The HTTP of client commands: connections are kept, numbers exact, calls repeated where that can't do harm twice."""
+"""HTTP for client commands: keeps connections and exact numbers, and retries calls that are safe to retry."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ..domain.exact_json import text_of
 
 BALANCE = "/api/v1/balance"
 TIMEOUT_S = 60
-PATIENCE_S = 5.0  # how long a call is repeated before it is given up
-REFUSED_S = 1.0  # the same while nobody listens at a port of this machine: a server that is started is there soon
+PATIENCE_S = 5.0  # how long to retry a call
+REFUSED_S = 1.0  # the same if a port of this machine refuses connections: a server that is starting listens soon
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.2, 5.0
-IDLE_S = 30  # a connection that was idle longer may have been closed at the other end
+IDLE_S = 30  # the server may have closed a connection that was idle for longer
 BUSY = (202, 429, 502, 503, 504)
 _NEVER = (ssl.SSLCertVerificationError, socket.gaierror)
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class CallFailed(Exception):
-    """A call that the server refused or never answered: HTTP status, code if there is one, message, extra fields."""
+    """The server refused a call or did not answer it: HTTP status, code if there is one, message, extra fields."""
 
     def __init__(self, status: int, code: str | None, message: str, **extra: Any) -> None:
         super().__init__(message)
@@ -40,15 +40,16 @@ class CallFailed(Exception):
 
 
 class Busy(CallFailed):
-    """Refused for now; `after_s` is when the server wants to be asked again."""
+    """A temporary refusal; `after_s` is the server's Retry-After."""
 
     after_s = 0.0
 
 
 class Client:
-    """One server and one key; any number of threads, each with a connection of its own.
+    """One server and one key, for any number of threads; each has its own connection.
 
-    `notice` is told, in words, when calls have to be repeated, once until one succeeds. Set `stopped` to make waiting calls give up.
+    Calls `notice` with a message at the first retry, then not again until a call succeeds. Set `stopped` to end waiting
+    calls.
     """
 
     def __init__(self, base_url: str, api_key: str, notice: Callable[[str], None] | None = None) -> None:
@@ -75,12 +76,12 @@ class Client:
             self._connections.pop().close()
 
     def get(self, path: str, **query: Any) -> Any:
-        """The reply's data; what is None in `query` is left out."""
+        """The reply's data. Omits a query parameter that is None."""
         given = {name: value for name, value in query.items() if value is not None}
         return _data(self.fetch("GET", path + ("?" + urlencode(given) if given else "")))
 
     def post(self, path: str, body: Mapping[str, Any], repeatable: bool = False) -> Any:
-        """The reply's data. What is not repeatable is sent again only if the server can't have taken it."""
+        """The reply's data. Retries a call that is not repeatable only if the server can't have received it."""
         return _data(self.fetch("POST", path, text_of(body).encode(), repeatable=repeatable))
 
     def delete(self, path: str) -> Any:
@@ -88,20 +89,20 @@ class Client:
         return _data(self.fetch("DELETE", path))
 
     def post_once(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The reply's data. However often the call is repeated, its one Idempotency-Key lets it happen once."""
+        """The reply's data. All retries share one Idempotency-Key, so the call takes effect once."""
         return _data(self.fetch("POST", path, text_of(body).encode(), uuid.uuid4().hex, True))
 
     def fetch(
         self, method: str, path: str, body: bytes | None = None, key: str | None = None, repeatable: bool = False
     ) -> bytes:
-        """The reply's bytes. Raises CallFailed with the server's words, or when it can't be reached."""
+        """The reply's bytes. Raises CallFailed if the server refuses or can't be reached."""
         return self._patiently(method, path, body, key, repeatable or method == "GET", lambda reply: reply.read())
 
     def download(self, path: str, file: IO[bytes]) -> None:
-        """Writes a reply's bytes to an empty file as they come."""
+        """Streams a reply into an empty file."""
 
         def save(reply: HTTPResponse) -> None:
-            if file.seekable():  # else there is nothing to begin anew
+            if file.seekable():  # a retry starts over; a pipe can't
                 file.seek(0)
                 file.truncate()
             shutil.copyfileobj(reply, file)
@@ -202,8 +203,8 @@ def _data(body: bytes) -> Any:
 
 
 def not_ours(body: bytes) -> CallFailed:
-    """For an answer that a PacSpace server would not give."""
-    return CallFailed(502, None, f"the answer is not that of a PacSpace server; it begins with {body[:60]!r}")
+    """The error for a reply that is not a PacSpace server's."""
+    return CallFailed(502, None, f"the reply is not from a PacSpace server; it begins with {body[:60]!r}")
 
 
 def in_path(text: str) -> str:

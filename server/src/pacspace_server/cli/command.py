@@ -1,4 +1,4 @@
-"""How every command of `pacspace` behaves: --json, examples, negative amounts, exit status."""
+"""What all `pacspace` commands share: --json, examples, negative amounts, exit status."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _SHIELD = "\0"  # can't be in an argument
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help."""
+    """The examples at the end of a command's help."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
 
 
 class Command(click.Command):
-    """A command that takes --json also after its name, and whose amounts may be negative without a `--` before them."""
+    """A command that accepts --json after its name, and negative amounts without a `--` before them."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
@@ -39,7 +39,7 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not any(isinstance(param.type, Amount) for param in self.params):
             return super().parse_args(ctx, args)
-        # -42.5 starts like an option: a character before it hides that from the parser.
+        # -42.5 looks like an option: a prefix hides it from the parser.
         rest = super().parse_args(ctx, [_SHIELD + arg if _NEGATIVE.fullmatch(arg) else arg for arg in args])
         ctx.params = {name: _unshielded(value) for name, value in ctx.params.items()}
         return rest
@@ -57,13 +57,13 @@ def _answer_in_json(ctx: click.Context, _: click.Parameter, wanted: bool) -> Non
 
 
 class Group(click.Group):
-    """A group of such commands."""
+    """A group of commands."""
 
     command_class = Command
 
 
 class Amount(click.ParamType[str]):
-    """The exact text of a JSON number, checked as the server will."""
+    """The exact text of a JSON number, with the server's checks."""
 
     name = "amount"
 
@@ -83,9 +83,9 @@ class Amount(click.ParamType[str]):
 
 
 class Main(Group):
-    """Imports a command when it is asked for; turns what the rooms below raise into a message and an exit status.
+    """Imports a command when it is called, and turns exceptions into a message and an exit status.
 
-    `where` has the place of each command: a module below this package, and its name there.
+    `where` maps each command to its module below this package and its name there.
     """
 
     group_class = Group
@@ -117,7 +117,7 @@ class Main(Group):
 
 
 def _end(error: Exception) -> None:
-    """Ends the command if the error is one that people can do something about."""
+    """Ends the command with a message if the error is an expected one."""
     import apsw
 
     from pacspace_proofs import command as verify_command
@@ -134,7 +134,7 @@ def _end(error: Exception) -> None:
         fail(str(error), exit_status.WRONG_USE)
     if isinstance(error, ServiceError | CallFailed):
         details = [f"{d['field']}: {d['problem']}" for d in error.extra.get("details", ())]
-        message = "the server does not take this:" if details else error.message
+        message = "the server rejects this:" if details else error.message
         is_wrong = error.status == 400 if isinstance(error, CallFailed) else error.code is None
         fail(message, exit_status.WRONG_USE if is_wrong else exit_status.NOT_DONE, details)
     if isinstance(error, Unavailable):
@@ -142,6 +142,6 @@ def _end(error: Exception) -> None:
     if isinstance(error, apsw.Error):
         fail(f"the database file: {error}; if it is damaged, restore a backup", exit_status.NOT_DONE)
     if isinstance(error, InDoubt):
-        fail(f"{error}: look whether this was done before you do it again", exit_status.NOT_DONE)
+        fail(f"{error}: check whether this was done before you run it again", exit_status.NOT_DONE)
     if isinstance(error, UnusableDatabase | UnusableBackup | AlreadyServed | OSError | verify_command.NotDone):
         fail(str(error), exit_status.NOT_DONE)

@@ -18,7 +18,7 @@ INSTALL = {
 @click.argument("shell", type=click.Choice(list(INSTALL)))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print completion for a shell (Tab)."""
+    """Print the completion script for a shell."""
     from click.shell_completion import get_completion_class
 
     out: Output = ctx.obj

@@ -1,4 +1,4 @@
-"""`pacspace demo`: the billing cycle, on a real server, in a temporary folder."""
+"""`pacspace demo`: two months of billing on a real server, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ START_TIMEOUT_S = 30
 
 
 class DemoFailed(Exception):
-    """A step did not end as it should; the message says which."""
+    """A step of the demo failed; the message says which."""
 
 
 def run_demo(out: Output, keep: bool) -> int:
-    """Exit status 0 when every step ended as it should."""
+    """Runs the demo; exit status 0 if every step succeeds."""
     demo = Demo(out)
     with tempfile.TemporaryDirectory(prefix="pacspace-demo-") as folder, demo_server(Path(folder)) as (client, process):
         try:
@@ -55,7 +55,7 @@ def run_demo(out: Output, keep: bool) -> int:
 
 @contextmanager
 def demo_server(folder: Path) -> Iterator[tuple[Client, subprocess.Popen[str]]]:
-    """A separate server process, with its sandbox clock in February 2026."""
+    """A server process with its sandbox clock in February 2026."""
     arguments = ["--json", "serve", "--port", "0", "--sandbox-clock", START]
     settings = {"PACSPACE_DATABASE": f"sqlite:///{folder / 'pacspace.db'}", "PACSPACE_LOG_LEVEL": "error"}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PACSPACE_")}
@@ -73,7 +73,7 @@ def demo_server(folder: Path) -> Iterator[tuple[Client, subprocess.Popen[str]]]:
 
 
 class Demo:
-    """The story, step by step."""
+    """The steps of the demo."""
 
     def __init__(self, out: Output) -> None:
         self.quiet = out.as_json
@@ -115,12 +115,12 @@ class Demo:
         self.flush(client, "2026-02")
         balance = client.get(f"/api/v1/balance/derive/{CUSTOMER}")
         units = abs(balance["computedBalance"])
-        self.say(f"  so far: {units:,} calls in {counted(balance['deltaCount'], 'record')}, derived from the record\n")
+        self.say(f"  so far: {units:,} calls in {counted(balance['deltaCount'], 'delta')}, derived from the record\n")
         _expect(units == 1247, f"derive gives {units}, not 1247")
-        self.say("2. At month end the month is locked under one proof root, which goes on the invoice:")
+        self.say("2. At the end of the month the vendor locks it under one proof root and prints that on the invoice:")
 
     def march(self, client: Client) -> None:
-        self.say("6. A second month. Its invoice bills that month only, and its lock is linked to the first:")
+        self.say("6. A second month. Its invoice bills only that month, and its lock is linked to the first:")
         self.flush(client, "2026-03")
 
     def invoice(self, client: Client, period: str) -> dict[str, Any]:
@@ -138,9 +138,7 @@ class Demo:
         self.say(f"{RULE}\n  INVOICE: inv-{CUSTOMER}-{period}\n{RULE}")
         for name, value in lines.items():
             self.say(f"  {name + ':':<19} {value}")
-        self.say(
-            f"{RULE}\n  The link opens the totals; with the access code {receipt['accessHint']}, which goes beside it, everything.\n"
-        )
+        self.say(f"{RULE}\n  The link shows the totals; with the access code {receipt['accessHint']}, everything.\n")
         self.result["invoices"].append({name: str(value) for name, value in lines.items()})
         return receipt
 
@@ -150,24 +148,22 @@ class Demo:
     def verify_offline(self, folder: Path, files: list[Path], key: str) -> None:
         names = " ".join(file.name for file in files)
         number = 3 if len(files) == 1 else 7
-        self.say(
-            f"{number}. The customer verifies offline, with nothing but the verifier package and the vendor's key:"
-        )
+        self.say(f"{number}. The customer verifies offline, with only the verifier package and the vendor's key:")
         self.say(f"  $ python -m pacspace_proofs {names} --key ...")
         code, text = verify_alone(folder, files, key)
-        # What was said of the first file alone need not be said again.
+        # The first file's own report was printed before.
         self.say(_indent(text if len(files) == 1 else text[text.find("together") :]) + "\n")
         _expect(code == 0, f"offline verification of {names} ended with exit status {code}")
         self.result[f"offline{len(files)}"] = text.rstrip().splitlines()[-1]
 
     def verify_online(self, client: Client, receipt: dict[str, Any]) -> None:
         verdict = client.get(f"/api/v1/verify/{receipt['proofRoot']}?source=both")
-        self.say("4. Anyone who has the proof root can ask the server to recompute it, without a key:")
+        self.say("4. Anyone with the proof root can have the server recompute it, without a key:")
         self.say(f"  verified: {str(verdict['verified']).lower()} - {verdict['message']}\n")
         _expect(verdict["verified"], "the public route does not verify the root")
 
     def tamper(self, folder: Path, saved: Path, key: str) -> None:
-        self.say("5. What tampering does. One byte of the saved receipt is changed (-390 becomes -391):")
+        self.say("5. Tampering: one byte of the saved receipt is changed (-390 becomes -391):")
         forged = folder / "forged.json"
         forged.write_bytes(saved.read_bytes().replace(b'"delta":"-390"', b'"delta":"-391"', 1))
         code, text = verify_alone(folder, [forged], key)
@@ -178,7 +174,7 @@ class Demo:
 
 
 def verify_alone(folder: Path, files: list[Path], key: str) -> tuple[int, str]:
-    """Runs the verifier in a process that has its package and the standard library, and nothing else."""
+    """Runs the verifier in a process that has only its package and the standard library."""
     alone = folder / "verifier"
     if not alone.exists():
         source = Path(pacspace_proofs.__file__).parent
@@ -191,7 +187,7 @@ def verify_alone(folder: Path, files: list[Path], key: str) -> tuple[int, str]:
 
 
 def _keep(out: Output, demo: Demo, client: Client, process: subprocess.Popen[str]) -> None:
-    demo.say(f"\nThe server goes on at {client.base_url} until Ctrl-C. Its sandbox key: {client.api_key}")
+    demo.say(f"\nThe server keeps running at {client.base_url} until Ctrl-C. Its sandbox key: {client.api_key}")
     for invoice in demo.result["invoices"]:
         demo.say(f"  {invoice['Period']}: {invoice['Verify at']}")
     try:

@@ -1,4 +1,4 @@
-"""The `pacspace` command: where its commands are. The module of one is imported when it is asked for."""
+"""The `pacspace` command, and where its commands are. Each module is imported when its command is called."""
 
 from __future__ import annotations
 
@@ -47,12 +47,13 @@ COMMANDS = {
 def main(ctx: click.Context, as_json: bool) -> None:
     """Record usage that both sides of a bill can check.
 
-    Start with `pacspace demo` (a whole billing cycle, in seconds) or `pacspace serve`.
+    Start with `pacspace demo` (two months of billing, in seconds) or `pacspace serve`.
 
-    serve, migrate, workspace, admin, keys, fsck, backup, restore, new-log, trust, erase, clock and demo are for the host of the record; emit, import, derive, compare, checkpoint,
-    close-month, receipt, customers, customer, export and webhooks speak to a server; verify needs neither.
+    serve, migrate, workspace, admin, keys, fsck, backup, restore, new-log, trust, erase, clock and demo are for the
+    operator of a server; emit, import, derive, compare, checkpoint, close-month, receipt, customers, customer, export
+    and webhooks call a server; verify needs no server.
 
     Settings come from flags, then PACSPACE_* environment variables, then pacspace.toml, then defaults; see
-    `pacspace config`. Exit status: 0 fine, 1 the answer is no, 2 wrong use, 3 could not be done.
+    `pacspace config`. Exit status: 0 success, 1 negative result, 2 wrong use, 3 could not be done.
     """
     ctx.obj = Output(as_json)

@@ -1,4 +1,4 @@
-"""Options that several commands share: the server, the key, the scope."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import click
 
 from .. import config as settings
 from .. import exit_status
+from ..domain.enumerations import Environment as EnvironmentName
+from ..domain.enumerations import KeyEnvironment
 
 if TYPE_CHECKING:
     from ..storage.model.people import Workspace
@@ -20,20 +22,20 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any]
 
-ENVIRONMENTS = {"test": "sandbox", "live": "production"}
+ENVIRONMENTS: dict[KeyEnvironment, EnvironmentName] = {"test": "sandbox", "live": "production"}
 DATABASE = click.option("--database", help="Where the record is.  [default: sqlite:///./pacspace.db]")
 SIGNER = click.option("--signer-dir", help="Folder of signing keys.  [default: beside the database]")
-WORKSPACE = click.option("--workspace", metavar="ID", help="Which workspace, where there are several.")
+WORKSPACE = click.option("--workspace", metavar="ID", help="Which workspace, if there are several.")
 URL = click.option("--url", help="The server.  [default: PACSPACE_BASE_URL or http://127.0.0.1:8787]")
 KEY = click.option("--key", help="The API key.  [default: PACSPACE_API_KEY]")
 
 
 def pick_workspace(out: Output, snapshot: Snapshot, named: str | None) -> Workspace:
-    """The workspace that is named; the only one, where there is one."""
+    """The named workspace, or the only one."""
     there = snapshot.workspaces()
     if named is None and len(there) > 1:
         listed = ", ".join(f"{workspace.id} ({workspace.name})" for workspace in there)
-        out.fail(f"--workspace: there are several, name one of {listed}", exit_status.WRONG_USE)
+        out.fail(f"--workspace: there are several; name one of {listed}", exit_status.WRONG_USE)
     found = next((workspace for workspace in there if named in (None, workspace.id)), None)
     if found is None:
         out.fail(f"--workspace: there is no workspace {named}; see pacspace workspace list", exit_status.NO)
@@ -41,13 +43,13 @@ def pick_workspace(out: Output, snapshot: Snapshot, named: str | None) -> Worksp
 
 
 def pick_environment(out: Output, snapshot: Snapshot, named: str | None, side: str) -> Environment:
-    """The sandbox or production of such a workspace."""
+    """The workspace's sandbox or production."""
     picked = pick_workspace(out, snapshot, named).id
     return next(each for each in snapshot.environments() if (each.workspace_id, each.name) == (picked, side))
 
 
 def with_client(function: Function) -> Function:
-    """Adds --url and --key and hands the function a `client` instead."""
+    """Adds --url and --key, and passes the function a `client`."""
 
     @functools.wraps(function)
     def connected(*args: Any, url: str | None, key: str | None, **rest: Any) -> Any:
@@ -68,18 +70,18 @@ def open_client(url: str | None, key: str | None) -> Client:
     return client
 
 
-_SCOPE = [  # nothing of it: the current month
-    click.option("--period", metavar="YYYY-MM", help="A month, in UTC.  [default: the current one]"),
+_SCOPE = [
+    click.option("--period", metavar="YYYY-MM", help="A UTC month.  [default: the current one]"),
     click.option("--from", "start", metavar="T", help="Instead of a month: from this date or instant (UTC) ..."),
-    click.option("--to", "end", metavar="T", help="... up to this one, which is not in it."),
+    click.option("--to", "end", metavar="T", help="... up to, but not including, this one."),
 ]
 _SINCE = click.option(
-    "--since", metavar="CHECKPOINT", help="After a locked month (proof root or chk_...) or a record (rec_...)."
+    "--since", metavar="CHECKPOINT", help="After a locked month (proof root or chk_...) or a delta (rec_...)."
 )
 
 
 def with_scope(function: Function) -> Function:
-    """Adds --period, --from and --to and hands the function them as `scope`, in the API's names."""
+    """Adds --period, --from and --to, and passes them to the function as `scope`, with the API's names."""
     return _scoped(function)
 
 
@@ -102,7 +104,7 @@ def _scoped(function: Function) -> Function:
 
 
 def scope_words(scope: dict[str, Any]) -> str:
-    """A scope as replies name it, for people."""
+    """A reply's scope, in words."""
     if not scope.get("startDate"):
         return f"after the checkpoint ({', '.join(scope['periods']) or 'nothing yet'})"
     if scope["mode"] == "custom":
@@ -111,5 +113,5 @@ def scope_words(scope: dict[str, Any]) -> str:
 
 
 def short_instant(text: str | None) -> str | None:
-    """An instant without a fraction that says nothing."""
+    """An instant without a fraction of zero."""
     return None if text is None else text.replace(".000000Z", "Z")

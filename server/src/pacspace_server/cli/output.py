@@ -1,4 +1,4 @@
-"""What the command says: text for people, one JSON document for scripts, and its exit status."""
+"""What commands print: text for people, one JSON document for scripts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import click
 
 from .. import exit_status
 
-MAX_DIGITS = 60  # only numbers in metadata can have more
+MAX_DIGITS = 60  # only numbers in metadata have more
 
 
 class WrongUse(Exception):
-    """What was given can't be used; the message says what, and what would be."""
+    """Unusable arguments; the message says what is wrong and what to use instead."""
 
 
 class Output:
@@ -29,7 +29,7 @@ class Output:
         click.echo(json_text(value, indent=2) if self.as_json else text)
 
     def say(self, message: str) -> None:
-        """For people, beside the answer."""
+        """Prints a message to stderr."""
         click.echo(message, err=True)
 
     def fail(self, message: str, code: int = exit_status.NOT_DONE) -> NoReturn:
@@ -37,13 +37,13 @@ class Output:
 
 
 def fail(message: str, code: int, details: Sequence[str] = ()) -> NoReturn:
-    """A message on stderr, with what it is made of line by line, and the exit status."""
+    """Prints a message to stderr, with one line per detail, and ends the command."""
     click.echo("\n".join([f"pacspace: {message}", *(f"  {line}" for line in details)]), err=True)
     sys.exit(code)
 
 
 def in_json(value: Any) -> dict[str, Any]:
-    """A dataclass as JSON documents have it: its names in camelCase."""
+    """A dataclass as JSON, with names in camelCase."""
     return {_camel(name): item for name, item in asdict(value).items()}
 
 
@@ -53,7 +53,7 @@ def _camel(name: str) -> str:
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
-    """JSON with exact numbers: a Decimal is written as the number that it spells."""
+    """JSON with exact numbers: a Decimal becomes a number with the same digits."""
     import msgspec
 
     data = msgspec.json.encode(_exact(value))
@@ -73,7 +73,7 @@ def _exact(value: Any) -> Any:
 
 
 def amount(value: int | Decimal) -> str:
-    """A number's text, without an exponent for any amount: -42.5 or 0.000000001."""
+    """A number's text, without an exponent: -42.5 or 0.000000001."""
     return f"{value:f}" if isinstance(value, Decimal) and abs(value.adjusted()) < MAX_DIGITS else str(value)
 
 
@@ -83,14 +83,14 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def fields(pairs: Sequence[tuple[str, Any]]) -> str:
-    """One line per field that is there, values below each other."""
+    """One line per field that has a value, in two columns."""
     shown = [(name, value) for name, value in pairs if value is not None]
     width = max((len(name) for name, _ in shown), default=0)
     return "\n".join(f"  {name:<{width}}  {value}" for name, value in shown)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequence[str] = ()) -> str:
-    """A table for people; the columns in `numbers` are right-aligned. It is as wide as it needs to be: pipes don't wrap."""
+    """A table for people, never wrapped; the columns in `numbers` are right-aligned."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

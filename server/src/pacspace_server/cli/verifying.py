@@ -1,4 +1,4 @@
-"""`pacspace verify`: the verifier, which needs no server."""
+"""`pacspace verify`: the offline verifier, which is `pacspace_proofs`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .output import Output
 @click.argument("receipts", nargs=-1, required=True, metavar="RECEIPT.json...")
 @click.option("--key", "keys_given", multiple=True, metavar="VERIFIER_KEY", help="The log's key; repeatable.")
 @click.option("--trust", metavar="FILE", help="A trust file: log keys, customers' fingerprints, witnesses.")
-@click.option("--allow-provisional", is_flag=True, help="Accept a month that is not locked yet.")
+@click.option("--allow-provisional", is_flag=True, help="Accept an unlocked month.")
 @click.option("--allow-summary", is_flag=True, help="Accept a total without its deltas.")
 @click.pass_obj
 def verify(
@@ -30,7 +30,7 @@ def verify(
     allow_provisional: bool,
     allow_summary: bool,
 ) -> None:
-    """Recompute receipt files and say what each proves. Needs no server and no key of ours.
+    """Recompute receipt files and say what each proves. Needs no server and no API key.
 
     Exit status: 0 verified, 1 not verified, 2 wrong use, 3 could not be done.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .enumerations import ScopeMode
 from .instants import (
     InstantError,
     month_number,
@@ -35,7 +36,7 @@ class ScopeError(ValueError):
 class Scope:
     """`current_month`, `period`: months first to last. `custom`: instants start to end. `checkpoint`: all later."""
 
-    mode: str
+    mode: ScopeMode
     first: str = ""
     last: str = ""
     start: int | None = None

@@ -1,4 +1,4 @@
-"""How much strangers may ask for."""
+"""Rate limits of the public routes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class AddressLimit:
         self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, address: str) -> None:
-        """Raises 429 RATE_LIMITED when the address has used its share up."""
+        """Counts one request; raises 429 RATE_LIMITED when the address is over its limit."""
         now, address = time.monotonic(), knocks_from(address)
         spent, at = self._spent.pop(address, (0.0, now))
         spent = max(0.0, spent - (now - at) * self.PER_SECOND)

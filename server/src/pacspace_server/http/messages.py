@@ -1,4 +1,4 @@
-"""One request and one reply, of the API and of the pages: bodies within bounds, strict JSON, exact numbers."""
+"""Requests and replies of the API and the pages: bounded bodies, strict JSON, exact numbers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def new_request_id() -> str:
 
 @dataclass
 class Reply:
-    """What is sent: a JSON value, or bytes, or a stream of bytes."""
+    """A reply: a JSON value, bytes, or a stream of bytes."""
 
     status: int = 200
     value: Any = None
@@ -62,11 +62,11 @@ class Call:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
         self._receive = receive
-        self.route = ""  # its path in the route table, once it is found
-        self.repeatable = False  # sent again with its key or reference it is done once
-        self.environment = ""  # of the key, once it is recognised
-        self.actor: Actor | None = None  # who is logged in, once a session is recognised
-        self.body_given: Any = None  # the JSON body as it was parsed, once a keyed route has read it
+        self.route = ""  # the route's path, once found
+        self.repeatable = False  # a retry with the same key or reference has no second effect
+        self.environment = ""  # of the key, once recognised
+        self.actor: Actor | None = None  # the user of the session, once recognised
+        self.body_given: Any = None  # the parsed JSON body, once a keyed route has read it
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_request_id()
@@ -84,12 +84,12 @@ class Call:
         return str(client[0]) if client else ""
 
     def may_be_long(self, most: int) -> bool:
-        """Whether a body that would be read is announced as longer than most are, or with no length."""
+        """Whether the body may exceed the usual bound: its length is unknown, or between that bound and `most`."""
         declared = self.headers.get(b"content-length", b"")
         return not declared.isdigit() or MAX_BODY_BYTES < int(declared) <= most
 
     async def body(self, most: int) -> bytes:
-        """The body; 413 as soon as it is known to be too large."""
+        """The body; raises 413 as soon as it exceeds `most` bytes."""
         declared = self.headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > most:
             raise _too_large(most)
@@ -118,7 +118,7 @@ class Call:
         if not body:
             return {}
         try:
-            # A long one on a thread: everybody else is answered meanwhile.
+            # A long body is parsed on a thread, so that other requests don't wait.
             return parse(body) if len(body) <= MAX_BODY_BYTES else await asyncio.to_thread(parse, body)
         except JsonError as error:
             raise invalid(("body", str(error))) from error
@@ -129,7 +129,7 @@ class Call:
             text = self.scope["query_string"].decode("ascii")
             pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=False, errors="strict", max_num_fields=50)
         except (UnicodeDecodeError, ValueError) as error:
-            raise invalid(("query", "is not readable as URL-encoded UTF-8 parameters")) from error
+            raise invalid(("query", "is not valid URL-encoded UTF-8")) from error
         values = dict(pairs)
         if len(values) != len(pairs):
             repeated = next(name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1)
@@ -149,7 +149,7 @@ def success(data: Any, status: int = 200, headers: dict[str, str] | None = None)
 
 
 async def send_reply(reply: Reply, request_id: str, send: Send, head_only: bool = False) -> int:
-    """Sends it; the size of its body in bytes."""
+    """Sends a reply and returns the size of its body in bytes."""
     headers = [(b"content-type", reply.media_type.encode()), (b"x-request-id", request_id.encode())]
     headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers.items()]
     if reply.stream is not None:

@@ -1,4 +1,4 @@
-"""Whether a request comes from one of our own pages."""
+"""Refuses writes from other sites' pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .messages import Call
 
 
 def refuse_foreign(call: Call, public_url: str) -> None:
-    """403 FORBIDDEN for a write that a browser sends from another site's page. A missing header refuses nothing."""
+    """Raises 403 FORBIDDEN if a browser sends this from another site's page. A request without these headers passes."""
     origin, fetch_site = call.header(b"origin"), call.header(b"sec-fetch-site")
     if origin is not None and not _is_ours(origin, call.header(b"host"), public_url):
         raise ServiceError("FORBIDDEN", "this request comes from another site's page (Origin)")
@@ -18,7 +18,7 @@ def refuse_foreign(call: Call, public_url: str) -> None:
 
 
 def _is_ours(origin: str, host: str | None, public_url: str) -> bool:
-    """The public URL's origin, or whatever name the request itself was sent to."""
+    """Whether it is the public URL's origin, or that of the host in the request."""
     parts, ours = urlsplit(origin), urlsplit(public_url)
     if not parts.netloc or parts.scheme not in ("http", "https"):
         return False

@@ -1,4 +1,4 @@
-"""The one table from what is refused or fails to status, code, words and retry. API and pages both answer by it."""
+"""One table from errors to status, code, message and retry, for the API and the pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DISK_RETRY_S = 5
 
 
 class Code(NamedTuple):
-    """An error code: its HTTP status, and what it means."""
+    """An error code's HTTP status and meaning."""
 
     status: int
     meaning: str
@@ -27,19 +27,16 @@ class Code(NamedTuple):
 CODES = {
     "INVALID_SCOPE_COMBINATION": Code(400, "scope fields that exclude each other were sent together"),
     "SCOPE_TOO_WIDE": Code(400, "the scope touches more than 36 months"),
-    "INVALID_API_KEY": Code(401, "no key or session was sent, or one that is unknown, revoked or has ended"),
-    "INVALID_CREDENTIALS": Code(
-        401,
-        "no user of this e-mail and password may log in; nothing says which of the two is wrong",
-    ),
+    "INVALID_API_KEY": Code(401, "the key or session is missing, unknown, revoked or has ended"),
+    "INVALID_CREDENTIALS": Code(401, "the e-mail or the password is wrong, or the user is disabled"),
     "ACCESS_CODE_REQUIRED": Code(401, "this part of a Shared Record needs the access code"),
     "ACCESS_CODE_INVALID": Code(403, "this is not the access code of the link"),
     "FORBIDDEN": Code(
         403,
-        "the key's scopes or the user's role do not allow this, the sandbox's tools were asked for in "
-        "production, a page of another site asks, or a receipt's records need the customer's access code",
+        "the key's scopes or the user's role do not allow this, a sandbox tool was called in production, "
+        "the request comes from another site's page, or the receipt's deltas need the customer's access code",
     ),
-    "API_KEY_ENVIRONMENT_MISMATCH": Code(403, "the dashboard token and what else names an environment do not agree"),
+    "API_KEY_ENVIRONMENT_MISMATCH": Code(403, "the dashboard token and the request name different environments"),
     "CUSTOMER_NOT_FOUND": Code(404, "no such customer in this environment"),
     "RECORD_NOT_FOUND": Code(404, "no such delta in this environment"),
     "CHECKPOINT_NOT_FOUND": Code(404, "no such checkpoint in this environment"),
@@ -49,28 +46,28 @@ CODES = {
     "NOT_FOUND": Code(404, "no such route, page, log, job, endpoint, delivery, user, key or link"),
     "METHOD_NOT_ALLOWED": Code(405, "the route exists, but not for this method"),
     "REFERENCE_ID_CONFLICT": Code(409, "the referenceId was recorded with other values; the reply names them"),
-    "CUSTOMER_ID_CONFLICT": Code(409, "there is a customer of this customerId already"),
-    "EMAIL_TAKEN": Code(409, "there is a user of this e-mail already"),
-    "LAST_OWNER": Code(409, "the workspace would be left without an owner who can log in"),
+    "CUSTOMER_ID_CONFLICT": Code(409, "a customer with this customerId already exists"),
+    "EMAIL_TAKEN": Code(409, "a user with this e-mail already exists"),
+    "LAST_OWNER": Code(409, "the change would leave the workspace without an owner who can log in"),
     "ENVIRONMENT_CHANGED": Code(409, "the form's page showed the other environment; nothing was changed"),
-    "IDEMPOTENCY_CONFLICT": Code(409, "the Idempotency-Key came with another body before"),
-    "PAYLOAD_TOO_LARGE": Code(413, "the body is larger than the route takes"),
+    "IDEMPOTENCY_CONFLICT": Code(409, "the Idempotency-Key was used with another body before"),
+    "PAYLOAD_TOO_LARGE": Code(413, "the body is larger than the route accepts"),
     "UNSUPPORTED_MEDIA_TYPE": Code(415, "the body is not application/json"),
-    "RATE_LIMITED": Code(429, "too many requests or failed tries; wait retryAfterSeconds"),
+    "RATE_LIMITED": Code(429, "too many requests or failed attempts; wait retryAfterSeconds"),
     "INTERNAL_ERROR": Code(500, "internal error; the server log has details under the request id"),
     "SERVICE_UNAVAILABLE": Code(
         503,
-        "not possible right now; nothing was recorded unless said; wait retryAfterSeconds",
+        "temporarily unavailable; nothing was recorded unless the message says so; wait retryAfterSeconds",
     ),
-    "RECORD_DAMAGED": Code(503, "what is stored is not what was hashed; run fsck"),
-    "IDEMPOTENCY_PENDING": Code(202, "the same Idempotency-Key is still being worked on; ask again"),
+    "RECORD_DAMAGED": Code(503, "the stored rows no longer match their hash; run fsck"),
+    "IDEMPOTENCY_PENDING": Code(202, "a request with the same Idempotency-Key is in progress; try again"),
 }
-BAD_REQUEST = 400  # of what has no code: fields whose values can't be
+BAD_REQUEST = 400  # of refusals without a code: invalid fields
 MAY_BE_RECORDED = (
-    "so this may be recorded or not: ask again with the same Idempotency-Key or referenceId, which records it once"
+    "so the outcome is unknown: try again with the same Idempotency-Key or referenceId, which records it once"
 )
-MAY_BE_DONE = "so this may be done or not: look for it before you send it again"
-ASK_AGAIN = "ask again"
+MAY_BE_DONE = "so the outcome is unknown: check it before you send this again"
+TRY_AGAIN = "try again"
 
 
 def status_of(error: ServiceError) -> int:
@@ -78,7 +75,7 @@ def status_of(error: ServiceError) -> int:
 
 
 def retry_after(error: ServiceError) -> dict[str, str]:
-    """The Retry-After header of a refusal that says when to come back."""
+    """The Retry-After header, if the refusal has one."""
     seconds = error.extra.get("retryAfterSeconds")
     return {} if seconds is None else {"Retry-After": str(seconds)}
 
@@ -86,7 +83,7 @@ def retry_after(error: ServiceError) -> dict[str, str]:
 async def answered(
     call: Call, work: Callable[[Call], Awaitable[Reply]], refuse: Callable[[ServiceError], Reply]
 ) -> Reply:
-    """The reply of `work`, or the reply to what it was refused by: whatever happens, there is one."""
+    """The reply of `work`, or the reply for the error it raised."""
     try:
         return await work(call)
     except (Exception, asyncio.CancelledError) as error:
@@ -94,7 +91,7 @@ async def answered(
 
 
 def refusal_of(error: BaseException, call: Call) -> ServiceError:
-    """What went wrong, in a code and in words for who asked."""
+    """Any error as a code and a message for the caller."""
     match error:
         case ServiceError():
             return error
@@ -103,9 +100,9 @@ def refusal_of(error: BaseException, call: Call) -> ServiceError:
         case Overloaded():
             return unavailable("too many writes are waiting; nothing was recorded")
         case NotWritten():
-            return unavailable(f"the database could not take it, nothing was recorded: {error}", DISK_RETRY_S)
+            return unavailable(f"the database could not write this; nothing was recorded: {error}", DISK_RETRY_S)
         case Unavailable():
-            return unavailable(f"the database can't be asked right now: {error}", DISK_RETRY_S)
+            return unavailable(f"the database is unavailable: {error}", DISK_RETRY_S)
         case InDoubt():
             return unavailable(f"{error}, {_in_doubt(call)}", DISK_RETRY_S)
         case asyncio.CancelledError():
@@ -116,14 +113,14 @@ def refusal_of(error: BaseException, call: Call) -> ServiceError:
 
 
 def _in_doubt(call: Call) -> str:
-    """What to do where nobody knows whether a write was made."""
+    """What the caller should do when the outcome is unknown."""
     if call.scope["method"] in ("GET", "HEAD"):
-        return ASK_AGAIN
+        return TRY_AGAIN
     return MAY_BE_RECORDED if call.repeatable else MAY_BE_DONE
 
 
 def as_json(error: ServiceError) -> Reply:
-    """The one error shape. A plain 400 has `type` instead of `code`: existing clients read a coded 400 differently."""
+    """The error as JSON. A plain 400 has `type` instead of `code`: existing clients read a coded 400 differently."""
     extra: dict[str, Any] = dict(error.extra)
     status = status_of(error)
     top = {name: extra.pop(name) for name in ("verified",) if name in extra}

@@ -19,7 +19,7 @@ from pacspace_proofs.tree import leaf_hash, push, root_of_peaks
 from ..domain.tree import pack, unpack
 from ..storage.model.protocols import Storage
 from ..storage.model.records import Customer, Delta, Integration, Key, Log, PeriodHead
-from ..storage.writing.recording import delta_leaf
+from ..storage.writing.leaf_bytes import delta_leaf
 
 MAX_HEADS = 5_000
 BEAT_EVERY = 1_000  # deltas

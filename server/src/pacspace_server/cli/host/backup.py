@@ -29,9 +29,9 @@ def _shown(doing: str, out: Output) -> Shown:
 
 
 def run_backup(out: Output, values: Mapping[str, settings.Value], file: Path, force: bool) -> None:
-    """Writes the backup, and says what it holds and what it does not."""
+    """Writes the backup and prints what it holds."""
     if file.exists() and not force:
-        out.fail(f"{file} is there already: name another file, or --force to replace it", exit_status.WRONG_USE)
+        out.fail(f"{file} already exists: name another file, or replace it with --force", exit_status.WRONG_USE)
     if not file.absolute().parent.is_dir():
         out.fail(f"the folder {file.absolute().parent} does not exist", exit_status.WRONG_USE)
     database, signer = settings.database(values["database"]), settings.signer_folder(values)
@@ -50,24 +50,24 @@ def run_backup(out: Output, values: Mapping[str, settings.Value], file: Path, fo
     out.show(
         told,
         f"{file}: {counted(held.customers, 'customer')}, {counted(held.deltas, 'delta')}, {counted(size, 'byte')}\n"
-        f"The signing keys are not in it: keep a copy of {signer} apart from it",
+        f"The signing keys are not in it: keep a separate copy of {signer}",
     )
 
 
 def _refuse_the_record(out: Output, file: Path, database: Path | None, signer: Path) -> None:
-    """A backup never takes the place of what it is a backup of, whatever --force says."""
+    """Refuses to overwrite the record's own files, also with --force."""
     target = file.absolute().resolve()
     own = [] if database is None else [database.resolve().with_name(database.name + end) for end in SIDES]
     if target in own or signer.resolve() in target.parents:
-        out.fail(f"{file} belongs to the record itself: name another file", exit_status.WRONG_USE)
+        out.fail(f"{file} is part of the record: name another file", exit_status.WRONG_USE)
 
 
 def run_restore(
     out: Output, values: Mapping[str, settings.Value], file: Path, replace: bool, yes: bool, role: str | None
 ) -> int:
-    """Checks the file, puts it in place, and says of each log whether the server will sign. Exit status 1 if not."""
+    """Checks and restores the file, and prints for each log whether the server will sign. Exit status 1 if not."""
     if not file.is_file():
-        out.fail(f"{file} is no file", exit_status.WRONG_USE)
+        out.fail(f"{file} is not a file", exit_status.WRONG_USE)
     database = settings.database(values["database"])
     if database.path is not None and role is not None:
         out.fail("--role is for PostgreSQL", exit_status.WRONG_USE)
@@ -89,20 +89,20 @@ def run_restore(
 
 
 def _may_replace(out: Output, path: Path, replace: bool, yes: bool) -> None:
-    """A record that is there is only moved aside when that was asked for."""
+    """Refuses to move an existing record aside without --replace and a confirmation."""
     if not path.exists() or path.stat().st_size == 0:
         return
     if not replace:
         out.fail(
-            f"{path} holds a record: name another --database, or --replace to move it aside", exit_status.WRONG_USE
+            f"{path} holds a record: name another --database, or move it aside with --replace", exit_status.WRONG_USE
         )
     if not yes:
         need_terminal(out, "replacing a record")
-        ask(out, f"Move {path} aside and put the backup in its place?", "nothing was restored")
+        ask(out, f"Move {path} aside and replace it with the backup?", "nothing was restored")
 
 
 def _standing(storage: Storage, signer: Signer) -> list[dict[str, Any]]:
-    """Of each log in use: how far it is, how far it was signed, and why it may not go on."""
+    """For each log in use: its size, how far it was signed, and why it can't be signed, if so."""
     logs = []
     with storage.snapshot() as snapshot:
         for environment in snapshot.environments():
@@ -118,16 +118,16 @@ def _standing(storage: Storage, signer: Signer) -> list[dict[str, Any]]:
 def _tell(out: Output, file: Path, database: settings.Database, aside: Path | None, logs: list[dict[str, Any]]) -> int:
     lines = [f"restored {file} to {database}"]
     if aside is not None:
-        lines.append(f"what was there is in {aside}")
+        lines.append(f"the earlier record is in {aside}")
     for log in logs:
-        lines.append(f"{log['environment']} log: {log['problem'] or _goes_on(log)}")
-    lines.append("`pacspace fsck` recomputes every byte of it")
+        lines.append(f"{log['environment']} log: {log['problem'] or _will_sign(log)}")
+    lines.append("`pacspace fsck` recomputes every byte of the record")
     signs = all(log["willSign"] for log in logs)
     told = {"file": str(file), "database": str(database), "movedAside": str(aside) if aside else None, "logs": logs}
     out.show(told | {"willSign": signs}, "\n".join(lines))
     return 0 if signs else exit_status.NO
 
 
-def _goes_on(log: dict[str, Any]) -> str:
-    signed = f", {log['signedSize']:,} were signed" if log["signedSize"] is not None else ", nothing was signed yet"
-    return f"may go on ({counted(log['size'], 'entry', 'entries')}{signed})"
+def _will_sign(log: dict[str, Any]) -> str:
+    signed = f", {log['signedSize']:,} signed" if log["signedSize"] is not None else ", nothing signed yet"
+    return f"can be signed ({counted(log['size'], 'entry', 'entries')}{signed})"

@@ -1,4 +1,4 @@
-"""The commands of whoever hosts the record. What each does is in a module beside this one, imported once it is asked for."""
+"""The operator's commands. Each imports its own module when it is called."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from ... import config as settings
 from ... import exit_status
+from ...domain.enumerations import KeyEnvironment
 from ...domain.instants import parse_instant
 from ..command import Command, examples
 from ..options import DATABASE, ENVIRONMENTS, SIGNER, WORKSPACE
@@ -22,10 +23,10 @@ from ..output import Output, table
 @click.option("--port", help="Port to listen on; 0 picks a free one.  [default: 8787]")
 @DATABASE
 @SIGNER
-@click.option("--public-url", help="The URL that customers reach this server at.")
+@click.option("--public-url", help="This server's URL for customers.")
 @click.option("--webhook-targets", help="public, or any: also http and private addresses.  [default: public]")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, help="Server processes; SQLite takes one.")
-@click.option("--migrate", is_flag=True, help="Bring a PostgreSQL database's schema up to date first; needs its owner.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, help="Server processes; one on SQLite.")
+@click.option("--migrate", is_flag=True, help="First migrate the PostgreSQL schema; connects as the database's owner.")
 @click.option("--sandbox-clock", metavar="INSTANT", help="Hold the sandbox's clock at an instant.")
 @click.pass_obj
 def serve(out: Output, /, workers: int, migrate: bool, sandbox_clock: str | None, **flags: str | None) -> None:
@@ -42,19 +43,19 @@ def serve(out: Output, /, workers: int, migrate: bool, sandbox_clock: str | None
     cls=Command, epilog=examples("pacspace migrate --database postgresql://owner@db.example/pacspace --role pacspace")
 )
 @DATABASE
-@click.option("--role", metavar="NAME", help="The role that `serve` connects as; it gets the rights it needs, no more.")
+@click.option("--role", metavar="NAME", help="The role of `serve`; it gets only the rights it needs.")
 @click.pass_obj
 def migrate(out: Output, /, role: str | None, database: str | None) -> None:
-    """Create a PostgreSQL record, or bring its schema up to date. Connects as the owner of the database.
+    """Create a PostgreSQL record, or migrate its schema. Connects as the owner of the database.
 
-    With --role, that role may read everything and add to the record, but not change or remove what is in it.
+    With --role, that role can read everything and add to the record, but can't change or delete what is in it.
     """
     from ...process.engines import migrate_postgres
 
     where = settings.database(settings.load({"database": database})["database"])
     if where.path is not None:
         out.fail(
-            "migrate is for PostgreSQL: a SQLite file is brought up to date whenever it is opened",
+            "migrate is for PostgreSQL: a SQLite file is migrated when it is opened",
             exit_status.WRONG_USE,
         )
     added = migrate_postgres(where, role)
@@ -68,7 +69,7 @@ def migrate(out: Output, /, role: str | None, database: str | None) -> None:
 @click.option("--keep", is_flag=True, help="Leave the server running and print the links.")
 @click.pass_obj
 def demo(out: Output, keep: bool) -> None:
-    """Run a whole billing cycle on a real server in a temporary folder: two months, receipts, tampering."""
+    """Run two months of billing on a real server in a temporary folder: deltas, invoices, receipts, tampering."""
     from ..demo import run_demo
 
     sys.exit(run_demo(out, keep))
@@ -79,9 +80,9 @@ def demo(out: Output, keep: bool) -> None:
 @SIGNER
 @click.pass_obj
 def fsck(out: Output, /, **flags: str | None) -> None:
-    """Recompute everything from the rows: hashes, trees, totals, sequences, heads, the log, signatures.
+    """Recompute everything from the stored rows: hashes, trees, totals, sequences, heads, the log, signatures.
 
-    Runs beside a running server. Exit status 0 clean, 1 something differs, 2 wrong use, 3 could not be done.
+    Safe to run beside a running server. Exit status: 0 clean, 1 differences found, 2 wrong use, 3 could not be done.
     """
     from .fsck import run_fsck
 
@@ -90,14 +91,14 @@ def fsck(out: Output, /, **flags: str | None) -> None:
 
 @click.command(cls=Command, epilog=examples("pacspace backup pacspace-2026-02-28.backup"))
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @DATABASE
 @SIGNER
 @click.pass_obj
 def backup(out: Output, /, file: Path, force: bool, **flags: str | None) -> None:
-    """Write a backup of the record: one consistent state, beside a running server. The file is there whole or not at all.
+    """Back up the record in one consistent state, beside a running server. FILE appears only when it is complete.
 
-    Everything in the database is in it. The signing keys are not: keep a copy of their folder apart from the backup.
+    It holds everything in the database but not the signing keys: keep a copy of their folder, separate from the backup.
     """
     from .backup import run_backup
 
@@ -108,19 +109,20 @@ def backup(out: Output, /, file: Path, force: bool, **flags: str | None) -> None
     cls=Command, epilog=examples("pacspace restore pacspace-2026-02-28.backup --database sqlite:///./restored.db")
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--replace", is_flag=True, help="Move a SQLite file that is there aside.")
+@click.option("--replace", is_flag=True, help="Move an existing SQLite file aside.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--role", metavar="NAME", help="PostgreSQL: the role that `serve` connects as; it gets its rights.")
+@click.option("--role", metavar="NAME", help="PostgreSQL: the role of `serve`; it gets the rights it needs.")
 @DATABASE
 @SIGNER
 @click.pass_obj
 def restore(out: Output, /, file: Path, replace: bool, yes: bool, role: str | None, **flags: str | None) -> None:
-    """Check a backup, put it in place, and say whether the server will sign.
+    """Check a backup, restore it, and say whether the server will sign.
 
-    A SQLite record that is there is moved aside, never deleted; a PostgreSQL database must hold none, and is connected to as
-    its owner. A log that is behind what was signed is not signed any more: `pacspace new-log` lets the record go on.
+    Moves an existing SQLite record aside and never deletes it. A PostgreSQL database must hold no record; connects as
+    its owner. The server does not sign a log that is behind its last signature; `pacspace new-log` then continues the
+    record.
 
-    Exit status: 0 restored, 1 restored but it will not sign, 2 wrong use, 3 could not be done.
+    Exit status: 0 restored, 1 restored but the server will not sign, 2 wrong use, 3 could not be done.
     """
     from .backup import run_restore
 
@@ -132,20 +134,22 @@ def restore(out: Output, /, file: Path, replace: bool, yes: bool, role: str | No
 @click.option(
     "--lost-signing-folder",
     is_flag=True,
-    help="The folder of signing keys is lost, or came back from a copy: every log is frozen.",
+    help="The signing folder is lost, or was restored from a copy: freeze every log.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @DATABASE
 @SIGNER
 @click.pass_obj
-def new_log(out: Output, /, side: str | None, lost_signing_folder: bool, yes: bool, **flags: str | None) -> None:
-    """Let a restored record go on where its log can't: freeze that log, begin a new one with a new key.
+def new_log(
+    out: Output, /, side: KeyEnvironment | None, lost_signing_folder: bool, yes: bool, **flags: str | None
+) -> None:
+    """Continue a restored record in a new log with a new key, and freeze the old log.
 
-    Locked months that the backup had published stay in the old log with their proof roots. Every other month goes on in the
-    new log, with the same deltas. Stop the server first; on PostgreSQL connect as the owner of the database.
+    Locked months that the backup had published stay in the old log with their proof roots. Every other month continues
+    in the new log, with the same deltas. Stop the server first; on PostgreSQL connect as the owner of the database.
 
-    A copy of the signing folder does not know what was signed after it was made: with one, nothing shows that a log can't go on.
-    Then say --lost-signing-folder.
+    A copy of the signing folder doesn't know what was signed after it was made, so it can't show that a log must be
+    frozen. If you restored the folder from a copy, use --lost-signing-folder.
     """
     from .new_log import run_new_log
 
@@ -158,10 +162,11 @@ def new_log(out: Output, /, side: str | None, lost_signing_folder: bool, yes: bo
 @WORKSPACE
 @DATABASE
 @click.pass_obj
-def trust(out: Output, /, side: str, workspace: str | None, database: str | None) -> None:
-    """Print a trust file with the key of the record's log, and of those it goes on from after restores.
+def trust(out: Output, /, side: KeyEnvironment, workspace: str | None, database: str | None) -> None:
+    """Print a trust file with the key of the record's log, and of earlier logs if the record was restored.
 
-    A server shows the same at /log/{name}/trust. Give it to your customers on a separate path, for example with the contract.
+    The server has the same file at /log/{name}/trust. Give it to your customers through a separate channel, for example
+    with the contract.
     """
     from .new_log import run_trust
 
@@ -187,12 +192,19 @@ def trust(out: Output, /, side: str, workspace: str | None, database: str | None
 @DATABASE
 @click.pass_obj
 def erase(
-    out: Output, customer: str, side: str, before: str | None, yes: bool, workspace: str | None, database: str | None
+    out: Output,
+    customer: str,
+    side: KeyEnvironment,
+    before: str | None,
+    yes: bool,
+    workspace: str | None,
+    database: str | None,
 ) -> None:
-    """Erase a customer's reasons, references and metadata, for good. Proofs stay.
+    """Erase a customer's reasons, references and metadata permanently. Proofs stay.
 
-    Removes contexts and their salts, and without --before the display name, the texts of notes and the visits. Every proof root and receipt verifies as
-    before, a retry of an erased delta still replays, and replies say dataPurged. Runs beside a running server.
+    Removes contexts and their salts and, without --before, the display name, the texts of remarks and the visits. Every
+    proof root and receipt verifies as before, a retry of an erased delta still replays, and replies say dataPurged.
+    Safe to run beside a running server.
     """
     from .erase import run_erase
 
@@ -203,7 +215,7 @@ def erase(
 @click.command("config", cls=Command, epilog=examples("pacspace config"))
 @click.pass_obj
 def show_config(out: Output) -> None:
-    """Show each setting, its value and where it came from."""
+    """Show each setting with its value and its source."""
     values = settings.load({})
     rows = []
     for setting in settings.SETTINGS:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ... import config as settings
 from ... import exit_status
+from ...domain.enumerations import Environment
 from ...domain.instants import parse_period
 from ...process.engines import open_storage
 from ...service.base import audit
@@ -28,12 +29,12 @@ def run_erase(
     out: Output,
     values: Mapping[str, settings.Value],
     workspace: str | None,
-    environment: str,
+    environment: Environment,
     customer_id: str,
     before: str | None,
     yes: bool,
 ) -> None:
-    """Asks, erases, and says what is left."""
+    """Asks, erases, and prints what was erased and what stays."""
     if before is not None:
         parse_period(before)
     storage = open_storage(settings.database(values["database"]), create=False)
@@ -54,8 +55,8 @@ def run_erase(
     storage.close()
     lines = [
         _erased(customer_id, removed, before) if removed or more else _nothing(customer_id, before),
-        "Amounts, instants, ids and hashes stay: every proof root and receipt verifies as before. Copies that you gave out "
-        "or backed up are not touched.",
+        "Amounts, instants, ids and hashes stay: every proof root and receipt verifies as before. "
+        "Backups, and copies you gave to others, still hold the erased data.",
     ]
     if still_holds is not None:
         lines.append(f"{still_holds}.")
@@ -70,17 +71,17 @@ def run_erase(
 
 
 def _erased(customer_id: str, removed: int, before: str | None) -> str:
-    what = f"of months before {before}" if before else "and the display name, notes' texts and visits"
+    what = f"of months before {before}" if before else "and the display name, texts of remarks and visits"
     return f"erased {counted(removed, 'context')} (reason, referenceId, metadata) {what} of {customer_id}"
 
 
 def _nothing(customer_id: str, before: str | None) -> str:
     when = f" in months before {before}" if before else ""
-    return f"nothing was left to erase of {customer_id}{when}"
+    return f"nothing left to erase of {customer_id}{when}"
 
 
 def _has_more(storage: Storage, customer: Customer) -> bool:
-    """Whether there is a name, a note or a visit."""
+    """Whether there is a name, a remark or a visit."""
     with storage.snapshot() as snapshot:
         found = snapshot.profile(customer), snapshot.notes(customer, 1, 0), snapshot.visits(customer, 1, 0)
         return any(found)
@@ -89,6 +90,6 @@ def _has_more(storage: Storage, customer: Customer) -> bool:
 def _ask(out: Output, customer: Customer, before: str | None) -> None:
     need_terminal(out, "erasing")
     which = f"months before {before}" if before else f"all: {counted(customer.last_sequence, 'delta')}"
-    also = "" if before else ", its name, what notes say and who looked"
+    also = "" if before else ", the display name, the texts of remarks and the visits"
     question = f"Erase reason, referenceId and metadata of {customer.customer_id} ({which}){also}? It can't be undone."
     ask(out, question, "nothing was erased")

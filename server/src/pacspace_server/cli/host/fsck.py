@@ -19,7 +19,7 @@ SHOWN = 100
 
 
 def run_fsck(out: Output, values: Mapping[str, settings.Value]) -> int:
-    """Exit status 0 clean, 1 something differs."""
+    """Prints the findings; exit status 0 clean, 1 differences found."""
     storage = open_storage(settings.database(values["database"]), create=False)
     signer = Signer(settings.signer_folder(values))
     with storage.snapshot() as audit:

@@ -1,4 +1,4 @@
-"""`pacspace keys`: API keys, made and revoked by whoever runs the server."""
+"""`pacspace keys`: the operator's commands for API keys."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from ... import config as settings
 from ... import exit_status
+from ...domain.enumerations import KeyEnvironment
 from ...domain.instants import instant_text
 from ..command import Group, examples
 from ..options import DATABASE, ENVIRONMENTS, WORKSPACE, pick_workspace
@@ -16,24 +17,27 @@ from ..output import Output, table
 
 @click.group(cls=Group)
 def keys() -> None:
-    """Make, list and revoke API keys."""
+    """Create, list and revoke API keys."""
 
 
 @keys.command("create", epilog=examples("pacspace keys create --env live --name billing"))
 @click.option("--env", "side", type=click.Choice(list(ENVIRONMENTS)), required=True, help="Sandbox or production.")
 @click.option("--name", default="", help="What the key is for.")
-@click.option("--scopes", default="read,write", show_default=True, help="Of read, write, admin.")
+@click.option("--scopes", default="read,write", show_default=True, help="Any of read, write, admin.")
 @WORKSPACE
 @DATABASE
 @click.pass_obj
-def keys_create(out: Output, side: str, name: str, scopes: str, workspace: str | None, database: str | None) -> None:
-    """Make a key. The full key is shown once and kept only as a hash."""
+def keys_create(
+    out: Output, side: KeyEnvironment, name: str, scopes: str, workspace: str | None, database: str | None
+) -> None:
+    """Create a key. Prints the full key once and stores only its hash."""
     from ...process.engines import open_storage
     from ...service.base.context import SCOPES
     from ...service.people.keys import create_key
 
-    wanted = tuple(scopes.split(","))
-    if not set(wanted) <= set(SCOPES):
+    names = scopes.split(",")
+    wanted = tuple(scope for scope in SCOPES if scope in names)
+    if not set(names) <= set(SCOPES):
         out.fail(f"--scopes: {scopes} is not a list of {', '.join(SCOPES)}", exit_status.WRONG_USE)
     storage = open_storage(settings.database(settings.load({"database": database})["database"]))
     with storage.snapshot() as snapshot:
@@ -77,7 +81,7 @@ def keys_list(out: Output, database: str | None) -> None:
 @DATABASE
 @click.pass_obj
 def keys_revoke(out: Output, key_id: str, database: str | None) -> None:
-    """Revoke a key: it stops within a second, for ever."""
+    """Revoke a key permanently: it stops working within a second."""
     from ...process.engines import open_storage
     from ...service.people.keys import revoke_by_command
 

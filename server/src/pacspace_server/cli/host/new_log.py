@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from ..output import Output
 
 LEASE_WAIT_S = 6.0
-NOTHING = "every log may go on: nothing was changed"
-LOST = "{}: its signing folder is lost, so how much was signed is not known"
+NOTHING = "every log can be signed: nothing was changed"
+LOST = "{}: its signing folder is lost, so the size that was last signed is unknown"
 
 
 def run_new_log(
     out: Output, values: Mapping[str, settings.Value], environment: str | None, lost: bool, yes: bool
 ) -> int:
-    """Asks, lets each environment go on whose log can't, and says what became of its months."""
+    """Asks, then gives each environment with a refused log a new one, and prints what happened to its months."""
     database = settings.database(values["database"])
     with exclusive(database):
         storage = open_storage(database, create=False, alone=True)
@@ -51,9 +51,9 @@ def _renew_all(out: Output, storage: Storage, signer: Signer, environment: str |
     for _, reason in reasons:
         out.say(reason)
     if not yes:
-        need_terminal(out, "going on in a new log")
+        need_terminal(out, "a new log")
         names = " and ".join(found.name for found, _ in reasons)
-        ask(out, f"Freeze this log and go on in a new one ({names})? It can't be undone.", "nothing was changed")
+        ask(out, f"Freeze this log and continue in a new one ({names})? It can't be undone.", "nothing was changed")
     renewed = [_renew(out, storage, signer, found, lost) for found, _ in reasons]
     give_keys(storage, signer)
     out.show({"renewed": [in_json(one) for one in renewed]}, "\n".join(map(_words, renewed)))
@@ -61,7 +61,7 @@ def _renew_all(out: Output, storage: Storage, signer: Signer, environment: str |
 
 
 def _refused(storage: Storage, signer: Signer, environment: str | None, lost: bool) -> list[tuple[Environment, str]]:
-    """The environments whose logs can't go on, with the reasons. Without its signing folder none can that was ever signed."""
+    """The environments whose logs can't be signed, with the reasons; `lost` includes every log with a signature."""
     with storage.snapshot() as snapshot:
         found = [
             (each, refusal(snapshot, signer, log) or (LOST.format(log.origin) if lost and log.published_size else None))
@@ -76,9 +76,9 @@ def _renew(out: Output, storage: Storage, signer: Signer, environment: Environme
     lease = storage.lease(f"integrator/{environment.id}")
     deadline = time.monotonic() + LEASE_WAIT_S
     while lease.hold() is None:
-        # A server that was killed keeps it for some seconds.
+        # A killed server holds its lease for some seconds more.
         if time.monotonic() > deadline:
-            raise AlreadyServed(f"a server process works on the {environment.name} log: stop all of them first")
+            raise AlreadyServed(f"a server process uses the {environment.name} log: stop all server processes first")
         time.sleep(0.2)
     with storage.snapshot() as snapshot:
         total = snapshot.count_months(environment.id)
@@ -89,16 +89,14 @@ def _renew(out: Output, storage: Storage, signer: Signer, environment: Environme
 
 
 def _words(renewed: Renewed) -> str:
-    signed = (
-        "how much was signed is not known" if renewed.signed_size is None else f"{renewed.signed_size:,} were signed"
-    )
+    signed = "signed size unknown" if renewed.signed_size is None else f"{renewed.signed_size:,} signed"
     return (
-        f"{renewed.environment}: goes on in {renewed.origin}, from a backup with "
+        f"{renewed.environment}: continues in {renewed.origin}, from a backup with "
         f"{counted(renewed.backup_size, 'published entry', 'published entries')} of {renewed.frozen} ({signed}).\n"
-        f"  {counted(renewed.months_kept, 'locked month')} stayed with their proof roots; "
-        f"{counted(renewed.months_moved, 'month')} went on in new trees, {renewed.locked_anew:,} of them locked under a new "
-        "proof root.\n  Its key, for your customers (`pacspace trust` prints the whole trust file):\n"
-        f"  {renewed.verifier_key}"
+        f"  {counted(renewed.months_kept, 'locked month')} kept their proof roots; "
+        f"{counted(renewed.months_moved, 'month')} moved to new trees, "
+        f"{renewed.locked_anew:,} of them locked under a new proof root.\n"
+        f"  Its key, for your customers (`pacspace trust` prints the whole trust file):\n  {renewed.verifier_key}"
     )
 
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def progress(doing: str, total: int, things: str, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Gives what is to be called with each number of things done."""
+    """Yields a function that advances the bar by a number of things done."""
     columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TextColumn(things), TimeRemainingColumn())
     silent = quiet or not sys.stderr.isatty()
     with Progress(*columns, console=Console(stderr=True), disable=silent, transient=True) as shown:

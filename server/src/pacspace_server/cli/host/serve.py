@@ -1,4 +1,4 @@
-"""`pacspace serve`: what it says once the server listens."""
+"""`pacspace serve`: what it prints when the server listens."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 FIRST_START = """\
 This is a new record: {database}
-Signing keys are in {signer} - back that folder up, apart from the database.
+The signing keys are in {signer}: back up that folder, separately from the database.
 
-Your sandbox key, shown this once:
+Your sandbox key, shown only once:
 
   {key}
 
@@ -32,20 +32,20 @@ or in Python, with pacspace-sdk:
       print(pac.balance.emit("cust_acme", -42.5, "compute_minutes", {{"referenceId": "usage_day_1"}}))
 """
 SETUP = """\
-Nobody can log in to the dashboard yet. Make the first user, with this link that is good once:
+The dashboard has no users yet. Create the first one with this link, which works once:
 
   {url}/app/setup?token={token}
 """
 
 
 def _named(database: settings.Value) -> str:
-    """The option that another command needs to find the same database; nothing when a password is in it."""
+    """The option that points another command to the same database; empty if it holds a password."""
     is_shown = database.source == "flag" and settings.without_password(database.text) == database.text
     return f" --database {shlex.quote(database.text)}" if is_shown else ""
 
 
 def tell(out: Output, started: Started, database: settings.Value) -> None:
-    """That the server listens, the key of a first start, and the way in while there is no user."""
+    """Prints the server's address, the key of a first start, and the setup link while there is no user."""
     config, url, key, token = started.config, started.url, started.key, started.setup_token
     public = config.public_url or url
     if out.as_json:

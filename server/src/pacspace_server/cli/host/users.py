@@ -1,4 +1,4 @@
-"""`pacspace admin`: users of the dashboard, made and helped by whoever runs the server."""
+"""`pacspace admin`: the operator's commands for users of the dashboard."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import click
 
 from ... import config as settings
 from ... import exit_status
+from ...domain.enumerations import Role
 from ...storage.model.people import ROLES
 from ...storage.model.protocols import Storage
 from ..command import Group, examples
 from ..options import DATABASE, WORKSPACE, pick_workspace
 from ..output import Output, table
 
-EMAIL = click.option("--email", required=True, help="In any case.")
+EMAIL = click.option("--email", required=True, help="The user's e-mail, in any case.")
 
 
 @click.group(cls=Group)
 def admin() -> None:
-    """Make users of the dashboard, list them, give one another password."""
+    """Create and list users of the dashboard, and reset passwords."""
 
 
 def _open(database: str | None) -> Storage:
@@ -30,7 +31,7 @@ def _open(database: str | None) -> Storage:
 
 
 def _password_hash() -> str:
-    """Of the password that is typed twice, or that the first line of the standard input is."""
+    """Hashes a password: typed twice on a terminal, else the first line of standard input."""
     from ...service.base.passwords import check_password, hash_password
 
     if sys.stdin.isatty():
@@ -42,13 +43,13 @@ def _password_hash() -> str:
 
 @admin.command("create", epilog=examples("pacspace admin create --email ada@example.com --role owner"))
 @EMAIL
-@click.option("--name", default="", help="What the user is called.")
+@click.option("--name", default="", help="The user's name.")
 @click.option("--role", type=click.Choice(ROLES), default="owner", show_default=True, help="What the user may do.")
 @WORKSPACE
 @DATABASE
 @click.pass_obj
-def create(out: Output, email: str, name: str, role: str, workspace: str | None, database: str | None) -> None:
-    """Make a user. The password is asked for, or is the first line of the standard input."""
+def create(out: Output, email: str, name: str, role: Role, workspace: str | None, database: str | None) -> None:
+    """Create a user. Asks for the password, or reads it from the first line of standard input."""
     from ...service.people import people
 
     storage = _open(database)
@@ -71,8 +72,8 @@ def create(out: Output, email: str, name: str, role: str, workspace: str | None,
 @click.option("--workspace", metavar="ID", required=True, help="Which workspace.")
 @DATABASE
 @click.pass_obj
-def add(out: Output, email: str, role: str, workspace: str, database: str | None) -> None:
-    """Make somebody who is a user already a member of one more workspace, or change the role there."""
+def add(out: Output, email: str, role: Role, workspace: str, database: str | None) -> None:
+    """Add an existing user to another workspace, or change the user's role there."""
     from ...service.people import people
 
     storage = _open(database)
@@ -89,7 +90,7 @@ def add(out: Output, email: str, role: str, workspace: str, database: str | None
 @DATABASE
 @click.pass_obj
 def reset_password(out: Output, email: str, database: str | None) -> None:
-    """Give a user another password, asked for as `admin create` does. All sessions of the user end."""
+    """Set a new password for a user, read as `admin create` does. Ends all sessions of the user."""
     from ...service.people import people
 
     storage = _open(database)
@@ -97,12 +98,12 @@ def reset_password(out: Output, email: str, database: str | None) -> None:
         user = snapshot.user_by_email(email.strip())
         mine = snapshot.memberships(user.id) if user else []
     if user is None:
-        out.fail(f"there is no user of the e-mail {email}; see pacspace admin list", exit_status.NO)
+        out.fail(f"there is no user with the e-mail {email}; see pacspace admin list", exit_status.NO)
     hashed = _password_hash()
     caller = people.command_caller(mine[0][0].id)
     storage.write(lambda unit: people.set_password(unit, caller, user, hashed))
     storage.close()
-    out.show({"id": user.id, "email": user.email}, f"{user.email} has another password; all sessions have ended")
+    out.show({"id": user.id, "email": user.email}, f"{user.email} has a new password; all sessions have ended")
 
 
 @admin.command("list", epilog=examples("pacspace admin list"))

@@ -15,16 +15,16 @@ from ..output import Output, table
 
 @click.group(cls=Group)
 def workspace() -> None:
-    """Make workspaces and list them. Each is one vendor, with its own sandbox and production."""
+    """Create and list workspaces. Each is one vendor, with its own sandbox and production."""
 
 
 @workspace.command("create", epilog=examples('pacspace workspace create --name "Globex billing"'))
-@click.option("--name", required=True, help="What people call it.")
+@click.option("--name", required=True, help="The workspace's name.")
 @DATABASE
 @SIGNER
 @click.pass_obj
 def create(out: Output, /, name: str, **flags: str | None) -> None:
-    """Make a workspace, with two environments, their logs and their signing keys. A running server takes it up by itself."""
+    """Create a workspace with two environments, their logs and signing keys. A running server needs no restart."""
     from ...log.signer import Signer
     from ...process.engines import open_storage
     from ...service.people.workspaces import add_workspace
@@ -34,7 +34,7 @@ def create(out: Output, /, name: str, **flags: str | None) -> None:
     storage = open_storage(settings.database(values["database"]), create=False)
     made = storage.write(lambda unit: add_workspace(unit, signer, name))
     storage.close()
-    next_step = f"pacspace admin create --workspace {made.id} --email you@example.com makes its first user"
+    next_step = f"pacspace admin create --workspace {made.id} --email you@example.com creates its first user"
     out.show({"id": made.id, "name": made.name}, f"{made.name} is {made.id}\n{next_step}")
 
 
@@ -42,7 +42,7 @@ def create(out: Output, /, name: str, **flags: str | None) -> None:
 @DATABASE
 @click.pass_obj
 def list_workspaces(out: Output, database: str | None) -> None:
-    """List the workspaces, the one that the record began with first."""
+    """List the workspaces, oldest first."""
     from ...process.engines import open_storage
 
     storage = open_storage(settings.database(settings.load({"database": database})["database"]), create=False)

@@ -1,4 +1,4 @@
-"""`pacspace clock`: the sandbox's clock, and starting over."""
+"""`pacspace clock`: the sandbox's clock, and resetting the sandbox."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ if TYPE_CHECKING:
     from ..client import Client
 
 CLOCK, RESET = "/api/v1/sandbox/clock", "/api/v1/sandbox/reset"
+UNCHANGED = "nothing was reset"
 
 
 @click.group(cls=Group)
 def clock() -> None:
-    """Hold and move the sandbox's clock, or start it over."""
+    """Hold and move the sandbox's clock, or reset the sandbox."""
 
 
 @clock.command("show", epilog=examples("pacspace clock show"))
 @with_client
 @click.pass_obj
 def show(out: Output, /, client: Client) -> None:
-    """Show where the clock stands."""
+    """Show the time of the clock."""
     _tell(out, client.get(CLOCK))
 
 
@@ -35,7 +36,7 @@ def show(out: Output, /, client: Client) -> None:
 @with_client
 @click.pass_obj
 def set_to(out: Output, /, client: Client, instant: str) -> None:
-    """Hold the sandbox's clock at INSTANT (such as 2026-02-01T00:00:00Z), or `real` for real time again."""
+    """Hold the sandbox's clock at INSTANT, such as 2026-02-01T00:00:00Z; `real` returns to real time."""
     _tell(out, client.post(CLOCK, {"now": None if instant == "real" else instant}))
 
 
@@ -53,22 +54,22 @@ def advance(out: Output, /, client: Client, seconds: int) -> None:
 @with_client
 @click.pass_obj
 def reset(out: Output, /, client: Client, yes: bool) -> None:
-    """Empty the sandbox: every customer, delta, lock and receipt in it goes.
+    """Delete every customer, delta, lock and receipt of the sandbox.
 
-    Then its clock can be set to any instant. API keys stay; the log is a new one, with a new key. Production is not touched.
+    Then you can set its clock to any instant. API keys stay; the log and its key are new. Production stays unchanged.
     """
     if not yes:
         need_terminal(out, "a reset")
-        question = f"Everything in the sandbox of {client.base_url} goes: customers, deltas, locks, receipts. Reset it?"
-        ask(out, question, "nothing was reset")
+        ask(out, f"Delete all customers, deltas, locks and receipts of the sandbox at {client.base_url}?", UNCHANGED)
     told = client.post(RESET, {})
-    line = f"the sandbox is empty, under a new log whose key has the fingerprint {told['keyFingerprint']}"
-    out.show(told, f"{line}\n{_standing(told)}")
+    line = f"the sandbox is empty; its new log has the key fingerprint {told['keyFingerprint']}"
+    out.show(told, f"{line}\n{_time(told)}")
 
 
 def _tell(out: Output, told: Any) -> None:
-    out.show(told, _standing(told))
+    out.show(told, _time(told))
 
 
-def _standing(told: Any) -> str:
-    return f"the {told['environment']} clock {'is held at' if told['held'] else 'shows real time:'} {short_instant(told['now'])}"
+def _time(told: Any) -> str:
+    state = "is held at" if told["held"] else "shows real time:"
+    return f"the {told['environment']} clock {state} {short_instant(told['now'])}"

@@ -1,4 +1,4 @@
-"""`pacspace checkpoint` and `pacspace close-month`: locks can't be undone, so people are asked first."""
+"""`pacspace checkpoint` and `pacspace close-month`. A lock can't be undone, so both ask first."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from ..client import Client
 
 POLL_S = 0.2
-MONTHS = 1_000  # of a timeline, in one reply
+MONTHS = 1_000  # in one page of a timeline
 SHOWN = 100
 LOCK, UNLOCKED = "a lock", "nothing was locked"
 
-YES = click.option("--yes", is_flag=True, help="Don't ask before locking. Needed where there is no terminal.")
+YES = click.option("--yes", is_flag=True, help="Don't ask before locking. Required without a terminal.")
 
 
 @click.command(
@@ -35,7 +35,7 @@ YES = click.option("--yes", is_flag=True, help="Don't ask before locking. Needed
 )
 @click.argument("customer")
 @with_scope
-@click.option("--invoice", metavar="REF", help="The invoice that the proof root goes on.")
+@click.option("--invoice", metavar="REF", help="The invoice that will carry the proof root.")
 @YES
 @with_client
 @click.pass_obj
@@ -45,7 +45,7 @@ def checkpoint(
     """Lock a month of CUSTOMER under one proof root.
 
     Without --period: an interim root, which locks nothing.
-    A locked month never changes again: what comes late is posted to the next open month.
+    A locked month never changes: late deltas are posted to the next open month.
     """
     from ..client import BALANCE, in_path
 
@@ -61,7 +61,7 @@ def checkpoint(
 
 
 def _prover(client: Client, told: Any) -> str | None:
-    """The month whose root the answer holds, if the month that was asked for is empty and has none of its own."""
+    """The month whose root the reply has, if the requested month is empty and has no root."""
     from ..client import BALANCE, in_path
 
     if not told["locked"] or told["deltaCount"]:
@@ -72,7 +72,7 @@ def _prover(client: Client, told: Any) -> str | None:
 
 
 def _gap(told: Any, prover: str) -> str:
-    head = f"{told['period']} is empty and has no root of its own; the root of {prover} proves the gap"
+    head = f"{told['period']} is empty and has no root; the root of {prover} proves that it is empty"
     others = [warning for warning in told["warnings"] if not warning.startswith(f"{told['period']} had no deltas")]
     lines = [(f"root of {prover}", told["proofRoot"]), (f"checkpoint of {prover}", told["checkpointId"])]
     lines += [("warning", warning) for warning in others]
@@ -81,7 +81,7 @@ def _gap(told: Any, prover: str) -> str:
 
 def _locked(told: Any) -> str:
     if told["locked"]:
-        head = f"{told['customerId']}, {told['period']} is locked{' (it was before)' if told['idempotent'] else ''}"
+        head = f"{told['customerId']}, {told['period']} is {'already ' if told['idempotent'] else ''}locked"
     else:
         span = f"{short_instant(told['startDate'])} to {short_instant(told['endDate'])}"
         head = f"{told['customerId']}, {told['period'] or span}: an interim root, nothing is locked"
@@ -105,16 +105,16 @@ def _locked(told: Any) -> str:
     epilog=examples("pacspace close-month 2026-02 --preview", "pacspace close-month 2026-02 --yes"),
 )
 @click.argument("period", metavar="PERIOD")
-@click.option("--preview", is_flag=True, help="Show what would be locked, lock nothing.")
+@click.option("--preview", is_flag=True, help="Show what would be locked; lock nothing.")
 @YES
 @with_client
 @click.pass_obj
 def close_month(out: Output, /, client: Client, period: str, preview: bool, yes: bool) -> None:
     """Lock a month for every customer.
 
-    PERIOD is YYYY-MM; every customer with deltas in it is locked.
-    The server does it as a job: after Ctrl-C it goes on, and the same command shows it on. Customers that are locked
-    already stay as they are. Exit status: 0 all locked, 1 some failed, or nobody has deltas in it.
+    PERIOD is YYYY-MM. Locks it for every customer with deltas in it; existing locks stay as they are.
+    The server runs this as a job: it continues after Ctrl-C, and the same command shows its progress again.
+    Exit status: 0 all locked, 1 some failed, or the month has no deltas.
     """
     from ..client import BALANCE
 
@@ -123,7 +123,7 @@ def close_month(out: Output, /, client: Client, period: str, preview: bool, yes:
     told = client.post_once(f"{BALANCE}/checkpoint", {"period": period, "preview": True})
     left = told["totals"]["customers"]
     if not left and not _was_locked(client, period):
-        out.show(told, f"nobody has deltas in {period}; nothing was locked")
+        out.show(told, f"{period} has no deltas; nothing was locked")
         raise SystemExit(exit_status.NO)
     if preview or not (left or yes):
         return out.show(told, _previewed(period, told))
@@ -136,7 +136,7 @@ def close_month(out: Output, /, client: Client, period: str, preview: bool, yes:
 
 
 def _lock(out: Output, client: Client, period: str) -> Any:
-    """The finished job; after Ctrl-C the server goes on with it."""
+    """The finished job; after Ctrl-C the server continues it."""
     from ..client import BALANCE
 
     begun = client.post_once(f"{BALANCE}/checkpoint", {"period": period})
@@ -144,7 +144,7 @@ def _lock(out: Output, client: Client, period: str) -> Any:
         return _follow(out, client, begun["jobId"])
     except KeyboardInterrupt:
         again = f"pacspace close-month {period} --yes"
-        out.fail(f"the server goes on locking {period}; `{again}` shows it on", exit_status.NOT_DONE)
+        out.fail(f"the server continues to lock {period}; `{again}` shows its progress", exit_status.NOT_DONE)
 
 
 def _totals(totals: Any) -> str:
@@ -153,7 +153,7 @@ def _totals(totals: Any) -> str:
 
 
 def _was_locked(client: Client, period: str) -> bool:
-    """Whether somebody's deltas of the month are under a lock."""
+    """Whether any deltas of the month are locked."""
     from ..client import BALANCE
 
     known = client.get(f"{BALANCE}/checkpoints", period=period, limit=SHOWN)["checkpoints"]
@@ -162,7 +162,7 @@ def _was_locked(client: Client, period: str) -> bool:
 
 def _previewed(period: str, told: Any) -> str:
     if not told["checkpoints"]:
-        return f"{period} is locked already for everybody who has deltas in it"
+        return f"{period} is already locked for all customers with deltas in it"
     shown = told["checkpoints"][:SHOWN]
     rows = [[c["customerId"], c["netChange"], c["deltaCount"], ", ".join(c["alsoLocks"])] for c in shown]
     text = table(["customer", "total", "deltas", "also locks"], rows, numbers=("total", "deltas"))
@@ -191,9 +191,9 @@ def _follow(out: Output, client: Client, job_id: str) -> Any:
 
 def _closed(period: str, job: Any) -> str:
     if not job["failedCount"]:
-        return f"{period} is locked{' (it was before)' if job['idempotent'] else ''}: {_totals(job['totals'])}"
+        return f"{period} is {'already ' if job['idempotent'] else ''}locked: {_totals(job['totals'])}"
     rows = [[failed["customerId"], failed["code"], failed["message"]] for failed in job["failed"][:SHOWN]]
     more = f"\n... and {job['failedCount'] - len(rows)} more" if job["failedCount"] > len(rows) else ""
     text = table(["not locked", "code", "why"], rows)
-    done = f"{period} is locked for the others: {_totals(job['totals'])}"
-    return f"{text}{more}\n{done}\nrun the command again to try those that failed"
+    done = f"{period} is locked for all other customers: {_totals(job['totals'])}"
+    return f"{text}{more}\n{done}\nrun the command again to retry the failed ones"

@@ -1,4 +1,4 @@
-"""`pacspace export`: every delta of a scope, as a file for a spreadsheet or a program."""
+"""`pacspace export`: every delta of a scope as CSV or JSON lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 PAGE = 1_000
 GIVEN = ["customerId", "delta", "reason", "referenceId", "metadata", "occurredAt", "adjusts.recordId"]
 RECORDED = [
-    "recordId", "receiptId", "contentHash", "sequenceNumber", "period", "postedAt", "recordedAt", "latePosting", "status",
+    "recordId", "receiptId", "contentHash", "sequenceNumber", "period", "postedAt", "recordedAt",
+    "latePosting", "status",
 ]  # fmt: skip
 
 
@@ -36,7 +37,7 @@ RECORDED = [
 @click.argument("customer")
 @with_scope
 @click.option(
-    "--format", "form", type=click.Choice(["csv", "jsonl"]), help="How it is written, if the file's name doesn't say."
+    "--format", "form", type=click.Choice(["csv", "jsonl"]), help="The file's format, if its name doesn't say."
 )
 @click.option(
     "--out",
@@ -52,13 +53,13 @@ def export(
 ) -> None:
     """Write every delta of CUSTOMER to a file.
 
-    The columns that `import` takes come first, then what the record added to them.
-    Deltas that are recorded while it runs may or may not be in it. With --json and --out, says what was written.
+    The columns that `import` reads come first, then those that the record adds.
+    Deltas recorded during the export may be missing from it. With --json and --out, prints what was written.
     """
     from .imports.rows import format_of
 
     if file is None and form is None:
-        raise WrongUse("say how: --format csv or --format jsonl, or --out with a name that ends in one of them")
+        raise WrongUse("name a format: --format csv or --format jsonl, or --out with a name that ends in one of them")
     form = form or format_of(str(file))
     deltas, count = deltas_of(client, customer, scope), 0
 
@@ -80,7 +81,7 @@ def export(
 
 
 def deltas_of(client: Client, customer: str, scope: dict[str, str]) -> Iterator[Any]:
-    """The deltas of a scope, month by month. Asks at once whether there is such a scope."""
+    """The deltas of a scope, month by month. Checks immediately that the scope is valid."""
     from ..client import BALANCE, in_path
 
     path = f"{BALANCE}/derive/{in_path(customer)}"
@@ -91,10 +92,10 @@ def deltas_of(client: Client, customer: str, scope: dict[str, str]) -> Iterator[
 
 
 def _month(client: Client, path: str, period: str) -> Iterator[Any]:
-    """The deltas of a month that were there when it was asked for.
+    """The deltas that the month had at the first request.
 
-    They come by sequence, so each page starts after the record that ended the last one: the last page costs no more
-    than the first, and nothing is seen twice while others write.
+    Each page starts after the last delta of the page before, by sequence: every page costs the same, and concurrent
+    writes cause no duplicates.
     """
     from ..client import CallFailed
 
@@ -102,7 +103,7 @@ def _month(client: Client, path: str, period: str) -> Iterator[Any]:
     page, left = first["deltas"], first["deltaCount"]
     while left:
         if not page:
-            raise CallFailed(503, None, f"{period} was emptied while it was read: start again")
+            raise CallFailed(503, None, f"{period} was reset during the export: start again")
         found = [delta for delta in page if delta["period"] == period][:left]
         yield from found
         left -= len(found)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SHOWN, SHOWN_REJECTED = 100, 5
 SHARED = """\
-note: {rows} there already. If they should not have been: files that begin with the same rows give them the
+note: {rows} already recorded. If you did not expect this: files that begin with the same rows give them the
 same references. Give each of these rows its own referenceId or occurredAt."""
 
 
@@ -41,10 +41,10 @@ same references. Give each of these rows its own referenceId or occurredAt."""
 )
 @click.argument("file")
 @click.option(
-    "--format", "form", type=click.Choice(["csv", "jsonl"]), help="What the file is, if its name doesn't say."
+    "--format", "form", type=click.Choice(["csv", "jsonl"]), help="The file's format, if its name doesn't say."
 )
-@click.option("--restart", is_flag=True, help="Read the file from its start, whatever an earlier run left.")
-@click.option("--dry-run", is_flag=True, help="Check every row here; send nothing. Needs no server.")
+@click.option("--restart", is_flag=True, help="Read the file from its start and ignore an earlier run's state.")
+@click.option("--dry-run", is_flag=True, help="Check every row and send nothing. Needs no server.")
 @URL
 @KEY
 @click.pass_obj
@@ -53,20 +53,20 @@ def import_file(
 ) -> None:
     """Record the deltas of a CSV or JSONL file.
 
-    FILE is .csv or .jsonl, one delta per row; - for standard input.
+    FILE is .csv or .jsonl with one delta per row, or - for standard input.
 
-    Columns: customerId, delta, reason; and if you like referenceId, occurredAt, metadata (JSON), metadata.KEY (a text
-    each), adjusts.recordId or adjusts.referenceId. An empty cell counts as absent. Amounts are taken exactly as written.
+    Columns: customerId, delta, reason; optional are referenceId, occurredAt, metadata (JSON), metadata.KEY (text),
+    adjusts.recordId and adjusts.referenceId. An empty cell counts as absent. Amounts are recorded exactly as written.
 
-    Safe to repeat: a row that was recorded is not recorded again. It is known by its referenceId; a row without one
-    gets one from a hash of the file's rows up to and including it. So two equal rows in a file are two deltas, and the
-    same file again, or a longer one that begins with it, adds only what is new. But rows after a changed row are new,
-    and files that begin with the same rows share them: give rows a referenceId where you can.
+    Safe to repeat: a row is recorded once, known by its referenceId. A row without one gets a referenceId from a hash
+    of the file's rows up to and including it. So two equal rows in a file are two deltas, and importing the same file
+    again, or a longer one that begins with it, records only the new rows. But all rows after a changed row are new, and
+    files that begin with the same rows share them: give rows a referenceId if you can.
 
-    It may be stopped (Ctrl-C) and run again: FILE.import-state says how far it came. Rows that can't be recorded go to
-    FILE.rejected.csv (or .jsonl), with line and reason: mend that file, not FILE, and import it.
+    You can stop it (Ctrl-C) and run it again: FILE.import-state has its progress. Rejected rows go to FILE.rejected.csv
+    (or .jsonl) with line and reason: correct and import that file, not FILE.
 
-    --dry-run judges every row by itself, and finds a referenceId that comes twice with other values among the first
+    --dry-run checks each row on its own. It also finds repeated referenceIds with different values, among the first
     million references of the file.
 
     Exit status: 0 all recorded, 1 some rows rejected, 2 wrong use, 3 stopped or not done.
@@ -74,7 +74,7 @@ def import_file(
     from .imports.rows import format_of
 
     if file == "-" and form is None:
-        raise WrongUse("say what standard input is: --format csv or --format jsonl")
+        raise WrongUse("standard input needs --format csv or --format jsonl")
     form = form or format_of(file)
     with nullcontext(sys.stdin.buffer) if file == "-" else open(file, "rb") as opened:
         if dry_run:
@@ -104,7 +104,7 @@ def _check(out: Output, file: str, opened: BinaryIO, form: str) -> None:
 
 
 def _problem(item: dict[str, Any], repeats: Repeats) -> str | None:
-    """Why the server would not take a row."""
+    """Why the server would reject a row."""
     from ...api.balance import EMIT
     from ...api.fields import parse_fields
     from ...service.base.errors import ServiceError
@@ -114,7 +114,7 @@ def _problem(item: dict[str, Any], repeats: Repeats) -> str | None:
     except ServiceError as error:
         return error.message
     if repeats.differs(parsed):
-        return f"referenceId: {parsed['referenceId']} came before in this file with other values"
+        return f"referenceId: {parsed['referenceId']} is earlier in this file with other values"
     return None
 
 
@@ -144,7 +144,7 @@ def _import(out: Output, file: str, opened: BinaryIO, form: str, restart: bool, 
         work = Import(client, state, save, rejected, meter, read_rows(opened, form))
         work.skip_done()
         if state.rows:
-            meter.say(f"going on after line {state.line}: {counted(state.rows, 'row is', 'rows are')} done")
+            meter.say(f"continuing after line {state.line}: {counted(state.rows, 'row is', 'rows are')} done")
         meter.begin(state.rows)
         finished, problem = _run(work)
     if finished:
@@ -156,9 +156,9 @@ def _import(out: Output, file: str, opened: BinaryIO, form: str, restart: bool, 
     _tell(out, file, state, rejected, finished)
     if not finished:
         again = (
-            "run the same command again to go on"
+            "run the same command again to continue"
             if state_file
-            else "send the same input again: nothing is counted twice"
+            else "send the same input again: no row is recorded twice"
         )
         out.fail(f"{problem}; {file} is done up to line {state.line}: {again}", exit_status.NOT_DONE)
     if state.rejected:
@@ -166,7 +166,7 @@ def _import(out: Output, file: str, opened: BinaryIO, form: str, restart: bool, 
 
 
 def _run(work: Any) -> tuple[bool, str]:
-    """Whether it came to the end; if not, why."""
+    """Whether the import finished; if not, why."""
     from ..client import CallFailed
 
     try:
@@ -189,22 +189,21 @@ def _tell(out: Output, file: str, state: State, rejected: RejectedFile, finished
         [f"{file}: {counted(state.rows, 'row')}: {told(state)}", *_problem_lines(problems, state.rejected)]
     )
     if state.rejected:
-        then = "mend that file and import it" if finished else "leave that file as it is until the import is done"
+        then = "correct that file and import it" if finished else "don't change that file until the import is done"
         text += f"\nthe rejected rows are in {rejected.path}, with line and reason: {then}"
     out.show(value, text)
 
 
 def _state(client: Client, path: Path | None, restart: bool) -> State:
-    """What an earlier run left, else a new state. Raises WrongUse if it went elsewhere."""
+    """An earlier run's state, or a new one. Raises WrongUse if that run had another target."""
     from .imports.state import State, load_state
 
-    # The public half of the key tells the environment; the secret half is not written down.
+    # The public half of the key identifies the environment; the secret half is not stored.
     target = f"{client.base_url} {client.api_key.partition('.')[0]}"
     found = None if restart or path is None else load_state(path)
     if found is not None and found.target != target:
         raise WrongUse(
-            f"{path}: this import was begun with {found.target}, now it is {target}; "
-            "--restart reads the file from its start"
+            f"{path}: this import began with {found.target}, not {target}; --restart reads the file from its start"
         )
     return found or State(target)
 
@@ -222,7 +221,7 @@ def _lock(file: str, opened: BinaryIO) -> None:
 
 @contextmanager
 def _stopping(client: Client) -> Iterator[None]:
-    """The first Ctrl-C lets what is in flight end; a second one does not."""
+    """The first Ctrl-C waits for the requests in flight; a second one ends the command."""
 
     def stop(*_: object) -> None:
         client.stopped.set()

@@ -1,4 +1,4 @@
-"""`pacspace derive`, `compare`, `customers`, `customer`: what the record says."""
+"""`pacspace derive`, `compare`, `customers` and `customer`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PAGE = 1_000
 def derive(out: Output, /, client: Client, customer: str, scope: dict[str, str]) -> None:
     """Derive CUSTOMER's balance from the record.
 
-    Without options: of the current month, in UTC.
+    Without options: the balance of the current UTC month.
     """
     from ..client import BALANCE, in_path
 
@@ -63,12 +63,12 @@ def derive(out: Output, /, client: Client, customer: str, scope: dict[str, str])
 @click.argument("yours", type=Amount(is_delta=False))
 @click.argument("theirs", type=Amount(is_delta=False))
 @with_scope_or_start
-@click.option("--tolerance", type=Amount(is_delta=False), help="How far off still counts as a match.  [default: 0]")
+@click.option("--tolerance", type=Amount(is_delta=False), help="The largest difference that matches.  [default: 0]")
 @click.option(
     "--their-records",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False),
-    help="Their entries, .csv or .jsonl with referenceId and delta (other columns are not read): names what differs.",
+    help="Their entries, .csv or .jsonl with referenceId and delta (ignores other columns): lists the differences.",
 )
 @with_client
 @click.pass_obj
@@ -78,7 +78,7 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare two balances of CUSTOMER with the record.
 
-    Exit status: 0 both match, 1 they do not.
+    Exit status: 0 both match, 1 they differ.
     """
     from ..client import BALANCE
 
@@ -96,7 +96,7 @@ def compare(
 
 
 def _compared(customer: str, told: Any) -> str:
-    gap = told["discrepancy"] or {"yourDifference": 0, "theirDifference": 0, "message": "both views match the record"}
+    gap = told["discrepancy"] or {"yourDifference": 0, "theirDifference": 0, "message": "both match the record"}
     views = [
         ("the record", amount(told["computedBalance"])),
         ("yours", _view(told["yourBalance"], told["matchesYours"], gap["yourDifference"])),
@@ -104,7 +104,7 @@ def _compared(customer: str, told: Any) -> str:
     ]
     parts = [f"{customer}, {scope_words(told['scope'])}: {gap['message']}", fields(views)]
     if "missingInOurs" in told:
-        parts.append(_entries(told) or "every entry of theirs is in the record, with the same amount, and no other")
+        parts.append(_entries(told) or "their entries and the record are the same")
     return "\n".join(parts)
 
 
@@ -118,7 +118,7 @@ def _entries(told: Any) -> str:
         *(["not in theirs", e["referenceId"], e["delta"], None, e["recordId"]] for e in told["missingInTheirs"]),
         *(["not in the record", e["referenceId"], None, e["delta"], None] for e in told["missingInOurs"]),
     ]
-    columns = ["entry", "reference", "the record", "theirs", "record"]
+    columns = ["entry", "reference", "the record", "theirs", "recordId"]
     return "\n" + table(columns, rows, numbers=("the record", "theirs")) if rows else ""
 
 
@@ -128,7 +128,7 @@ def _entries(told: Any) -> str:
         "pacspace customers", "pacspace customers --search acme --period 2026-02", "pacspace customers --all"
     ),
 )
-@click.option("--search", metavar="TEXT", help="Only those whose id or name holds this.")
+@click.option("--search", metavar="TEXT", help="Only customers with this in their id or name.")
 @click.option("--period", metavar="YYYY-MM", help="Balances and deltas of this month.  [default: the current one]")
 @click.option("--limit", type=click.IntRange(1, 1000), default=25, show_default=True, help="How many to show.")
 @click.option("--all", "everyone", is_flag=True, help="Show all of them.")
@@ -137,7 +137,7 @@ def _entries(told: Any) -> str:
 def customers(
     out: Output, /, client: Client, search: str | None, period: str | None, limit: int, everyone: bool
 ) -> None:
-    """List the customers, with their balances."""
+    """List the customers with their balances."""
     found, total = _customers(client, None if everyone else limit, {"search": search, "period": period})
     month = f" {period}" if period else ""
     deltas = "periodDeltas" if period else "totalDeltas"
@@ -149,17 +149,17 @@ def customers(
     text = (
         table(columns, rows, numbers=columns[2:4])
         if rows
-        else f"no customer holds {search!r}"
+        else f"no customer matches {search!r}"
         if search
         else "no customers yet"
     )
     if len(found) < total:
-        text += f"\n{len(found)} of {total}; --all shows all"
+        text += f"\n{len(found)} of {total}; --all shows all of them"
     out.show({"customers": found, "total": total}, text)
 
 
 def _customers(client: Client, limit: int | None, query: dict[str, Any]) -> tuple[list[Any], int]:
-    """Up to `limit` customers, or all, and how many there are."""
+    """Up to `limit` customers, or all of them, and the total number."""
     from ..client import BALANCE
 
     found: list[Any] = []

@@ -1,4 +1,4 @@
-"""`pacspace receipt`: a month's receipt for people, and its verifiable file."""
+"""`pacspace receipt`: a month's receipt as text, and its verifiable file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..client import Client
 
 SHOWN = 20
-DOCUMENTS = (".pdf", ".csv")  # any other name gets the receipt file
+DOCUMENTS = (".pdf", ".csv")  # any other name is a receipt file
 
 
 @click.command(
@@ -34,15 +34,15 @@ DOCUMENTS = (".pdf", ".csv")  # any other name gets the receipt file
     "file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Save it here: .json is the verifiable receipt file, .pdf the document, .csv the records.",
+    help="Save it here: .json is the verifiable receipt file, .pdf the document, .csv the deltas.",
 )
 @with_client
 @click.pass_obj
 def receipt(out: Output, /, client: Client, customer: str, scope: dict[str, str], file: Path | None) -> None:
-    """Show CUSTOMER's receipt, save its file.
+    """Show CUSTOMER's receipt, or save it.
 
-    Total, subtotals per reason, late lines, corrections, links; --out saves what can be verified without us, or as its name
-    ends the document as PDF or the records as CSV. Locks nothing.
+    Shows total, subtotals per reason, late lines, corrections and links. --out saves the receipt file, which verifies
+    offline, or the document as PDF, or the deltas as CSV. Locks nothing.
     """
     from ..client import BALANCE, in_path
 
@@ -60,23 +60,23 @@ def receipt(out: Output, /, client: Client, customer: str, scope: dict[str, str]
 
 
 def _verifying(told: Any, file: Path) -> str:
-    """How the saved receipt file is checked."""
+    """The command that verifies the saved file."""
     allow = "" if told["locked"] else " --allow-provisional"
     key = told["verification"]["verifierKey"]
-    return f"; to verify it, with no server and no account:\n  pacspace verify '{file}' --key '{key}'{allow}"
+    return f"; to verify it offline:\n  pacspace verify '{file}' --key '{key}'{allow}"
 
 
 def _summary(told: Any) -> str:
     sandbox = told["environment"] == "sandbox"
     span = told["period"] or f"{short_instant(told['startDate'])} to {short_instant(told['endDate'])} (exclusive)"
     unit = f" {told['unit']}" if told["unit"] else ""
-    standing = f"locked, {told['status']}" if told["locked"] else "PROVISIONAL: it may still change"
+    state = f"locked, {told['status']}" if told["locked"] else "PROVISIONAL: it may still change"
     lines = [
         ("total", f"{amount(told['finalBalance'])}{unit} in {counted(told['deltaCount'], 'delta')}"),
         ("debits, credits", f"{amount(told['debits'])}, {amount(told['credits'])}"),
         ("brought forward", amount(told["broughtForward"])),
         ("carried forward", amount(told["carriedForward"])),
-        ("state", standing),
+        ("state", state),
         ("invoice", told["invoiceReference"]),
         ("proof root", told["proofRoot"]),
         ("verify at", told["verifyUrl"]),
@@ -97,13 +97,11 @@ def _summary(told: Any) -> str:
 
 
 def _restored(restored: Any) -> str | None:
-    """That the record went on from a backup, and how much of the log before it that had."""
+    """The backup that the record was restored from, and how many entries of the earlier log it had."""
     if restored is None:
         return None
     signed = "" if restored["signedSize"] is None else f" of {restored['signedSize']:,}"
-    return (
-        f"the record goes on from a backup that had {restored['backupSize']:,}{signed} entries of {restored['origin']}"
-    )
+    return f"from a backup with {restored['backupSize']:,}{signed} entries of {restored['origin']}"
 
 
 def _late(lines: list[Any]) -> list[str]:
@@ -111,9 +109,9 @@ def _late(lines: list[Any]) -> list[str]:
         [d["delta"], short_instant(d["occurredAt"]), short_instant(d["recordedAt"]), d["recordId"]]
         for d in lines[:SHOWN]
     ]
-    head = "\nposted here late, their own month was locked:"
+    head = "\nlate, because their own month was locked:"
     return (
-        [head, table(["delta", "happened", "recorded", "record"], rows, numbers=("delta",)), *_more(lines)]
+        [head, table(["delta", "happened", "recorded", "recordId"], rows, numbers=("delta",)), *_more(lines)]
         if rows
         else []
     )
@@ -123,7 +121,7 @@ def _corrections(lines: list[Any]) -> list[str]:
     rows = [[d["delta"], d["adjusts"], short_instant(d["recordedAt"]), d["recordId"]] for d in lines[:SHOWN]]
     head = "\ncorrections of earlier deltas:"
     return (
-        [head, table(["delta", "corrects", "recorded", "record"], rows, numbers=("delta",)), *_more(lines)]
+        [head, table(["delta", "corrects", "recorded", "recordId"], rows, numbers=("delta",)), *_more(lines)]
         if rows
         else []
     )

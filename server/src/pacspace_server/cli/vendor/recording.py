@@ -16,7 +16,7 @@ from ..output import Output, amount, fields
 if TYPE_CHECKING:
     from ..client import Client
 
-QUEUED = " (recorded; the log takes it within a second)"
+QUEUED = " (recorded; the log includes it within a second)"
 WAIT_S, FIRST_POLL_S, LONGEST_POLL_S = 60.0, 0.05, 1.0
 
 
@@ -31,8 +31,8 @@ WAIT_S, FIRST_POLL_S, LONGEST_POLL_S = 60.0, 0.05, 1.0
 @click.argument("customer")
 @click.argument("delta", type=Amount(is_delta=True))
 @click.argument("reason")
-@click.option("--reference", metavar="ID", help="Your own id: the same one never records twice.")
-@click.option("--metadata", metavar="JSON", help="A JSON object to keep with it.")
+@click.option("--reference", metavar="ID", help="Your own id; the same id records only once.")
+@click.option("--metadata", metavar="JSON", help="A JSON object to store with it.")
 @click.option("--occurred-at", metavar="T", help="When it happened.  [default: now]")
 @click.option("--adjusts", metavar="RECORD_OR_REFERENCE", help="The earlier delta that this one corrects.")
 @click.option("--wait", is_flag=True, help="Wait until it is verified.")
@@ -53,8 +53,8 @@ def emit(out: Output, /, client: Client, wait: bool, **given: Any) -> None:
         told |= {name: seen.get(name) for name in ("status", "verifiedAt", "verificationReference")}
     before = "already recorded, nothing was added" if told["idempotent"] else "recorded"
     lines = [
-        ("record", told["recordId"]),
-        ("receipt", told["receiptId"]),
+        ("recordId", told["recordId"]),
+        ("receiptId", told["receiptId"]),
         ("status", told["status"] + (QUEUED if told["status"] == "QUEUED" else "")),
         ("period", told["period"] + (" (late: its own month is locked)" if told["latePosting"] else "")),
         ("posted at", short_instant(told["postedAt"])),
@@ -65,7 +65,7 @@ def emit(out: Output, /, client: Client, wait: bool, **given: Any) -> None:
         f"{before}: {amount(told['delta'])} for {told['customerId']}, {told['reason'] or '(erased)'}\n{fields(lines)}",
     )
     if told["status"] == "FAILED":
-        out.fail("the record is damaged: what is stored is not what was hashed; run pacspace fsck", exit_status.NO)
+        out.fail("the delta is damaged: its stored row no longer matches its hash; run pacspace fsck", exit_status.NO)
 
 
 def _correction(customer: str, reference: str) -> str:
@@ -97,7 +97,7 @@ def _metadata(out: Output, text: str) -> Any:
     except JsonError as error:
         out.fail(f"--metadata: {str(error).replace('the body', 'it')}", exit_status.WRONG_USE)
     if not isinstance(value, dict):
-        out.fail('--metadata is a JSON object, such as {"region": "eu"}', exit_status.WRONG_USE)
+        out.fail('--metadata must be a JSON object, such as {"region": "eu"}', exit_status.WRONG_USE)
     return value
 
 
@@ -108,7 +108,7 @@ def _adjusts(named: str) -> dict[str, str]:
 
 
 def _wait(out: Output, client: Client, record_id: str) -> Any:
-    """The delta once the log has it, or found it damaged."""
+    """The delta once it is verified, or found damaged."""
     from ..client import BALANCE
 
     until, poll_s = time.monotonic() + WAIT_S, FIRST_POLL_S
@@ -117,9 +117,7 @@ def _wait(out: Output, client: Client, record_id: str) -> Any:
         if seen["status"] in ("VERIFIED", "FAILED"):
             return seen
         if time.monotonic() > until:
-            out.fail(
-                f"{record_id} is recorded but not verified after {WAIT_S:.0f} s: {seen['status']}; `/readyz?for=verify` says why",
-                exit_status.NOT_DONE,
-            )
+            state = f"recorded but not verified after {WAIT_S:.0f} s: {seen['status']}"
+            out.fail(f"{record_id} is {state}; `/readyz?for=verify` says why", exit_status.NOT_DONE)
         time.sleep(poll_s)
         poll_s = min(poll_s * 2, LONGEST_POLL_S)

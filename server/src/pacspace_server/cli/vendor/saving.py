@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""Files that appear only when they are complete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import IO
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write; it gets its name when it is complete. What is no regular file (a pipe) is written directly."""
+    """A file to write; it gets its name when it is complete. Writes directly to a pipe or device."""
     if path.exists() and not path.is_file():
         with path.open("wb") as direct:
             yield direct

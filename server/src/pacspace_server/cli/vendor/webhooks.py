@@ -28,9 +28,9 @@ POLL_S, FORWARD_S = 0.5, 10
 
 @click.group(cls=Group)
 def webhooks() -> None:
-    """Tell your own systems what was recorded: endpoints, and tools to try a receiver.
+    """Send events to your systems: manage endpoints and test a receiver.
 
-    Endpoints need a key with the admin scope; listen and trigger work in the sandbox, with any key that may write.
+    Endpoints need a key with the admin scope; listen and trigger work in the sandbox, with any key that can write.
     """
 
 
@@ -41,11 +41,11 @@ def webhooks() -> None:
 @click.option(
     "--event", "events", multiple=True, type=click.Choice(EVENTS), help="Only this event; repeatable.  [default: all]"
 )
-@click.option("--description", metavar="TEXT", help="For people.")
+@click.option("--description", metavar="TEXT", help="A note about the endpoint.")
 @with_client
 @click.pass_obj
 def create(out: Output, /, client: Client, address: str, events: tuple[str, ...], description: str | None) -> None:
-    """Have events posted to URL. The secret that they are signed with is shown this once."""
+    """Create an endpoint: events are posted to URL. Prints its signing secret once."""
     body: dict[str, Any] = {"url": address, "events": list(events)} | (
         {"description": description} if description else {}
     )
@@ -59,16 +59,26 @@ def create(out: Output, /, client: Client, address: str, events: tuple[str, ...]
 def list_all(out: Output, /, client: Client) -> None:
     """List the endpoints, without their secrets."""
     found = client.get(ENDPOINTS)["webhooks"]
-    rows = [
-        [e["id"], e["url"], "on" if e["enabled"] else "off", e["successCount"], e["failureCount"],
-         short_instant(e["lastTriggered"]), e["disabledReason"] or (f"failing since {e['failingSince']}" if e["failingSince"] else "")]
-        for e in found
-    ]  # fmt: skip
-    columns = ["endpoint", "url", "state", "succeeded", "failed", "last attempt", "note"]
+    columns = ["endpoint", "url", "state", "succeeded", "failed", "last attempt", "problem"]
     out.show(
         found,
-        table(columns, rows, numbers=columns[3:5]) if rows else "no endpoints yet: `pacspace webhooks create URL`",
+        table(columns, [_row(endpoint) for endpoint in found], numbers=columns[3:5])
+        if found
+        else "no endpoints yet: `pacspace webhooks create URL`",
     )
+
+
+def _row(endpoint: dict[str, Any]) -> list[Any]:
+    failing = f"failing since {endpoint['failingSince']}" if endpoint["failingSince"] else ""
+    return [
+        endpoint["id"],
+        endpoint["url"],
+        "on" if endpoint["enabled"] else "off",
+        endpoint["successCount"],
+        endpoint["failureCount"],
+        short_instant(endpoint["lastTriggered"]),
+        endpoint["disabledReason"] or failing,
+    ]
 
 
 @webhooks.command("test", epilog=examples("pacspace webhooks test whk_0123456789abcdef0123456789abcdef"))
@@ -76,9 +86,9 @@ def list_all(out: Output, /, client: Client) -> None:
 @with_client
 @click.pass_obj
 def test(out: Output, /, client: Client, endpoint: str) -> None:
-    """Send a signed test event to ENDPOINT now, and show what came back.
+    """Send a signed test event to ENDPOINT now, and show its reply.
 
-    Exit status: 0 it was answered with 2xx, 1 it was not.
+    Exit status: 0 the endpoint replied with 2xx, 1 it failed.
     """
     from ..client import in_path
 
@@ -99,11 +109,11 @@ def test(out: Output, /, client: Client, endpoint: str) -> None:
 @with_client
 @click.pass_obj
 def delete(out: Output, /, client: Client, endpoint: str) -> None:
-    """Remove ENDPOINT, and what waits for it."""
+    """Delete ENDPOINT and its pending deliveries."""
     from ..client import in_path
 
     told = client.delete(f"{ENDPOINTS}/{in_path(endpoint)}")
-    out.show(told, f"{told['id']} is removed")
+    out.show(told, f"{told['id']} is deleted")
 
 
 @webhooks.command("trigger", epilog=examples("pacspace webhooks trigger delta.verified"))
@@ -111,7 +121,7 @@ def delete(out: Output, /, client: Client, endpoint: str) -> None:
 @with_client
 @click.pass_obj
 def trigger(out: Output, /, client: Client, event: str) -> None:
-    """Tell the sandbox's endpoints, and whoever listens, of a sample of EVENT; its data hold `test: true`."""
+    """Send a sample of EVENT, with `test: true` in its data, to the sandbox's endpoints and to `webhooks listen`."""
     told = client.post(TRIGGER, {"event": event})
     out.show(told, f"{told['event']} {told['eventId']}")
 
@@ -122,15 +132,15 @@ def trigger(out: Output, /, client: Client, event: str) -> None:
     "forward_to",
     required=True,
     metavar="URL",
-    help="Where your receiver runs, on this machine perhaps.",
+    help="Your receiver's URL; it can be on this machine.",
 )
-@click.option("--secret", help="Sign with this secret.  [default: a new one, which is printed]")
+@click.option("--secret", help="Sign with this secret.  [default: a new one, printed at the start]")
 @with_client
 @click.pass_obj
 def listen(out: Output, /, client: Client, forward_to: str, secret: str | None) -> None:
-    """Follow the sandbox's events from now on and post each to URL, signed, until Ctrl-C.
+    """Follow the sandbox's new events and post each to URL, signed, until Ctrl-C.
 
-    No endpoint and no public address are needed. Each event is posted once: what fails is shown, and not tried again.
+    Needs no endpoint and no public address. Posts each event once: shows failures and does not retry.
     """
     given = secret or f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
     target = http_url("--forward-to", Value(forward_to, "flag"))
@@ -149,7 +159,7 @@ def listen(out: Output, /, client: Client, forward_to: str, secret: str | None) 
 
 
 def _ask(client: Client, body: dict[str, Any]) -> tuple[list[bytes], str]:
-    """The next events, each as the bytes that an endpoint is sent, and the cursor after them."""
+    """The next events, each as the bytes that an endpoint receives, and the cursor after them."""
     import msgspec
 
     def parts(data: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:

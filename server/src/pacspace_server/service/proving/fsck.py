@@ -46,7 +46,7 @@ from ...storage.model.sealing import (
     idempotency_seal,
     tree_seal,
 )
-from ...storage.writing.recording import delta_leaf
+from ...storage.writing.leaf_bytes import delta_leaf
 from .findings import Findings, shown
 from .fsck_log import check_logs
 

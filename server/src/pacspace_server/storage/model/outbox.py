@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from ...domain.enumerations import DeliveryStatus
 from ...domain.events import CHECKPOINT_VERIFIED, DELTA_VERIFIED, RECEIPT_GENERATED, code_of, event_of
 
 if TYPE_CHECKING:
     from .records import Customer, Delta, Integration, Key
 
 PENDING, DELIVERED, FAILED = 0, 1, 2
-STATES = ("pending", "delivered", "failed")
+STATES: tuple[DeliveryStatus, ...] = ("pending", "delivered", "failed")
 MONTH_LOCKED = code_of(CHECKPOINT_VERIFIED)  # such a row is two events: month locked and receipt ready
 _VERIFIED, _RECEIPT = code_of(DELTA_VERIFIED), code_of(RECEIPT_GENERATED)
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ...clock import now_us
+from ...domain import enumerations
+from ...domain.enumerations import Role
 from .records import ApiKey
 
-ROLES = ("owner", "admin", "viewer")
+ROLES: tuple[Role, ...] = ("owner", "admin", "viewer")
 
 
 @dataclass(slots=True)
@@ -24,7 +26,7 @@ class Workspace:
     time_zone: str = "UTC"
     locale: str = "en"
     unit: str | None = None
-    sharing_policy: str = "TWO_TIER"
+    sharing_policy: enumerations.SharingPolicy = "TWO_TIER"
 
 
 @dataclass(slots=True)
@@ -50,7 +52,7 @@ class Session:
     token_hash: bytes
     user_id: str
     workspace_id: str
-    environment: str
+    environment: enumerations.Environment
     created_at: int
     last_seen_at: int
 
@@ -72,7 +74,7 @@ class AuditEntry:
 
     id: str
     workspace_id: str
-    environment: str
+    environment: enumerations.EnvironmentOrNone
     at: int
     actor: str
     action: str
@@ -81,7 +83,12 @@ class AuditEntry:
 
 
 def audit_entry(
-    workspace_id: str, environment: str, actor: str, action: str, subject: str, details: Mapping[str, Any]
+    workspace_id: str,
+    environment: enumerations.EnvironmentOrNone,
+    actor: str,
+    action: str,
+    subject: str,
+    details: Mapping[str, Any],
 ) -> AuditEntry:
     """An entry for a change made now."""
     at = now_us()
@@ -124,11 +131,11 @@ class PeopleReads(Protocol):
         """Regardless of case."""
         ...
 
-    def members(self, workspace_id: str) -> list[tuple[User, str]]:
+    def members(self, workspace_id: str) -> list[tuple[User, Role]]:
         """A workspace's users with their roles, oldest first."""
         ...
 
-    def memberships(self, user_id: str) -> list[tuple[Workspace, str]]:
+    def memberships(self, user_id: str) -> list[tuple[Workspace, Role]]:
         """A user's workspaces with their roles, oldest first."""
         ...
 
@@ -162,7 +169,7 @@ class PeopleWrites(Protocol):
 
     def add_user(self, user: User) -> None: ...
     def set_user(self, user: User) -> None: ...
-    def set_role(self, user_id: str, workspace_id: str, role: str) -> None:
+    def set_role(self, user_id: str, workspace_id: str, role: Role) -> None:
         """Adds a user to a workspace, or changes the role."""
         ...
 

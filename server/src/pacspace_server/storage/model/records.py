@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from ...domain import enumerations
 from ...domain.tree import Frontier
 
 # An engine's own name of a row: opaque elsewhere, and equal only for the same row.
@@ -23,7 +24,7 @@ class Environment:
 
     id: int
     workspace_id: str
-    name: str
+    name: enumerations.Environment
     log_id: int
     origin: str
     clock_at: int | None
@@ -36,11 +37,11 @@ class ApiKey:
 
     id: str
     environment_id: int
-    environment: str
+    environment: enumerations.Environment
     public_id: str
     secret_hash: bytes
     name: str
-    scopes: tuple[str, ...]
+    scopes: tuple[enumerations.KeyScope, ...]
     created_at: int
     revoked_at: int | None
     disabled_at: int | None = None
@@ -254,8 +255,8 @@ class Profile:
 
     customer: Key
     display_name: str
-    sharing_hint: str | None = None
-    event_cadence: str | None = None
+    sharing_hint: enumerations.SharingHint | None = None
+    event_cadence: enumerations.EventCadence | None = None
 
 
 @dataclass(slots=True)
@@ -274,7 +275,7 @@ class Job:
     id: str
     environment_id: int
     period: str
-    status: str
+    status: enumerations.JobStatus
     total: int
     started_at: int
     done: int = 0
@@ -294,7 +295,7 @@ class Log:
 
     id: int
     environment_id: int
-    environment: str
+    environment: enumerations.Environment
     origin: str
     blinding_key: bytes
     size: int
@@ -321,7 +322,7 @@ class BackupLog:
     """The sizes of a log in use; `root` covers its published entries."""
 
     environment_id: int
-    environment: str
+    environment: enumerations.Environment
     origin: str
     size: int
     published_size: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from ...domain import enumerations
 from .records import Customer, Key
 
 
@@ -15,7 +16,7 @@ class Link:
     customer: Key
     nonce: bytes
     version: int
-    policy: str | None
+    policy: enumerations.SharingHint | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Visit:
     customer: Key
     at: int
     visitor: bytes
-    kind: str
+    kind: enumerations.VisitKind
     last_at: int
     times: int
     address: str

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ...domain import enumerations
 from .records import Checkpoint, Customer, Job, Profile
 
 
@@ -41,7 +42,7 @@ class CustomerRow:
 
     customer: Customer
     profile: Profile | None
-    policy: str | None  # of its link
+    policy: enumerations.SharingHint | None  # of its link
     first_recorded_at: int | None
     last_recorded_at: int | None
     checkpoint_id: str | None  # the latest one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...domain.enumerations import Role
 from ..model.people import AuditEntry, AuditFilter, OneTimeLink, Session, User, Workspace
 from ..model.records import ApiKey
 from .rows import KEY, api_key_of
@@ -76,7 +77,7 @@ class PeopleReads(Statements):
         row = self._one(f"SELECT {USER} FROM user_account u WHERE u.folded_email = ?", (email.casefold(),))
         return User(*row) if row else None
 
-    def members(self, workspace_id: str) -> list[tuple[User, str]]:
+    def members(self, workspace_id: str) -> list[tuple[User, Role]]:
         rows = self._all(
             f"SELECT {USER}, m.role FROM membership m JOIN user_account u ON u.id = m.user_id "
             "WHERE m.workspace_id = ? ORDER BY u.created_at, u.id",
@@ -84,7 +85,7 @@ class PeopleReads(Statements):
         )
         return [(User(*row[:-1]), row[-1]) for row in rows]
 
-    def memberships(self, user_id: str) -> list[tuple[Workspace, str]]:
+    def memberships(self, user_id: str) -> list[tuple[Workspace, Role]]:
         rows = self._all(
             f"SELECT {WORKSPACE}, m.role FROM membership m JOIN workspace w ON w.id = m.workspace_id "
             "WHERE m.user_id = ? ORDER BY w.created_at, w.id",
@@ -209,7 +210,7 @@ class PeopleWrites(PeopleReads):
             user.id,
         )
 
-    def set_role(self, user_id: str, workspace_id: str, role: str) -> None:
+    def set_role(self, user_id: str, workspace_id: str, role: Role) -> None:
         self._run(
             "INSERT INTO membership VALUES (?, ?, ?) ON CONFLICT (workspace_id, user_id) DO UPDATE "
             "SET role = excluded.role",

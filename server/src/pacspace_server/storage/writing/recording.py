@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from json.encoder import encode_basestring
 from typing import Any
 
 from pacspace_proofs.canonical import canonical, parse_canonical
-from pacspace_proofs.record import CONTEXT, DELTA, OPENING, context_hash, parse_context, receipt_tail
+from pacspace_proofs.record import OPENING, context_hash, parse_context, receipt_tail
 from pacspace_proofs.tree import leaf_hash
 
 from ...domain.amounts import amount_text, fits_total
@@ -19,8 +18,7 @@ from ..model.commands import Conflict, RecordDelta, Recorded, Refusal
 from ..model.protocols import Unit
 from ..model.records import Customer, Delta, Environment, PeriodHead
 from ..model.sealing import delta_seal
-
-_quoted = encode_basestring  # a JSON string as in RFC 8785: escapes only what it must
+from .leaf_bytes import delta_leaf
 
 
 def record_delta(unit: Unit, command: RecordDelta) -> Recorded | Refusal:
@@ -75,30 +73,6 @@ def new_head(environment: Environment, customer: Customer, period: str, opened_a
     data = canonical(opening)
     frontier.append(leaf_hash(data))
     return PeriodHead(0, customer.id, period, data, frontier)
-
-
-def delta_context(reason: str, reference_id: str | None, metadata: str | None) -> bytes:
-    """The canonical bytes of a delta's context. Written out for speed, like the leaf below."""
-    shown = f'"metadata":{_quoted(metadata)},' if metadata is not None else ""
-    named = f'"referenceId":{_quoted(reference_id)},' if reference_id is not None else ""
-    return f'{{{shown}"reason":{_quoted(reason)},{named}"schema":"{CONTEXT}"}}'.encode()
-
-
-def delta_leaf(customer_id: str, delta: Delta) -> bytes:
-    """The canonical bytes of a stored delta's leaf.
-
-    Written out in key order, because this is the server's hottest line and none of these values needs an escape; a test
-    compares it with `canonical`.
-    """
-    adjusts = f'"adjusts":"{delta.adjusts}",' if delta.adjusts is not None else ""
-    occurred = f'"occurredAt":"{instant_text(delta.occurred_at)}",' if delta.occurred_at is not None else ""
-    return (
-        f'{{{adjusts}"contextHash":"{delta.context_hash.hex()}","customerId":"{customer_id}",'
-        f'"delta":"{amount_text(delta.delta)}","index":"{delta.leaf_index}",{occurred}"period":"{delta.period}",'
-        f'"periodTotal":"{amount_text(delta.period_total)}","postedAt":"{instant_text(delta.posted_at)}",'
-        f'"recordId":"{delta.record_id}","recordedAt":"{instant_text(delta.recorded_at)}","schema":"{DELTA}",'
-        f'"sequence":"{delta.sequence}"}}'
-    ).encode()
 
 
 def _append(

@@ -1,1 +1,1 @@
-"""`pacspace import`: a file of deltas into the record; safe to repeat, to stop and to go on."""
+"""`pacspace import`: records a file of deltas; safe to stop, resume and repeat."""

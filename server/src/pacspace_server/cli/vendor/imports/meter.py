@@ -1,4 +1,4 @@
-"""How an import is getting on: a bar on a terminal, a line now and then elsewhere; always on stderr."""
+"""Progress of an import on stderr: a bar on a terminal, occasional lines elsewhere."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LINE_EVERY_ROWS = 100_000
 
 def told(state: State) -> str:
     """The counts, in words."""
-    late = f", {state.late:,} of them to a later month (theirs is locked)" if state.late else ""
+    late = f", {state.late:,} of them in a later month (theirs is locked)" if state.late else ""
     return f"{state.recorded:,} recorded{late}, {state.already_there:,} already there, {state.rejected:,} rejected"
 
 
 class _Bar(Progress):
-    """A bar, and the counts on a line of their own: both fit a narrow terminal."""
+    """A bar with the counts on a separate line, to fit a narrow terminal."""
 
     counts = ""
 
@@ -35,7 +35,7 @@ class _Bar(Progress):
 
 
 class Meter:
-    """Shows rows, rate, remaining time and what became of the rows."""
+    """Shows rows, rate, remaining time and results."""
 
     def __init__(self, name: str, total_bytes: int | None) -> None:
         self._console = Console(stderr=True, highlight=False)
@@ -57,7 +57,7 @@ class Meter:
         self._console.print(message, markup=False, soft_wrap=True)
 
     def begin(self, rows: int) -> None:
-        """Rates count from here: the rows before were there already."""
+        """Starts the rate: earlier rows are already done."""
         self._began_at, self._began_rows = time.monotonic(), rows
         self._next_line = rows + LINE_EVERY_ROWS
 

@@ -1,4 +1,4 @@
-"""Rows that were not recorded: a file of their own, with the reason, that can be mended and imported itself."""
+"""The file of rejected rows: it lists each with its reason, and can be corrected and imported."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .state import State
 
 
 class RejectedFile:
-    """Appends to the file that the state names; an earlier file is never written over."""
+    """Appends to the file that the state names; never overwrites an earlier file."""
 
     def __init__(self, folder: Path, stem: str, form: str, state: State) -> None:
         self._folder, self._stem, self._form, self._state = folder, stem, form, state
         if state.rejected_file and self.path.exists():
-            # What a stopped import wrote after its last saved state comes again.
+            # Rows that a stopped import wrote after its last saved state are read again.
             os.truncate(self.path, min(state.rejected_bytes, self.path.stat().st_size))
 
     @property
@@ -33,7 +33,7 @@ class RejectedFile:
         return f"{self._stem}.rejected{'' if number == 1 else f'-{number}'}.{self._form}"
 
     def add(self, rejected: list[tuple[Row, str, str | None]]) -> None:
-        """Appends rows, each with its reason and its reference, and waits until they are on disk."""
+        """Appends rows with their reasons and references, and waits until they are on disk."""
         if not rejected:
             return
         if not self._state.rejected_file:
@@ -49,7 +49,7 @@ class RejectedFile:
             self._state.rejected_bytes = file.tell()
 
     def finish(self) -> None:
-        """When an import is repeated and rejects the same rows, the file that lists them already is enough."""
+        """Keeps only the earlier file if a repeated import rejects the same rows."""
         if not self._state.rejected_file:
             return
         for number in range(1, 1000):

@@ -1,21 +1,21 @@
-"""References that come twice in one file with different content: the server would refuse the second."""
+"""Finds references that repeat in one file with different content: the server would refuse the second."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-MAX_REFERENCES = 1_000_000  # about 120 MB; those after them are not held against later rows
+MAX_REFERENCES = 1_000_000  # about 120 MB; later references are not remembered
 
 
 class Repeats:
-    """Remembers, of each reference, a hash of what it came with."""
+    """Remembers a hash of each reference's content."""
 
     def __init__(self) -> None:
         self._seen: dict[int, int] = {}
 
     def differs(self, parsed: Mapping[str, Any]) -> bool:
-        """Whether the same customer's reference came before with something else. `parsed` is a row as the server reads it."""
+        """Whether the row's reference came before with other content; `parsed` is the row as the server reads it."""
         reference = parsed.get("referenceId")
         if reference is None:
             return False

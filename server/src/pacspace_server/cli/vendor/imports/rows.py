@@ -18,9 +18,10 @@ FIELDS = (
     "customerId", "delta", "reason", "referenceId", "metadata", "occurredAt", "adjusts.recordId", "adjusts.referenceId",
 )  # fmt: skip
 REQUIRED = ("customerId", "delta", "reason")
-REJECTED = ("rejected.line", "rejected.reason", "rejected.text")  # of a file of rejected rows: read past
+REJECTED = ("rejected.line", "rejected.reason", "rejected.text")  # of a file of rejected rows: ignored
 EXPORTED = (
-    "recordId", "receiptId", "contentHash", "sequenceNumber", "period", "postedAt", "recordedAt", "latePosting", "status",
+    "recordId", "receiptId", "contentHash", "sequenceNumber", "period", "postedAt", "recordedAt",
+    "latePosting", "status",
 )  # fmt: skip
 FORMATS = ("csv", "jsonl")
 MAX_LINE_BYTES = 1 << 20
@@ -29,19 +30,19 @@ EMPTY = "the file is empty"
 
 @dataclass(slots=True)
 class Row:
-    """One row. `item` is the delta as it would be sent, `body` its JSON; `problem` says why it can't be sent."""
+    """One row. `item` is the delta to send, `body` its JSON; `problem` says why it can't be sent."""
 
     line: int
     item: dict[str, Any]
     body: bytes
     problem: str | None = None
-    text: str | None = None  # the source, where `item` doesn't say it all
+    text: str | None = None  # the source, if `item` is not all of it
     end_bytes: int = 0
 
 
 @dataclass
 class Lines:
-    """A file's lines as text. `taken` are those since it was cleared, `number` and `end_bytes` where the last one ends."""
+    """A file's lines as text. `taken` collects them until cleared; `number` and `end_bytes` are the position."""
 
     file: BinaryIO
     number: int = 0
@@ -68,15 +69,15 @@ def _without_mark(raw: bytes) -> bytes:
 
 
 def format_of(name: str) -> str:
-    """The format that a file's name tells. Raises WrongUse."""
+    """The format by a file's name. Raises WrongUse."""
     suffix = Path(name).suffix.lower().removeprefix(".")
     if suffix in FORMATS:
         return suffix
-    raise WrongUse(f"{name}: is it csv or jsonl? Say it with --format")
+    raise WrongUse(f"{name}: the name ends in neither .csv nor .jsonl; use --format")
 
 
 def read_rows(file: BinaryIO, form: str) -> Iterator[Row]:
-    """The rows of a file; blank lines are none. Raises WrongUse for columns that aren't known."""
+    """The rows of a file, without blank lines. Raises WrongUse for unknown columns."""
     lines = Lines(file)
     for row in (_csv_rows if form == "csv" else _json_rows)(lines):
         row.end_bytes = lines.end_bytes
@@ -84,9 +85,9 @@ def read_rows(file: BinaryIO, form: str) -> Iterator[Row]:
 
 
 def check_columns(columns: Sequence[str]) -> None:
-    """Raises WrongUse that names every column that isn't known, with the nearest known one."""
+    """Raises WrongUse with every unknown column and the nearest known one, every repeated and every missing column."""
     problems = [_unknown(name) for name in columns if not _is_known(name)]
-    problems += [f"{name} is there twice" for name in dict.fromkeys(columns) if list(columns).count(name) > 1]
+    problems += [f"the column {name} is repeated" for name in dict.fromkeys(columns) if list(columns).count(name) > 1]
     problems += [f"there is no column {name}" for name in REQUIRED if name not in columns]
     if problems:
         raise WrongUse("nothing was sent: " + "; ".join(problems))
@@ -98,12 +99,12 @@ def _is_known(name: str) -> bool:
 
 def _unknown(name: str) -> str:
     if name in EXPORTED:
-        return f"{name} is written by the record itself (export adds it): take this column out"
+        return f"{name} comes from the record (export adds it): remove this column"
     if ";" in name or "\t" in name:
-        return f"{name[:80]!r} is no column: the cells must be separated by commas"
+        return f"{name[:80]!r} is not a column: separate the cells by commas"
     near = difflib.get_close_matches(name, FIELDS, 1, 0.6)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(FIELDS)}"
-    return f"{name[:80]!r} is no column; {hint}"
+    hint = f"did you mean {near[0]}?" if near else f"the columns are {', '.join(FIELDS)}"
+    return f"{name[:80]!r} is not a column; {hint}"
 
 
 def _csv_rows(lines: Lines) -> Iterator[Row]:
@@ -166,7 +167,7 @@ def _metadata(text: str, columns: dict[str, str]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise JsonError("must be a JSON object")
     if both := value.keys() & columns.keys():
-        raise JsonError(f"{min(both)} is also a column of its own")
+        raise JsonError(f"{min(both)} is also in a separate column")
     return value | columns
 
 
@@ -206,7 +207,7 @@ def _flat(item: dict[str, Any]) -> list[str]:
 def _row(line: int, lines: Lines, item: dict[str, Any], text: str | None) -> Row:
     adjusts = item.get("adjusts")
     if isinstance(adjusts, dict) and len(adjusts) != 1:
-        return _unreadable(line, lines, "adjusts: names exactly one of recordId and referenceId", item)
+        return _unreadable(line, lines, "adjusts: must name exactly one of recordId and referenceId", item)
     try:
         return Row(line, item, text_of(item).encode(), text=text or None)
     except UnicodeEncodeError:
@@ -221,7 +222,7 @@ def _unreadable(line: int, lines: Lines, problem: str, item: dict[str, Any] | No
 
 
 def read_entries(path: str) -> list[dict[str, Any]]:
-    """The referenceId and delta of every row of the other side's file; other columns are theirs. Raises WrongUse."""
+    """The referenceId and delta of each row of the other side's file. Raises WrongUse."""
     entries = []
     with open(path, "rb") as file:
         lines = Lines(file)

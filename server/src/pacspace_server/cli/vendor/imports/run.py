@@ -1,4 +1,4 @@
-"""An import: rows in batches, a few in flight, what is done written down in the file's order."""
+"""Runs an import: sends rows in batches, a few at the same time, and saves progress in the file's order."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from .rejected import RejectedFile
 from .rows import Row
 from .state import State
 
-BATCH_BYTES = 4 << 20  # half of what the server takes
+BATCH_BYTES = 4 << 20  # half of the server's limit
 IN_FLIGHT = 4
-PATIENCE_S = 60.0  # once the server has answered: it may be started anew meanwhile
+PATIENCE_S = 60.0  # after the server's first reply: long enough for a restart
 
 DERIVED = """\
-note: rows without a referenceId get one from a hash of the file's rows up to and including theirs. So importing this
-file again, or one that begins with the same rows, records nothing twice; after a changed row, all later rows are new."""
+note: rows without a referenceId get one from a hash of the file's rows up to and including them. So importing this
+file again, or one that begins with the same rows, records no row twice; after a changed row, all later rows are new."""
 
 
 class Result(Struct, rename="camel"):
-    """What became of one row."""
+    """The result of one row."""
 
     index: int
     status: str
@@ -51,13 +51,13 @@ _decode = Decoder(_Reply).decode
 
 
 class Chain:
-    """The running hash over a file's rows. It is the same for the same rows, however they are spelled."""
+    """The running hash over a file's rows. Equal rows have the same hash, in CSV and in JSON."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256(b"pacspace import\n")
 
     def add(self, row: Row) -> str:
-        """The reference that the row's place in the file gives it."""
+        """Adds a row and returns the reference for its place in the file."""
         self._hash.update(b"%d:" % len(row.body) + row.body)
         return f"import_{self.text()[:32]}"
 
@@ -67,7 +67,7 @@ class Chain:
 
 @dataclass
 class Batch:
-    """Rows with the references they were given (None: they have their own), and where the file stands after them."""
+    """Rows with their derived references (None: the row has its own), and the running hash after them."""
 
     rows: list[tuple[Row, str | None]] = field(default_factory=list)
     size_bytes: int = 0
@@ -79,7 +79,7 @@ class Batch:
 
     @property
     def refers_back(self) -> bool:
-        """Whether a row names another one, which must be there first."""
+        """Whether a row corrects another one, which must be recorded first."""
         return any("adjusts" in row.item for row, _ in self.rows)
 
 
@@ -97,7 +97,7 @@ class Import:
         self.has_derived = False
 
     def skip_done(self) -> None:
-        """Reads past the rows that are done. Raises WrongUse when they aren't what they were."""
+        """Skips the rows that are done. Raises WrongUse if they have changed."""
         for _ in range(self._state.rows):
             row = next(self._rows, None)
             if row is None:
@@ -105,13 +105,13 @@ class Import:
             self._chain.add(row)
         if self._state.rows and self._chain.text() != self._state.chain:
             raise WrongUse(
-                f"the file has changed in its first {counted(self._state.rows, 'row')} (up to line {self._state.line}) since they "
-                "were imported; put it back, or read it from its start with --restart: then changed rows, and rows "
-                "without a referenceId after them, are recorded beside the old ones"
+                f"the file has changed in its first {counted(self._state.rows, 'row')} (up to line {self._state.line}) "
+                "since they were imported; restore it, or read it from its start with --restart: then changed rows, "
+                "and rows without a referenceId after them, are recorded in addition to the old ones"
             )
 
     def run(self) -> bool:
-        """Whether the whole file is done; False when it was stopped. Raises CallFailed when it can't go on."""
+        """Whether the whole file is done; False if it was stopped. Raises CallFailed if it can't continue."""
         with ThreadPoolExecutor(IN_FLIGHT) as pool:
             try:
                 for batch in self._batches():
@@ -128,7 +128,7 @@ class Import:
                 raise
             finally:
                 stopped = self._client.stopped.is_set()
-                self._client.stopped.set()  # whoever still waits for the server need not wait on
+                self._client.stopped.set()  # ends the threads that still wait for the server
         return not stopped
 
     def _batches(self) -> Iterator[Batch]:
@@ -155,10 +155,10 @@ class Import:
         return self._record(bodies) if bodies else []
 
     def _record(self, bodies: list[bytes]) -> list[Result]:
-        """What became of each. A batch that is refused as a whole is halved until the one row is found."""
+        """The result of each row. Halves a refused batch until it finds the bad row."""
         whole = b'{"deltas":[' + b",".join(bodies) + b"]}"
         try:
-            # No Idempotency-Key: each row has its referenceId, and a key would be kept with each delta for ever.
+            # No Idempotency-Key: each row has a referenceId, and the record would store a key with each delta.
             reply = self._client.fetch("POST", f"{BALANCE}/delta/batch", whole, repeatable=True)
             self._client.patience_s = PATIENCE_S
             return _results(reply, len(bodies))
@@ -171,7 +171,7 @@ class Import:
             return self._record(bodies[:middle]) + self._record(bodies[middle:])
 
     def _settle(self, flying: int) -> None:
-        """Waits until at most so many batches are in flight, and writes down what became of the others, in order."""
+        """Waits until at most `flying` batches are in flight, and saves the results of the others in order."""
         while len(self._flying) > flying:
             batch, sent = self._flying.popleft()
             results = iter(sent.result())
@@ -180,7 +180,7 @@ class Import:
                 problem = row.problem or self._count(next(results))
                 if problem:
                     rejected.append((row, problem, reference))
-            # First the rejected rows, then the state: a crash between the two only makes them be read again.
+            # First the rejected rows, then the state: after a crash between the two, the rows are read again.
             self._rejected.add(rejected)
             state, last = self._state, batch.rows[-1][0]
             state.rejected += len(rejected)
@@ -190,7 +190,7 @@ class Import:
             self._meter.show(state, last.end_bytes)
 
     def _count(self, result: Result) -> str | None:
-        """Counts a row; the reason if it was rejected."""
+        """Counts a row; returns the reason if it was rejected."""
         if result.status == "REJECTED":
             return result.error or "rejected"
         if result.idempotent:

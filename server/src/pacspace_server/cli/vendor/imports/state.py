@@ -1,4 +1,4 @@
-"""How far an import has come: a small file beside the input, replaced as a whole after each batch."""
+"""The progress of an import: a small file beside the input, replaced after each batch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VERSION = 1
 
 @dataclass
 class State:
-    """What is done: so many rows of the file, whose running hash was `chain` then. `target` is where they went."""
+    """The rows that are done, their running hash `chain`, and the server and key they were sent with (`target`)."""
 
     target: str
     chain: str = ""
@@ -35,7 +35,7 @@ class State:
 
 
 def load_state(path: Path) -> State | None:
-    """The state that an import left, None if there is none. Raises WrongUse for something else under its name."""
+    """The state of an earlier import, None if there is none. Raises WrongUse if the file holds something else."""
     try:
         stated = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -49,7 +49,5 @@ def load_state(path: Path) -> State | None:
         or stated["version"] != VERSION
         or any(type(stated[name]) is not kind for name, kind in kinds.items())
     ):
-        raise WrongUse(
-            f"{path} is not the state of an import; --restart reads the input from its start and replaces it"
-        )
+        raise WrongUse(f"{path} is not an import's state; --restart reads the input from its start and replaces it")
     return State(**stated)
