@@ -182,8 +182,8 @@ class Client:
 
     def _refusal(self, reply: HTTPResponse, stated: bytes) -> CallFailed:
         try:
-            told = json.loads(stated, parse_float=Decimal)
-            error, message = dict(told["error"]), str(told["message"])
+            answer = json.loads(stated, parse_float=Decimal)
+            error, message = dict(answer["error"]), str(answer["message"])
         except (ValueError, KeyError, TypeError):
             error, message = {}, f"HTTP {reply.status}: is this a PacSpace server?"
         extra = {name: value for name, value in error.items() if name not in ("code", "message", "type")}
