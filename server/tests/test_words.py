@@ -35,11 +35,6 @@ NOT_YET = (
     "server/src/pacspace_server/storage/sqlite/*",
     "server/src/pacspace_server/storage/writing/*",
     "server/src/pacspace_server/views/*",
-    "server/src/pacspace_server/web/*",
-    "server/src/pacspace_server/web/dashboard/*",
-    "server/src/pacspace_server/web/templates/*",
-    "server/src/pacspace_server/web/templates/dashboard/*",
-    "server/src/pacspace_server/web/templates/shared/*",
 )
 
 

@@ -1,4 +1,4 @@
-"""The workspace's users, for its owner: invite, change a role, disable, hand out another link."""
+"""The workspace's users, for its owner: invite, change a role, disable, create a password link."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from ...storage.model.people import ROLES
 from ...storage.model.protocols import Unit
 from .desk import Desk, Filled, Request, filled
 
-SAYS = {"viewer": "viewer: sees everything", "admin": "admin: also records, locks and changes",
-        "owner": "owner: also users and settings"}  # fmt: skip
+SAYS = {
+    "viewer": "viewer: sees everything",
+    "admin": "admin: also records, locks and changes",
+    "owner": "owner: also manages users and settings",
+}
 
 
 async def show(desk: Desk, request: Request) -> Reply:
@@ -21,7 +24,7 @@ async def show(desk: Desk, request: Request) -> Reply:
 
 
 async def _page(desk: Desk, request: Request, form: Filled, link: str = "", of: str = "", failed: str = "") -> Reply:
-    """Everybody; `link` is the one that this page shows once, of the user `of`. `failed` is what could not be changed."""
+    """All users. `link` is a password link for the user `of`, shown once; `failed` is a failed change's message."""
     members = await desk.context.look(lambda snapshot: snapshot.members(request.caller.workspace_id))
     users = [people.user_view(*member) for member in members]
     roles = [(role, SAYS[role]) for role in reversed(ROLES)]
@@ -32,7 +35,7 @@ async def _page(desk: Desk, request: Request, form: Filled, link: str = "", of: 
 
 
 async def invite(desk: Desk, request: Request) -> Reply:
-    """A user with a link that sets the password; no mail is sent, so the page shows it once."""
+    """Creates a user, with a link that sets the password. No mail is sent; the page shows the link once."""
     form = request.form
     name = form.one("name")
     try:
@@ -43,7 +46,7 @@ async def invite(desk: Desk, request: Request) -> Reply:
         user, token = await desk.context.committer.run(lambda unit: people.invite(unit, caller, asked))
     except ServiceError as error:
         if error.code == "EMAIL_TAKEN":
-            error = invalid(("email", "is a user's already"))
+            error = invalid(("email", "already has a user"))
         return await _page(desk, request, filled(form, error))
     return await _page(desk, request, Filled(), _link(desk, token), user["email"])
 
@@ -53,7 +56,7 @@ def _link(desk: Desk, token: str) -> str:
 
 
 async def change(desk: Desk, request: Request) -> Reply:
-    """Another role, disabled or enabled, or another link."""
+    """Changes the role, disables or enables the user, or creates a password link."""
     user_id, form, caller = request.call.path("userId"), request.form, request.caller
     action = form.one("action")
 
@@ -68,7 +71,7 @@ async def change(desk: Desk, request: Request) -> Reply:
 
     try:
         if action == "role" and form.one("role") not in ROLES:
-            raise invalid(("role", "is none of the choices"))
+            raise invalid(("role", "must be one of the choices"))
         user, token = await desk.context.committer.run(work)
     except ServiceError as error:
         if status_of(error) in (404, 503):
