@@ -95,7 +95,7 @@ def test_an_endpoint_is_made_and_told(told: Server, ada: Browser, receiver: Rece
     (sent,) = receiver.wait_for_records("/ok/page", {record})
     Webhooks(secret).verify_from_headers(sent.headers, sent.body)
     text = until(ada, path, lambda text: "Delivered 1" in text)
-    assert "delta.verified" in text and "answered 204" in text
+    assert "delta.verified" in text and "status 204" in text
     (event,) = events_on(ada)
     ada.open(f"{path}/deliveries/{event}")
     assert event == sent.event["id"] and "Last status 204" in ada.text and "Attempts 1" in ada.text
@@ -139,7 +139,7 @@ def test_an_endpoint_is_changed_tested_rotated_and_removed(told: Server, ada: Br
     ada.press("Delete it permanently", typed="yes")
     assert ada.status == 400 and "must be the word delete" in ada.text
     ada.press("Delete it permanently", typed="delete")
-    assert "is removed" in ada.text and ada.place.endswith("/app/webhooks") and ada.open(path).status == 404
+    assert "is deleted" in ada.text and ada.place.endswith("/app/webhooks") and ada.open(path).status == 404
 
 
 def test_what_fails_is_said_filtered_and_paged(told: Server, ada: Browser, receiver: Receiver, customer: str) -> None:

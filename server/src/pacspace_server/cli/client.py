@@ -112,9 +112,14 @@ class Client:
         self._patiently("GET", path, None, None, True, save)
 
     def _patiently(
-        self, method: str, path: str, body: bytes | None, key: str | None, repeatable: bool,
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        key: str | None,
+        repeatable: bool,
         read: Callable[[HTTPResponse], T],
-    ) -> T:  # fmt: skip
+    ) -> T:
         began, patience_s, delay_s = time.monotonic(), self.patience_s, FIRST_DELAY_S
         while True:
             problem: CallFailed

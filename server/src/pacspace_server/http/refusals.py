@@ -127,9 +127,12 @@ def as_json(error: ServiceError) -> Reply:
     allow = extra.pop("allow", None)
     named = {"type": "VALIDATION_ERROR"} if error.code is None else {"code": error.code}
     body = {
-        "success": False, "statusCode": status, **top,
-        "error": {**named, "message": error.message, **extra}, "message": error.message,
-    }  # fmt: skip
+        "success": False,
+        "statusCode": status,
+        **top,
+        "error": {**named, "message": error.message, **extra},
+        "message": error.message,
+    }
     if status == 202:
         body |= {"code": error.code, **extra}
     return Reply(status, body, retry_after(error) | ({"Allow": allow} if allow else {}))

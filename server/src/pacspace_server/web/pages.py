@@ -81,9 +81,12 @@ class Pages:
     def _refusal(self, error: ServiceError, call: Call) -> Reply:
         status = status_of(error)
         values = {
-            "code": error.code, "message": error.message[:1].upper() + error.message[1:], "request_id": call.request_id,
-            "details": error.extra.get("details", []), "is_form": call.scope["method"] == "POST",
-        }  # fmt: skip
+            "code": error.code,
+            "message": error.message[:1].upper() + error.message[1:],
+            "request_id": call.request_id,
+            "details": error.extra.get("details", []),
+            "is_form": call.scope["method"] == "POST",
+        }
         page = self._render.page(ERRORS.get(status, "error.html"), status, **values)
         page.headers |= retry_after(error)
         return page

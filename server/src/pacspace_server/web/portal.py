@@ -93,9 +93,14 @@ class SharedPages:
         return await access.enter(self.context, *asked, None)
 
     async def _show(
-        self, call: Call, part: str, place: str, look: Look | None = None,
-        status: int = 200, **values: Any,
-    ) -> Reply:  # fmt: skip
+        self,
+        call: Call,
+        part: str,
+        place: str,
+        look: Look | None = None,
+        status: int = 200,
+        **values: Any,
+    ) -> Reply:
         """A page of the record, or the form for the code. The template gets the result of `look` as `view`."""
         shared, visitor = await self._enter(call)
         if not access.may_see(shared, visitor, part):

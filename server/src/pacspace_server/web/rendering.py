@@ -62,9 +62,13 @@ class Renderer:
         import jinja2
 
         made = jinja2.Environment(
-            loader=jinja2.PackageLoader(__package__), autoescape=True, undefined=jinja2.StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True, auto_reload=False,
-        )  # fmt: skip
+            loader=jinja2.PackageLoader(__package__),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
         made.globals |= {"asset": self._urls.__getitem__, "link": self.link}
         filters = (breakable, clean, coded, count, data_uri, exact, figure, places, segments, wrapped)
         made.filters |= {each.__name__: each for each in filters} | {"moment": moment_of, "month": month_text}

@@ -180,11 +180,16 @@ def _tell(out: Output, file: str, state: State, rejected: RejectedFile, finished
 
     problems = rejected.first(SHOWN_REJECTED)
     value = {
-        "file": file, "finished": finished, "rows": state.rows, "recorded": state.recorded,
-        "alreadyThere": state.already_there, "rejected": state.rejected, "latePosting": state.late,
+        "file": file,
+        "finished": finished,
+        "rows": state.rows,
+        "recorded": state.recorded,
+        "alreadyThere": state.already_there,
+        "rejected": state.rejected,
+        "latePosting": state.late,
         "rejectedFile": str(rejected.path) if state.rejected else None,
         "problems": problems,
-    }  # fmt: skip
+    }
     text = "\n".join(
         [f"{file}: {counted(state.rows, 'row')}: {results_text(state)}", *_problem_lines(problems, state.rejected)]
     )

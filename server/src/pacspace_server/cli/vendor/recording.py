@@ -80,10 +80,14 @@ def _body(
     if occurred_at is not None:
         parse_instant(occurred_at)
     body = {
-        "customerId": customer, "delta": delta, "reason": reason, "referenceId": reference, "occurredAt": occurred_at,
+        "customerId": customer,
+        "delta": delta,
+        "reason": reason,
+        "referenceId": reference,
+        "occurredAt": occurred_at,
         "metadata": None if metadata is None else _metadata(out, metadata),
         "adjusts": None if adjusts is None else _adjusts(adjusts),
-    }  # fmt: skip
+    }
     return {name: value for name, value in body.items() if value is not None}
 
 

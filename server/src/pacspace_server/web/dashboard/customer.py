@@ -102,10 +102,11 @@ def _ready(view: dict[str, Any], has_link: bool | None) -> list[Point]:
         Point(
             not waiting,
             f"{words.count(waiting)} of {words.count(balance['deltaCount'])} deltas wait for the log"
-            if waiting else f"All {words.count(balance['deltaCount'])} deltas are verified",
+            if waiting
+            else f"All {words.count(balance['deltaCount'])} deltas are verified",
         ),
         Point(is_locked, f"{name} is locked under its proof root" if is_locked else f"{name} is not locked yet"),
-    ]  # fmt: skip
+    ]
     if has_link is not None:
         points.append(Point(has_link, "The customer has a link and a code" if has_link else "The customer has no link"))
     return points
