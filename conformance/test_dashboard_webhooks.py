@@ -103,7 +103,7 @@ def test_an_endpoint_is_made_and_told(told: Server, ada: Browser, receiver: Rece
     shown = re.search(r'<code id="payload">(.*?)</code>', ada.page, re.DOTALL)
     assert shown and json.loads(html.unescape(shown[1]), parse_float=str) == json.loads(sent.body, parse_float=str)
     ada.press("Send again")
-    assert "It is due now." in ada.text
+    assert "The delivery is due now." in ada.text
     twice = receiver.wait_for("/ok/page", lambda found: len(found) == 2)
     assert {request.event["id"] for request in twice} == {event}
     until(ada, f"{path}/deliveries/{event}", lambda text: "Attempts 2" in text)

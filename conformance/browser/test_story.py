@@ -101,7 +101,7 @@ def send_again(ada: Person, hand: Mouse, receiver: Receiver) -> None:
         expect(page.get_by_text("pending", exact=True)).to_be_visible()
         sent = len(receiver.requests())
         hand.button("Send again")
-        expect(page.get_by_text("It is due now.")).to_be_visible()
+        expect(page.get_by_text("The delivery is due now.")).to_be_visible()
         until(page, lambda: len(receiver.requests()) > sent)
         if receiver.taken(f"/failing/{FAILS}"):
             break
