@@ -1,4 +1,5 @@
-"""A server on which some customers fail inside the locking transaction, with their trees closed: the committer halves their groups."""
+"""A server on which some customers fail inside the locking transaction, with their trees closed: the committer halves
+their groups."""
 
 from __future__ import annotations
 

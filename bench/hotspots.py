@@ -1,4 +1,5 @@
-"""Where the server's time goes: `hotspots.py [--engine postgres] [--batch N] [--gil]` samples it with py-spy while the generator runs.
+"""Where the server's time goes: `hotspots.py [--engine postgres] [--batch N] [--gil]` samples it with py-spy while
+the generator runs.
 
 Prints, per thread, the functions with the most time of their own and the most time in all. With --gil only samples that
 hold the interpreter lock count: what keeps the other threads waiting. Needs py-spy (https://github.com/benfred/py-spy).

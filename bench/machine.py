@@ -22,10 +22,16 @@ def machine(folder: Path, postgres: bool) -> dict[str, Any]:
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     found = {
-        "processor": _processor(), "cores": os.cpu_count(), "memory": f"{memory:.1f} GiB", "system": f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}",
-        "file system": file_system(folder), "durable 4 KiB write": f"{sync_ms(folder)} ms (median)",
-        "load before": round(os.getloadavg()[0], 2), "Python": platform.python_version(), "SQLite": apsw.sqlite_lib_version(),
-    }  # fmt: skip
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory": f"{memory:.1f} GiB",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}",
+        "file system": file_system(folder),
+        "durable 4 KiB write": f"{sync_ms(folder)} ms (median)",
+        "load before": round(os.getloadavg()[0], 2),
+        "Python": platform.python_version(),
+        "SQLite": apsw.sqlite_lib_version(),
+    }
     if postgres:
         found["PostgreSQL"] = postgres_version()
     return found | {name: version(name) for name in PACKAGES}

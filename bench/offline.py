@@ -31,10 +31,18 @@ def main() -> None:
         result = verify_receipts([data], trust, int(time.time())).result
         verifying.append(time.perf_counter() - started)
     bare = [h + p for h, p in zip(hashing, parsing, strict=True)]
-    print(json.dumps({
-        "result": result, "bytes": len(data), "hashing": statistics.median(hashing),
-        "parsing": statistics.median(parsing), "bare": statistics.median(bare), "verifying": statistics.median(verifying),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "result": result,
+                "bytes": len(data),
+                "hashing": statistics.median(hashing),
+                "parsing": statistics.median(parsing),
+                "bare": statistics.median(bare),
+                "verifying": statistics.median(verifying),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

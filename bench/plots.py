@@ -25,7 +25,8 @@ text { fill: #f0f6fc } .axis { stroke: #9198a1 } .grid { stroke: #3d444d } .holl
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a plot. `colour` is an index; the first engine's lines are full, the other's dashed with hollow points."""
+    """A line of a plot. `colour` is an index; the first engine's lines are full, the other's dashed with hollow
+    points."""
 
     name: str
     colour: int

@@ -20,7 +20,8 @@ IDLE_BAR_MB, GROWTH_BAR_MB = 120, 60
 
 
 def memory(bench: Bench, made: Worlds) -> list[Row]:
-    """Of a server that has nothing to do, and after many deltas came in over HTTP; with its child, without PostgreSQL."""
+    """Of a server that has nothing to do, and after many deltas came in over HTTP; with its child, without
+    PostgreSQL."""
     folder, engine = made.made(fill_reads, bench.sizes.many), made.engine.name
     measured = worlds.Memory(**json.loads((folder / "memory.json").read_text()))
     idle, after = measured.idle, measured.after

@@ -1,4 +1,5 @@
-"""Measurements of a long receipt: memory while it is sent, and offline verification; and what a vendor's program pays."""
+"""Measurements of a long receipt: memory while it is sent, and offline verification; and what a vendor's program
+pays."""
 
 from __future__ import annotations
 

@@ -29,7 +29,8 @@ def columns(bench: Bench) -> dict[str, tuple[Worlds, int]]:
 
 
 def one_round(worlds: Worlds, workers: int, **spec: Any) -> tuple[Result, bytes]:
-    """A load on a new record, beside the bare engine with the same rows in groups as large; and the bytes of a reply."""
+    """A load on a new record, beside the bare engine with the same rows in groups as large; and the bytes of a
+    reply."""
     engine, folder = worlds.engine, worlds.fresh("new")
     with running(engine.serve(folder, workers=workers)) as server:
         reply = sample_reply(server)

@@ -22,13 +22,21 @@ SERIES = {
 GROWTH = (
     ("emits", "Single emits, 64 connections", "emits per second", {"emits": "emitsPerSecond"}),
     ("batches", "Deltas in batches of 1,000, 4 connections", "deltas per second", {"deltas": "batchedDeltasPerSecond"}),
-    ("derive", "Deriving a balance", "milliseconds (median)",
-     {"a month": "deriveMonthMs", "all months": "deriveAllMonthsMs", "since a recordId": "deriveSinceRecordMs"}),
-    ("checkpoint", "Locking a month, with the wait for the log; a lone delta until it is verified", "milliseconds (median)",
-     {"locking": "checkpointMs", "verified": "verifiedMs"}),
+    (
+        "derive",
+        "Deriving a balance",
+        "milliseconds (median)",
+        {"a month": "deriveMonthMs", "all months": "deriveAllMonthsMs", "since a recordId": "deriveSinceRecordMs"},
+    ),
+    (
+        "checkpoint",
+        "Locking a month, with the wait for the log; a lone delta until it is verified",
+        "milliseconds (median)",
+        {"locking": "checkpointMs", "verified": "verifiedMs"},
+    ),
     ("disk", "On disk, with all indexes, less an empty record", "bytes per delta", {"bytes": "bytesPerDelta"}),
     ("memory", "Memory of the server's processes after these loads", "MB", {"memory": "serverMB"}),
-)  # fmt: skip
+)
 SMALLEST = {"disk": 1_000}  # below, half-empty pages are most of it
 HEAD = """\
 # Benchmark
@@ -213,9 +221,17 @@ def page(document: Json) -> tuple[str, dict[str, str]]:
     rows: list[Json] = document["rows"]
     images: dict[str, str] = {}
     parts = [
-        HEAD.rstrip(), taken_on(document), "## Against the bars", bars_met(rows), against_bars(rows), of_no_engine(rows),
-        *comparison_section(rows, images), *growth_section(rows, images), "## How each figure came about", notes(rows),
-    ]  # fmt: skip
+        HEAD.rstrip(),
+        taken_on(document),
+        "## Against the bars",
+        bars_met(rows),
+        against_bars(rows),
+        of_no_engine(rows),
+        *comparison_section(rows, images),
+        *growth_section(rows, images),
+        "## How each figure came about",
+        notes(rows),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n", images
 
 

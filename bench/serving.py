@@ -242,7 +242,8 @@ class Disturbance:
 
 
 def load(process: Process, key: str, database: Measured | None = None, **spec: Any) -> dict[str, Any]:
-    """Runs the generator to its end. Adds how busy the process and its database server were (1.0 is one core), and the others."""
+    """Runs the generator to its end. Adds how busy the process and its database server were (1.0 is one core), and the
+    others."""
     parts = {"processBusy": process} | ({"databaseBusy": database} if database is not None else {})
     before, disturbance = {name: part.cpu_seconds() for name, part in parts.items()}, Disturbance(*parts.values())
     result = finish_load(start_load(process, key, **spec))

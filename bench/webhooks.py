@@ -1,4 +1,5 @@
-"""Measurement of webhooks: real emits, ten endpoints of which three are dead, and when each event reaches the others."""
+"""Measurement of webhooks: real emits, ten endpoints of which three are dead, and when each event reaches the
+others."""
 
 from __future__ import annotations
 

@@ -109,8 +109,8 @@ def test_derive_says_what_is_wrong(vendor: Vendor, customer: str) -> None:
     both = vendor.refused(
         "derive", customer, "--period", "2026-02", "--from", "2026-02-01", "--to", "2026-02-02", code=2
     )
-    assert "period goes with neither" in both
-    assert "come together" in vendor.refused("derive", customer, "--from", "2026-02-01", code=2)
+    assert "period excludes" in both
+    assert "need each other" in vendor.refused("derive", customer, "--from", "2026-02-01", code=2)
     assert customer in vendor.refused("derive", customer, code=3)
 
 

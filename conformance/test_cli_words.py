@@ -98,7 +98,7 @@ def test_a_database_that_can_t_be_reached_says_why(tmp_path: Path) -> None:
         url = f"postgresql://me:secret@127.0.0.1:{bound.getsockname()[1]}/x"
         done = run_command("fsck", "--database", url, folder=tmp_path)
     last = done.stderr.splitlines()[-1]
-    assert done.returncode == 3 and last.startswith("pacspace: the database: it can't be reached: ")
+    assert done.returncode == 3 and last.startswith("pacspace: the database: it is unreachable: ")
     assert "refused" in last and "secret" not in done.stderr
 
 

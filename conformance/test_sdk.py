@@ -233,7 +233,7 @@ def test_an_email_shows_what_was_corrected(call: Call) -> None:
         assert (
             "\n\nCorrections, counted above:\n"
             f"  1, of 2026-04-21, recorded 2026-05-02: corrects {april['recordId']}\n"
-            "\nLate, of months that were locked already; counted above:\n"
+            "\nLate lines of months that were already locked, counted above:\n"
             f"  -3, of 2026-04-20, recorded 2026-05-02: {late['recordId']}\n\nLook at it:"
         ) in text
 

@@ -1,4 +1,5 @@
-"""The processes that a server has started. They have a group of their own, so a kill of the server leaves them alive for a moment."""
+"""The processes that a server has started. They have a group of their own, so a kill of the server leaves them alive
+for a moment."""
 
 from __future__ import annotations
 

@@ -66,7 +66,8 @@ def power(moment: str, step: str) -> Callable[[Scene], None]:
 
 
 def broken_disk(step: str) -> Callable[[Scene], None]:
-    """A sync fails after its bytes were written, nothing can be written any more, and somebody starts the server anew."""
+    """A sync fails after its bytes were written, nothing can be written any more, and somebody starts the server
+    anew."""
 
     def strike(scene: Scene) -> None:
         struck = scene.arm(step, "fail for good", scene.rng.randint(1, 25), False)
@@ -215,10 +216,19 @@ OTHERS = [
     *(Fault(f"stop in {step}", stop(step, "before"), SERVER) for step in ("emit", "fix")),
 ]
 FAULTS = [
-    *(Fault(f"{how} {step}", at_step(how, step), engines) for hows, steps, engines in AT_STEPS for step in steps for how in hows),
-    *(Fault(f"power {moment} {step}", power(moment, step), engines) for moment, steps, engines in POWER for step in steps),
+    *(
+        Fault(f"{how} {step}", at_step(how, step), engines)
+        for hows, steps, engines in AT_STEPS
+        for step in steps
+        for how in hows
+    ),
+    *(
+        Fault(f"power {moment} {step}", power(moment, step), engines)
+        for moment, steps, engines in POWER
+        for step in steps
+    ),
     *OTHERS,
-]  # fmt: skip
+]
 
 
 def faults_of(engine: str, name: str | None = None) -> list[Fault]:

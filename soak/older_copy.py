@@ -65,7 +65,8 @@ def at_rest(scene: Scene) -> Iterator[tuple[FaultyServer, FaultyServer]]:
 
 
 def has_everything(client: Client) -> bool:
-    """Whether the published log does. What it misses is counted at the start of a server, and nobody writes after that."""
+    """Whether the published log does. What it misses is counted at the start of a server, and nobody writes after
+    that."""
     text = client.get("/metrics").body.decode()
 
     def of_logs(name: str) -> list[float]:

@@ -20,7 +20,8 @@ ORDERS, HITS, STEPS = "orders", "hits", "steps"
 
 
 class Board:
-    """Which durable step each thread is in, in a file that outlives the process: so a kill from outside can be placed."""
+    """Which durable step each thread is in, in a file that outlives the process: so a kill from outside can be
+    placed."""
 
     def __init__(self, path: Path) -> None:
         path.write_bytes(bytes(PLACES * WIDTH))
@@ -114,7 +115,8 @@ class Points:
         refuse: Callable[[], None],
         mark: Callable[[str], None] = lambda how: None,
     ) -> T:
-        """Does a durable step, or what the armed fault makes of it. One inside another can be named so: `emit: wal sync`.
+        """Does a durable step, or what the armed fault makes of it. One inside another can be named so: `emit: wal
+        sync`.
 
         `refuse` gives the step up and raises what a failing disk or network would; `mark` tells the wire what to cut.
         """

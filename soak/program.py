@@ -19,8 +19,12 @@ from .points import Points
 
 # What a unit does, by the method that is called on it; what stands further down decides.
 STEPS = {
-    "add_delta": "emit", "add_checkpoint": "lock", "add_log_entries": "fix", "publish": "publish", "move_lease": "lease",
-}  # fmt: skip
+    "add_delta": "emit",
+    "add_checkpoint": "lock",
+    "add_log_entries": "fix",
+    "publish": "publish",
+    "move_lease": "lease",
+}
 WAL_PAGES = 200  # the log is moved into the file often, so that faults meet that too
 RANK = {step: place for place, step in enumerate(["other", *STEPS.values()])}
 

@@ -35,7 +35,8 @@ class Scene:
             server.order(**order)
 
     def arm(self, step: str, how: str, after: int, everywhere: bool) -> list[FaultyServer]:
-        """Arms a fault in all servers, or in one; those that it struck. What only one process does strikes where it is."""
+        """Arms a fault in all servers, or in one; those that it struck. What only one process does strikes where it
+        is."""
         servers = self.record.servers if everywhere else [self.rng.choice(self.record.servers)]
         for server in servers:
             server.order(do="arm", step=step, how=how, after=after)

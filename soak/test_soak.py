@@ -17,7 +17,8 @@ SHORT = {
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 def test_faults_break_no_promise(engine: str) -> None:
-    """After each of a few faults everything that was acknowledged is there once, and the log went on from what was seen."""
+    """After each of a few faults everything that was acknowledged is there once, and the log went on from what was
+    seen."""
     faults = [fault for fault in FAULTS if engine in fault.engines and fault.name in SHORT[engine]]
     result = play(engine, SEED, len(faults), faults, print)
     assert result.violation is None, f"make soak ENGINE={engine} SEED={SEED}: {result.violation}"

@@ -195,7 +195,7 @@ def test_what_is_no_backup_is_told_so(tmp_path: Path) -> None:
         file.write_bytes(data)
         for record in (sqlite_record, postgres_record):
             with pytest.raises(
-                UnusableBackup, match="is no backup: neither a SQLite record nor an archive of a PostgreSQL one"
+                UnusableBackup, match="is not a backup, neither a SQLite record nor an archive of a PostgreSQL one"
             ):
                 check_backup(file, record)
     file.write_bytes(b"PK\3\4")
@@ -274,7 +274,7 @@ def test_a_postgresql_record_is_never_overwritten(story: Book, tmp_path: Path) -
     with pytest.raises(UnusableDatabase, match="CREATE DATABASE"):
         postgres.restore(file, manifest, story.engine.owner_url, APPLICATION, {}, unseen)
     empty = PostgresEngine(story.engine.cluster, story.engine.cluster.new_database())
-    with pytest.raises(UnusableDatabase, match="only the owner restores"):
+    with pytest.raises(UnusableDatabase, match="only the owner can restore"):
         postgres.restore(file, manifest, empty.url, None, {}, unseen)
 
 

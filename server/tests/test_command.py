@@ -48,7 +48,7 @@ def test_close_month_lists_who_could_not_be_locked(book: Book, tmp_path: Path) -
         assert customer is not None
         head = snapshot.head(customer, "2026-01")
     assert head is not None
-    book.storage.write(lambda unit: unit.set_frozen(head.customer, head.period))
+    book.storage.write(lambda unit: unit.set_damaged(head.customer, head.period))
     with served(book, tmp_path) as environment:
 
         def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -102,7 +102,7 @@ def test_a_caller_who_gives_up_stops_nobody_else(book: Book) -> None:
 
     async def story() -> list[Outcome]:
         committer = Committer(book.storage)
-        abandoned = asyncio.ensure_future(committer.run(lambda unit: unit.thaw()))
+        abandoned = asyncio.ensure_future(committer.run(lambda unit: unit.clear_damaged()))
         await asyncio.sleep(0)
         abandoned.cancel()
         outcomes = await committer.apply([book.command("cust", -1_000_000_000)])

@@ -310,7 +310,7 @@ def test_who_could_not_be_locked_is_tried_again(tmp_path: Path) -> None:
             and "1 could not be locked" in text
             and "Locked 2 customers" in text
         )
-        assert "cust_1 2026-01 holds a record that does not match its hash; run fsck" in text
+        assert "cust_1 2026-01 is damaged: its data does not match its hash; run fsck" in text
         freeze(0)
         browser.press("Try again for these")
         assert "January 2026 is closed" in browser.text and "could not" not in browser.text and "3 of 3" in browser.text

@@ -95,7 +95,7 @@ def test_a_damaged_month_is_listed_with_its_reason(many: Book) -> None:
         assert customer is not None
         head = snapshot.head(customer, "2026-01")
     assert head is not None
-    many.write(lambda unit: unit.set_frozen(head.customer, head.period))
+    many.write(lambda unit: unit.set_damaged(head.customer, head.period))
     job = new_job(many)
     in_context(many, lambda context: Jobs(context).start(job))
     (failure,) = view(many)["failed"]

@@ -31,7 +31,7 @@ def test_the_signer_goes_forward_only(tmp_path: Path) -> None:
     assert signed_by(signer.verifier_key(ORIGIN), parse_log_checkpoint(note))
     assert signer.sign(ORIGIN, 5, roots(5), 2, roots) == note
     signer.sign(ORIGIN, 6, roots(6), 2, roots)
-    with pytest.raises(SigningRefused, match="up to entry 6, here it ends with entry 5"):
+    with pytest.raises(SigningRefused, match="up to entry 6, but ends at entry 5"):
         signer.sign(ORIGIN, 5, roots(5), 2, roots)
     with pytest.raises(SigningRefused, match="root at 6"):
         signer.sign(ORIGIN, 7, roots(7), 2, lambda size: roots(size + 1))
@@ -67,7 +67,7 @@ def test_an_older_copy_of_the_database_is_not_signed(story: Book, tmp_path: Path
     restored.integrate()
     (refusal,) = restored.integrator.refusals.values()
     assert "was signed" in refusal
-    assert "older than what was signed" in refusal
+    assert "older than the last signature" in refusal
     with restored.storage.snapshot() as snapshot:
         log = snapshot.log(snapshot.environment(SANDBOX).log_id)
         assert log.published_size < log.size
@@ -129,7 +129,7 @@ def test_damage_freezes_the_month_and_fsck_thaws_it_once_clean(story: Book) -> N
         assert customer is not None
         head = snapshot.head(customer, "2026-03")
         assert head is not None
-        assert head.frozen
+        assert head.damaged
         assert head.integrated_size == head.size - 1
     assert any("running total" in problem for problem in fsck(story.storage, story.signer).problems)
     engine.sql(set_total, (engine.amount(-4_000_000_000), recorded.leaf_hash))

@@ -125,7 +125,7 @@ def test_what_is_not_this_versions_schema_is_refused_in_words(engine: PostgresEn
     empty = PostgresEngine(engine.cluster, engine.cluster.new_database())
     with pytest.raises(UnusableDatabase, match="sees no record in this database: `pacspace migrate"):
         empty.open()
-    with pytest.raises(UnusableDatabase, match="only the owner migrates"):
+    with pytest.raises(UnusableDatabase, match="only the owner can migrate"):
         migrate(empty.url, APPLICATION)
     with pytest.raises(UnusableDatabase, match="CREATE ROLE nobody LOGIN"):
         migrate(empty.owner_url, "nobody")
@@ -137,7 +137,7 @@ def test_what_is_not_this_versions_schema_is_refused_in_words(engine: PostgresEn
         engine.open()
     engine.sql("DELETE FROM migration WHERE name = '0099_future.sql'")
     engine.sql("UPDATE migration SET checksum = '\\x00' WHERE name = '0001_initial.sql'")
-    with pytest.raises(UnusableDatabase, match="not the one that made this database"):
+    with pytest.raises(UnusableDatabase, match="differs from the one that made this database"):
         engine.open()
 
 

@@ -24,8 +24,8 @@ FAILURES: list[tuple[Callable[[], BaseException], int, bool]] = [
     (lambda: Vanished("the sandbox was emptied meanwhile"), 404, False),
     (lambda: Overloaded(), 503, True),
     (lambda: NotWritten("disk full"), 503, True),
-    (lambda: Unavailable("it can't be reached", SECRET), 503, True),
-    (lambda: InDoubt("the disk failed while it committed"), 503, True),
+    (lambda: Unavailable("it is unreachable", SECRET), 503, True),
+    (lambda: InDoubt("the disk failed during the commit"), 503, True),
     (lambda: asyncio.CancelledError(), 503, True),
     (lambda: RuntimeError(SECRET), 500, False),
     *((lambda code=code: ServiceError(code, "refused"), CODES[code].status, False) for code in CODES),  # type: ignore[misc]
@@ -127,5 +127,5 @@ def test_words_of_a_write_in_doubt_fit_the_request(method: str, repeatable: bool
     """Only a request that has a key or a reference is told to use it again; any other one is told to look first."""
     call = Call({"method": method, "headers": []}, _nothing)
     call.repeatable = repeatable
-    refusal = refusal_of(InDoubt("the disk failed while it committed"), call)
+    refusal = refusal_of(InDoubt("the disk failed during the commit"), call)
     assert words in refusal.message and ("referenceId" in refusal.message) == repeatable

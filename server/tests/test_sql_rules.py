@@ -144,7 +144,7 @@ def test_every_statement_keeps_the_rules(executed: set[str], book: Book, tmp_pat
 
 
 BEGINS = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|LOCK|NOTIFY)\b")
-# Over all customers and not within one, by design: thawing after a clean fsck is the operator's.
+# Over all customers and not within one, by design: clearing it after a clean fsck is the operator's.
 UNPINNED = {"UPDATE integrated_head SET frozen = false WHERE frozen"}
 
 

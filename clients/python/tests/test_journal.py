@@ -270,7 +270,7 @@ def test_a_full_disk_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         with pytest.raises(PacSpaceError, match="No space left") as error:
             coordinator.queue_summary({"customerId": "c", "delta": 2})
     assert error.value.code == "JOURNAL_FAILED" and coordinator.get_queue_state()["queuedCount"] == 1
-    with pytest.raises(PacSpaceError, match="make a new client"):
+    with pytest.raises(PacSpaceError, match="create a new client"):
         coordinator.queue_summary({"customerId": "c", "delta": 3})
     coordinator.close("done")
     reopened = SubmissionCoordinator(submit_batch=lambda deltas: {"results": []}, options=options)  # type: ignore[typeddict-item]

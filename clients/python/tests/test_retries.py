@@ -252,9 +252,9 @@ def test_a_month_that_is_closed_at_once(pac: Blocking, script: Script, sleeps: l
 
 
 def test_closing_a_month_has_a_deadline(pac: Blocking, script: Script, sleeps: list[float]) -> None:
-    """After `timeout` a TimeoutError says how far the server is, and that it goes on."""
+    """After `timeout` a TimeoutError says how far the server is, and that it continues."""
     script.replies = [begun("RUNNING", 0), reply(month("RUNNING", 100))]
-    with pytest.raises(TimeoutError, match="100 of 300 customers are done; the server goes on"):
+    with pytest.raises(TimeoutError, match="100 of 300 customers are done; the server continues"):
         pac.call("balance.close_month", "2026-05", timeout=2_500)
     assert 2 < sum(sleeps) <= 2.5
 

@@ -327,7 +327,7 @@ def test_requests_are_bounded_and_paced(make: Make, script: Script, sleeps: list
         ({"windowEnd": "2026-05-27T02:00:00+02:00"}, "not after"),
         ({"windowEnd": "soon"}, "ISO 8601"),
         ({"windowEnd": 5}, "ISO 8601"),
-        ({"windowEnd": datetime(2026, 5, 28)}, "say which time zone"),  # noqa: DTZ001  # that is the mistake
+        ({"windowEnd": datetime(2026, 5, 28)}, "has no time zone"),  # noqa: DTZ001  # that is the mistake
         ({"metadata": [1]}, "metadata"),
         ({"metadata": {"x": float("inf")}}, "metadata"),
         ({"reason": ""}, "reason"),
@@ -340,7 +340,7 @@ def test_what_is_no_summary(pac: Blocking, change: dict[str, Any], words: str) -
     with pytest.raises(PacSpaceError, match=words) as error:
         pac.call("balance.queue_summaries", [BARE, {**DAY, **change}])
     assert error.value.code == "INVALID_SUMMARY" and queued(pac) == 0
-    with pytest.raises(PacSpaceError, match="is a dict"):
+    with pytest.raises(PacSpaceError, match="must be a dict"):
         pac.call("balance.queue_summary", "usage")
 
 

@@ -120,7 +120,7 @@ def test_a_server_that_is_not_there(form: str, host: str) -> None:
         port = listener.getsockname()[1]
     with pytest.raises(PacSpaceError, match=f"no reply from http://{host}:{port}: ") as error:
         usage(f"http://{host}:{port}", form)
-    hint = "is the server running? `pacspace serve` starts one; another address: base_url or PACSPACE_BASE_URL"
+    hint = "is the server running? `pacspace serve` starts it; base_url or PACSPACE_BASE_URL set another address"
     assert error.value.code == "NETWORK_ERROR" and hint in str(error.value)
 
 

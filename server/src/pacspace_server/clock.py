@@ -1,4 +1,4 @@
-"""The wall clock. Ledger time belongs to an environment: `Snapshot.now`; time-outs use `time.monotonic`."""
+"""The wall clock. An environment has its own ledger clock, `Snapshot.now`; time-outs use `time.monotonic`."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ MAX_RETENTION_DAYS = 36_500
 
 
 class ConfigError(Exception):
-    """A setting can't be used; the message names it, where it came from, and what is accepted."""
+    """A setting is invalid; the message names it, its source, and the accepted values."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting; its environment variable is PACSPACE_ and the upper-case name."""
+    """One setting; its environment variable is PACSPACE_ and the name in upper case."""
 
     name: str
     default: str
@@ -46,17 +46,17 @@ SETTINGS = [
         "",
         "folder of signing keys and last-signed records; empty: beside the database's file, or ./NAME.signer",
     ),
-    Setting("retention_days", "", "erase contexts older than so many days by the ledger clock; empty: never"),
+    Setting("retention_days", "", "days after which contexts are erased, by the ledger clock; empty: never"),
     Setting("registration", "off", "on: visitors can create a user and a workspace; off: they can't"),
     Setting(
         "trusted_proxies",
         "",
-        "addresses of proxies before this server, with commas between: from them X-Forwarded-For is believed; empty: nobody's",
+        "addresses of proxies in front of this server, comma-separated, whose X-Forwarded-For is trusted; empty: none",
     ),
     Setting(
         "webhook_targets",
         "public",
-        "where webhooks may go: public (https in production; no private, loopback or metadata address) or any, for development",
+        "public: webhooks go only to public addresses, in production over https; any: they go anywhere, for development",
     ),
     Setting("log_level", "info", "debug, info, warning or error"),
     Setting("base_url", "http://127.0.0.1:8787", "the server that client commands talk to"),
@@ -67,7 +67,7 @@ _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 @dataclass(frozen=True)
 class Value:
-    """A setting's value and where it came from."""
+    """A setting's value and its source."""
 
     text: str
     source: str
@@ -81,7 +81,7 @@ def load(flags: Mapping[str, Any], folder: Path | None = None) -> dict[str, Valu
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} can't be read: {error}") from error
     for name in stated.keys() - _BY_NAME.keys():
-        raise ConfigError(f"{path}: {name} is not a setting; there are {', '.join(_BY_NAME)}")
+        raise ConfigError(f"{path}: {name} is not a setting; the settings are {', '.join(_BY_NAME)}")
     values = {}
     for setting in SETTINGS:
         if flags.get(setting.name) is not None:
@@ -97,7 +97,7 @@ def load(flags: Mapping[str, Any], folder: Path | None = None) -> dict[str, Valu
 
 @dataclass(frozen=True)
 class Database:
-    """Where the record is: the file of a sqlite:/// URL, or (path None) a PostgreSQL URL as libpq reads it."""
+    """The location of the record: the file of a sqlite:/// URL, or, if `path` is None, a PostgreSQL URL."""
 
     url: str
     path: Path | None
@@ -123,26 +123,27 @@ def database(value: Value) -> Database:
 
 
 def _postgres(value: Value) -> Database:
-    """libpq would take a part of a password that is not encoded for a host, a port or a name, and show it."""
+    """Refuses a password that is not encoded: libpq would take a part of it for a host, port or name, and show it."""
     credentials = value.text.partition("://")[2].rpartition("@")[0]
     if "@" in credentials or "/" in credentials:
         raise ConfigError(
-            f"database ({value.source}): {without_password(value.text)!r} can't be read: write @ as %40 and / as %2F in a password"
+            f"database ({value.source}): {without_password(value.text)!r} can't be read: "
+            "write @ as %40 and / as %2F in a password"
         )
     return Database(value.text, None)
 
 
 def without_password(url: str) -> str:
-    """A URL as it may be shown: with *** for a password, wherever it stands.
+    """A URL with *** in place of any password, so that it can be shown.
 
-    The password of one that is not encoded ends at the last @. What has no scheme may be a URL that was mistyped.
+    An unencoded password ends at the last @. Text without a scheme may be a mistyped URL.
     """
     url = re.sub(r"(://(?!/)[^:]*|^(?!.*://)[^:]*):.*@", r"\1:***@", url, flags=re.DOTALL)
     return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", url)
 
 
 def signer_folder(values: Mapping[str, Value]) -> Path:
-    """The signer's folder: as set, else `<database>.signer` beside a file, or in this folder."""
+    """The signing folder: as set, else `<database>.signer` beside a file, or in the current folder."""
     if values["signer_dir"].text:
         return Path(values["signer_dir"].text)
     where = database(values["database"])
@@ -152,14 +153,14 @@ def signer_folder(values: Mapping[str, Value]) -> Path:
 
 
 def proxies(value: Value) -> list[str]:
-    """Addresses or networks whose X-Forwarded-For is believed. Raises ConfigError for a name, which may lead anywhere."""
+    """Addresses or networks with a trusted X-Forwarded-For. Raises ConfigError for a name, which may be anyone's."""
     listed = [part.strip() for part in value.text.split(",") if part.strip()]
     for part in listed:
         try:
             ip_network(part)
         except ValueError as error:
             raise ConfigError(
-                f"trusted_proxies ({value.source}): {part!r} is no address or network such as 10.0.0.0/8"
+                f"trusted_proxies ({value.source}): {part!r} is not an address, or a network such as 10.0.0.0/8"
             ) from error
     return listed
 

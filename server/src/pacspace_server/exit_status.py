@@ -1,3 +1,3 @@
-"""How the command ends: 0 when all is well, else one of these."""
+"""The command's exit status: 0 for success, else one of these."""
 
-NO, WRONG_USE, NOT_DONE = 1, 2, 3  # the answer is no; wrong use; could not be reached or done
+NO, WRONG_USE, NOT_DONE = 1, 2, 3  # negative answer; wrong usage; unreachable or failed

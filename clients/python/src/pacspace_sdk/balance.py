@@ -44,7 +44,7 @@ T = TypeVar("T")
 def submission(
     method: Callable[Concatenate[SubmissionCoordinator, P], T],
 ) -> Callable[Concatenate[Balance, P], T]:
-    """The coordinator's method as one of the balance."""
+    """Makes a method of the coordinator a method of the balance."""
 
     @wraps(method)
     def forwarded(self: Balance, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -86,11 +86,11 @@ class Balance(Surface[Core]):
     def emit(
         self, customer_id: Any, delta: Any = None, reason: Any = None, options: Any = None, **keywords: Any
     ) -> EmitReply:
-        """Records one signed amount (negative for a debit) and returns at once; it is durable and counted by then.
+        """Records one signed amount (negative for a debit) and returns once it is durable and counted.
 
-        Instead of customer_id, delta and reason a single dict is taken. Sent again after a failure under the same
-        idempotency key, so that nothing is recorded twice. Raises ConflictError when the referenceId stands for
-        another delta, ValidationError, RateLimitError, ServiceUnavailableError and the other PacSpaceErrors.
+        Takes customer_id, delta and reason, or a single dict. Retries after a failure use the same idempotency key, so
+        nothing is recorded twice. Raises ConflictError if the referenceId belongs to another delta, ValidationError,
+        RateLimitError, ServiceUnavailableError and the other PacSpaceErrors.
         """
         return self._run(deltas.emit(self._core, *deltas.read_emit(customer_id, delta, reason, options, keywords)))
 
@@ -105,7 +105,7 @@ class Balance(Surface[Core]):
         **keywords: Unpack[CompareKeywords],
     ) -> CompareReply: ...
     def compare(self, customer_id: Any, views: Any = None, options: Any = None, **keywords: Any) -> CompareReply:
-        """Which of two balances matches the record; with `theirRecords` also the entries that make the difference."""
+        """Reports which of two balances matches the record; with `theirRecords`, also the entries that differ."""
         return self._run(balances.compare(self._core, *balances.read_compare(customer_id, views, options, keywords)))
 
     emit_batch: Final = blocking(deltas.emit_batch)
@@ -168,7 +168,7 @@ class AsyncBalance(AsyncSurface[Core]):
     async def emit(
         self, customer_id: Any, delta: Any = None, reason: Any = None, options: Any = None, **keywords: Any
     ) -> EmitReply:
-        """As `Balance.emit`."""
+        """Like `Balance.emit`."""
         request = deltas.read_emit(customer_id, delta, reason, options, keywords)
         return await self._run(deltas.emit(self._core, *request))
 
@@ -183,7 +183,7 @@ class AsyncBalance(AsyncSurface[Core]):
         **keywords: Unpack[CompareKeywords],
     ) -> CompareReply: ...
     async def compare(self, customer_id: Any, views: Any = None, options: Any = None, **keywords: Any) -> CompareReply:
-        """As `Balance.compare`."""
+        """Like `Balance.compare`."""
         request = balances.read_compare(customer_id, views, options, keywords)
         return await self._run(balances.compare(self._core, *request))
 

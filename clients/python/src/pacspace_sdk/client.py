@@ -1,4 +1,4 @@
-"""The two clients, `PacSpace` and `AsyncPacSpace`: settings, the drivers that perform effects, and the surfaces."""
+"""The two clients, `PacSpace` and `AsyncPacSpace`: settings, drivers for the effects, and the surfaces."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ TransportT = TypeVar("TransportT")
 
 
 class HttpClient:
-    """The blocking driver: sends by the transport, waits by `time.sleep`."""
+    """The blocking driver: sends with the transport, waits with `time.sleep`."""
 
     config: ClientConfig
 
@@ -107,14 +107,14 @@ class AsyncHttpClient:
 
 
 class Client(Generic[TransportT]):
-    """What both clients are made with.
+    """The parameters of both clients.
 
-    `base_url` wins; else `sandbox_url` counts for a `pk_test_` key and `production_url` for every other, each standing
-    in for the other; else PACSPACE_BASE_URL; else, for a test key, the local server at http://127.0.0.1:8787.
-    `timeout` is in milliseconds, for one request; a request is sent at most `max_retries` + 1 times. With `decimals`
-    every number in a reply is a Decimal. `submission` is how summaries are sent (`types.SubmissionOptions`).
-    `transport` sends requests instead of httpx2: it is called with method, url, headers, body text or None, and the
-    time-out, and returns an object with `status_code`, `headers` (lower-case names) and `body` (bytes).
+    The address is `base_url`; else `sandbox_url` for a `pk_test_` key and `production_url` for any other, or the other
+    of the two if only that is given; else PACSPACE_BASE_URL; else, for a test key, the local server at
+    http://127.0.0.1:8787. `timeout` is in milliseconds, for one request; a request is sent at most `max_retries` + 1
+    times. With `decimals`, every number in a reply is a Decimal. `submission` has the options for summaries
+    (`types.SubmissionOptions`). `transport` replaces httpx2: it is called with method, url, headers, body text or None,
+    and the time-out, and returns an object with `status_code`, `headers` (lower-case names) and `body` (bytes).
 
     Raises PacSpaceError with code MISSING_API_KEY, INVALID_URL or INVALID_SUBMISSION_PROFILE.
     """
@@ -169,7 +169,7 @@ class Client(Generic[TransportT]):
 
 
 class PacSpace(Client[Transport], Surface[Core]):
-    """A client for one key. Safe for several threads; use it as a context manager, or call `shutdown()` at the end."""
+    """A client for one key, safe for several threads. Use it as a context manager, or call `shutdown()` at the end."""
 
     balance: Balance
     customers: Customers
@@ -191,13 +191,13 @@ class PacSpace(Client[Transport], Surface[Core]):
         return self.balance.emit_batch(chunk, idempotencyKey=chunk.idempotency_key)  # type: ignore[arg-type]
 
     def close(self, reason: str = "SDK closed") -> None:
-        """Ends the scheduler and the connections; every later call raises CLIENT_CLOSED. What is queued is not sent."""
+        """Stops the scheduler and closes connections without a flush; later calls raise CLIENT_CLOSED."""
         self.balance.submission.close(reason)
         self._core.closed = self._core.closed or reason
         self._http.close()
 
     def shutdown(self, reason: str = "SDK shutdown") -> None:
-        """Flushes what is queued (unless `autoFlushOnShutdown` is False), then closes."""
+        """Flushes waiting summaries (unless `autoFlushOnShutdown` is False), then closes."""
         if self._core.closed is None:
             self.balance.submission.shutdown()
         self.close(reason)
@@ -212,7 +212,7 @@ class PacSpace(Client[Transport], Surface[Core]):
 
 
 class AsyncPacSpace(Client[AsyncTransport], AsyncSurface[Core]):
-    """The same client for an event loop; use it with `async with`, or `await shutdown()` at the end."""
+    """The same client for an event loop. Use it with `async with`, or `await shutdown()` at the end."""
 
     balance: AsyncBalance
     customers: AsyncCustomers
@@ -234,13 +234,13 @@ class AsyncPacSpace(Client[AsyncTransport], AsyncSurface[Core]):
         return await self.balance.emit_batch(chunk, idempotencyKey=chunk.idempotency_key)  # type: ignore[arg-type]
 
     async def close(self, reason: str = "SDK closed") -> None:
-        """Ends the scheduler and the connections; every later call raises CLIENT_CLOSED. What is queued is not sent."""
+        """Stops the scheduler and closes connections without a flush; later calls raise CLIENT_CLOSED."""
         await self.balance.submission.close(reason)
         self._core.closed = self._core.closed or reason
         await self._http.close()
 
     async def shutdown(self, reason: str = "SDK shutdown") -> None:
-        """Flushes what is queued (unless `autoFlushOnShutdown` is False), then closes."""
+        """Flushes waiting summaries (unless `autoFlushOnShutdown` is False), then closes."""
         if self._core.closed is None:
             await self.balance.submission.shutdown()
         await self.close(reason)

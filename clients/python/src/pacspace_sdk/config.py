@@ -1,4 +1,4 @@
-"""What a client was made with: the key, the address, how often and how long."""
+"""The settings of a client: the key, the address, retries and time-outs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from .errors import PacSpaceError
 
 VERSION = "0.2.0"
-LOCAL_URL = "http://127.0.0.1:8787"  # where `pacspace serve` listens unless told otherwise
+LOCAL_URL = "http://127.0.0.1:8787"  # where `pacspace serve` listens by default
 TEST_PREFIX, LIVE_PREFIX = "pk_test_", "pk_live_"
-TEST_CHAIN_ID, LIVE_CHAIN_ID = 296, 295  # sent because the interface has it; this server ignores it
+TEST_CHAIN_ID, LIVE_CHAIN_ID = 296, 295  # part of the interface; this server ignores it
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ClientConfig:
 
 
 def choose_base_url(api_key: str, base_url: str | None, sandbox_url: str | None, production_url: str | None) -> str:
-    """The server's address: as given, else PACSPACE_BASE_URL, else (for a test key) this machine."""
+    """The server's address: as given, else PACSPACE_BASE_URL, else, for a test key, this machine."""
     test = api_key.startswith(TEST_PREFIX)
     mine, other = (sandbox_url, production_url) if test else (production_url, sandbox_url)
     chosen = base_url or mine or other or os.environ.get("PACSPACE_BASE_URL")
@@ -36,14 +36,14 @@ def choose_base_url(api_key: str, base_url: str | None, sandbox_url: str | None,
         return check_url(chosen)
     if test:
         return LOCAL_URL
-    message = "where is the server? Pass base_url (or production_url, sandbox_url), or set PACSPACE_BASE_URL"
+    message = "no server address: pass base_url (or production_url, sandbox_url), or set PACSPACE_BASE_URL"
     if not api_key.startswith(LIVE_PREFIX):
-        message = f"an API key begins with {TEST_PREFIX} or {LIVE_PREFIX}, this one does not. If it is right: {message}"
+        message = f"an API key begins with {TEST_PREFIX} or {LIVE_PREFIX}; this one does not. If it is right: {message}"
     raise PacSpaceError(message, code="INVALID_URL")
 
 
 def check_url(url: str) -> str:
-    """An absolute http(s) address without credentials, query and final slash; PacSpaceError INVALID_URL else."""
+    """Returns an absolute http(s) address without query and final slash; PacSpaceError INVALID_URL for any other."""
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018  # reading it checks it
@@ -59,10 +59,10 @@ def check_url(url: str) -> str:
 
 
 def check_api_key(api_key: object) -> str:
-    """The key; PacSpaceError MISSING_API_KEY when there is none."""
+    """Returns the key; PacSpaceError MISSING_API_KEY if there is none."""
     if not isinstance(api_key, str) or not api_key.strip():
         message = (
-            f"an API key is needed: it begins with {TEST_PREFIX} or {LIVE_PREFIX}; `pacspace keys create` makes one"
+            f"an API key is needed: it begins with {TEST_PREFIX} or {LIVE_PREFIX}; `pacspace keys create` creates one"
         )
         raise PacSpaceError(message, code="MISSING_API_KEY")
     return api_key.strip()

@@ -1,4 +1,4 @@
-"""`pac.customers`: the dashboard's customers, which need a dashboard token."""
+"""`pac.customers`: customers as in the dashboard; needs a dashboard token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .surface import AsyncSurface, Surface, awaitable, blocking
 
 
 class Customers(Surface[Core]):
-    """Customers made by hand, before their first delta."""
+    """Customers created by hand, before their first delta."""
 
     create: Final = blocking(customers.create)
 

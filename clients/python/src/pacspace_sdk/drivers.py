@@ -1,4 +1,4 @@
-"""The two drivers: they run an operation, performing each effect that it yields, blocking or on an event loop."""
+"""The two drivers, blocking and on an event loop: they run an operation and perform each effect that it yields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def drive(operation: Operation[T], perform: Callable[[Any], Any]) -> T:
-    """Runs the operation to its end; what `perform` raises is thrown into it."""
+    """Runs the operation to its end; throws into it what `perform` raises."""
     step: Callable[[Any], Any] = operation.send
     argument: Any = None
     try:

@@ -1,19 +1,19 @@
-"""What can go wrong: one class to catch everything, one class for each thing that is handled differently."""
+"""The errors: one base class to catch them all, and one class for each kind that callers handle differently."""
 
 from __future__ import annotations
 
 import builtins
 from typing import Any, ClassVar
 
-NO_REASON = "Request failed"  # the message of a refusal whose reply says nothing that can be understood
+NO_REASON = "Request failed"  # the message if a reply gives no readable reason
 
 
 class PacSpaceError(Exception):
     """Base of every error of this package.
 
-    `status_code` is the HTTP status (0 when no reply was judged), `code` a stable name for the kind of error,
-    `server_code` the server's own code, `request_path` and `request_id` name the request in the server's log.
-    `idempotency_key` is the key that the failed call was sent with: with the same key it can be sent again safely.
+    `status_code` is the HTTP status (0 without a reply), `code` a stable name for the kind of error, `server_code` the
+    server's own code; `request_path` and `request_id` identify the request in the server's log. `idempotency_key` is
+    the key of the failed call, which can be repeated safely with the same key.
     """
 
     message: str
@@ -49,7 +49,7 @@ class PacSpaceError(Exception):
 
 
 class InvalidApiKeyError(PacSpaceError):
-    """401: the key is missing, unknown, switched off or has expired."""
+    """401: the key is missing, unknown, disabled or expired."""
 
     _code, _status = "INVALID_API_KEY", 401
 
@@ -61,13 +61,13 @@ class InsufficientCreditsError(PacSpaceError):
 
 
 class NotFoundError(PacSpaceError):
-    """404: no such customer, record, checkpoint, receipt or route; `server_code` says which."""
+    """404: no such customer, delta, checkpoint, receipt or route; `server_code` says which."""
 
     _code, _status = "NOT_FOUND", 404
 
 
 class ConflictError(PacSpaceError):
-    """409: the reference, the idempotency key or the customerId already stands for something else. Nothing was recorded."""
+    """409: the reference, idempotency key or customerId already belongs to something else. Nothing was recorded."""
 
     _status = 409
 
@@ -86,7 +86,7 @@ class RateLimitError(PacSpaceError):
 
 
 class CadenceLimitError(PacSpaceError):
-    """429: this customer may not be written to so often; `retry_after_ms` milliseconds. Never retried by the client."""
+    """429: too many writes to this customer; wait `retry_after_ms` milliseconds. The client never retries these."""
 
     _code, _status = "CADENCE_LIMIT", 429
     retry_after_ms: int | None = None
@@ -94,14 +94,14 @@ class CadenceLimitError(PacSpaceError):
 
 
 class ServiceUnavailableError(PacSpaceError):
-    """503: the server can't record or answer now; try again after `retry_after` seconds (None when it did not say)."""
+    """503: the server can't record or answer now; try again after `retry_after` seconds (None if it did not say)."""
 
     _code, _status = "SERVICE_UNAVAILABLE", 503
     retry_after: float | None = None
 
 
 class ValidationError(PacSpaceError, ValueError):
-    """400: something given is not acceptable; `details` lists `{"field", "problem"}`, all problems at once."""
+    """400: invalid input; `details` lists all problems as `{"field", "problem"}`."""
 
     details: list[dict[str, Any]]
 
@@ -113,24 +113,24 @@ class ValidationError(PacSpaceError, ValueError):
 
 
 class InvalidScopeCombinationError(PacSpaceError, ValueError):
-    """400: period, dates, presets and starting checkpoints that don't go together."""
+    """400: period, dates, presets and starting checkpoints that exclude each other."""
 
     _code, _status = "INVALID_SCOPE_COMBINATION", 400
 
 
 class ScopeTooWideError(PacSpaceError, ValueError):
-    """400: the scope touches more months than the server takes at once."""
+    """400: the scope covers more months than the server accepts in one request."""
 
     _code, _status = "SCOPE_TOO_WIDE", 400
 
 
 class TimeoutError(PacSpaceError, builtins.TimeoutError):
-    """What was waited for did not happen before the deadline. It may still happen."""
+    """The awaited state was not reached before the deadline. It may still be reached."""
 
     _code = "TIMEOUT"
 
 
 class WebhookVerificationError(PacSpaceError):
-    """A webhook that the secret's owner did not sign, or one that is too old."""
+    """A webhook without a valid signature, or one that is too old."""
 
     _code = "WEBHOOK_VERIFICATION_FAILED"

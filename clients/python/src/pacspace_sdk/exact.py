@@ -1,4 +1,4 @@
-"""JSON with exact numbers: amounts are spelled once, and never pass through binary arithmetic."""
+"""JSON with exact numbers: amounts are converted to text once, and never pass through binary arithmetic."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _WIDE = Context(prec=400)  # wider than the longest float, which has 309 digits 
 
 
 def exact_amount(value: object, field: str) -> int | Decimal:
-    """An amount as it is sent: an int or Decimal as it is, a float rounded half-even to 9 fractional digits.
+    """An amount for the request: an int or Decimal unchanged, a float rounded half-even to 9 fractional digits.
 
-    Raises ValidationError for bool, NaN, infinity and everything that is not a number.
+    Raises ValidationError for bool, NaN, infinity and anything else.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise _refused(field, f"must be an int, float or Decimal, is {type(value).__name__}")
@@ -31,7 +31,7 @@ def exact_amount(value: object, field: str) -> int | Decimal:
 
 
 def encode(value: Any, field: str = "body") -> str:
-    """Compact JSON text; a Decimal becomes the number it spells. ValidationError names what can't be JSON."""
+    """Compact JSON text; a Decimal becomes the number it spells. ValidationError names what JSON can't represent."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, str):
@@ -52,7 +52,7 @@ def encode(value: Any, field: str = "body") -> str:
         return "{" + ",".join(members) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(encode(item, f"{field}[{index}]") for index, item in enumerate(value)) + "]"
-    raise _refused(field, f"is a {type(value).__name__}, which JSON does not have")
+    raise _refused(field, f"is a {type(value).__name__}, which JSON can't represent")
 
 
 def encode_body(value: Any) -> str:
@@ -78,7 +78,7 @@ def _require_unicode(text: str, field: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise _refused(field, "holds half a surrogate pair, which is not text") from error
+        raise _refused(field, "contains half a surrogate pair, which is not text") from error
 
 
 def _refused(field: str, problem: str) -> ValidationError:

@@ -1,4 +1,4 @@
-"""Instants as they are sent: ISO 8601 text, always with a time zone."""
+"""Instants for requests: ISO 8601 text, always with a time zone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .errors import ValidationError
 
 
 def instant_text(value: Any, field: str) -> Any:
-    """A datetime as its ISO text; anything else as it is. ValidationError for a datetime without a time zone."""
+    """A datetime as ISO text; other values unchanged. ValidationError for a datetime without a time zone."""
     if not isinstance(value, datetime):
         return value
     if value.utcoffset() is None:
-        problem = f"{value} has no time zone; say which time zone, such as datetime.now(timezone.utc)"
+        problem = f"{value} has no time zone; give one, such as datetime.now(timezone.utc)"
         raise ValidationError(f"{field}: {problem}", details=[{"field": field, "problem": problem}])
     return value.isoformat()

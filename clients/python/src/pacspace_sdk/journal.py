@@ -1,7 +1,7 @@
-"""A file that keeps the queue of summaries: appended to and synced before a call returns, so that a crash loses nothing.
+"""The file of a queue of usage summaries. Each call syncs what it appends before it returns, so a crash loses nothing.
 
-One record a line: a checksum, a space, JSON. Only the last append of a crash can be incomplete; it is cut off, since the
-call that wrote it never returned. Anything else that can't be read is refused, not skipped.
+Each line holds one entry: a checksum, a space, JSON. After a crash, only the last append can be incomplete. It is cut
+off, because its call never returned. Any other unreadable line is an error, and never skipped.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from .errors import PacSpaceError
 from .exact import encode
 
 HEADER: dict[str, str | int] = {"journal": "pacspace summaries", "version": 1}
-MIN_LINES, SLACK = 1_000, 4  # rewritten when it has more lines than this, and so many times more than it needs
+MIN_LINES, SLACK = 1_000, 4  # rewritten above this size, when it is this many times longer than needed
 
 
 class Journal:
     """One open journal. Raises PacSpaceError JOURNAL_IN_USE, JOURNAL_DAMAGED or JOURNAL_FAILED."""
 
     path: Path
-    records: list[Any]  # what was in it when it was opened
+    records: list[Any]  # its contents when it was opened
     lines: int
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -47,7 +47,7 @@ class Journal:
         self.lines = len(self.records) + 1
 
     def append(self, records: Iterable[Any]) -> None:
-        """Writes records and syncs them: when this returns they are on disk, when it raises they are not counted."""
+        """Writes and syncs records: on disk when this returns, not counted when it raises."""
         file = self._usable()
         data = b"".join(map(_line, records))
         before = file.tell()
@@ -55,7 +55,7 @@ class Journal:
             file.write(data)
             _sync(file)
         except OSError as error:
-            self._broken = True  # what the disk has is not known any more; the next start reads it
+            self._broken = True  # the disk's contents are unknown; the next start reads them
             with contextlib.suppress(OSError):
                 os.ftruncate(file.fileno(), before)
             raise self._failed(error) from error
@@ -65,7 +65,7 @@ class Journal:
         return self.lines > MIN_LINES and self.lines > SLACK * needed_lines
 
     def rewrite(self, records: Iterable[Any]) -> None:
-        """Puts a new, shorter file in the place of the old one; a crash leaves the one or the other."""
+        """Replaces the file by a new, shorter one; a crash leaves one or the other."""
         before = self._usable()
         data = b"".join(map(_line, [HEADER, *records]))
         fresh = self.path.with_name(self.path.name + ".new")
@@ -84,7 +84,7 @@ class Journal:
         self.lines = data.count(b"\n")
 
     def close(self) -> None:
-        """Gives the journal free for the next client."""
+        """Releases the journal for the next client."""
         self._broken = True
         if self._file is not None:
             self._file.close()
@@ -93,7 +93,7 @@ class Journal:
             self._lock = None
 
     def _read(self, file: BinaryIO) -> list[Any]:
-        """The records after the header, which an empty file gets."""
+        """The records after the header; an empty file gets a header."""
         file.seek(0)
         data = file.read()
         lines = data.split(b"\n")
@@ -102,7 +102,7 @@ class Journal:
         if any(value is not None for value in values[good:]):
             raise self._damaged(f"line {good + 1} can't be read")
         if (good and values[0] != HEADER) or (not good and len(data) > len(_line(HEADER))):
-            raise self._damaged("it is not a journal of summaries")
+            raise self._damaged("it is not a journal of usage summaries")
         complete = sum(len(line) + 1 for line in lines[:good])
         if complete < len(data):
             os.ftruncate(file.fileno(), complete)  # the append that a crash left incomplete
@@ -115,10 +115,10 @@ class Journal:
 
     def _usable(self) -> BinaryIO:
         if self._process != os.getpid():
-            message = f"{self.path} belongs to process {self._process}: make the client after the fork"
+            message = f"{self.path} belongs to process {self._process}: create the client after the fork"
             raise PacSpaceError(message, code="JOURNAL_IN_USE")
         if self._broken or self._file is None:
-            raise PacSpaceError(f"{self.path} can't be written any more: make a new client", code="JOURNAL_FAILED")
+            raise PacSpaceError(f"{self.path} can no longer be written: create a new client", code="JOURNAL_FAILED")
         return self._file
 
     def _damaged(self, problem: str) -> PacSpaceError:
@@ -136,7 +136,7 @@ def _line(record: Any) -> bytes:
 
 
 def _value(line: bytes) -> Any:
-    """The record of a line, None if it was not written completely."""
+    """The record on a line, or None if the line is incomplete."""
     import json
 
     checksum, _, data = line.partition(b" ")
@@ -146,7 +146,7 @@ def _value(line: bytes) -> Any:
 
 
 def _lock(path: Path) -> int | None:
-    """Locks a file beside the journal (which is replaced now and then) until this process ends or lets it go."""
+    """Locks a file beside the journal (which is replaced from time to time), until released or this process ends."""
     descriptor = os.open(
         path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600
     )
@@ -161,13 +161,13 @@ def _lock(path: Path) -> int | None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
-        message = f"{path} is in use by another client: each needs a journal of its own"
+        message = f"{path} is in use by another client: each client needs its own journal"
         raise PacSpaceError(message, code="JOURNAL_IN_USE") from error
     return descriptor
 
 
 def _open(path: Path) -> BinaryIO:
-    """For appending; only its owner may read what is in it."""
+    """Opens a file for appending that only its owner can read."""
     return open(path, "ab+", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 

@@ -1,4 +1,4 @@
-"""Options: a dict with the route's own names, or keyword arguments in either spelling; an unknown name is an error."""
+"""Options: a dict with the route's own names, or keyword arguments in either spelling; unknown names are errors."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ REQUEST_KEYS = ("idempotencyKey", "chainId", "creditPoolId", "dashboardToken", "
 
 
 def camel_case(name: str) -> str:
-    """`start_date` as the API spells it: `startDate`."""
+    """`start_date` in the API's spelling: `startDate`."""
     first, *others = name.split("_")
     return first + "".join(word[:1].upper() + word[1:] for word in others) if first else name
 
 
 def read_options(kind: type, options: Mapping[str, Any] | None, keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that was given, by the API's names, without what is None; a datetime as its ISO text.
+    """All given options by the API's names, without None; a datetime as ISO text.
 
-    `kind` is the TypedDict of the known names. Raises TypeError for a name that it does not have, or given twice,
-    ValidationError for a datetime without a time zone.
+    `kind` is the TypedDict of the known names. Raises TypeError for an unknown name or one given twice, ValidationError
+    for a datetime without a time zone.
     """
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options must be a dict, not {type(options).__name__}")
@@ -39,32 +39,32 @@ def read_options(kind: type, options: Mapping[str, Any] | None, keywords: Mappin
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint at the most similar known name, or at all of them."""
+    """A hint with the most similar known name, or with all names."""
     import difflib
 
     names = sorted(known)
     if close := difflib.get_close_matches(name, names, n=1, cutoff=0.5):
         return f"; did you mean {close[0]!r}?"
-    return f"; known are {', '.join(names)}"
+    return f"; the known names are {', '.join(names)}"
 
 
 def pick(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """The part of what was given that has these names, in this order."""
+    """The given options with these names, in this order."""
     return {name: given[name] for name in names if name in given}
 
 
 def check_scope(given: Mapping[str, Any]) -> None:
-    """Raises InvalidScopeCombinationError for what no server would take; everything else is the server's to judge."""
+    """Raises InvalidScopeCombinationError for combinations that no server accepts; the server checks the rest."""
     scope = pick(given, *SCOPE_KEYS)
     preset, dates = scope.get("timePreset"), [name for name in ("startDate", "endDate") if name in scope]
     if "startingCheckpoint" in given and scope:
-        _refuse(f"startingCheckpoint does not go with {', '.join(scope)}")
+        _refuse(f"startingCheckpoint excludes {', '.join(scope)}")
     if "period" in scope and len(scope) > 1:
-        _refuse(f"period does not go with {', '.join(name for name in scope if name != 'period')}")
+        _refuse(f"period excludes {', '.join(name for name in scope if name != 'period')}")
     if dates and preset not in (None, "custom"):
-        _refuse(f"timePreset {preset!r} does not go with {', '.join(dates)}")
+        _refuse(f"timePreset {preset!r} excludes {', '.join(dates)}")
     if len(dates) == 1:
-        _refuse(f"startDate and endDate go together; only {dates[0]} is given")
+        _refuse(f"startDate and endDate need each other; only {dates[0]} is given")
     if preset == "custom" and not dates:
         _refuse("timePreset 'custom' needs startDate and endDate")
 

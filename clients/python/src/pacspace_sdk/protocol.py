@@ -1,7 +1,7 @@
-"""The protocol without input and output: what to send, what a reply means, when to try again.
+"""The protocol without input and output: what to send, what a reply means, when to retry.
 
-An operation is a generator. It yields effects (send this, wait so long) and is given their outcomes; a driver runs it,
-blocking or not. So each rule is written once.
+An operation is a generator. It yields effects (send this, wait so long) and receives their outcomes. A driver, blocking
+or not, runs it, so that each rule is written once.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from .transport import HttpResponse
 
 T = TypeVar("T")
 
-MAX_WAIT_S = 60.0  # a server that asks for more is asked again sooner
+MAX_WAIT_S = 60.0  # the longest wait, even if a server asks for more
 FIRST_WAIT_S, JITTER = 0.5, 0.25
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-UNTOUCHED = frozenset({429, 503})  # refused before anything was done
+UNTOUCHED = frozenset({429, 503})  # refused before doing anything
 
 
 @dataclass(frozen=True)
 class Send:
-    """Effect: send this, answer with the HttpResponse or throw NoReply."""
+    """Effect: sends a request; answers with the HttpResponse or throws NoReply."""
 
     method: str
     url: str
@@ -40,13 +40,13 @@ class Send:
 
 @dataclass(frozen=True)
 class Wait:
-    """Effect: let so many seconds pass."""
+    """Effect: waits so many seconds."""
 
     seconds: float
 
 
 class NoReply(Exception):
-    """No reply came; whether the request arrived is not known."""
+    """No reply came; the request may have arrived."""
 
 
 Operation: TypeAlias = Generator[Any, Any, T]
@@ -54,7 +54,7 @@ Operation: TypeAlias = Generator[Any, Any, T]
 
 @dataclass
 class Core:
-    """What the operations of one client share."""
+    """The state shared by the operations of one client."""
 
     config: ClientConfig
     closed: str | None = None
@@ -66,7 +66,7 @@ class Core:
 
 @dataclass
 class Call:
-    """One request in the API's words. `options` are the request options; None-valued query parameters are left out."""
+    """One request in the API's terms. `options` are the request options; query parameters of None are omitted."""
 
     method: str
     path: str
@@ -74,13 +74,13 @@ class Call:
     body: Any = None
     options: Mapping[str, Any] = field(default_factory=dict)
     keyed: bool = False  # carries an idempotency key
-    repeatable: bool = True  # doing it twice does no harm
-    public: bool = False  # needs no key, and its reply no envelope
+    repeatable: bool = True  # safe to repeat
+    public: bool = False  # sent without a key; its reply has no envelope
     raw: bool = False  # the reply is a file, not JSON
 
 
 def path_of(*segments: str) -> str:
-    """A path of literal and given segments; every character of a segment stays in it."""
+    """A path of literal and given segments, with every given character escaped."""
     return "/".join(["", *(quote(segment, safe="") for segment in segments)])
 
 
@@ -89,7 +89,7 @@ def balance_path(*segments: str) -> str:
 
 
 def call(core: Core, asked: Call) -> Operation[Any]:
-    """The data of the reply. Tries again after failures that may pass, under one idempotency key."""
+    """The data of the reply. Retries after failures that may pass, under one idempotency key."""
     key = (asked.options.get("idempotencyKey") or secrets.token_hex(16)) if asked.keyed else None
     send = _request(core.config, asked, key)
     failures, pending_s = 0, 0.0
@@ -98,7 +98,7 @@ def call(core: Core, asked: Call) -> Operation[Any]:
         outcome = yield from _attempt(core.config, asked, send)
         if isinstance(outcome, Pending):
             if pending_s * 1000 >= send.timeout_ms:
-                message = "the server is still working on this request; ask again with the same idempotency key"
+                message = "the server is still working on this request; repeat it with the same idempotency key"
                 raise TimeoutError(message, 202, request_path=asked.path, idempotency_key=key)
             delay = min(outcome.retry_after or FIRST_WAIT_S, MAX_WAIT_S)
             pending_s += delay
@@ -139,23 +139,23 @@ def _request(config: ClientConfig, asked: Call, key: str | None) -> Send:
 
 
 def _header(name: str, value: object) -> str:
-    """The text of a header's value, which may be a secret and is not shown in the error."""
+    """A header's value as text. It may be a secret, so the error does not show it."""
     text = str(value)
     if not (text.isascii() and text.isprintable()):
-        problem = "holds characters that a header can't carry: only printable ASCII is sent"
+        problem = "contains characters that a header can't carry: use printable ASCII"
         raise ValidationError(f"{name} {problem}", details=[{"field": name, "problem": problem}])
     return text
 
 
 def _attempt(config: ClientConfig, asked: Call, send: Send) -> Operation[Any]:
-    """The data of one reply, or what it means instead: Pending, or a PacSpaceError."""
+    """The data of one reply, or its other meaning: Pending, or a PacSpaceError."""
     try:
         reply: HttpResponse = yield send
     except NoReply as failure:
         message = f"no reply from {config.base_url}: {failure}"
         if _is_refused(failure):
             message += (
-                "; is the server running? `pacspace serve` starts one; another address: base_url or PACSPACE_BASE_URL"
+                "; is the server running? `pacspace serve` starts it; base_url or PACSPACE_BASE_URL set another address"
             )
         error = PacSpaceError(message, code="NETWORK_ERROR", request_path=asked.path)
         error.__cause__ = failure.__cause__
@@ -164,7 +164,7 @@ def _attempt(config: ClientConfig, asked: Call, send: Send) -> Operation[Any]:
 
 
 def _is_refused(error: BaseException | None) -> bool:
-    """Whether nobody listens at the address, as far down as the error says."""
+    """Whether the error, or one of its causes, says that nothing listens at the address."""
     if error is None or isinstance(error, ConnectionRefusedError):
         return error is not None
     below = [error.__cause__ or error.__context__, *getattr(error, "exceptions", ())]  # a group, of several addresses
@@ -180,9 +180,9 @@ def _may_retry(asked: Call, error: PacSpaceError) -> bool:
 
 
 def _delay(error: PacSpaceError, failures: int) -> float:
-    """Seconds to wait after so many failures: what the server asked for, else twice as long each time."""
+    """Seconds to wait after so many failures: as the server asked, or else doubled each time."""
     asked = retry_after_of(error)
     if asked:
         return min(asked, MAX_WAIT_S)
     delay: float = min(FIRST_WAIT_S * 2 ** (failures - 1), MAX_WAIT_S)
-    return delay * (1 + JITTER * random.random())  # noqa: S311  # spreads retries, hides nothing
+    return delay * (1 + JITTER * random.random())  # noqa: S311  # spreads retries; not a secret

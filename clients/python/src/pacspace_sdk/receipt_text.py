@@ -9,16 +9,16 @@ from typing import Any
 
 from pacspace_proofs.command import printable
 
-SHOWN = 20  # lines of one kind; all are in the receipt file
+SHOWN = 20  # lines per section; the receipt file has all
 
-# The lines that are links. An address in a reason or a reference stays text.
+# The lines that become links. An address in a reason or a reference stays text.
 LINK = re.compile(r"^((?:Look at it|PDF|Receipt file): )(https?://\S+)$", re.M)
 
 Receipt = Mapping[str, Any]
 
 
 def email_body(receipt: Receipt) -> str:
-    """Totals, subtotals, corrections and late lines of a receipt, and how to check it."""
+    """A receipt's totals, subtotals, corrections and late lines, and how to verify it."""
     lines = ["SANDBOX: a test, not a bill.", ""] if receipt.get("environment") == "sandbox" else []
     lines += [*_totals(receipt), *_corrections(receipt), *_late(receipt), *_links(receipt)]
     lines.append(
@@ -29,7 +29,7 @@ def email_body(receipt: Receipt) -> str:
 
 
 def email_html(receipt: Receipt) -> str:
-    """The same as HTML that stands in any e-mail: paragraphs and links, no style, no image."""
+    """The same as HTML that any e-mail can contain: paragraphs and links, without styles or images."""
     paragraphs = re.split(r"\n{2,}", html.escape(email_body(receipt).strip()))
     linked = (LINK.sub(r'\1<a href="\2">\2</a>', text) for text in paragraphs)
     return "\n".join(f"<p>{text.replace(chr(10), '<br>' + chr(10))}</p>" for text in linked) + "\n"
@@ -62,10 +62,10 @@ def _corrections(receipt: Receipt) -> list[str]:
 
 
 def _late(receipt: Receipt) -> list[str]:
-    """The late lines that are no corrections, so that none is listed twice."""
+    """The late lines except corrections, so that none is listed twice."""
     corrections = {line["recordId"] for line in receipt.get("corrections") or []}
     return _section(
-        "Late, of months that were locked already; counted above:",
+        "Late lines of months that were already locked, counted above:",
         [
             f"  {_number(line['delta'])}, {_dates(line)}: {line['recordId']}"
             for line in receipt.get("lateLines") or []

@@ -1,4 +1,4 @@
-"""`pac.receipts`: receipt documents and files by receiptId, and what can be done with them without the server."""
+"""`pac.receipts`: receipt documents and files by receiptId, and their use without the server."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ ReceiptFile: TypeAlias = bytes | str | Path | Mapping[str, Any]
 
 
 class Offline:
-    """What needs no request."""
+    """Functions that send no request."""
 
     def verify(
         self, receipt: ReceiptFile | Sequence[ReceiptFile], trust: str | Trust | None = None
     ) -> VerificationReport:
-        """Recomputes receipt files (from `download`, or the Path of a saved one) on this machine, asking nobody.
+        """Recomputes receipt files (from `download`, or the Path of a saved one) on this machine, without any server.
 
-        `trust` is a trust file's text, for which one verifier key is enough; without it nobody knows who signed, and
-        the result is at best `undecided`. Several receipts are also checked against each other. `result` is
-        `locked-full`, `locked-summary`, `provisional-full`, `provisional-summary`, `undecided` or `refused`; amounts
-        are exact text. Raises FormatError (of pacspace_proofs) for trust that can't be read, TypeError for what is no
-        receipt file, such as a file's name as text.
+        `trust` is a trust file's text, for which one verifier key is enough; without it the signer is unknown, and the
+        result is at best `undecided`. Several receipts are also checked against each other. `result` is `locked-full`,
+        `locked-summary`, `provisional-full`, `provisional-summary`, `undecided` or `refused`; amounts are exact text.
+        Raises FormatError (of pacspace_proofs) for invalid trust, TypeError for anything but receipt files, such as a
+        file name as text.
         """
         from pacspace_proofs import Trust, parse_trust, verify_receipts
         from pacspace_proofs.command import as_object
@@ -46,7 +46,7 @@ class Offline:
         return found
 
     def email_body(self, receipt: Mapping[str, Any], *, html: bool = False) -> str:
-        """Plain text for an e-mail to the customer, from `pac.balance.receipt` or `pac.receipts.get`; or the same as HTML."""
+        """An e-mail to the customer, as plain text or HTML, from `pac.balance.receipt` or `pac.receipts.get`."""
         return email_html(receipt) if html else email_body(receipt)
 
 
@@ -80,5 +80,5 @@ def _file_bytes(file: object) -> bytes:
     if isinstance(file, Mapping) and "schema" in file:
         return canonical(file)
     if isinstance(file, Mapping):
-        raise TypeError("this is the receipt's description; its file is what pac.receipts.download(receiptId) gives")
+        raise TypeError("this is the receipt's description; pac.receipts.download(receiptId) returns its file")
     raise TypeError(f"a receipt is bytes, text, a Path or a dict, not {type(file).__name__}")

@@ -1,4 +1,4 @@
-"""What a reply means: data, a request that is still being worked on, or an error of the right class."""
+"""The meaning of a reply: data, a request still in progress, or an error of the right class."""
 
 from __future__ import annotations
 
@@ -26,9 +26,15 @@ from .transport import HttpResponse
 Decode: TypeAlias = Callable[[bytes], Any]
 PENDING = "IDEMPOTENCY_PENDING"
 BY_STATUS: dict[int, type[PacSpaceError]] = {
-    400: ValidationError, 401: InvalidApiKeyError, 402: InsufficientCreditsError, 404: NotFoundError,
-    409: ConflictError, 412: ContractNotDeployedError, 429: RateLimitError, 503: ServiceUnavailableError,
-}  # fmt: skip
+    400: ValidationError,
+    401: InvalidApiKeyError,
+    402: InsufficientCreditsError,
+    404: NotFoundError,
+    409: ConflictError,
+    412: ContractNotDeployedError,
+    429: RateLimitError,
+    503: ServiceUnavailableError,
+}
 BY_CODE: dict[tuple[int, str], type[PacSpaceError]] = {
     (400, "INVALID_SCOPE_COMBINATION"): InvalidScopeCombinationError,
     (400, "SCOPE_TOO_WIDE"): ScopeTooWideError,
@@ -38,14 +44,14 @@ BY_CODE: dict[tuple[int, str], type[PacSpaceError]] = {
 
 @dataclass(frozen=True)
 class Pending:
-    """The request is still being worked on; ask again with the same key after so many seconds, if the server said."""
+    """The request is still in progress; repeat it with the same key, after so many seconds if the server said so."""
 
     retry_after: float | None
 
 
 @dataclass(frozen=True)
 class _Stated:
-    """What the body of a refusal says, whichever of the known shapes it has."""
+    """The contents of a refusal, from any of the known body formats."""
 
     message: str
     code: str | None
@@ -55,7 +61,7 @@ class _Stated:
 def judge(reply: HttpResponse, path: str, decode: Decode, *, public: bool = False, raw: bool = False) -> Any:
     """The data of a success, else Pending or a PacSpaceError (returned, not raised).
 
-    A keyed reply is `{"success": true, "data": ...}`; a list and an empty body pass as they are. A public reply may
+    A keyed reply is `{"success": true, "data": ...}`; lists and empty bodies are returned unchanged. A public reply may
     also be the bare object. A raw reply is its bytes.
     """
     if not 200 <= reply.status_code < 300:
@@ -78,7 +84,7 @@ def judge(reply: HttpResponse, path: str, decode: Decode, *, public: bool = Fals
 
 
 def retry_after_of(error: PacSpaceError) -> float | None:
-    """How many seconds the server asked to wait, if it did."""
+    """The seconds that the server asked to wait, if it did."""
     found: float | None = getattr(error, "retry_after", None)
     return found
 
@@ -126,7 +132,7 @@ def _text(value: Any) -> str | None:
 
 
 def _seconds(value: Any) -> float | None:
-    """A positive number of seconds, whole ones as an int; None for everything else, zero included."""
+    """A positive number of seconds, as an int if whole; None for anything else, including zero."""
     if isinstance(value, bool) or value is None:
         return None
     try:

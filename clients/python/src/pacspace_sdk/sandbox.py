@@ -1,4 +1,4 @@
-"""`pac.sandbox`: the sandbox's ledger clock, and starting over."""
+"""`pac.sandbox`: the sandbox's ledger clock, and its reset."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .surface import AsyncSurface, Surface, awaitable, blocking
 
 
 class Sandbox(Surface[Core]):
-    """Tools for tests; a production key is refused."""
+    """Tools for tests; the server refuses a production key."""
 
     clock: Final = blocking(workspace.clock)
     set_clock: Final = blocking(workspace.set_clock)

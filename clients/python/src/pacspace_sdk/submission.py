@@ -1,4 +1,4 @@
-"""When summaries are sent: by hand, or on a cadence by a thread or a task. How is in `operations.summaries`."""
+"""When usage summaries are sent: on request, or regularly by a thread or a task. `operations.summaries` sends them."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger("pacspace_sdk")
 
-# What is sent is a Chunk: a list of deltas whose `idempotency_key` is the same when it is sent again.
+# A Chunk is a list of deltas with an `idempotency_key` that stays the same when it is sent again.
 SubmitBatch: TypeAlias = Callable[[Chunk], BatchReply]
 AsyncSubmitBatch: TypeAlias = Callable[[Chunk], Awaitable[BatchReply]]
 
 
 class SubmissionCoordinator(Surface[Submissions]):
-    """Queues summaries and sends them by `submit_batch`, which takes a list of deltas and gives the batch's reply.
+    """Queues usage summaries and sends them with `submit_batch`, which takes a list of deltas and returns the batch's
+    reply.
 
     The options are those of `PacSpace(submission=...)`. The scheduler is a daemon thread that starts with the first
-    summary (unless `autoStart` is False); what waits when the program ends is flushed then.
+    summary (unless `autoStart` is False); summaries that wait when the program ends are then flushed.
     """
 
     def __init__(self, *, submit_batch: SubmitBatch, options: SubmissionOptions | None = None) -> None:
@@ -49,7 +50,7 @@ class SubmissionCoordinator(Surface[Submissions]):
     get_queue_state: Final = blocking(summaries.get_queue_state)
 
     def start_scheduler(self) -> None:
-        """Flushes on the cadence from now on; nothing happens when it runs already, or with the profile immediate."""
+        """Starts flushing at the cadence; does nothing if it already runs, or with the profile immediate."""
         with self._lock:
             if self._thread is not None or self._core.settings.profile == "immediate":
                 return
@@ -60,7 +61,7 @@ class SubmissionCoordinator(Surface[Submissions]):
             self._thread.start()
 
     def stop_scheduler(self) -> None:
-        """Ends the scheduler; returns when a flush that it has begun is over. What waits stays queued."""
+        """Stops the scheduler after a flush under way. Waiting summaries stay queued."""
         with self._lock:
             stop, thread = self._stop, self._thread
             self._stop = self._thread = None
@@ -71,13 +72,13 @@ class SubmissionCoordinator(Surface[Submissions]):
         self._core.next_flush_at = None
 
     def shutdown(self) -> FlushReply | None:
-        """Ends the scheduler and flushes what waits (unless `autoFlushOnShutdown` is False)."""
+        """Stops the scheduler and flushes waiting summaries (unless `autoFlushOnShutdown` is False)."""
         self.stop_scheduler()
         flushes = self._core.settings.auto_flush_on_shutdown and len(self._core.queue) > 0
         return self.flush_summaries() if flushes else None
 
     def close(self, reason: str) -> None:
-        """Ends the scheduler and takes no more summaries. What waits is kept by the journal, if there is one."""
+        """Stops the scheduler and accepts no more summaries. A journal keeps those that wait."""
         self.stop_scheduler()
         atexit.unregister(self.shutdown)
         _close(self._core, reason)
@@ -107,13 +108,13 @@ class SubmissionCoordinator(Surface[Submissions]):
             try:
                 _log(self.flush_summaries())
             except Exception:
-                logger.exception("summaries could not be flushed; they stay queued")
+                logger.exception("usage summaries could not be flushed; they stay queued")
 
 
 class AsyncSubmissionCoordinator(AsyncSurface[Submissions]):
     """The same on an event loop: `submit_batch` is a coroutine function, the scheduler a task.
 
-    What waits when the program ends is not flushed by itself: `await pac.shutdown()` does.
+    Summaries that wait when the program ends are not flushed automatically: call `await pac.shutdown()`.
     """
 
     def __init__(self, *, submit_batch: AsyncSubmitBatch, options: SubmissionOptions | None = None) -> None:
@@ -127,14 +128,14 @@ class AsyncSubmissionCoordinator(AsyncSurface[Submissions]):
     get_queue_state: Final = awaitable(summaries.get_queue_state)
 
     async def start_scheduler(self) -> None:
-        """Flushes on the cadence from now on; nothing happens when it runs already, or with the profile immediate."""
+        """Starts flushing at the cadence; does nothing if it already runs, or with the profile immediate."""
         import asyncio
 
         if self._task is None and self._core.settings.profile != "immediate":
             self._task = asyncio.create_task(self._run_scheduler(), name="pacspace-summaries")
 
     async def stop_scheduler(self) -> None:
-        """Ends the scheduler. What waits stays queued, and a request it was sending as it was sent."""
+        """Stops the scheduler. Waiting summaries stay queued, and a request under way is kept unchanged."""
         import asyncio
 
         task, self._task = self._task, None
@@ -144,13 +145,13 @@ class AsyncSubmissionCoordinator(AsyncSurface[Submissions]):
             await asyncio.wait([task])
 
     async def shutdown(self) -> FlushReply | None:
-        """Ends the scheduler and flushes what waits (unless `autoFlushOnShutdown` is False)."""
+        """Stops the scheduler and flushes waiting summaries (unless `autoFlushOnShutdown` is False)."""
         await self.stop_scheduler()
         flushes = self._core.settings.auto_flush_on_shutdown and len(self._core.queue) > 0
         return await self.flush_summaries() if flushes else None
 
     async def close(self, reason: str) -> None:
-        """Ends the scheduler and takes no more summaries. What waits is kept by the journal, if there is one."""
+        """Stops the scheduler and accepts no more summaries. A journal keeps those that wait."""
         await self.stop_scheduler()
         _close(self._core, reason)
 
@@ -176,22 +177,25 @@ class AsyncSubmissionCoordinator(AsyncSurface[Submissions]):
             try:
                 _log(await self.flush_summaries())
             except Exception:
-                logger.exception("summaries could not be flushed; they stay queued")
+                logger.exception("usage summaries could not be flushed; they stay queued")
 
 
 def _log(reply: FlushReply) -> None:
-    """Nobody sees the reply of a scheduled flush: what went wrong goes to the log."""
+    """Logs the failures of a scheduled flush, whose reply no caller sees."""
     for failure in reply["failures"]:
         logger.warning(
-            "a summary of %s (%s) was %s: %s", failure["customerId"], failure["referenceId"],
-            "rejected" if failure["permanent"] else "not sent, and stays queued", failure["error"],
-        )  # fmt: skip
+            "a usage summary of %s (%s) was %s: %s",
+            failure["customerId"],
+            failure["referenceId"],
+            "rejected" if failure["permanent"] else "not sent, and stays queued",
+            failure["error"],
+        )
 
 
 def _close(core: Submissions, reason: str) -> None:
     core.closed = core.closed or reason
     if len(core.queue) and core.settings.journal is None:
         logger.warning(
-            "the client was closed with %d summaries queued; without a journal they are lost", len(core.queue)
+            "the client was closed with %d usage summaries waiting; without a journal they are lost", len(core.queue)
         )
     core.queue.close()

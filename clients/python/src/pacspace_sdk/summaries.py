@@ -1,6 +1,6 @@
-"""The queue of summaries: what waits, what is in flight, what was refused for good. No network; a journal if one is given.
+"""The queue of usage summaries: waiting, in flight, or rejected. No network; optionally a journal.
 
-Every change is a record: written to the journal first, applied then. Reading a journal applies the same records again.
+Every change is a record: first written to the journal, then applied. Reading a journal applies the same records again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_DELTAS, MAX_REJECTED = 100, 1_000
 
 @dataclass(frozen=True)
 class Settings:
-    """How summaries are sent."""
+    """How usage summaries are sent."""
 
     profile: str
     enterprise: bool
@@ -42,7 +42,7 @@ class Settings:
 
 
 def read_settings(options: SubmissionOptions | None) -> Settings:
-    """Raises TypeError for an unknown option, PacSpaceError INVALID_SUBMISSION_PROFILE for a value that can't be."""
+    """Raises TypeError for an unknown option, PacSpaceError INVALID_SUBMISSION_PROFILE for an invalid value."""
     given = read_options(SubmissionOptions, options, {})
     profile = given.get("profile", "daily")
     if profile not in CADENCE_MS:
@@ -70,7 +70,7 @@ def read_settings(options: SubmissionOptions | None) -> Settings:
 
 
 class Chunk(list[dict[str, Any]]):
-    """The deltas of one request, as they are sent, with the key under which they are sent again after a failure."""
+    """The deltas of one request, and the key under which the request is repeated after a failure."""
 
     idempotency_key: str
     ids: list[int]
@@ -82,7 +82,7 @@ class Chunk(list[dict[str, Any]]):
 
 @dataclass
 class Outcome:
-    """What became of a chunk, by ids: recorded, to be tried again, never to be recorded (with error and code)."""
+    """The outcome of a chunk, by ids: recorded, to be retried, or never to be recorded (with error and code)."""
 
     done: list[int] = field(default_factory=list)
     back: list[int] = field(default_factory=list)
@@ -90,18 +90,18 @@ class Outcome:
 
     @property
     def is_known(self) -> bool:
-        """Whether anything became of it: a request without a reply has no outcome."""
+        """Whether there is any outcome: a request without a reply has none."""
         return bool(self.done or self.back or self.rejected)
 
 
 @dataclass
 class Round:
-    """What one flush may send: requests whose outcome is not known yet, and summaries that wait."""
+    """What one flush may send: requests with an unknown outcome, and waiting summaries."""
 
     keys: deque[str]
     ids: deque[int]
     chunk_size: int
-    current: str = ""  # the request that is being sent
+    current: str = ""  # the request under way
     over: bool = False
 
     def __bool__(self) -> bool:
@@ -109,14 +109,14 @@ class Round:
 
 
 class SummaryQueue:
-    """Safe for several threads. A key that is in flight is never sent a second time beside it."""
+    """Safe for several threads. While a key is in flight, it is not sent a second time."""
 
     def __init__(self, settings: Settings) -> None:
         self._lock = threading.RLock()
         self._items: dict[int, dict[str, Any]] = {}  # by id, in the order of queueing
-        self._waiting: dict[str, int] = {}  # the one that waits, by key
-        self._sent: dict[str, list[int]] = {}  # requests whose outcome is not known, by idempotency key
-        self._active: set[str] = set()  # those of them that are being sent right now
+        self._waiting: dict[str, int] = {}  # waiting summaries, by key
+        self._sent: dict[str, list[int]] = {}  # requests with an unknown outcome, by idempotency key
+        self._active: set[str] = set()  # those of them under way
         self._next_id = 1
         self.rejected: deque[RejectedSummary] = deque(maxlen=MAX_REJECTED)
         self._profile = settings.profile
@@ -130,7 +130,7 @@ class SummaryQueue:
         return len(self._items)
 
     def add(self, summaries: Iterable[QueuedSummary]) -> None:
-        """Queues them; each replaces the one with its key that still waits."""
+        """Queues summaries; each replaces a waiting one with the same key."""
         with self._lock:
             items = [{"summary": summary, "profile": self._profile} for summary in summaries]
             self._commit(*({"queue": {"id": self._next_id + n, **item}} for n, item in enumerate(items)))
@@ -146,7 +146,7 @@ class SummaryQueue:
             return Round(deque(sent), deque(ids), chunk_size)
 
     def take(self, turn: Round) -> Chunk | None:
-        """The next request of a flush, from now on in flight; None when there is nothing left to send."""
+        """The next request of a flush, which is then in flight; None if nothing is left."""
         with self._lock:
             self._active.discard(turn.current)
             if turn.over:
@@ -159,7 +159,7 @@ class SummaryQueue:
             ids: list[int] = []
             while turn.ids and len(ids) < turn.chunk_size:
                 id_ = turn.ids.popleft()
-                item = self._items.get(id_)  # it may have been replaced meanwhile
+                item = self._items.get(id_)  # may have been replaced meanwhile
                 if item is not None and item["summary"]["key"] not in flying:
                     ids.append(id_)
             if not ids:
@@ -169,7 +169,7 @@ class SummaryQueue:
             return self._start(turn, key)
 
     def settle(self, chunk: Chunk, outcome: Outcome) -> list[RejectedSummary]:
-        """Notes what became of a request; returns those that leave the queue without being recorded."""
+        """Stores the outcome of a request; returns the summaries that leave the queue unrecorded."""
         with self._lock:
             refused = [self._rejected(refusal) for refusal in outcome.rejected]
             note = {"done": outcome.done, "back": outcome.back, "rejected": outcome.rejected}
@@ -177,7 +177,7 @@ class SummaryQueue:
             return refused
 
     def end(self, turn: Round) -> None:
-        """The flush is over, or was given up: a request without an outcome will be sent again as it is."""
+        """Ends a flush: a request without an outcome will be repeated unchanged."""
         with self._lock:
             turn.over = True
             self._active.discard(turn.current)
@@ -218,7 +218,7 @@ class SummaryQueue:
         elif kind == "rejected":
             self.rejected.append(note)
         else:
-            raise PacSpaceError(f"the journal has a record of an unknown kind: {kind}", code="JOURNAL_DAMAGED")
+            raise PacSpaceError(f"the journal contains a record of an unknown kind: {kind}", code="JOURNAL_DAMAGED")
 
     def _settle(self, note: Mapping[str, Any]) -> None:
         del self._sent[note["key"]]
@@ -228,7 +228,7 @@ class SummaryQueue:
         for id_ in note["back"]:
             key = self._items[id_]["summary"]["key"]
             if key in self._waiting:
-                del self._items[id_]  # a newer one with its key waits: it takes the place of this one
+                del self._items[id_]  # a newer one with the same key replaces this one
             else:
                 self._waiting[key] = id_
 
@@ -237,7 +237,7 @@ class SummaryQueue:
         return {**summary, "error": refusal["error"], "code": refusal["code"]}
 
     def _records(self) -> list[dict[str, Any]]:
-        """The shortest journal that leads to this state. In flight first: what waits may have the key of one of these."""
+        """The shortest journal for this state. In flight comes first, since a waiting summary may have the same key."""
         flying = {id_ for ids in self._sent.values() for id_ in ids}
         order = sorted(self._items, key=lambda id_: (id_ not in flying, id_))
         queued = [{"queue": {"id": id_, **self._items[id_]}} for id_ in order]
@@ -250,9 +250,9 @@ class SummaryQueue:
 
 
 def read_summary(summary: Summary, default_reason: str) -> QueuedSummary:
-    """A summary as it is queued. Raises PacSpaceError INVALID_SUMMARY, naming what is wrong."""
+    """A summary in its queued form. Raises PacSpaceError INVALID_SUMMARY with the problem."""
     if not isinstance(summary, Mapping):
-        _bad_summary(f"a summary is a dict, not {type(summary).__name__}")
+        _bad_summary(f"a usage summary must be a dict, not {type(summary).__name__}")
     given = {camel_case(str(name)): _sent(value, name) for name, value in summary.items() if value is not None}
     known = Summary.__annotations__
     for name in given:
@@ -266,11 +266,16 @@ def read_summary(summary: Summary, default_reason: str) -> QueuedSummary:
     window = _window(given)
     key, reference_id = _identity(customer_id, reference, window, reason)
     queued: QueuedSummary = {
-        "customerId": customer_id, "delta": _delta(given.get("delta")),
-        "windowStart": given.get("windowStart"), "windowEnd": given.get("windowEnd"),
-        "reason": reason, "referenceId": reference_id, "metadata": dict(metadata),
-        "queuedAt": _instant_text(datetime.now(timezone.utc)), "key": key,
-    }  # fmt: skip
+        "customerId": customer_id,
+        "delta": _delta(given.get("delta")),
+        "windowStart": given.get("windowStart"),
+        "windowEnd": given.get("windowEnd"),
+        "reason": reason,
+        "referenceId": reference_id,
+        "metadata": dict(metadata),
+        "queuedAt": _instant_text(datetime.now(timezone.utc)),
+        "key": key,
+    }
     try:
         encode_body(queued)
     except ValidationError as error:
@@ -279,7 +284,7 @@ def read_summary(summary: Summary, default_reason: str) -> QueuedSummary:
 
 
 def delta_of(summary: QueuedSummary, profile: str) -> dict[str, Any]:
-    """The delta that is sent for a summary: the same one every time, whatever the settings are by then."""
+    """The delta of a summary: always the same, even after a change of settings."""
     start, end = summary["windowStart"], summary["windowEnd"]
     window = {} if start is None else {"summaryWindowStart": start, "summaryWindowEnd": end}
     standard = {**window, "summaryProfile": profile, "submissionType": "tenant_summary"}
@@ -291,15 +296,15 @@ def delta_of(summary: QueuedSummary, profile: str) -> dict[str, Any]:
         "metadata": {**standard, **summary["metadata"]},
     }
     if end is not None:
-        # The last instant of the window: it belongs to the month that the window lies in.
+        # The last instant of the window, because it lies in the window's month.
         delta["occurredAt"] = _instant_text(_instant(end, "windowEnd") - timedelta(microseconds=1))
     return delta
 
 
 def _identity(customer_id: str, reference: str | None, window: tuple[str, str] | None, reason: str) -> tuple[str, str]:
-    """Which summaries replace each other, and the reference under which this one can be recorded once.
+    """Which summaries replace each other, and the reference that records this one only once.
 
-    Never made of the amount: a corrected amount must be refused as a conflict, not recorded beside the first.
+    Never derived from the amount: a corrected amount must be refused as a conflict, not recorded beside the first.
     """
     if reference is not None:
         return f"{customer_id}|reference|{reference}", reference
@@ -313,12 +318,12 @@ def _identity(customer_id: str, reference: str | None, window: tuple[str, str] |
 
 
 def _window(given: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Both ends in UTC, however they were spelled."""
+    """Both ends in UTC, from any offset."""
     ends = [name for name in ("windowStart", "windowEnd") if name in given]
     if not ends:
         return None
     if len(ends) == 1:
-        _bad_summary(f"windowStart and windowEnd go together; only {ends[0]} is given")
+        _bad_summary(f"windowStart and windowEnd need each other; only {ends[0]} is given")
     start, end = (_instant(given[name], name) for name in ends)
     if start >= end:
         _bad_summary(f"windowEnd {given['windowEnd']} is not after windowStart {given['windowStart']}")
@@ -362,12 +367,12 @@ def _delta(value: object) -> Any:
 def _text(given: Mapping[str, Any], name: str) -> str:
     value = given.get(name)
     if not isinstance(value, str) or not value:
-        _bad_summary(f"{name} must be text that is not empty, is {value!r}")
+        _bad_summary(f"{name} must be non-empty text, is {value!r}")
     return value
 
 
 def _bad_summary(message: str) -> NoReturn:
-    raise PacSpaceError(f"the summary can't be queued: {message}", code="INVALID_SUMMARY")
+    raise PacSpaceError(f"the usage summary can't be queued: {message}", code="INVALID_SUMMARY")
 
 
 def _bad_profile(message: str) -> NoReturn:

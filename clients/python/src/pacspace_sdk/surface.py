@@ -1,6 +1,6 @@
-"""Methods made of operations: an operation is written once, and listed in the blocking and in the async surface.
+"""Makes methods of operations: an operation is written once, and listed in the blocking and in the async surface.
 
-The typed signature of the operation, without its first parameter, is that of the method.
+A method has the typed signature of its operation, without the first parameter.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ T = TypeVar("T")
 C = TypeVar("C")
 
 Place: TypeAlias = int | str
-# Reads the page at a place (None for the first); returns its items and the place of the next, None after the last.
+# Reads the page at a place (None for the first); returns its items and the next place, None after the last page.
 Pages: TypeAlias = Callable[[Place | None], Operation[tuple[list[T], Place | None]]]
 
 
@@ -34,7 +34,7 @@ class AsyncRunner(Protocol):
 
 
 class Surface(Generic[C]):
-    """A part of a blocking client: what its operations share, and how they are run."""
+    """A part of a blocking client: the state that its operations share, and their runner."""
 
     def __init__(self, core: C, run: Runner) -> None:
         self._core, self._run = core, run
@@ -70,11 +70,11 @@ def awaitable(
 
 
 def iterating(pages: Callable[Concatenate[C, P], Pages[T]]) -> Callable[Concatenate[Surface[C], P], Iterator[T]]:
-    """The method that reads page after page and gives the items one by one."""
+    """The method that reads page after page and yields their items."""
 
     @wraps(pages)
     def method(self: Surface[C], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
-        read = pages(self._core, *args, **kwargs)  # here, so that wrong options are refused at the call
+        read = pages(self._core, *args, **kwargs)  # here, so that the call itself refuses wrong options
 
         def items() -> Iterator[T]:
             place: Place | None = None
@@ -116,7 +116,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _signed(method: F, operation: Callable[..., Any], returns: str, shown: str) -> F:
-    """Gives the method the signature that `help` and editors should show."""
+    """Gives the method the signature that `help` and editors show."""
     signature = inspect.signature(operation)
     before, after = returns.split("{}")
     result = shown.format(str(signature.return_annotation).removeprefix(before).removesuffix(after))

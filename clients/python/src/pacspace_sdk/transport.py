@@ -1,4 +1,4 @@
-"""The seam between the client and the network: one request out, one reply back. httpx2 is loaded at the first request."""
+"""Between the client and the network: one request out, one reply back. Loads httpx2 at the first request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class HttpResponse(Protocol):
-    """What a transport gives back; `headers` by lower-case name."""
+    """The reply of a transport; `headers` by lower-case name."""
 
     @property
     def status_code(self) -> int: ...
@@ -34,7 +34,7 @@ class TransportResponse:
     body: bytes = b""
 
 
-# method, url, headers, body text or None, time-out in milliseconds. What it raises counts as a failure of the network.
+# method, url, headers, body text or None, time-out in milliseconds. Any exception counts as a network failure.
 Transport: TypeAlias = Callable[[str, str, dict[str, str], "str | None", int], HttpResponse]
 AsyncTransport: TypeAlias = Callable[
     [str, str, dict[str, str], "str | None", int], "HttpResponse | Awaitable[HttpResponse]"
@@ -42,7 +42,7 @@ AsyncTransport: TypeAlias = Callable[
 
 
 class HttpxTransport:
-    """Keep-alive connections by httpx2; may be used by several threads, and anew after a fork."""
+    """Keep-alive connections by httpx2, for several threads, and renewed after a fork."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -61,7 +61,7 @@ class HttpxTransport:
             chunks = []
             for chunk in reply.iter_bytes():
                 chunks.append(chunk)
-                # httpx2 limits each read, not all of them together.
+                # httpx2 limits each read, but not the total.
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"the reply was not complete after {timeout_ms} ms")
             return TransportResponse(reply.status_code, _lower(reply.headers), b"".join(chunks))
@@ -77,13 +77,13 @@ class HttpxTransport:
 
         with self._lock:
             if self._client is None or self._process != os.getpid():
-                # A child must not speak on the connections of its parent.
+                # A child must not use its parent's connections.
                 self._client, self._process = httpx2.Client(), os.getpid()
             return self._client
 
 
 class AsyncHttpxTransport:
-    """The same on an event loop; connections belong to the loop that opened them."""
+    """The same on an event loop; each connection belongs to the loop that opened it."""
 
     def __init__(self) -> None:
         self._client: httpx2.AsyncClient | None = None

@@ -1,9 +1,9 @@
-"""What goes in and what comes out, key by key, in the API's own spelling.
+"""The dicts that go in and come out, in the API's own spelling.
 
-`...Options` are the dicts that calls take, `...Keywords` the same as keyword arguments, where snake_case is understood
-too. `...Reply` are the dicts that come back: a key of a reply that is always sent is required, others may be absent.
+`...Options` are dicts for calls, `...Keywords` the same as keyword arguments, which may also be in snake_case.
+`...Reply` are dicts from calls: keys that are always sent are required, others may be absent.
 
-Amounts in replies are int or float as JSON gives them. With `PacSpace(..., decimals=True)` every number is a Decimal.
+Amounts in replies are int or float, as JSON gives them. With `PacSpace(..., decimals=True)` every number is a Decimal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Metadata: TypeAlias = Mapping[str, Any]
 
 
 class RequestOptions(TypedDict, total=False):
-    """Options of every call. `timeout` in milliseconds, for one request."""
+    """Options of every call. `timeout` is in milliseconds, for one request."""
 
     idempotencyKey: str | None
     chainId: int | str | None
@@ -40,14 +40,14 @@ class RequestKeywords(RequestOptions, total=False):
 
 
 class Adjusts(TypedDict, total=False):
-    """The earlier delta that this one corrects: exactly one of the two."""
+    """The earlier delta that this one corrects: exactly one of the two fields."""
 
     recordId: str
     referenceId: str
 
 
 class EmitOptions(RequestOptions, total=False):
-    """`occurredAt`: when it happened."""
+    """`occurredAt`: when the usage happened."""
 
     referenceId: str | None
     metadata: Metadata | None
@@ -67,7 +67,7 @@ class _EmitRequired(TypedDict):
 
 
 class EmitRequest(_EmitRequired, EmitOptions, total=False):
-    """One delta as a single dict, request options included."""
+    """One delta as a single dict, including request options."""
 
 
 class BatchItem(_EmitRequired, total=False):
@@ -80,7 +80,7 @@ class BatchItem(_EmitRequired, total=False):
 
 
 class PollOptions(RequestOptions, total=False):
-    """`timeout`: how long to wait in all, `pollInterval`: between two looks, `httpTimeout`: for one request; all in ms."""
+    """`timeout`: the total wait; `pollInterval`: between two polls; `httpTimeout`: for one request; all in ms."""
 
     pollInterval: int | None
     httpTimeout: int | None
@@ -92,7 +92,7 @@ class PollKeywords(PollOptions, RequestKeywords, total=False):
 
 
 class EmitAndWaitOptions(EmitOptions, PollOptions, total=False):
-    """The options of emit and of waiting."""
+    """The options of emit and of the wait."""
 
 
 class EmitAndWaitKeywords(EmitAndWaitOptions, EmitKeywords, PollKeywords, total=False):
@@ -100,7 +100,7 @@ class EmitAndWaitKeywords(EmitAndWaitOptions, EmitKeywords, PollKeywords, total=
 
 
 class ScopeOptions(RequestOptions, total=False):
-    """`period` is `YYYY-MM`; `startDate` and `endDate` are instants or bare dates, the end exclusive. Months and days are UTC's."""
+    """`period` is `YYYY-MM`; `startDate` and `endDate` are instants or dates in UTC, the end exclusive."""
 
     period: str | None
     timePreset: Literal["current_month", "custom"] | None
@@ -115,7 +115,7 @@ class ScopeKeywords(ScopeOptions, RequestKeywords, total=False):
 
 
 class StartingOptions(TypedDict, total=False):
-    """Begins a scope at a record or a locked proof root."""
+    """Begins a scope at a delta or a locked proof root."""
 
     startingCheckpoint: str | None
     startingCheckpointType: Literal["proofRoot", "recordId", "itemsRoot", "anchorId"] | None
@@ -136,7 +136,7 @@ class ReckoningKeywords(ReckoningOptions, RequestKeywords, total=False):
 
 
 class WindowOptions(ReckoningOptions, total=False):
-    """The options of derive without those of the scope, for the calls that name a window of their own."""
+    """The options of derive without those of the scope, for calls that set their own window."""
 
     limit: int | None
     offset: int | None
@@ -148,7 +148,7 @@ class WindowKeywords(WindowOptions, ReckoningKeywords, total=False):
 
 
 class DeriveOptions(ScopeOptions, StartingOptions, WindowOptions, total=False):
-    """A scope, a starting balance, and what should come along."""
+    """A scope, a starting balance, and what to include."""
 
 
 class DeriveKeywords(DeriveOptions, ScopeKeywords, StartingKeywords, WindowKeywords, total=False):
@@ -156,14 +156,14 @@ class DeriveKeywords(DeriveOptions, ScopeKeywords, StartingKeywords, WindowKeywo
 
 
 class TheirRecord(TypedDict):
-    """One entry of the other side's books."""
+    """One entry in the other side's books."""
 
     referenceId: str
     delta: Amount
 
 
 class CompareOptions(ScopeOptions, StartingOptions, ReckoningOptions, total=False):
-    """`tolerance`: a difference up to this still matches; `theirRecords`: their entries, to name those that differ."""
+    """`tolerance`: differences up to this still match; `theirRecords`: their entries, to find those that differ."""
 
     tolerance: Amount | None
     theirRecords: list[TheirRecord] | None
@@ -181,7 +181,7 @@ class ShortViews(TypedDict):
 
 
 class LongViews(TypedDict):
-    """The same by the API's names."""
+    """The same under the API's names."""
 
     yourBalance: Amount
     theirBalance: Amount
@@ -232,7 +232,7 @@ class PageKeywords(PageOptions, RequestKeywords, total=False):
 
 
 class CustomersOptions(RequestOptions, total=False):
-    """`search` is a part of a customerId or display name; `cursor` is the nextCursor of the page before, instead of `page`."""
+    """`search` is a part of a customerId or display name; `cursor`, instead of `page`, is a page's nextCursor."""
 
     page: int | None
     cursor: str | None
@@ -290,7 +290,7 @@ ReceiptFormat = Literal["json", "pdf", "csv"]
 
 
 class DownloadOptions(ReceiptDocumentOptions, total=False):
-    """`locale`, `timezone`, `unit` and `customerDisplayName` are for the PDF: the other forms are canonical."""
+    """`locale`, `timezone`, `unit` and `customerDisplayName` apply to the PDF; the other formats are canonical."""
 
     format: ReceiptFormat | None
 
@@ -305,7 +305,7 @@ class _SummaryRequired(TypedDict):
 
 
 class Summary(_SummaryRequired, total=False):
-    """Usage added up by the caller. `windowStart` and `windowEnd`: both or none, the end exclusive."""
+    """Usage added up by the caller. `windowStart` and `windowEnd`: both or neither, the end exclusive."""
 
     reason: str | None
     referenceId: str | None
@@ -315,7 +315,7 @@ class Summary(_SummaryRequired, total=False):
 
 
 class SubmissionOptions(TypedDict, total=False):
-    """How summaries are sent. `cadenceMs` in milliseconds; `journal` is the path of a file that keeps the queue."""
+    """How usage summaries are sent. `cadenceMs` is in milliseconds; `journal` is the path of the queue's file."""
 
     profile: Literal["daily", "sub_daily", "immediate"] | None
     enterprise: bool | None
@@ -329,7 +329,7 @@ class SubmissionOptions(TypedDict, total=False):
 
 
 class FlushOptions(TypedDict, total=False):
-    """`maxItems`: at most so many summaries in this flush."""
+    """`maxItems`: the most summaries in this flush."""
 
     maxItems: int | None
 
@@ -344,7 +344,7 @@ class DeltaOptional(TypedDict, total=False):
 
 
 class Delta(DeltaOptional):
-    """A delta as every route shows it."""
+    """A delta as on every route."""
 
     recordId: str
     receiptId: str
@@ -363,14 +363,14 @@ class Delta(DeltaOptional):
 
 
 class EmitReply(Delta):
-    """A recorded delta; `idempotent` when its reference had been recorded before."""
+    """A recorded delta; `idempotent` if its reference had been recorded before."""
 
     idempotent: bool
     warnings: list[str]
 
 
 class DeltaStatus(Delta, total=False):
-    """A delta and how far the log has it: QUEUED, PROCESSING, VERIFIED or FAILED."""
+    """A delta and its status: QUEUED, PROCESSING, VERIFIED or FAILED."""
 
     verifiedAt: str | None
     verificationReference: str | None
@@ -387,7 +387,7 @@ class _BatchResultRequired(TypedDict):
 
 
 class BatchResult(_BatchResultRequired, total=False):
-    """What became of one item of a batch: QUEUED or REJECTED."""
+    """The outcome of one item of a batch: QUEUED or REJECTED."""
 
     recordId: str
     receiptId: str
@@ -415,7 +415,7 @@ class ScopeView(TypedDict):
 
 
 class AsOf(TypedDict):
-    """How much of the record a reply covers."""
+    """The part of the record that a reply covers."""
 
     sequence: int
     logSize: int
@@ -449,7 +449,7 @@ class NumberedPage(_NumberedPageRequired, total=False):
 
 
 class Totals(TypedDict):
-    """A scope's totals; twins carry the same value under both names."""
+    """A scope's totals; some have the same value under two names."""
 
     startingBalance: Number
     computedBalance: Number
@@ -483,7 +483,7 @@ class DeriveReply(_DeriveOptional, Totals):
 
 
 class Discrepancy(TypedDict):
-    """How far the two views are from the record; YOURS_MATCHES, THEIRS_MATCHES or NEITHER_MATCHES."""
+    """How far the two views differ from the record; YOURS_MATCHES, THEIRS_MATCHES or NEITHER_MATCHES."""
 
     yourDifference: Number
     theirDifference: Number
@@ -499,7 +499,7 @@ class _CompareOptional(TypedDict, total=False):
 
 
 class CompareReply(_CompareOptional, Totals):
-    """Two views against the record."""
+    """Two views compared with the record."""
 
     customerId: str
     yourBalance: Number
@@ -517,7 +517,7 @@ class CompareReply(_CompareOptional, Totals):
 
 
 class Checkpoint(Totals):
-    """A period's (or scope's) proof root, as lists show it. `locked` ones never change; of nothing the root is None."""
+    """A period's or scope's proof root, as in lists. A `locked` one never changes; a scope without deltas has none."""
 
     checkpointId: str | None
     receiptId: str | None
@@ -539,7 +539,7 @@ class Checkpoint(Totals):
 
 
 class AlsoLocked(TypedDict):
-    """An earlier month that was locked on the way."""
+    """An earlier month that was locked first."""
 
     period: str
     checkpointId: str
@@ -560,7 +560,7 @@ class _CheckpointOfAll(TypedDict, total=False):
 
 
 class CheckpointReply(Checkpoint, _CheckpointOfAll):
-    """One customer's checkpoint. For all customers, and as a preview, `checkpoints` and `totals` stand in its place."""
+    """One customer's checkpoint. For all customers, and in a preview, it has `checkpoints` and `totals` instead."""
 
     alsoLocked: list[AlsoLocked]
     idempotent: bool
@@ -573,7 +573,7 @@ class CheckpointList(TypedDict):
 
 
 class JobReply(TypedDict):
-    """How far the locking of a period for all customers is."""
+    """The progress of locking a period for all customers."""
 
     jobId: str
     period: str
@@ -598,11 +598,11 @@ class _MonthOptional(TypedDict, total=False):
 
 
 class MonthReply(_MonthOptional):
-    """A month locked for every customer, or what locking it would lock.
+    """A month locked for every customer, or the preview of it.
 
-    `failed` names the first 1,000 customers that could not be locked and why, `failedCount` counts all of them; `locked`
-    when there are none. `checkpoints` are those of up to 100 customers; for more it is empty. A preview has no job, and
-    of each customer only what would be locked.
+    `failed` names the first 1,000 customers that could not be locked and why, `failedCount` counts all of them;
+    `locked` is true if there are none. `checkpoints` has those of up to 100 customers; for more it is empty. A preview
+    has no job, and shows for each customer only what would be locked.
     """
 
     period: str
@@ -649,7 +649,7 @@ class TimelineReply(TypedDict):
     pagination: OffsetPage
 
 
-# `from` is no name in a class body.
+# `from` is a keyword, so it can't be a name in a class body.
 _DiffEnds = TypedDict("_DiffEnds", {"from": Checkpoint, "to": Checkpoint})
 
 
@@ -665,7 +665,7 @@ class DiffReply(_DiffEnds):
 
 
 class CountAndTotal(TypedDict):
-    """Some deltas in one line."""
+    """The count and total of some deltas."""
 
     count: int
     total: Number
@@ -680,7 +680,7 @@ class Subtotal(TypedDict):
 
 
 class ReceiptReply(Totals):
-    """A scope's totals with its proof root and links; every key is always there, None where nothing applies."""
+    """A scope's totals with its proof root and links; every key is always present, None where nothing applies."""
 
     customerId: str
     period: str | None
@@ -720,9 +720,10 @@ class ReceiptReply(Totals):
 
 
 class ReceiptDocument(ReceiptReply):
-    """A receipt by its receiptId as a document: what it is called, how a reader wants it, where it is read and downloaded.
+    """A receipt by its receiptId as a document: its title, the reader's settings, and its links.
 
-    `kind` is `receipt`, `creditNote` or `debitNote`; `parts` has count and total of `ordinary`, `late` and `corrections`.
+    `kind` is `receipt`, `creditNote` or `debitNote`; `parts` has count and total of `ordinary`, `late` and
+    `corrections`.
     """
 
     title: str
@@ -747,7 +748,7 @@ class ListedReceipt(Checkpoint):
 
 
 class Customer(TypedDict):
-    """A customer in a list; the balances are the period's, `allTimeBalance` carries all months."""
+    """A customer in a list; balances are the period's, `allTimeBalance` is over all months."""
 
     customerId: str
     customerReference: str
@@ -775,14 +776,14 @@ class CustomerList(TypedDict):
 
 
 class ActivityItem(Delta):
-    """A delta of a customer's activity; `time` is when it was recorded."""
+    """A delta in a customer's activity; `time` is when it was recorded."""
 
     time: str
     verificationReference: str | None
 
 
 class Activity(TypedDict):
-    """The newest deltas of a customer, page by page."""
+    """A customer's newest deltas, in pages."""
 
     items: list[ActivityItem]
     pagination: NumberedPage
@@ -795,7 +796,7 @@ class CustomerReply(Customer):
 
 
 class UsageReply(TypedDict):
-    """How many deltas were recorded for the running month; `limit` and `remaining` are None when nothing is limited."""
+    """How many deltas were recorded in the current month; `limit` and `remaining` are None without a limit."""
 
     allowed: bool
     used: int
@@ -809,7 +810,7 @@ _GapEnds = TypedDict("_GapEnds", {"from": int, "to": int})
 
 
 class Gap(_GapEnds):
-    """Sequence numbers that are missing, both ends included."""
+    """Missing sequence numbers, including both ends."""
 
     count: int
 
@@ -824,7 +825,7 @@ class GapsReply(TypedDict):
 
 
 class Delivery(TypedDict):
-    """One webhook event to one endpoint."""
+    """One event for one endpoint."""
 
     eventId: str
     event: str
@@ -849,7 +850,7 @@ class _VerifyRequired(TypedDict):
 
 
 class VerifyReply(_VerifyRequired, total=False):
-    """What the server found when it recomputed a proof root (`summary`), or knows of one delta's receiptId (`status`)."""
+    """The result of recomputing a proof root (`summary`), or the state of one delta's receiptId (`status`)."""
 
     proofRoot: str
     recordedAt: str | None
@@ -866,7 +867,7 @@ class VerifyReply(_VerifyRequired, total=False):
 
 
 class ClockReply(TypedDict):
-    """The sandbox's ledger clock; `held` when it stands."""
+    """The sandbox's ledger clock; `held` if it is stopped."""
 
     environment: str
     now: str
@@ -880,14 +881,14 @@ class ResetReply(ClockReply, total=False):
 
 
 class CreatedCustomer(Customer, total=False):
-    """A customer made by hand."""
+    """A customer created by hand."""
 
     environment: str
     createdAt: str
 
 
 class QueuedSummary(TypedDict):
-    """A summary as it waits: `delta` as it will be sent, windows in UTC, `key` what a later one with the same key replaces."""
+    """A waiting usage summary: `delta` as it will be sent, windows in UTC; a later one with its `key` replaces it."""
 
     customerId: str
     delta: Amount
@@ -901,7 +902,7 @@ class QueuedSummary(TypedDict):
 
 
 class SummaryFailure(TypedDict):
-    """Why a summary was not recorded; `permanent` when trying again can't help."""
+    """Why a usage summary was not recorded; `permanent` if retrying can't help."""
 
     customerId: str
     referenceId: str
@@ -911,14 +912,14 @@ class SummaryFailure(TypedDict):
 
 
 class RejectedSummary(QueuedSummary):
-    """A summary that will never be recorded as it is."""
+    """A usage summary that will never be recorded as it is."""
 
     error: str
     code: str | None
 
 
 class FlushReply(TypedDict):
-    """What a flush did. `accepted` (= `submitted`) are recorded, `replayed` of them had been recorded before."""
+    """The result of a flush. `accepted` (= `submitted`) were recorded, `replayed` of them had been recorded before."""
 
     profile: str
     startedAt: str
@@ -935,7 +936,7 @@ class FlushReply(TypedDict):
 
 
 class QueueState(TypedDict):
-    """The queue as it is. `rejected`: the newest summaries that will never be recorded as they are."""
+    """The state of the queue. `rejected`: the newest usage summaries that will never be recorded as they are."""
 
     profile: str
     cadenceMs: int
@@ -947,7 +948,7 @@ class QueueState(TypedDict):
 
 
 class VerificationReport(TypedDict):
-    """What verifying receipt files found, as `python -m pacspace_proofs --json` prints it; amounts are exact text."""
+    """The result of verifying receipt files, as from `python -m pacspace_proofs --json`; amounts are exact text."""
 
     result: str
     files: list[dict[str, Any]]

@@ -1,6 +1,6 @@
-"""Verification of PacSpace receipts: pure functions over bytes, standard library only.
+"""Verifies PacSpace receipts: pure functions over bytes, standard library only.
 
-`verify_receipts` judges receipt files; the other modules are the formats it is made of. Making proofs is not here.
+`verify_receipts` judges receipt files; the other modules implement the formats. None of them makes proofs.
 """
 
 from .canonical import FormatError, canonical, parse_canonical

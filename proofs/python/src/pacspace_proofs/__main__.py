@@ -1,4 +1,4 @@
-"""`python -m pacspace_proofs RECEIPT.json...`: verifies receipts with nothing else installed."""
+"""`python -m pacspace_proofs RECEIPT.json...`: verifies receipts without other packages."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .command import (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status: 0 verified, 1 not, 2 wrong use, 3 could not be done."""
+    """Exit status: 0 verified, 1 not verified, 2 wrong use, 3 could not be done."""
     parser = argparse.ArgumentParser(
         prog="python -m pacspace_proofs",
-        description="Recomputes receipts and says what each proves. Needs no network and no account.",
+        description="Recomputes receipts and reports what each proves. Needs neither network nor account.",
         epilog="exit status: 0 verified, 1 not verified, 2 wrong use, 3 could not be done",
     )
     parser.add_argument("receipts", nargs="+", metavar="RECEIPT.json")
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     source.add_argument("--key", action="append", default=[], metavar="VERIFIER_KEY", help="the log's key; repeatable")
     source.add_argument("--trust", metavar="FILE", help="a trust file: log keys, customers' fingerprints, witnesses")
     parser.add_argument("--allow-provisional", action="store_true", help="accept a month that is not locked yet")
-    parser.add_argument("--allow-summary", action="store_true", help="accept a total without its deltas")
+    parser.add_argument("--allow-summary", action="store_true", help="accept a total that is shown without its deltas")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     given = parser.parse_args(arguments)
     try:
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"not done: {printable(str(error))}", file=sys.stderr)
         return EXIT_NOT_DONE
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a console may not know every character of a reason
+        sys.stdout.reconfigure(errors="backslashreplace")  # a console may lack characters of a reason
     print((as_json if given.json else as_text)(given.receipts, report, code))
     return code
 

@@ -1,4 +1,4 @@
-"""Canonical bytes: the one spelling of everything that is hashed or signed (spec/canonical.md; RFC 8785, restricted)."""
+"""Canonical bytes: the only spelling of everything hashed or signed (spec/canonical.md; RFC 8785, restricted)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Grammar = Callable[[object], bool]
 
 
 class FormatError(ValueError):
-    """A value is not spelled the one canonical way; the message names the place and what was found."""
+    """A value is not in its canonical spelling; the message names the place and the value found."""
 
 
 def _refuse_number(text: str) -> NoReturn:
@@ -36,7 +36,7 @@ def canonical(value: object) -> bytes:
     try:
         return _encode(value).encode()
     except UnicodeEncodeError as error:
-        raise FormatError("a string holds a lone surrogate") from error
+        raise FormatError("a string contains a lone surrogate") from error
 
 
 def parse_canonical(data: bytes) -> object:
@@ -49,15 +49,15 @@ def parse_canonical(data: bytes) -> object:
         raise FormatError(f"not JSON in UTF-8: {error}") from error
     _check_limits([value], 0)
     if canonical(value) != data:
-        raise FormatError("not canonical: key order, repeated keys, white space or escapes are not the one spelling")
+        raise FormatError("not canonical: check key order, repeated keys, white space and escapes")
     return value
 
 
 def _check_limits(values: Iterable[object], depth: int) -> None:
-    """Objects, arrays and strings only, within the limits; ASCII keys. `values` are nested in `depth` containers."""
+    """Allows only objects, arrays and strings within the limits, with ASCII keys, nested in `depth` containers."""
     for value in values:
         if type(value) is str:
-            # The length in characters first: measuring bytes makes a copy.
+            # Compares the length in characters first, because measuring bytes makes a copy.
             if len(value) * 4 > MAX_STRING_BYTES and len(value.encode("utf-8", "surrogatepass")) > MAX_STRING_BYTES:
                 raise FormatError("a string is longer than 64 KiB")
         elif depth == MAX_DEPTH:
@@ -80,24 +80,24 @@ def tagged_hash(tag: str, data: bytes) -> bytes:
 
 
 def decode_base64(text: str) -> bytes:
-    """Standard, padded base64 in its one spelling (RFC 4648 section 4); FormatError otherwise."""
+    """Decodes standard, padded base64 in its only spelling (RFC 4648 section 4); FormatError otherwise."""
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError as error:
         raise FormatError(f"not base64: {text[:80]!r}") from error
     if base64.b64encode(data).decode() != text:
-        raise FormatError(f"base64 is not spelled the canonical way: {text[:80]!r}")
+        raise FormatError(f"base64 is not in canonical form: {text[:80]!r}")
     return data
 
 
 def grammar(pattern: str) -> Grammar:
-    """Whether a value is a string that the pattern matches as a whole."""
+    """Tests that a value is a string and that the whole of it matches the pattern."""
     match = re.compile(pattern).fullmatch
     return lambda value: type(value) is str and match(value) is not None
 
 
 def list_of(fits: Grammar, least: int, most: int) -> Grammar:
-    """Whether a value is a list of least to most members, each fitting."""
+    """Tests that a value is a list of least to most members, and that each fits."""
     return lambda value: isinstance(value, list) and least <= len(value) <= most and all(map(fits, value))
 
 
@@ -115,7 +115,7 @@ is_origin = grammar(r"pacspace\.log/(?:sandbox|production)/[0-9a-f]{32}")
 
 
 def is_total(value: object) -> bool:
-    """An exact decimal in its one spelling, at most 40 characters."""
+    """An exact decimal in its only spelling, at most 40 characters."""
     return type(value) is str and len(value) <= MAX_TOTAL_CHARS and _amount(value) is not None
 
 
@@ -130,30 +130,30 @@ def is_instant(value: object) -> bool:
 
 
 def is_text(value: object) -> bool:
-    """Any string that is not empty."""
+    """A string that is not empty."""
     return type(value) is str and value != ""
 
 
 def is_object(value: object) -> bool:
-    """An object of any fields; what is in it is judged apart."""
+    """An object with any fields; they are checked separately."""
     return isinstance(value, dict)
 
 
 def units(amount: str) -> int:
-    """An amount or total in units of 10^-9, exactly. The text must already fit the grammar."""
+    """An amount or total in exact units of 10^-9. The text must already fit the grammar."""
     whole, _, fraction = amount.partition(".")
     return int(whole + fraction.ljust(SCALE_DIGITS, "0"))
 
 
 def amount_text(value_units: int) -> str:
-    """The one spelling of an amount given in units of 10^-9."""
+    """The only spelling of an amount in units of 10^-9."""
     whole, fraction = divmod(abs(value_units), 1_000_000_000)
     text = f"{whole}.{fraction:09d}".rstrip("0") if fraction else str(whole)
     return "-" + text if value_units < 0 else text
 
 
 def check_fields(value: object, required: Mapping[str, Grammar], optional: Mapping[str, Grammar], where: str) -> None:
-    """FormatError unless value is an object with exactly these fields, each fitting its grammar."""
+    """FormatError unless the value is an object with exactly these fields, each fitting its grammar."""
     if not isinstance(value, dict):
         raise FormatError(f"{where}: expected an object")
     missing = len(required)

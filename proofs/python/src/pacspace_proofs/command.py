@@ -1,4 +1,4 @@
-"""Verifying receipt files from a command line: read, judge, print."""
+"""Verifies receipt files from a command line: reads, judges, prints."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ EXIT_YES, EXIT_NO, EXIT_WRONG_USE, EXIT_NOT_DONE = 0, 1, 2, 3
 
 MEANINGS = {
     "locked-full": "locked; every delta was shown, added up and found in the log",
-    "locked-summary": "locked; the vendor's total is in the log, the deltas were not shown",
+    "locked-summary": "locked; the log proves the vendor's total, but the deltas were not shown",
     "provisional-full": "not locked yet; every delta so far was shown, added up and found in the log",
-    "provisional-summary": "not locked yet; the vendor's total so far is in the log, the deltas were not shown",
-    UNDECIDED: "everything fits, but without a trusted key nobody knows who signed it; give --key or --trust",
+    "provisional-summary": "not locked yet; the log proves the vendor's total so far, but the deltas were not shown",
+    UNDECIDED: "everything matches, but the signer is unknown without a trusted key; give --key or --trust",
     REFUSED: "see the check that FAILED",
 }
 
 
 class WrongUse(Exception):
-    """The call can't be carried out as given."""
+    """The arguments are invalid."""
 
 
 class NotDone(Exception):
-    """A file can't be read, or is larger than this implementation takes."""
+    """A file can't be read, or is larger than this implementation accepts."""
 
 
 def read(path: str) -> bytes:
@@ -50,7 +50,7 @@ def read(path: str) -> bytes:
 
 
 def load_trust(keys: Iterable[str], trust_file: str | None) -> Trust:
-    """The trust given on the command line. WrongUse names what can't be read."""
+    """The trust given on the command line. WrongUse names the file or key that can't be read."""
     try:
         trust = parse_trust(read(trust_file).decode()) if trust_file else Trust()
         given = tuple((parse_verifier_key(key), None) for key in keys)
@@ -60,7 +60,7 @@ def load_trust(keys: Iterable[str], trust_file: str | None) -> Trust:
 
 
 def exit_code(report: Report, allow_provisional: bool, allow_summary: bool) -> int:
-    """0 when every month is as good as asked for, 1 when not, 3 when no key was given to judge by."""
+    """0 if every month is as good as required, 1 if not, 3 if no key was given."""
     if report.result in (REFUSED, UNDECIDED):
         return EXIT_NO if report.result == REFUSED else EXIT_NOT_DONE
     results = [month.result for file in report.files for month in file.months]
@@ -74,7 +74,7 @@ def run(
 ) -> tuple[Report, int]:
     """Reads and judges files. Raises WrongUse and NotDone."""
     trust = load_trust(keys, trust_file)
-    gc.disable()  # a verdict makes no cycles, and looking for them in a large file takes a sixth of the time
+    gc.disable()  # a verdict makes no cycles, and searching a large file for them takes a sixth of the time
     try:
         report = verify_receipts([read(path) for path in paths], trust, int(time.time()))
     except FormatError as error:
@@ -87,18 +87,20 @@ def run(
 
 
 def as_object(names: Sequence[str], report: Report) -> dict[str, Any]:
-    """The report as a JSON object; `names` say which file is which."""
+    """The report as a JSON object; `names` are those of the files."""
 
     def shown(checks: list[Check]) -> list[dict[str, Any]]:
         return [asdict(check) for check in checks]
 
     files = [
         {
-            "file": name, "result": file.result, "window": file.window,
+            "file": name,
+            "result": file.result,
+            "window": file.window,
             "months": [{"result": month.result, "checks": shown(month.checks), **month.facts} for month in file.months],
         }
         for name, file in zip(names, report.files)
-    ]  # fmt: skip
+    ]
     sets = [{"customerId": one.customer_id, "checks": shown(one.checks)} for one in report.sets]
     return {"result": report.result, "files": files, "sets": sets}
 

@@ -1,8 +1,8 @@
-"""Ed25519 verification (RFC 8032 section 5.1.7), strict: S < L, canonical encodings, no key of small order.
+"""Strict Ed25519 verification (RFC 8032 section 5.1.7): S < L, canonical encodings, no key of small order.
 
-With the extra `ed25519` the arithmetic is the `cryptography` package's; without it the few lines below do the same,
-slower (some milliseconds), so that the bare package still reaches a verdict. Both judge by the same rule: the encoding
-of [S]B - [k]A equals R.
+With the extra `ed25519`, the `cryptography` package does the arithmetic. Without it, the lines below do the same within
+some milliseconds, so that the bare package still reaches a verdict. Both apply the same rule: the encoding of [S]B -
+[k]A equals R.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _multiply(scalar: int, point: Point) -> Point:
 
 
 def _decode(data: bytes) -> Point | None:
-    """RFC 8032 section 5.1.3; None for an encoding that is no point or not the canonical one."""
+    """RFC 8032 section 5.1.3; None for an encoding that is not canonical or not a point."""
     number = int.from_bytes(data, "little")
     sign, y = number >> 255, number & (2**255 - 1)
     if y >= _P:
@@ -69,7 +69,7 @@ def is_public_key(key: bytes) -> bool:
 
 
 def verify(key: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether signature (64 bytes) over message is by key (32 bytes)."""
+    """Whether the 64-byte signature over message is by the 32-byte key."""
     if len(signature) != 64 or int.from_bytes(signature[32:], "little") >= _L or not is_public_key(key):
         return False
     library = _library()
@@ -84,7 +84,7 @@ def verify(key: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def verify_in_python(key: bytes, message: bytes, signature: bytes) -> bool:
-    """The same verdict without any library; key must satisfy `is_public_key` and S must be below L."""
+    """The same verdict without a library; key must satisfy `is_public_key`, and S must be below L."""
     point = _decode(key)
     assert point is not None
     challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % _L

@@ -32,7 +32,7 @@ class VerifierKey:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the key's one-line spelling, in hex: what people compare."""
+        """SHA-256 of the key's one-line form in hex, which people compare."""
         return hashlib.sha256(str(self).encode()).hexdigest()
 
     def __str__(self) -> str:
@@ -41,12 +41,12 @@ class VerifierKey:
 
 
 def parse_verifier_key(text: str, kind: int = ED25519) -> VerifierKey:
-    """A verifier key from its one line; FormatError for another spelling, type, key id, or a weak key.
+    """Parses the one-line form of a verifier key; FormatError for another form, type or key id, or a weak key.
 
     A log's key (type ED25519) has the log's origin as its name.
     """
     if text.startswith("pk_"):
-        raise FormatError("this is an API key; a verifier key is public, and looks like name+key id+base64")
+        raise FormatError("this is an API key; a verifier key is public and has the form name+key id+base64")
     name, *rest = text.split("+", 2)
     if len(rest) != 2 or not (is_origin if kind == ED25519 else _is_key_name)(name):
         raise FormatError(f"not a verifier key (name+key id+base64): {text[:160]!r}")
@@ -55,9 +55,9 @@ def parse_verifier_key(text: str, kind: int = ED25519) -> VerifierKey:
         raise FormatError(f"not an Ed25519 verifier key of type {kind}: {text[:160]!r}")
     key = VerifierKey(name, kind, data[1:])
     if str(key) != text:
-        raise FormatError(f"the key id {rest[0][:16]!r} does not fit the key, expected {key.key_id.hex()}")
+        raise FormatError(f"the key id {rest[0][:16]!r} does not match the key, expected {key.key_id.hex()}")
     if not ed25519.is_public_key(key.public_key):
-        raise FormatError("the public key is no point of the curve, or one of small order")
+        raise FormatError("the public key is not a point of the curve, or has small order")
     return key
 
 
@@ -71,7 +71,7 @@ class Signature:
 
 
 def parse_signature_line(line: str) -> Signature:
-    """A signature line without its newline; FormatError for another spelling."""
+    """Parses a signature line without its newline; FormatError for another form."""
     parts = line.split(" ")
     if len(parts) != 3 or parts[0] + " " != SIGNATURE_PREFIX or not _is_key_name(parts[1]):
         raise FormatError(f"not a signature line: {line[:120]!r}")
@@ -83,7 +83,7 @@ def parse_signature_line(line: str) -> Signature:
 
 @dataclass(frozen=True)
 class LogCheckpoint:
-    """A log's size and root hash, the signed bytes, and the signature lines below them."""
+    """A log's size and root hash, the signed bytes, and the signature lines."""
 
     origin: str
     size: int
@@ -93,12 +93,12 @@ class LogCheckpoint:
 
 
 def checkpoint_body(origin: str, size: int, root: bytes) -> bytes:
-    """The bytes that are signed: origin, decimal size and base64 root, each on a line."""
+    """The signed bytes: origin, decimal size and base64 root, each on its own line."""
     return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n".encode()
 
 
 def parse_log_checkpoint(note: str) -> LogCheckpoint:
-    """A signed log checkpoint without extension lines; FormatError for any other spelling. Signatures are not judged."""
+    """Parses a signed log checkpoint without extension lines; FormatError for any other form. Checks no signatures."""
     if len(note.encode("utf-8", "surrogatepass")) > MAX_NOTE_BYTES:
         raise FormatError("the note is longer than 4 KiB")
     text, separator, tail = note.partition("\n\n")
@@ -115,16 +115,16 @@ def parse_log_checkpoint(note: str) -> LogCheckpoint:
 
 
 def signed_by(key: VerifierKey, checkpoint: LogCheckpoint) -> bool:
-    """Whether one of the checkpoint's signature lines is a valid one by key."""
+    """Whether one of the signature lines is a valid signature by key."""
     return any(
         (line.name, line.key_id) == (key.name, key.key_id)
         and ed25519.verify(key.public_key, checkpoint.body, line.signature)
         for line in checkpoint.signatures
-    )  # fmt: skip
+    )
 
 
 def cosigned_at(key: VerifierKey, checkpoint: LogCheckpoint, line: Signature) -> int | None:
-    """Unix seconds at which witness `key` cosigned the checkpoint; None when the signature is not valid."""
+    """Unix seconds at which witness `key` cosigned the checkpoint; None if the signature is invalid."""
     time = int.from_bytes(line.signature[:8], "big")
     message = f"cosignature/v1\ntime {time}\n".encode() + checkpoint.body
     return time if ed25519.verify(key.public_key, message, line.signature[8:]) else None

@@ -1,4 +1,4 @@
-"""One receipt: its strict form and the checks 1 to 9 (spec/receipt.md)."""
+"""One receipt: its strict form and checks 1 to 9 (spec/receipt.md)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ OK, FAILED, NOT_APPLICABLE, NOT_RUN = "ok", "failed", "not applicable", "not run
 
 @dataclass(frozen=True)
 class Check:
-    """What became of one numbered check."""
+    """The outcome of one numbered check."""
 
     number: int
     name: str
@@ -65,15 +65,15 @@ class Check:
 
 
 class CheckFailed(Exception):
-    """A check does not hold; the message names the line and both values."""
+    """A check failed; the message names the line and both values."""
 
 
 class Inapplicable(Exception):
-    """A check has nothing to judge in this file."""
+    """A check has nothing to check in this file."""
 
 
 class NotRun(Exception):
-    """A check could not be made."""
+    """A check could not be run."""
 
 
 def require(holds: bool, message: str) -> None:
@@ -88,7 +88,7 @@ def require_same(found: object, expected: object, what: str, other: str) -> None
 
 @dataclass
 class Receipt:
-    """A receipt that parses strictly (check 1). Nothing in it is believed yet."""
+    """A receipt that parses strictly (check 1). Its contents are not yet verified."""
 
     value: dict[str, Any]
     checkpoint: LogCheckpoint
@@ -101,7 +101,7 @@ class Receipt:
         self.closed, self.size = self.head["closed"] == "yes", int(self.head["size"])
         self.opening: dict[str, Any] = self.items[0]["leaf"]
         self.last: Object = self.items[-1]["leaf"]
-        # Two leaves are all leaves, also in a summary.
+        # Two leaves are the whole tree, also in a summary receipt.
         self.complete = self.full or self.size == 2
         self.indexes = range(len(self.items)) if self.full else (0, self.size - 1)
 
@@ -121,10 +121,14 @@ def _is_line(value: object) -> bool:
 
 _is_path = list_of(is_hash, 0, MAX_PATH)
 _PARTS = {
-    "schema": lambda value: value == RECEIPT, "kind": lambda value: value in ("full", "summary"),
-    "leaves": list_of(is_object, 2, MAX_LEAVES), "head": is_object, "headSalt": is_hex_16, "entry": is_object,
+    "schema": lambda value: value == RECEIPT,
+    "kind": lambda value: value in ("full", "summary"),
+    "leaves": list_of(is_object, 2, MAX_LEAVES),
+    "head": is_object,
+    "headSalt": is_hex_16,
+    "entry": is_object,
     "log": is_object,
-}  # fmt: skip
+}
 _LOG = {"index": is_count, "path": _is_path, "checkpoint": is_text}
 _BATCH_PROOF = {"index": is_count, "size": is_count, "path": _is_path}
 _ITEM: dict[str, dict[str, Grammar]] = {"full": {"leaf": is_object}, "summary": {"leaf": is_object, "path": _is_path}}
@@ -132,28 +136,28 @@ _SHOWN = {"context": is_text, "salt": is_hex_16}
 
 
 def parse_receipt(value: object) -> Receipt:
-    """Check 1: the receipt of a canonical value. FormatError names what is missing, unknown or misspelled."""
+    """Check 1: parses a receipt. FormatError names what is missing, unknown or misspelled."""
     check_fields(value, _PARTS, {"batch": is_object}, "receipt")
     parts = cast(dict[str, Any], value)
     head, log, kind = check_structure(parts["head"], HEAD, where="head"), parts["log"], parts["kind"]
     check_structure(parts["entry"], BATCH, CLOSED, where="entry")
     if ("batch" in parts) != (head["closed"] == "no"):
-        raise FormatError("receipt: batch is given exactly when head.closed is no")
+        raise FormatError("receipt: batch must be given if, and only if, head.closed is no")
     if "batch" in parts:
         check_fields(parts["batch"], _BATCH_PROOF, {}, "batch")
     check_fields(log, _LOG, {"cosignatures": list_of(_is_line, 1, MAX_COSIGNATURES)}, "log")
     checkpoint = parse_log_checkpoint(log["checkpoint"])
     signatures = [(line.name, len(line.signature)) for line in checkpoint.signatures]
     if signatures != [(checkpoint.origin, 64)]:
-        raise FormatError("log.checkpoint: exactly one signature line, the log's own, of 64 bytes")
+        raise FormatError("log.checkpoint: must have exactly one signature line, by the log, of 64 bytes")
     if kind == "summary" and len(parts["leaves"]) != 2:
-        raise FormatError("receipt: a summary shows exactly the first and the last leaf")
+        raise FormatError("receipt: a summary must show exactly the first and the last leaf")
     for position, item in enumerate(parts["leaves"]):
         try:
             check_fields(item, _ITEM[kind], _SHOWN, "item")
             leaf = check_structure(item["leaf"], OPENING, DELTA, CLOSING)
             if ("context" in item) != ("salt" in item) or ("salt" in item and leaf["schema"] != DELTA):
-                raise FormatError("context and salt are given together, for a delta")
+                raise FormatError("context and salt must be given together, and only for a delta")
         except FormatError as error:
             raise FormatError(f"line {position}: {error}") from error
     return Receipt(parts, checkpoint)
@@ -167,8 +171,8 @@ def check_signature(receipt: Receipt, trust: Trust, now: int) -> str:
     given = ", ".join(sorted({key.name for key, _ in trust.keys})[:3])
     require(
         bool(known),
-        f"no trusted key for the log {checkpoint.origin}, only for {given}: is it the right vendor's key, and the right "
-        "environment's? (A sandbox that was reset has a new one.)",
+        f"no trusted key for the log {checkpoint.origin}, only for {given}: is this the key of the right "
+        "vendor and environment? (A reset sandbox has a new one.)",
     )
     signers = [(key, last) for key, last in known if signed_by(key, checkpoint)]
     require(bool(signers), f"the log checkpoint is not signed by a trusted key of {checkpoint.origin}")
@@ -182,23 +186,25 @@ def check_log(receipt: Receipt, trust: Trust, now: int) -> str:
     entry, head, log, checkpoint = receipt.value["entry"], receipt.head, receipt.value["log"], receipt.checkpoint
     committed = commitment(bytes.fromhex(receipt.value["headSalt"]), head)
     if receipt.closed:
-        require(entry["schema"] == CLOSED, "a closed head is proven only by a closed entry, never by a batch")
+        require(entry["schema"] == CLOSED, "only a closed entry proves a closed head, never a log batch")
         require_same(entry["slot"], head["slot"], "the entry's slot", "the head's")
         require_same(entry["commitment"], committed.hex(), "the entry's commitment", "the head gives")
     else:
-        require(entry["schema"] == BATCH, "an open head is proven only by a batch entry")
+        require(entry["schema"] == BATCH, "only a log batch proves an open head")
         batch = receipt.value["batch"]
         path = list(map(bytes.fromhex, batch["path"]))
-        # The published format gives index AND size. The size is not bound by the entry: where another size leads along
-        # the same path the proof is the same one, and nothing that is reported depends on it.
+        # The format gives index AND size. The entry does not bind the size: if another size leads along the same path,
+        # the proof is the same, and nothing in the report depends on it.
         reached = root_from_inclusion(leaf_hash(committed), int(batch["index"]), int(batch["size"]), path)
         require_same(reached.hex() if reached else None, entry["root"], "the head's commitment's root", "the batch's")
     index, path = int(log["index"]), list(map(bytes.fromhex, log["path"]))
     reached = root_from_inclusion(leaf_hash(canonical(entry)), index, checkpoint.size, path)
     require_same(
-        reached.hex() if reached else None, checkpoint.root.hex(),
-        f"root from entry {index} and its path", f"the log's at size {checkpoint.size}",
-    )  # fmt: skip
+        reached.hex() if reached else None,
+        checkpoint.root.hex(),
+        f"the root from entry {index} and its path",
+        f"the log's at size {checkpoint.size}",
+    )
     return f"entry {index} of {checkpoint.size}"
 
 
@@ -220,10 +226,14 @@ def check_head(receipt: Receipt, trust: Trust, now: int) -> str:
 
 def check_root(receipt: Receipt, trust: Trust, now: int) -> str:
     """Check 5."""
-    roots: list[bytes | None] = [root_of_leaves(receipt.leaf_hashes)] if receipt.full else [
-        root_from_inclusion(hashed, index, receipt.size, list(map(bytes.fromhex, item["path"])))
-        for index, hashed, item in zip(receipt.indexes, receipt.leaf_hashes, receipt.items)
-    ]  # fmt: skip
+    roots: list[bytes | None] = (
+        [root_of_leaves(receipt.leaf_hashes)]
+        if receipt.full
+        else [
+            root_from_inclusion(hashed, index, receipt.size, list(map(bytes.fromhex, item["path"])))
+            for index, hashed, item in zip(receipt.indexes, receipt.leaf_hashes, receipt.items)
+        ]
+    )
     for root in roots:
         require_same(root.hex() if root else None, receipt.head["root"], "root from the leaves", "the head's")
     return receipt.head["root"]
@@ -253,15 +263,15 @@ def check_places(receipt: Receipt, trust: Trust, now: int) -> str:
         leaf = item["leaf"]
         if (leaf["customerId"], leaf["period"]) != owner:
             raise CheckFailed(
-                f"line {index}: is of {leaf['customerId']} {leaf['period']}, the opening of {owner[0]} {owner[1]}"
+                f"line {index}: belongs to {leaf['customerId']} {leaf['period']}, the opening to {owner[0]} {owner[1]}"
             )
         if leaf["schema"] == CLOSING and index == size - 1:
             _check_closing(leaf, size, sequence, recorded_at)
         else:
-            require(leaf["schema"] == DELTA, "a leaf between the opening and the closing leaf is no delta")
+            require(leaf["schema"] == DELTA, "a leaf between the opening and the closing leaf is not a delta")
             _check_delta(leaf, index, sequence, recorded_at)
             sequence, recorded_at = int(leaf["sequence"]), leaf["recordedAt"]
-    return "row by row" if receipt.complete else "first and last leaf only; the rows were not shown"
+    return "row by row" if receipt.complete else "only first and last leaf; the rows were not shown"
 
 
 def _check_delta(leaf: Object, index: int, sequence: int, recorded_at: str) -> None:
@@ -297,7 +307,7 @@ def _check_closing(closing: Object, size: int, sequence: int, recorded_at: str) 
 def check_totals(receipt: Receipt, trust: Trust, now: int) -> str:
     """Check 4."""
     if not receipt.complete and not receipt.closed:
-        raise Inapplicable("a provisional summary shows no sums")
+        raise Inapplicable("a provisional summary does not show sums")
     total = 0
     for index, item in receipt.deltas:
         total += units(item["leaf"]["delta"])
@@ -312,7 +322,7 @@ def check_totals(receipt: Receipt, trust: Trust, now: int) -> str:
         expected = amount_text(brought + period)
         require_same(amount_text(carried), expected, "closing: carriedForward", "broughtForward and periodTotal give")
     return (
-        "every delta added up" if receipt.complete else "the closing leaf only; the deltas were not shown or added up"
+        "every delta added up" if receipt.complete else "only the closing leaf; the deltas were not shown or added up"
     )
 
 
@@ -347,7 +357,7 @@ PARSES = "parses strictly, within the limits"
 
 
 def judge(number: int, name: str, step: Callable[[], str]) -> Check:
-    """One check's outcome."""
+    """The outcome of one check."""
     try:
         return Check(number, name, OK, step())
     except Inapplicable as reason:
@@ -359,7 +369,7 @@ def judge(number: int, name: str, step: Callable[[], str]) -> Check:
 
 
 def run_checks(value: object, trust: Trust, now: int) -> tuple[Receipt | None, list[Check]]:
-    """Checks 1 to 9 over one receipt's canonical value; after the first failure the others are not run."""
+    """Checks 1 to 9 over one receipt's canonical value; after the first failure, the remaining checks are not run."""
     try:
         receipt = parse_receipt(value)
     except FormatError as error:

@@ -1,4 +1,4 @@
-"""The record's structures: leaves, contexts, heads and log entries, with their hashes (spec/period-tree.md, spec/log.md)."""
+"""The fields of leaves, contexts, heads and log entries, and their hashes (spec/period-tree.md, log.md)."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ BATCH, CLOSED, KEY, RESTORED = "pacspace.batch.v1", "pacspace.closed.v1", "pacsp
 
 
 def is_delta(value: object) -> bool:
-    """An amount that may be recorded: not 0, within 1,000,000,000 either way."""
+    """A valid amount of a delta: not 0, from -1,000,000,000 to 1,000,000,000."""
     return is_total(value) and 0 < abs(units(cast(str, value))) <= DELTA_BOUND_UNITS
 
 
 def is_verifier_key(value: object) -> bool:
-    """A log's verifier key; FormatError says what is wrong with a text that is none."""
+    """A log's verifier key; FormatError names the problem."""
     return type(value) is str and parse_verifier_key(value) is not None
 
 
 def is_restored_from(value: object) -> bool:
-    """The frozen log that a restored period's tree goes on from: its origin, and the size and root of the backup."""
+    """The frozen log that a restored month's tree continues: its origin, and the size and root of the backup."""
     check_fields(value, {"origin": is_origin, "size": is_count, "root": is_hash}, {}, "restoredFrom")
     return True
 
 
-# For each schema the required and the optional fields.
+# The required and the optional fields of each schema.
 STRUCTURES: dict[str, tuple[dict[str, Grammar], dict[str, Grammar]]] = {
     OPENING: (
         {
@@ -111,11 +111,11 @@ def check_structure(value: object, *schemas: str, where: str = "") -> Object:
 
 
 def parse_context(data: bytes) -> Object:
-    """A delta's context from its canonical bytes. The metadata stays text: it is never parsed here."""
+    """Parses a delta's context from its canonical bytes. Its metadata stays text."""
     return check_structure(parse_canonical(data), CONTEXT)
 
 
-# A canonical context as one pattern, an eighth of the work: what it matches, parse_context takes.
+# A canonical context as one pattern, at an eighth of the cost; parse_context accepts all that it matches.
 _PLAIN = r'[^"\\\x00-\x1f]*'
 _STRING = rf'"((?!"){_PLAIN}(?:\\(?:["\\bfnrt]|u00(?:0[0-7bef]|1[0-9a-f])){_PLAIN})*)"'
 _match_context = re.compile(
@@ -124,37 +124,37 @@ _match_context = re.compile(
 
 
 def reason_of(context: str) -> str:
-    """The reason in a context's text; FormatError unless that is canonical."""
+    """The reason in a context's text; FormatError unless the text is canonical."""
     match = _match_context(context)
     return match[2] if match and "\\" not in match[2] else parse_context(context.encode())["reason"]
 
 
 def context_hash(salt: bytes, context: bytes) -> bytes:
-    """The hash by which a leaf names its context (reason, reference, metadata) without showing it; salt is 16 bytes."""
+    """The hash by which a leaf commits to its hidden context (reason, reference, metadata); salt is 16 bytes."""
     return tagged_hash(CONTEXT, salt + context)
 
 
 def receipt_tail(delta_leaf_hash: bytes) -> bytes:
-    """The 16 bytes that follow the shard key in a delta's public receiptId."""
+    """The 16 bytes after the shard key in a delta's public receiptId."""
     return tagged_hash("pacspace.receipt-id.v1", delta_leaf_hash)[:16]
 
 
 def slot(slot_key: bytes, period: str, origin: str) -> bytes:
-    """The public name of one period tree in one log: tells nothing about the customer."""
+    """The public name of one period tree in one log; does not reveal the customer."""
     return tagged_hash("pacspace.slot.v1", slot_key + period.encode() + origin.encode())
 
 
 def slot_fingerprint(slot_key: bytes) -> str:
-    """What a trust file remembers of a customer's slot key, in hex."""
+    """The hash of a customer's slot key for a trust file, in hex."""
     return tagged_hash("pacspace.slot-key.v1", slot_key).hex()
 
 
 def commitment(salt: bytes, head: Object) -> bytes:
-    """What the log shows of a head; salt is 16 bytes."""
+    """The log's commitment to a head; salt is 16 bytes."""
     return tagged_hash("pacspace.head-commitment.v1", salt + canonical(head))
 
 
 def window_hash(customer_id: str, start: str, end: str, roots: list[str]) -> bytes:
-    """One value for a custom window: over the proof roots (hex) of the months it touches, in order of period."""
+    """The hash of a custom window: over the proof roots (hex) of its months, in order."""
     window = {"customerId": customer_id, "startDate": start, "endDate": end, "roots": roots}
     return tagged_hash("pacspace.window.v1", canonical({"schema": "pacspace.window.v1", **window}))

@@ -30,7 +30,7 @@ def push(peaks: list[bytes], size: int, leaf: bytes) -> list[bytes]:
 
 
 def root_of_peaks(peaks: Sequence[bytes]) -> bytes:
-    """Root hash of the tree whose complete subtrees, from left to right, are `peaks` (at least one)."""
+    """The root hash of the tree with the complete subtrees `peaks`, from left to right (at least one)."""
     root = peaks[-1]
     for left in reversed(peaks[:-1]):
         root = node_hash(left, root)
@@ -38,7 +38,7 @@ def root_of_peaks(peaks: Sequence[bytes]) -> bytes:
 
 
 def prefix_roots(leaves: Iterable[bytes], sizes: set[int]) -> dict[int, bytes]:
-    """Root hashes over the first n leaf hashes, for each n >= 1 in `sizes` that is reached; one pass."""
+    """The root hash over the first n leaf hashes, for each n >= 1 in `sizes` within `leaves`; one pass."""
     peaks: list[bytes] = []
     roots = {}
     for index, leaf in enumerate(leaves):
@@ -49,12 +49,12 @@ def prefix_roots(leaves: Iterable[bytes], sizes: set[int]) -> dict[int, bytes]:
 
 
 def root_of_leaves(leaves: Sequence[bytes]) -> bytes:
-    """Root hash over leaf hashes (RFC 9162 section 2.1.1); of none: SHA-256 of nothing."""
+    """The root hash over leaf hashes (RFC 9162 section 2.1.1); without leaves, SHA-256 of nothing."""
     return prefix_roots(leaves, {len(leaves)})[len(leaves)] if leaves else sha256(b"").digest()
 
 
 def root_from_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
-    """The root that an inclusion proof leads to, None when the path has the wrong length (RFC 9162 section 2.1.3.2)."""
+    """The root that an inclusion proof gives; None if the path has the wrong length (RFC 9162 section 2.1.3.2)."""
     if not 0 <= index < size:
         return None
     node, last = index, size - 1
@@ -72,10 +72,10 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes
 
 
 def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: bytes, path: Sequence[bytes]) -> bool:
-    """Whether the tree of new_size and new_root extends the one of old_size and old_root (RFC 9162 section 2.1.4.2)."""
+    """Whether the tree of new_size and new_root extends that of old_size and old_root (RFC 9162 section 2.1.4.2)."""
     if not 0 < old_size < new_size or not path:
         return 0 < old_size == new_size and not path and old_root == new_root
-    # A complete old tree is its own first node, so the proof leaves it out.
+    # A complete old tree is its own first node, so the proof omits it.
     steps = list(path) if old_size & (old_size - 1) else [old_root, *path]
     node, last = old_size - 1, new_size - 1
     while node & 1:

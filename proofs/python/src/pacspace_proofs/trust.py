@@ -1,4 +1,4 @@
-"""The trust file: which log keys, customers and witnesses the reader of a receipt relies on (spec/trust-file.md)."""
+"""The trust file: the log keys, customers and witnesses that a verifier trusts (spec/trust-file.md)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .note import COSIGNATURE, ED25519, VerifierKey, parse_verifier_key
 
 @dataclass(frozen=True)
 class WitnessPolicy:
-    """At least `quorum` of the witnesses cosigned, none of those counted longer ago than max_age_s (if given)."""
+    """At least `quorum` witnesses cosigned, each no longer ago than max_age_s (if given)."""
 
     witnesses: tuple[VerifierKey, ...]
     quorum: int
@@ -21,7 +21,7 @@ class WitnessPolicy:
 
 @dataclass(frozen=True)
 class Trust:
-    """Log keys with the last size each may sign, fingerprints of customers' slot keys, a witness policy."""
+    """Log keys with the last size that each may sign, fingerprints of customers' slot keys, a witness policy."""
 
     keys: tuple[tuple[VerifierKey, int | None], ...] = ()
     customers: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Trust:
 
 
 def parse_trust(text: str) -> Trust:
-    """A trust file's text. FormatError names the line that can't be read.
+    """Parses a trust file's text. FormatError names the invalid line.
 
     Lines: `<verifier key> [<last size>]`, `customer <origin> <customerId> <slot fingerprint>`,
     `witness <verifier key>`, `quorum <n> [<max age in seconds>]`, and comments after `#`.
@@ -51,18 +51,18 @@ def parse_trust(text: str) -> Trust:
     witnesses: list[VerifierKey] = []
     quorums: list[tuple[int, int | None]] = []
     if "\r" in text:
-        raise FormatError("trust file: lines end with LF, found a carriage return")
+        raise FormatError("trust file: lines must end with LF, but there is a carriage return")
     for number, line in enumerate(text.split("\n"), 1):
         words = re.findall("[^ \t]+", line.partition("#")[0])
         try:
             match words:
                 case []:
                     pass
-                case ["customer", origin, name, print_] if (
-                    is_origin(origin) and is_identifier(name) and is_hash(print_)
+                case ["customer", origin, name, fingerprint] if (
+                    is_origin(origin) and is_identifier(name) and is_hash(fingerprint)
                 ):
-                    if customers.setdefault((origin, name), print_) != print_:
-                        raise FormatError("a second, different fingerprint for this customer")
+                    if customers.setdefault((origin, name), fingerprint) != fingerprint:
+                        raise FormatError("another fingerprint is already given for this customer")
                 case ["witness", key]:
                     witnesses.append(once(key, COSIGNATURE))
                 case ["quorum", count, *age] if len(age) <= 1 and all(map(is_count, [count, *age])) and not quorums:
@@ -70,7 +70,7 @@ def parse_trust(text: str) -> Trust:
                 case [key, *last] if len(last) <= 1 and all(map(is_count, last)):
                     keys.append((once(key, ED25519), int(last[0]) if last else None))
                 case _:
-                    raise FormatError("not a line of a trust file, or said twice")
+                    raise FormatError("not a line of a trust file, or a repeated one")
         except FormatError as error:
             raise FormatError(f"trust file, line {number}: {error}") from error
     if witnesses and not quorums:

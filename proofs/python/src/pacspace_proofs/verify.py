@@ -1,10 +1,11 @@
-"""Several receipts: what each proves, and whether they fit together (checks 10 to 13, spec/receipt.md)."""
+"""Several receipts: what each proves (checks 1 to 9 are in receipt.py), whether they agree (10 to 13, spec/receipt.md)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -45,7 +46,7 @@ STRENGTH = ("locked-full", "locked-summary", "provisional-full", "provisional-su
 
 @dataclass
 class Month:
-    """The verdict on one receipt. `facts` is computed from the receipt, and empty when it is refused."""
+    """The verdict on one receipt. `facts` are computed from the receipt, and empty if it is refused."""
 
     result: str
     checks: list[Check]
@@ -55,7 +56,7 @@ class Month:
 
 @dataclass
 class FileVerdict:
-    """The verdict on one file: one month, or for a window its weakest month's, with the window's own sums."""
+    """The verdict on one file: its month's, or its weakest month's for a window, and the window's sums."""
 
     months: list[Month]
     window: dict[str, Any] | None = None
@@ -67,7 +68,7 @@ class FileVerdict:
 
 @dataclass
 class SetVerdict:
-    """Checks 10 to 13 over the files of one customer in one log (followed through restores)."""
+    """Checks 10 to 13 over one customer's files from one log, followed through restores."""
 
     customer_id: str
     checks: list[Check]
@@ -75,23 +76,23 @@ class SetVerdict:
 
 @dataclass
 class Report:
-    """Verdicts on all files; `files` in the order given."""
+    """The verdicts on all files; `files` are in the order given."""
 
     files: list[FileVerdict]
     sets: list[SetVerdict]
 
     @property
     def result(self) -> str:
-        """The weakest file's result; refused when files do not fit together."""
+        """The weakest file's result; refused if files contradict each other."""
         if any(check.status == FAILED for one in self.sets for check in one.checks):
             return REFUSED
         return max((file.result for file in self.files), key=STRENGTH.index)
 
 
 def verify_receipts(files: Sequence[bytes], trust: Trust, now: int) -> Report:
-    """Judges receipt files (bytes), alone and together; now in Unix seconds serves the witness policy only."""
+    """Judges receipt files (bytes), each and together; only the witness policy needs `now`, in Unix seconds."""
     if not 0 < len(files) <= MAX_FILES:
-        raise FormatError(f"between 1 and {MAX_FILES} files are verified together, {len(files)} were given")
+        raise FormatError(f"give from 1 to {MAX_FILES} files, not {len(files)}")
     verdicts = [_verify_file(data, trust, now) for data in files]
     passed = [month.receipt for file in verdicts if file.result != REFUSED for month in file.months]
     return Report(verdicts, list(_verify_sets([receipt for receipt in passed if receipt], trust)))
@@ -110,13 +111,15 @@ def _verify_file(data: bytes, trust: Trust, now: int) -> FileVerdict:
 
 
 _WINDOW = {
-    "schema": lambda value: value == WINDOW_RECEIPT, "startDate": is_instant, "endDate": is_instant,
+    "schema": lambda value: value == WINDOW_RECEIPT,
+    "startDate": is_instant,
+    "endDate": is_instant,
     "receipts": list_of(is_object, 1, MAX_FILES),
-}  # fmt: skip
+}
 
 
 def _verify_window(value: dict[str, Any], trust: Trust, now: int) -> FileVerdict:
-    """FormatError unless the months are one customer's, ascending, and in the window; CheckFailed when one is left out."""
+    """FormatError unless the months are one customer's, ascending, and in the window; CheckFailed if one is missing."""
     check_fields(value, _WINDOW, {}, "window receipt")
     start, end = value["startDate"], value["endDate"]
     months = [_verify_month(part, trust, now) for part in value["receipts"]]
@@ -125,15 +128,15 @@ def _verify_window(value: dict[str, Any], trust: Trust, now: int) -> FileVerdict
         return FileVerdict(months)
     periods = [receipt.opening["period"] for receipt in shown]
     if any(earlier >= later for earlier, later in pairwise(periods)):
-        raise FormatError("window receipt: the months do not ascend")
+        raise FormatError("window receipt: the months are not in ascending order")
     environments = {(r.opening["origin"].split("/")[1], r.opening["customerId"], r.opening["slotKey"]) for r in shown}
     if len(environments) > 1:
-        raise FormatError("window receipt: the months are not one customer's")
+        raise FormatError("window receipt: the months belong to several customers")
     if start >= end or not start[:7] <= periods[0] or not periods[-1] + "-01T00:00:00.000000Z" < end:
         raise FormatError(f"window receipt: {periods[0]} to {periods[-1]} is not in the window from {start} to {end}")
     for period, receipt in zip(periods, shown):
         before = receipt.last.get("previousPeriod", "")
-        require(before < start[:7] or before in periods, f"{period} follows {before}, which the window leaves out")
+        require(before < start[:7] or before in periods, f"{period} follows {before}, which is missing in the window")
     window = {"startDate": start, "endDate": end}
     roots = [receipt.head["root"] for receipt in shown]
     window["windowHash"] = "0x" + window_hash(shown[0].opening["customerId"], start, end, roots).hex()
@@ -163,12 +166,12 @@ def _facts(receipt: Receipt) -> dict[str, Any]:
     }  # fmt: skip
     if restored := opening.get("restoredFrom"):
         facts["restoredFrom"] = restored
-    not_proven = ["all instants are the vendor's word", "that the meter was right"]
+    not_proven = ["the vendor alone states all instants", "that the meter was right"]
     if receipt.closed:
         names = ("broughtForward", "carriedForward", "lastSequence", "countToDate", "checkpointId", "closedAt")
         facts |= {name: last[name] for name in names} | {"invoiceReference": last.get("invoiceReference")}
         if later := int(last["lastSequence"]) - int(last["countToDate"]):
-            not_proven.insert(0, f"{later} deltas recorded before the lock lie in later months")
+            not_proven.insert(0, f"{later} deltas recorded before the lock are in later months")
     else:
         not_proven.insert(0, "the month is not locked: more can be recorded in it")
     if receipt.full:
@@ -181,7 +184,7 @@ def _facts(receipt: Receipt) -> dict[str, Any]:
 
 
 def _rows(receipt: Receipt) -> Iterator[tuple[Object, str | None]]:
-    """The delta leaves shown, each with its reason if that was shown."""
+    """The delta leaves shown, each with its reason if it was shown."""
     return ((item["leaf"], receipt.reasons.get(index)) for index, item in receipt.deltas)
 
 
@@ -200,17 +203,21 @@ def _sums(rows: Iterable[tuple[Object, str | None]]) -> dict[str, Any]:
         by_reason[reason].append(amount)
     groups = sorted(by_reason.items(), key=lambda group: (group[0] is None, group[0] or ""))
     return {
-        "deltaCount": sum(map(len, by_reason.values())), "total": amount_text(debits + credits),
-        "debits": amount_text(debits), "credits": amount_text(credits), "late": late, "correcting": correcting,
+        "deltaCount": sum(map(len, by_reason.values())),
+        "total": amount_text(debits + credits),
+        "debits": amount_text(debits),
+        "credits": amount_text(credits),
+        "late": late,
+        "correcting": correcting,
         "subtotals": [{"reason": r, "count": len(group), "total": amount_text(sum(group))} for r, group in groups],
-    }  # fmt: skip
+    }
 
 
 class _Logs:
-    """What the receipts say about the logs they come from: restores, and where two of them contradict each other."""
+    """What the receipts state about their logs: restores, and contradictions between receipts."""
 
     def __init__(self, receipts: list[Receipt]) -> None:
-        self.restored: dict[str, dict[str, str]] = {}  # by origin: what its trees go on from
+        self.restored: dict[str, dict[str, str]] = {}  # by origin: the log that it continues
         self.lost_from: dict[str, int] = {}  # by frozen origin: the size of the backup
         self.forks: dict[str, str] = {}
         self._stated: dict[tuple[str, str, str], str] = {}
@@ -228,7 +235,7 @@ class _Logs:
                 self.lost_from[restored["origin"]] = max(lost_from, int(restored["size"]))
         for origin in self.restored:
             if self.restored.get((self.older(origin) or [origin])[-1]):
-                self.forks[origin] = f"CONTRADICTION: the log {origin} goes on from itself"
+                self.forks[origin] = f"CONTRADICTION: the log {origin} continues itself"
 
     def _state(self, origin: str, what: str, which: str, value: str) -> None:
         before = self._stated.setdefault((origin, what, which), value)
@@ -236,21 +243,21 @@ class _Logs:
             self.forks[origin] = f"CONTRADICTION: {what} {which} is {before} in one receipt and {value} in another"
 
     def older(self, origin: str) -> list[str]:
-        """The origins that this one goes on from, nearest first."""
+        """The origins of the logs that this one continues, nearest first."""
         chain = [origin]
         while (restored := self.restored.get(chain[-1])) and restored["origin"] not in chain:
             chain.append(restored["origin"])
         return chain[1:]
 
     def lost(self, *receipts: Receipt) -> str:
-        """A word for a failure that is a declared loss: one of the receipts lies beyond the backup of a restore."""
+        """The prefix of a failure that a restore explains: one of the receipts lies beyond the backup."""
         ends = [self.lost_from.get(receipt.head["origin"], receipt.checkpoint.size) for receipt in receipts]
         beyond = any(int(receipt.value["log"]["index"]) >= end for receipt, end in zip(receipts, ends))
         return "LOST_IN_RESTORE: " if beyond else ""
 
 
 def _verify_sets(receipts: list[Receipt], trust: Trust) -> Iterator[SetVerdict]:
-    """Sets by customer and log, logs joined along restoredFrom."""
+    """Sets by customer and log; logs are joined by restoredFrom."""
     logs = _Logs(receipts)
     sets: dict[tuple[str, str], list[Receipt]] = defaultdict(list)
     older = {origin: logs.older(origin) for origin in {receipt.head["origin"] for receipt in receipts}}
@@ -259,16 +266,19 @@ def _verify_sets(receipts: list[Receipt], trust: Trust) -> Iterator[SetVerdict]:
         sets[receipt.opening["customerId"], (older[origin] or [origin])[-1]].append(receipt)
     for (customer_id, _), members in sorted(sets.items()):
         members.sort(key=lambda r: (r.head["period"], len(older[r.head["origin"]]), r.head["origin"], r.size, r.closed))
-        yield SetVerdict(customer_id, [
-            judge(10, LINKS, lambda: _check_links(members, logs)),  # noqa: B023
-            judge(11, "later states extend earlier ones", lambda: _check_extensions(members, logs)),  # noqa: B023
-            judge(12, "every sequence number once", lambda: _check_sequences(members, logs)),  # noqa: B023
-            judge(13, "one slot key, one locked root, one log", lambda: _check_identity(members, logs, trust)),  # noqa: B023
-        ])  # fmt: skip
+        yield SetVerdict(
+            customer_id,
+            [
+                judge(10, LINKS, partial(_check_links, members, logs)),
+                judge(11, "later states extend earlier ones", partial(_check_extensions, members, logs)),
+                judge(12, "every sequence number once", partial(_check_sequences, members, logs)),
+                judge(13, "one slot key, one locked root, one log", partial(_check_identity, members, logs, trust)),
+            ],
+        )
 
 
 def _locked_months(receipts: list[Receipt]) -> list[Receipt]:
-    """One receipt for each locked month, a full one if there is one, in order of period."""
+    """One receipt for each locked month, a full one if possible, in order of period."""
     best: dict[str, Receipt] = {}
     for receipt in receipts:
         if receipt.closed and (receipt.full or receipt.head["period"] not in best):
@@ -288,7 +298,7 @@ def _check_links(receipts: list[Receipt], logs: _Logs) -> str:
         period, previous = month.head["period"], month.last.get("previousPeriod", "")
         if (between := before_it.get(period, "")) > previous:
             word = logs.lost(given[between])
-            raise CheckFailed(f"{word}{period} follows {previous or 'no month'}, but {between} has a record")
+            raise CheckFailed(f"{word}{period} follows {previous or 'no month'}, but {between} holds deltas")
         if previous and previous not in locked:
             missing.append(f"{previous} locked (before {period})")
     for before, after in pairwise(months):
@@ -298,13 +308,13 @@ def _check_links(receipts: list[Receipt], logs: _Logs) -> str:
         require(not fell, f"{where}lastSequence {b['lastSequence']} is below {a['lastSequence']}")
         if b["previousPeriod"] != a["period"]:
             few = int(b["countToDate"]) < to_date
-            require(not few, f"{where}countToDate is {b['countToDate']}, at least {to_date} expected")
+            require(not few, f"{where}countToDate is {b['countToDate']}, expected at least {to_date}")
             continue
         require_same(b["previousRoot"], before.head["root"], f"{where}previousRoot", f"{a['period']} was locked under")
         require_same(b["broughtForward"], a["carriedForward"], f"{where}broughtForward", f"{a['period']} carried")
         require_same(int(b["countToDate"]), to_date, f"{where}countToDate", "expected")
     if missing or len(months) < 2:
-        raise Inapplicable(f"not given: {', '.join(missing)}" if missing else "fewer than two locked months")
+        raise Inapplicable(f"not given: {', '.join(missing)}" if missing else "there are fewer than two locked months")
     return f"{len(months)} months in a chain"
 
 
@@ -333,7 +343,7 @@ def _check_growth(period: str, states: list[Receipt]) -> list[str]:
     roots.setdefault(newest.size, bytes.fromhex(newest.head["root"]))
     for state in states:
         if state.closed and newest.size > state.size and not newest.closed:
-            raise CheckFailed(f"{period}: grew to {newest.size} leaves after it was locked with {state.size}")
+            raise CheckFailed(f"{period}: grew to {newest.size} leaves after the lock at {state.size}")
         opening, later = state.leaf_hashes[0].hex(), newest.leaf_hashes[0].hex()
         require_same(opening, later, f"{period}: hash of the opening leaf", "in a later receipt")
         if state.closed and newest.closed:
@@ -342,13 +352,14 @@ def _check_growth(period: str, states: list[Receipt]) -> list[str]:
         require_same(state.head["root"], root, f"{period}: the root of {state.size} leaves", "in a later receipt")
     proven = full[-1].size if full else 0
     return [
-        f"{period}: no full receipt of {newest.size} leaves to compare the state of {state.size} with"
-        for state in states if state.size < newest.size and proven < newest.size
-    ]  # fmt: skip
+        f"{period}: no full receipt of {newest.size} leaves to compare with the state of {state.size}"
+        for state in states
+        if state.size < newest.size and proven < newest.size
+    ]
 
 
 def _check_restored(period: str, old: Receipt, states: list[Receipt], logs: _Logs) -> list[str]:
-    """A state from before a restore: its leaves must be in those after it, but for the opening's origin and nonce."""
+    """A state from before a restore: later states must have its leaves, except the opening's origin and nonce."""
     newest, full = states[-1], [state for state in states if state.full] or states[-1:]
     for name in ("slotKey", "openedAt"):
         require_same(newest.opening[name], old.opening[name], f"{period}: {name} after the restore", "before it")
@@ -359,7 +370,7 @@ def _check_restored(period: str, old: Receipt, states: list[Receipt], logs: _Log
             found = known[index].hex() if index in known else "absent"
             require_same(found, hashed.hex(), f"{logs.lost(old)}{period}: line {index} after the restore", "before it")
         else:
-            unproven = [f"{period}: no full receipt of {old.size} leaves or more from after the restore"]
+            unproven = [f"{period}: no full receipt from after the restore with {old.size} leaves or more"]
     return unproven
 
 
@@ -386,9 +397,9 @@ def _check_sequences(receipts: list[Receipt], logs: _Logs) -> str:
     if "previousPeriod" in first:
         raise Inapplicable(f"not given: {first['previousPeriod']} and before")
     if later := int(last["lastSequence"]) - to_date:
-        raise Inapplicable(f"{later} deltas lie in months after {last['period']}")
+        raise Inapplicable(f"{later} deltas are in months after {last['period']}")
     if count != to_date:
-        raise Inapplicable(f"{to_date - count} deltas lie in months that were not given")
+        raise Inapplicable(f"{to_date - count} deltas are in months that were not given")
     shown = {int(item["leaf"]["sequence"]) for month in months for _, item in month.deltas}
     require(shown == set(range(1, count + 1)), f"the sequence numbers of {count} deltas are not 1 to {count}")
     return f"1 to {count}"
@@ -411,5 +422,5 @@ def _check_identity(receipts: list[Receipt], logs: _Logs, trust: Trust) -> str:
             what = f"{logs.lost(locked, receipt) or 'CONTRADICTION: '}the locked root of {receipt.head['period']}"
             require_same(receipt.head["root"], locked.head["root"], what, "in another receipt")
     if len(receipts) == 1 and not trusted:
-        raise Inapplicable("one receipt, and no fingerprint in the trust file")
+        raise Inapplicable("only one receipt, and no fingerprint in the trust file")
     return f"slot fingerprint {ours[:16]}{', as trusted' if trusted else ''}"

@@ -1,4 +1,4 @@
-"""Webhook signatures: signing and verifying, ours and Standard Webhooks' (spec/webhook.md)."""
+"""Webhook signatures: signs and verifies ours and those of Standard Webhooks (spec/webhook.md)."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from .canonical import FormatError
 SIGNATURE, TIMESTAMP = "x-pacspace-signature", "x-pacspace-timestamp"
 STANDARD_ID, STANDARD_TIMESTAMP, STANDARD_SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 TOLERANCE_S = 300
-MILLISECONDS_FROM = 10**12  # a timestamp from here up is in milliseconds
+MILLISECONDS_FROM = 10**12  # a timestamp from here on is in milliseconds
 MAX_SIGNATURES = 16
 PREFIX = "whsec_"
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """The value of X-PacSpace-Signature: the HMAC of timestamp and body under the whole secret."""
+    """The value of X-PacSpace-Signature: the HMAC of timestamp and body with the whole secret."""
     content = timestamp.encode() + b"." + body
     return "v1=" + hmac.new(secret.encode(), content, hashlib.sha256).hexdigest()
 
 
 def standard_signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
-    """The value of webhook-signature: the key is what follows `whsec_`, decoded. FormatError for another secret."""
+    """The value of webhook-signature; the key is the decoded text after `whsec_`. FormatError for another secret."""
     content = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.new(_standard_key(secret), content, hashlib.sha256).digest()).decode()
 
 
 def signed_headers(secrets: Sequence[str], message_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:
-    """The headers of one delivery, names in lower case; during a rotation both secrets, the current one first."""
+    """The headers of one delivery, in lower case; during a rotation signed with both secrets, the current one first."""
     timestamp = str(timestamp_s)
     return {
         SIGNATURE: ",".join(signature(secret, timestamp, body) for secret in secrets),
@@ -46,7 +46,7 @@ def signed_headers(secrets: Sequence[str], message_id: str, timestamp_s: int, bo
 def verify_signature(
     secret: str, given: str, timestamp: str, body: bytes, now_s: float, tolerance_s: float = TOLERANCE_S
 ) -> None:
-    """FormatError unless one of the comma-separated values is the secret's, and the timestamp is near enough."""
+    """FormatError unless one of the comma-separated values is the secret's signature, and the timestamp is in range."""
     _check_time(timestamp, now_s, tolerance_s)
     _check_signatures(given.split(","), signature(secret, timestamp, body))
 
@@ -54,7 +54,7 @@ def verify_signature(
 def verify_headers(
     secret: str, headers: Mapping[str, str], body: bytes, now_s: float, tolerance_s: float = TOLERANCE_S
 ) -> None:
-    """FormatError unless the headers (names in lower case) sign the body: ours if they are there, else the standard ones."""
+    """FormatError unless the headers (names in lower case) sign the body: ours if present, else the standard ones."""
     if SIGNATURE in headers or STANDARD_SIGNATURE not in headers:
         given, timestamp = _named(headers, SIGNATURE, TIMESTAMP)
         return verify_signature(secret, given, timestamp, body, now_s, tolerance_s)
@@ -74,19 +74,19 @@ def _check_time(timestamp: str, now_s: float, tolerance_s: float) -> None:
         raise FormatError(f"webhook: the timestamp {timestamp[:40]!r} is not a number of seconds")
     at_s = int(timestamp) / (1000 if int(timestamp) >= MILLISECONDS_FROM else 1)
     if abs(now_s - at_s) > tolerance_s:
-        side = "old" if at_s < now_s else "far ahead"
+        side = "old" if at_s < now_s else "far in the future"
         raise FormatError(
-            f"webhook: the timestamp is {abs(now_s - at_s):.0f} s too {side}, {tolerance_s:g} s are allowed"
+            f"webhook: the timestamp is {abs(now_s - at_s):.0f} s too {side}; {tolerance_s:g} s are allowed"
         )
 
 
 def _check_signatures(given: Sequence[str], expected: str) -> None:
-    """In constant time for each value, and however many of them match."""
+    """Compares each value in constant time, and always all of them."""
     if len(given) > MAX_SIGNATURES:
         raise FormatError(f"webhook: more than {MAX_SIGNATURES} signatures")
     matches = [hmac.compare_digest(one.strip(" ").encode(errors="replace"), expected.encode()) for one in given]
     if not any(matches):
-        raise FormatError("webhook: no signature is the secret's over this timestamp and body")
+        raise FormatError("webhook: no signature by the secret matches this timestamp and body")
 
 
 def _standard_key(secret: str) -> bytes:

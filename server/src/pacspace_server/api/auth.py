@@ -10,6 +10,7 @@ from ..service.base.context import Caller, Context
 from ..service.people import people, sessions, workspaces
 from ..service.people.sessions import Actor
 from ..service.running import Running
+from ..views.dashboard import LoggedIn, Me, Person
 from . import fields
 from .fields import Table
 from .public import Public
@@ -106,14 +107,22 @@ async def preferences(running: Running, caller: Caller, call: Call, given: Given
     return success(await _view(running.context, await sessions.prefer(running.context, call.actor, *chosen)))
 
 
-async def _view(context: Context, actor: Actor) -> dict[str, Any]:
+async def _view(context: Context, actor: Actor) -> Me:
     mine = await context.look(lambda snapshot: snapshot.memberships(actor.user_id))
     return sessions.actor_view(actor, mine)
 
 
 async def _logged_in(context: Context, call: Call, token: str, actor: Actor, status: int = 200) -> Reply:
     view = await _view(context, actor)
-    user = {name: view[name] for name in ("id", "email", "name", "role", "isVerified", "tenantId")}
+    user: Person = {
+        "id": view["id"],
+        "email": view["email"],
+        "name": view["name"],
+        "role": view["role"],
+        "isVerified": view["isVerified"],
+        "tenantId": view["tenantId"],
+    }
     cookie = set_cookie(SESSION, token, sessions.LONGEST_S, context.public_url)
     headers = {"Set-Cookie": cookie, "Cache-Control": "no-store"}
-    return success(view | {"user": user, "token": token, "accessToken": token}, status, headers)
+    logged_in: LoggedIn = {**view, "user": user, "token": token, "accessToken": token}
+    return success(logged_in, status, headers)

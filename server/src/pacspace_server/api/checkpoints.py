@@ -15,6 +15,7 @@ from ..service.closing import checkpoint as checkpoint_service
 from ..service.closing import diff as diff_service
 from ..service.closing import jobs as jobs_service
 from ..service.running import Running
+from ..views.checkpoints import Checkpointed
 from . import fields
 from .balance import idempotency_key, or_pending
 from .fields import Table
@@ -55,10 +56,12 @@ async def checkpoint(running: Running, caller: Caller, call: Call, given: Given)
         if not asked.scope.names_period:
             raise invalid(("preview", "needs a period: only a period locks"))
         return success(await asyncio.to_thread(jobs_service.preview, running.context, caller, asked), 201)
+    made: tuple[Checkpointed, bool]
     if asked.customer_id is None and asked.scope.names_period:
-        view, replayed = await jobs_service.close_month(running.context, running.jobs, caller, asked)
+        made = await jobs_service.close_month(running.context, running.jobs, caller, asked)
     else:
-        view, replayed = await or_pending(key, checkpoint_service.checkpoint(running.context, caller, asked))
+        made = await or_pending(key, checkpoint_service.checkpoint(running.context, caller, asked))
+    view, replayed = made
     return success(view, 201, {"Idempotent-Replayed": "true"} if replayed else {})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from ..domain.exact_json import text_of
 from ..domain.scopes import Scope
@@ -14,6 +14,7 @@ from ..service.base.limits import DEFAULT_PAGE
 from ..service.closing import checkpoint as checkpoint_service
 from ..service.receipts import directory as directory_service
 from ..service.running import Running
+from ..views.customers import ProfileChanges
 from . import customers as customers_routes
 from . import fields
 from .balance import idempotency_key, or_pending
@@ -63,7 +64,8 @@ async def summary(running: Running, caller: Caller, call: Call, given: Given) ->
 
 async def change(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Change a customer's name, sharing policy or cadence. Recorded deltas can't be changed."""
-    return success(await directory_service.describe(running.context, caller, call.path("customerId"), given))
+    changes = cast(ProfileChanges, given)  # the fields table of the route has checked it
+    return success(await directory_service.describe(running.context, caller, call.path("customerId"), changes))
 
 
 async def checkpoint(running: Running, caller: Caller, call: Call, given: Given) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..domain.enumerations import Environment
 from ..http.messages import Call, Reply, success
 from ..service.base.context import SCOPES, Caller
 from ..service.base.limits import MAX_PAGE
@@ -15,7 +16,7 @@ from .scope import MAX_OFFSET
 
 Given = dict[str, Any]
 
-SIDES = {"test": "sandbox", "live": "production"}
+SIDES: dict[str, Environment] = {"test": "sandbox", "live": "production"}
 PAGE: Table = {
     "page": fields.from_query(fields.whole_number(1, MAX_OFFSET // MAX_PAGE, says="The page number, from 1.")),
     "limit": fields.from_query(fields.whole_number(1, MAX_PAGE, says="The page size. Default: 25.")),
@@ -34,15 +35,14 @@ async def list_keys(running: Running, caller: Caller, call: Call, given: Given) 
     return success(await running.context.look(lambda snapshot: keys_service.list_keys(snapshot, caller, *page)))
 
 
+def _own_side(caller: Caller, call: Call) -> Environment:
+    """A key makes keys of its own environment, a person of the sandbox, unless one is named."""
+    return "sandbox" if call.actor is not None or not caller.environment else caller.environment
+
+
 async def create(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Create an API key. Only this reply shows its secret."""
-    side = (
-        SIDES[given["environment"]]
-        if "environment" in given
-        else caller.environment
-        if call.actor is None
-        else "sandbox"
-    )
+    side = SIDES[given["environment"]] if "environment" in given else _own_side(caller, call)
     scopes = tuple(scope for scope in SCOPES if scope in given["scopes"]) if "scopes" in given else ("read", "write")
     made = await running.context.committer.run(
         lambda unit: keys_service.add_key(unit, caller, side, given["name"], scopes)

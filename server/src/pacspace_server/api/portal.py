@@ -19,6 +19,7 @@ from ..service.sharing import access, notes, visits
 from ..service.sharing.access import DETAIL, SUMMARY, Visitor
 from ..service.sharing.links import Shared
 from ..storage.model.protocols import Snapshot
+from ..views.sharing import SharedComparison, SharedSummary
 from . import fields
 from .balance import THEIR_RECORD
 from .fields import Table
@@ -103,7 +104,7 @@ async def summary(public: Public, call: Call, given: Given) -> Reply:
     shared, visitor = await _enter(public, call, SUMMARY)
     public.running.visits.note(shared, visitor, visits.VIEWED)
 
-    def work(snapshot: Snapshot) -> dict[str, Any]:
+    def work(snapshot: Snapshot) -> SharedSummary:
         return shared_record.summary(public.context, snapshot, shared, visitor, given.get("period"))
 
     return success(await public.context.look(work))
@@ -145,7 +146,7 @@ async def compare(public: Public, call: Call, given: Given) -> Reply:
     shared, visitor = await _enter(public, call, DETAIL)
     theirs = await asyncio.to_thread(_theirs, given)
 
-    def work() -> dict[str, Any]:
+    def work() -> SharedComparison:
         with public.context.storage.snapshot() as snapshot:
             return shared_compare.compare(snapshot, shared, theirs, given.get("period"))
 

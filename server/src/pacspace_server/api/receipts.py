@@ -15,6 +15,7 @@ from ..service.receipts.documents import Document, Presentation
 from ..service.receipts.printed import title_of
 from ..service.receipts.reader_words import Words
 from ..service.running import Running
+from ..views.receipts import ReceiptDocument
 from . import fields
 from .fields import Table
 from .scope import read_scope
@@ -39,7 +40,7 @@ def presentation(given: Given) -> Presentation:
     )
 
 
-def document_data(context: Context, receipt_id: str, wanted: Presentation, reader: Reader) -> dict[str, Any]:
+def document_data(context: Context, receipt_id: str, wanted: Presentation, reader: Reader) -> ReceiptDocument:
     """A receipt document as JSON. Reads every delta."""
 
     def title(document: Document) -> str:

@@ -11,6 +11,8 @@ from ..service.base.limits import DEFAULT_PAGE
 from ..service.running import Running
 from ..service.sharing import links as sharing_service
 from ..service.sharing import notes, visits
+from ..storage.model.protocols import Snapshot
+from ..views.sharing import SharedNotes
 from . import fields
 from .fields import Table
 from .portal import new_note
@@ -79,7 +81,7 @@ async def notes_of(running: Running, caller: Caller, call: Call, given: Given) -
     """List the remarks on a customer's record from both sides, newest first."""
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
 
-    def work(snapshot: Any) -> dict[str, Any]:
+    def work(snapshot: Snapshot) -> SharedNotes:
         customer = find_customer(running.context, snapshot, caller, call.path("customerId"))
         return notes.list_notes(snapshot, customer, *page)
 

@@ -11,6 +11,7 @@ from ..service.people import people
 from ..service.running import Running
 from ..storage.model.people import ROLES
 from ..storage.model.protocols import Unit
+from ..views.dashboard import Invited, User
 from . import fields
 from .auth import EMAIL, NAME
 from .fields import Table
@@ -50,9 +51,10 @@ async def password_link(running: Running, caller: Caller, call: Call, given: Giv
     return _with_link(running.context, *made)
 
 
-def _with_link(context: Context, user: dict[str, Any], token: str) -> Reply:
+def _with_link(context: Context, user: User, token: str) -> Reply:
     link = f"{context.public_url}/app/password?token={token}"
-    return success(user | {"setPasswordUrl": link}, 201, {"Cache-Control": "no-store"})
+    invited: Invited = {**user, "setPasswordUrl": link}
+    return success(invited, 201, {"Cache-Control": "no-store"})
 
 
 async def change(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
@@ -61,7 +63,7 @@ async def change(running: Running, caller: Caller, call: Call, given: Given) -> 
         raise invalid(("body", "must have at least one of name, role and disabled"))
     user_id = call.path("userId")
 
-    def work(unit: Unit) -> dict[str, Any]:
+    def work(unit: Unit) -> User:
         if "role" in given:
             people.change_role(unit, caller, user_id, given["role"])
         if "disabled" in given:

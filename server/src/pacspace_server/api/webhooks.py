@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from ..domain.events import EVENTS
 from ..http.messages import Call, Reply, success
@@ -13,6 +13,7 @@ from ..service.running import Running
 from ..service.webhooks import deliveries as deliveries_service
 from ..service.webhooks import endpoints as endpoints_service
 from ..service.webhooks import following
+from ..views.webhooks import EndpointChanges
 from . import fields
 from .fields import Table
 from .scope import MAX_OFFSET, PAGE
@@ -91,9 +92,9 @@ async def change(running: Running, caller: Caller, call: Call, given: Given) -> 
     """Change the given fields of an endpoint."""
     if "events" in given:
         given["events"] = tuple(given["events"]) or None
-    return success(
-        await endpoints_service.change(running.context, running.sender, caller, call.path("endpointId"), given)
-    )
+    changes = cast(EndpointChanges, given)  # the fields table of the route has checked it
+    endpoint_id = call.path("endpointId")
+    return success(await endpoints_service.change(running.context, running.sender, caller, endpoint_id, changes))
 
 
 async def remove(running: Running, caller: Caller, call: Call, given: Given) -> Reply:

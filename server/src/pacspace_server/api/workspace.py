@@ -13,6 +13,7 @@ from ..service.people.sessions import ENVIRONMENTS
 from ..service.running import Running
 from ..service.sharing.links import POLICIES
 from ..storage.model.people import AuditFilter
+from ..views.dashboard import EnvironmentRow
 from . import fields
 from .fields import Table
 
@@ -66,7 +67,7 @@ async def change(running: Running, caller: Caller, call: Call, given: Given) -> 
     return success(await running.context.committer.run(lambda unit: workspaces.change_workspace(unit, caller, changes)))
 
 
-async def _environments(context: Context, caller: Caller) -> list[dict[str, Any]]:
+async def _environments(context: Context, caller: Caller) -> list[EnvironmentRow]:
     return await context.look(
         lambda snapshot: workspaces.environments_view(snapshot, context.signer, caller.workspace_id)
     )

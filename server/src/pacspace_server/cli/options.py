@@ -10,6 +10,8 @@ import click
 
 from .. import config as settings
 from .. import exit_status
+from ..domain.enumerations import Environment as EnvironmentName
+from ..domain.enumerations import KeyEnvironment
 
 if TYPE_CHECKING:
     from ..storage.model.people import Workspace
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any]
 
-ENVIRONMENTS = {"test": "sandbox", "live": "production"}
+ENVIRONMENTS: dict[KeyEnvironment, EnvironmentName] = {"test": "sandbox", "live": "production"}
 DATABASE = click.option("--database", help="Where the record is.  [default: sqlite:///./pacspace.db]")
 SIGNER = click.option("--signer-dir", help="Folder of signing keys.  [default: beside the database]")
 WORKSPACE = click.option("--workspace", metavar="ID", help="Which workspace, if there are several.")

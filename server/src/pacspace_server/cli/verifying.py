@@ -1,4 +1,4 @@
-"""`pacspace verify`: the offline verifier."""
+"""`pacspace verify`: the offline verifier, which is `pacspace_proofs`."""
 
 from __future__ import annotations
 

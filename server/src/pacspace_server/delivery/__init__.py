@@ -1,1 +1,1 @@
-"""Webhooks: from the feed of events to attempts on endpoints, at least once."""
+"""Webhooks: sends events from the feed to endpoints, at least once."""

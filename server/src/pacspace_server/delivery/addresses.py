@@ -1,4 +1,4 @@
-"""Which URLs and addresses may be sent to: nobody may make this server call its own network. Pure."""
+"""Which URLs and addresses webhooks may use, so that nobody can make this server call its own network. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 PUBLIC, ANY = "public", "any"
 MAX_URL_CHARS = 2048
 PORTS = {"https": 443, "http": 80}
-FIRST_FREE_PORT = 1024  # below it only the two web ports: mail, shells and directories are not for us
+FIRST_FREE_PORT = 1024  # below it only the two web ports, not mail, shells or directories
 _SHARED = ipaddress.ip_network("100.64.0.0/10")  # carrier-grade NAT
 _METADATA = {ipaddress.ip_address(text) for text in ("169.254.169.254", "fd00:ec2::254")}
 _NAT64, _NAT64_LOCAL = ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48")
@@ -21,15 +21,15 @@ _PATH = re.compile(r"[!-~]*")
 
 
 class Forbidden(ValueError):
-    """A URL or address that is not sent to; the message says why."""
+    """A URL or address that webhooks may not use; the message says why."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a request goes."""
+    """The destination of a request."""
 
     scheme: str
-    host: str  # as it is resolved: lower case, an IPv6 address without brackets
+    host: str  # as resolved: lower case, an IPv6 address without brackets
     port: int
     path: str
 
@@ -52,14 +52,14 @@ def parse_target(url: str, environment: str, targets: str) -> Target:
     if parts.scheme not in PORTS or not parts.hostname:
         raise Forbidden("must be an absolute URL such as https://example.com/webhooks")
     if parts.username is not None or parts.password is not None:
-        raise Forbidden("must not hold a user name or password: the signature says who sent it")
+        raise Forbidden("must not contain a user name or password: the signature identifies the sender")
     if "#" in url:
-        raise Forbidden("must not hold a fragment (#...)")
+        raise Forbidden("must not contain a fragment (#...)")
     if targets != ANY and parts.scheme == "http" and environment == "production":
         raise Forbidden("must begin with https:// in production")
     found = Target(parts.scheme, parts.hostname.lower(), port or PORTS[parts.scheme], _path(parts.path, parts.query))
     if port == 0 or (targets != ANY and found.port < FIRST_FREE_PORT and found.port not in PORTS.values()):
-        raise Forbidden(f"port {found.port} is not one for webhooks: 443, 80 or 1024 and up")
+        raise Forbidden(f"port {found.port} is not allowed: use 443, 80, or 1024 and above")
     check_name(found.host, targets)
     return found
 
@@ -69,11 +69,11 @@ def _path(path: str, query: str) -> str:
 
 
 def check_name(host: str, targets: str) -> None:
-    """Refuses what is plain without asking anybody: an address, and names of the own machine. Raises Forbidden."""
+    """Refuses, without a look-up, an address that is not allowed and the names of this machine. Raises Forbidden."""
     if targets == ANY:
         return
     if host.rstrip(".") == "localhost" or host.rstrip(".").endswith((".localhost", ".local", ".internal")):
-        raise Forbidden(f"{host} is a name of the server's own network")
+        raise Forbidden(f"{host} is a name in the server's own network")
     try:
         check_address(host, targets)
     except ValueError as error:
@@ -82,7 +82,7 @@ def check_name(host: str, targets: str) -> None:
 
 
 def check_address(text: str, targets: str) -> None:
-    """Raises Forbidden for an address that must not be connected to, ValueError for what is none."""
+    """Raises Forbidden for an address that must not be used, ValueError for text that is not an address."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if targets == ANY:
         return
@@ -93,7 +93,7 @@ def check_address(text: str, targets: str) -> None:
 
 
 def _embedded(address: Address) -> list[ipaddress.IPv4Address]:
-    """The IPv4 addresses that an IPv6 address leads to."""
+    """The IPv4 addresses that an IPv6 address contains."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
     low = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -108,21 +108,24 @@ def _embedded(address: Address) -> list[ipaddress.IPv4Address]:
 
 
 def _kind(address: Address) -> str | None:
-    """What makes an address one that is not sent to."""
+    """The reason that an address is not allowed, or None."""
     if address in _METADATA:
-        return "the address of a cloud's metadata"
+        return "the address of a cloud's metadata service"
     if isinstance(address, ipaddress.IPv4Address) and address in _SHARED:
-        return "an address of a carrier's own network"
+        return "an address in a carrier's own network"
     if isinstance(address, ipaddress.IPv6Address) and address in _NAT64_LOCAL:
         return "a private address"
     for name, says in (
-        ("is_unspecified", "the unspecified address"), ("is_loopback", "a loopback address"),
-        ("is_link_local", "a link-local address"), ("is_multicast", "a multicast address"),
-        ("is_private", "a private address"), ("is_reserved", "a reserved address"),
-    ):  # fmt: skip
-        # 64:ff9b::/96 counts as reserved, but leads to the public address that is in it, which is judged too.
+        ("is_unspecified", "the unspecified address"),
+        ("is_loopback", "a loopback address"),
+        ("is_link_local", "a link-local address"),
+        ("is_multicast", "a multicast address"),
+        ("is_private", "a private address"),
+        ("is_reserved", "a reserved address"),
+    ):
+        # 64:ff9b::/96 counts as reserved, but leads to the public address inside it, which is checked too.
         if getattr(address, name) and address not in _NAT64:
             return says
     if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
         return "a site-local address"
-    return None if address.is_global or address in _NAT64 else "no public address"
+    return None if address.is_global or address in _NAT64 else "not a public address"

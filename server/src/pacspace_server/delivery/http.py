@@ -1,6 +1,6 @@
-"""A small HTTP/1.1 client: the address that was checked is the one that is connected to, redirects are not followed.
+"""A small HTTP/1.1 client: it connects to the address that it checked, and follows no redirects.
 
-Connections are kept for a minute at most, so that a name is resolved and its addresses are checked again after that.
+Connections last a minute at most, so that names are resolved and checked again after that.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import httptools
 from .addresses import Forbidden, Target, check_address, check_name
 
 MAX_REPLY_BYTES, SHOWN_BYTES = 16 * 1024, 1024
-MAX_HEAD_BYTES = 320 * 1024  # more than one read of the event loop, which may hold the body as well
+MAX_HEAD_BYTES = 320 * 1024  # more than one read of the event loop, which may include the body
 KEPT_S = 60.0
 TRIED_ADDRESSES = 3
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -30,7 +30,7 @@ class AttemptFailed(Exception):
 
 
 class Reply:
-    """Status and the beginning of the body."""
+    """Status and the first bytes of the body."""
 
     __slots__ = ("body", "status")
 
@@ -39,7 +39,7 @@ class Reply:
 
 
 class Resolver:
-    """Names through the system, on threads of its own: a name server that hangs holds up nobody else."""
+    """Resolves names through the system, on its own threads, so that a slow name server delays no other work."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="resolver")
@@ -59,22 +59,22 @@ class Resolver:
 
 
 class Connection(asyncio.Protocol):
-    """One connection, one exchange at a time."""
+    """One connection, with one exchange at a time."""
 
     def __init__(self) -> None:
         self.opened_s = time.monotonic()
         self.is_open = self.is_reusable = True
-        self.has_answered = False  # anything, in the exchange under way
+        self.has_answered = False  # with any byte, in this exchange
         self._transport: Any = None
         self._answer: asyncio.Future[Reply] | None = None
         self._status, self._body, self._has_length, self._size_bytes = 0, b"", False, 0
-        self._head_bytes = 0  # what came before the body began
+        self._head_bytes = 0  # received before the body
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
 
     async def exchange(self, request: bytes) -> Reply:
-        """Sends a request, returns its reply. Raises AttemptFailed; the connection is closed then."""
+        """Sends a request and returns its reply. Raises AttemptFailed, and then closes the connection."""
         self._parser = httptools.HttpResponseParser(self)
         self._status, self._body, self._has_length, self._size_bytes = 0, b"", False, 0
         self._head_bytes = 0
@@ -91,19 +91,19 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._answer is None:
-            self.close()  # nobody asked
+            self.close()  # unrequested data
             return
         self.has_answered = True
         if self._status < 200:
             self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
-            self._fail("the reply's headers don't end")
-            self.close()  # the parser keeps a header until its end, which may never come
+            self._fail("the reply's headers are too long")
+            self.close()  # the parser buffers a header that may never end
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(f"the reply is no HTTP: {error}")
+            self._fail(f"the reply is not HTTP: {error}")
         except httptools.HttpParserUpgrade:
             self._fail("the reply asks for another protocol")
 
@@ -120,7 +120,7 @@ class Connection(asyncio.Protocol):
             self._body += body[: SHOWN_BYTES - len(self._body)]
         if self._size_bytes > MAX_REPLY_BYTES:
             self.is_reusable = False
-            self._done()  # the status is known; whatever else it has to say is not read
+            self._done()  # the status is known; the rest is not read
             self.close()
 
     def on_message_complete(self) -> None:
@@ -131,8 +131,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
         if self._status_is_whole():
-            self._done()  # a body that ends with its connection
-        self._fail(f"the connection was lost: {exc}" if exc else "the connection was closed before there was a reply")
+            self._done()  # a body that ends when the connection closes
+        self._fail(f"the connection was lost: {exc}" if exc else "the connection was closed before the reply")
 
     def _status_is_whole(self) -> bool:
         return self._answer is not None and self._status >= 200 and not self._has_length
@@ -152,7 +152,7 @@ class Connection(asyncio.Protocol):
 
 
 class HttpClient:
-    """Opens connections for all endpoints, by one rule."""
+    """Opens connections for all endpoints, under the same rule."""
 
     def __init__(self, targets: str, resolve: Resolve) -> None:
         self.targets, self._resolve = targets, resolve
@@ -182,10 +182,10 @@ class HttpClient:
             try:
                 return await self._connect_to(address, target)
             except ssl.SSLCertVerificationError as error:
-                raise AttemptFailed(f"the certificate is not {target.host}'s: {error.verify_message}") from error
+                raise AttemptFailed(f"the certificate is not for {target.host}: {error.verify_message}") from error
             except OSError as error:
                 problem = error
-        raise AttemptFailed(f"{target.authority} can't be connected to: {problem}") from problem
+        raise AttemptFailed(f"can't connect to {target.authority}: {problem}") from problem
 
     async def _connect_to(self, address: str, target: Target) -> Connection:
         secure: dict[str, Any] = {}
@@ -205,7 +205,7 @@ class Channel:
         self._head = f"POST {target.path} HTTP/1.1\r\nhost: {target.authority}\r\n".encode()
 
     async def post(self, headers: bytes, body: bytes) -> Reply:
-        """One attempt, over a connection that is open or a new one. Raises AttemptFailed."""
+        """One attempt over an open connection, or else a new one. Raises AttemptFailed."""
         request = b"%b%bcontent-length: %d\r\n\r\n%b" % (self._head, headers, len(body), body)
         kept = self._take()
         if kept is not None:
@@ -213,7 +213,7 @@ class Channel:
                 return await self._exchange(kept, request)
             except AttemptFailed:
                 if kept.has_answered:
-                    raise  # else the other side had closed it meanwhile
+                    raise  # else the other side had closed the idle connection
         return await self._exchange(await self._client.connect(self.target), request)
 
     async def _exchange(self, connection: Connection, request: bytes) -> Reply:

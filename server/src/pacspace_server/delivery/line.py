@@ -1,4 +1,4 @@
-"""One endpoint's line: events taken from the feed in order, attempts under way, outcomes that wait to be written."""
+"""One endpoint's queue: events read from the feed in order, attempts under way, outcomes to be stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .feed import Event
 from .http import AttemptFailed, Channel, Reply
 
 ATTEMPT_S = 10.0
-MAX_AHEAD = 4_000  # events tried beyond one that is still under way
+MAX_AHEAD = 4_000  # events tried beyond the oldest attempt under way
 READ_AHEAD = 2 * schedule.MAX_WINDOW
 MAX_ERROR_CHARS = 200
 AGENT = "pacspace-webhooks/1"
@@ -27,16 +27,19 @@ logger = structlog.get_logger("pacspace.deliveries")
 
 
 def headers_of(event: Event, secrets: Sequence[str], now_s: int) -> bytes:
-    """The headers of one attempt, all but those of the connection."""
+    """The headers of one attempt, without those of the connection."""
     headers = {
-        "content-type": "application/json", "user-agent": AGENT, "x-webhook-event": event.name, "x-event-id": event.id,
+        "content-type": "application/json",
+        "user-agent": AGENT,
+        "x-webhook-event": event.name,
+        "x-event-id": event.id,
         **signed_headers(secrets, event.id, now_s, event.body),
-    }  # fmt: skip
+    }
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
 
 
 async def attempt(channel: Channel, event: Event, secrets: Sequence[str], now_s: int) -> Reply:
-    """One attempt, ten seconds at most. Raises AttemptFailed."""
+    """One attempt, of ten seconds at most. Raises AttemptFailed."""
     try:
         async with asyncio.timeout(ATTEMPT_S):
             return await channel.post(headers_of(event, secrets, now_s), event.body)
@@ -45,14 +48,14 @@ async def attempt(channel: Channel, event: Event, secrets: Sequence[str], now_s:
 
 
 def problem_of(status: int) -> str | None:
-    """What is wrong with a reply of this status."""
+    """The error for a reply with this status, or None."""
     if 200 <= status < 300:
         return None
     return "redirects are not followed" if 300 <= status < 400 else f"answered {status}"
 
 
 class Line:
-    """Lives on the event loop. `now` is the wall clock in microseconds; `on_done` is told of each attempt: event, outcome, its number."""
+    """Lives on the event loop. `now` is the wall clock in microseconds; `on_done` gets each attempt."""
 
     def __init__(
         self,
@@ -66,7 +69,7 @@ class Line:
         self._now, self._on_done = now, on_done
         self.pace = schedule.Pace()
         self.stopping = False
-        self.read = endpoint.place  # the feed was read up to here
+        self.read = endpoint.place  # the feed is read up to here
         self._new: deque[Event] = deque()
         self._due: deque[tuple[Event, Delivery]] = deque()
         self._order: deque[Place] = (
@@ -74,8 +77,8 @@ class Line:
         )  # what was taken from the feed and whose outcome is not known, or not yet of all before
         self._done: set[Place] = set()
         self._outcomes: dict[Place, Delivery] = {}
-        self.more_due = False  # than were taken
-        self.busy: set[Place] = set()  # of deliveries that are due: under way, or their outcome not written
+        self.more_due = False  # than it has taken
+        self.busy: set[Place] = set()  # due deliveries under way, or with an unwritten outcome
         self._tasks: set[asyncio.Task[None]] = set()
         self._not_before_s = 0.0
         self._turn = False
@@ -89,7 +92,7 @@ class Line:
 
     @property
     def wants_due(self) -> int:
-        """How many deliveries that are due it takes."""
+        """How many due deliveries it has room for."""
         return 0 if self.stopping else max(0, READ_AHEAD - len(self._due))
 
     @property
@@ -102,7 +105,7 @@ class Line:
         return len(self._tasks)
 
     def take(self, events: Sequence[Event], read: Place) -> None:
-        """The next events of the feed, and how far it was read for them."""
+        """Takes the next events of the feed, and the place up to which it was read."""
         for event in events:
             if self.endpoint.wants(event.name):
                 self._order.append(event.place)
@@ -111,18 +114,18 @@ class Line:
         self.pump()
 
     def take_due(self, due: Sequence[tuple[Event | None, Delivery]]) -> None:
-        """Deliveries to try again; without its event one has failed: what it told of is not there any more."""
+        """Takes deliveries to retry; one without its event has failed, because what it was about no longer exists."""
         for event, delivery in due:
             self.busy.add(delivery.place)
             if event is not None:
                 self._due.append((event, delivery))
             else:
-                delivery.status, delivery.next_attempt_at, delivery.error = FAILED, None, "what it told of is gone"
+                delivery.status, delivery.next_attempt_at, delivery.error = FAILED, None, "the event no longer exists"
                 self._outcomes[delivery.place] = delivery
         self.pump()
 
     def pump(self) -> None:
-        """Begins attempts while there is room, new ones and due ones in turn."""
+        """Starts attempts while there is room, alternating new and due ones."""
         if self.stopping or time.monotonic() < self._not_before_s:
             return
         while len(self._tasks) < self.pace.window and (self._new or self._due):
@@ -151,13 +154,13 @@ class Line:
             problem = str(error)[:MAX_ERROR_CHARS]
         except Exception as error:
             logger.exception("an attempt ended in a mistake", endpoint=self.endpoint.id)
-            problem = f"a mistake of the server's: {type(error).__name__}"
+            problem = f"internal error: {type(error).__name__}"
         self._note(event, earlier, started, status, problem)
 
     def _note(
         self, event: Event, earlier: Delivery | None, started: int, status_code: int | None, problem: str | None
     ) -> None:
-        """What came of an attempt."""
+        """Records the outcome of an attempt."""
         attempts = 1 + (earlier.attempts if earlier else 0)
         status, again = DELIVERED, None
         if problem is not None:
@@ -180,7 +183,7 @@ class Line:
             self._not_before_s = time.monotonic() + self.pace.pause_s(random.random())  # noqa: S311 - spreads attempts
 
     def progress(self) -> tuple[list[Delivery], Progress] | None:
-        """What is to be written, if anything: outcomes, and how far everything was tried."""
+        """Outcomes and the endpoint's progress to write, if there are any."""
         if not self.has_news:
             return None
         while self._order and self._order[0] in self._done:
@@ -197,7 +200,7 @@ class Line:
         now = self._now()
         if self._failing_since is not None and outcomes and now - self._failing_since >= schedule.SWITCH_OFF_US:
             moved.disabled_at = now
-            moved.disabled_reason = f"no attempt has succeeded for 5 days; the last one: {outcomes[-1].error}"
+            moved.disabled_reason = f"no attempt succeeded for 5 days; the last error: {outcomes[-1].error}"
             self.stopping = True
         self._outcomes, self._succeeded, self._failed, self._moved = {}, 0, 0, False
         return outcomes, moved
@@ -206,7 +209,7 @@ class Line:
         self.busy.difference_update(outcome.place for outcome in outcomes)
 
     def take_back(self, outcomes: Sequence[Delivery], moved: Progress) -> None:
-        """They could not be written: with the next ones."""
+        """Takes unwritten outcomes back, to write them with the next ones."""
         self._outcomes = {outcome.place: outcome for outcome in outcomes} | self._outcomes
         self._succeeded, self._failed, self._moved = (
             self._succeeded + moved.succeeded,
@@ -215,11 +218,11 @@ class Line:
         )
 
     def stop(self) -> None:
-        """Begins nothing more."""
+        """Starts no further attempt."""
         self.stopping = True
 
     async def finish(self, seconds: float) -> None:
-        """Waits for attempts under way, so long; what is left is tried again later."""
+        """Waits so long for attempts under way; the rest is retried later."""
         self.stop()
         if self._tasks:
             _, left = await asyncio.wait(self._tasks, timeout=seconds)

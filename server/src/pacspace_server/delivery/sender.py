@@ -1,6 +1,6 @@
-"""The sender: keeps a line for each endpoint of this process's slices, feeds it, and writes outcomes in groups.
+"""The sender: has a line for each endpoint in this process's slices, feeds it, and writes outcomes in groups.
 
-A crash between an attempt and its outcome repeats the attempt: at least once, never lost.
+A crash between an attempt and its outcome repeats the attempt, so delivery is at least once.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ logger = structlog.get_logger("pacspace.deliveries")
 
 
 class Written(Protocol):
-    """Carries a transaction out, in turn with others."""
+    """Runs a transaction, in turn with others."""
 
     def __call__(self, work: Callable[[Unit], T]) -> Awaitable[T]: ...
 
 
 class Sender:
-    """Lives on one event loop. `secrets_of` an endpoint are its current one, and during a rotation the one before."""
+    """Lives on one event loop. `secrets_of` an endpoint: the current one and, during a rotation, the previous one."""
 
     def __init__(
         self,
@@ -68,25 +68,25 @@ class Sender:
         self._feeds: dict[int, Feed] = {}
         self._looked_s = self._cleaned_s = self._flushed_s = -math.inf
         self.attempts: Counter[str] = Counter()  # by outcome
-        self.delay = Histogram(SECONDS)  # from when it could be told to its first success at the first attempt
-        self.behind = 0  # rows of the feeds that the slowest endpoint has still to be told
+        self.delay = Histogram(SECONDS)  # from when an event could be sent to its success at the first attempt
+        self.behind = 0  # feed rows that the slowest endpoint has not reached
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
 
     def wake(self) -> None:
-        """There may be something new."""
+        """Wakes up, because there may be new events."""
         for tail in self._tails.values():
             tail.may_grow = True
         self._wake.set()
 
     def look_again(self) -> None:
-        """Endpoints or deliveries were changed."""
+        """Reads endpoints and deliveries again, because they were changed."""
         self._looked_s = -math.inf
         self.wake()
 
     async def stop(self) -> None:
-        """Finishes what is under way, or gives it back; then lets other processes have its slices."""
+        """Finishes attempts under way, or gives them back; then frees its slices for other processes."""
         self._stopping = True
         self._wake.set()
         if self._task is not None:
@@ -129,7 +129,7 @@ class Sender:
         return await asyncio.to_thread(reading) if self._storage.remote else reading()
 
     async def _look(self) -> None:
-        """Endpoints as they are now, who sends to them, and what is due."""
+        """Reads current endpoints, their senders, and due deliveries."""
         endpoints, feeds = await self._read(self._endpoints)
         if not endpoints:
             if self._slices.held:
@@ -160,26 +160,26 @@ class Sender:
         return endpoints, feeds
 
     def _keep(self, endpoint: Endpoint) -> None:
-        """A line for the endpoint as it is now."""
+        """Creates or updates the endpoint's line."""
         line, now = self.lines.get(endpoint.id), self._now()
         name = self._feeds[endpoint.environment_id].environment.name
         if line is None:
             try:
                 channel = Channel(self.client, parse_target(endpoint.url, name, self.client.targets))
             except Forbidden as forbidden:  # the operator's rule has changed since it was registered
-                if self._refused.get(endpoint.id) != endpoint.url:  # said once
+                if self._refused.get(endpoint.id) != endpoint.url:  # logged once
                     logger.warning("an endpoint's URL is not allowed", endpoint=endpoint.id, problem=str(forbidden))
                 self._refused[endpoint.id] = endpoint.url
                 return
             self.lines[endpoint.id] = Line(endpoint, channel, self._secrets_of(endpoint, now), self._now, self._count)
             return
         if line.endpoint.url != endpoint.url or line.stopping:
-            self._drop(endpoint.id)  # the next look begins anew, from what was written
+            self._drop(endpoint.id)  # the next look starts again from what was written
             return
         line.secrets, line.endpoint.events = self._secrets_of(endpoint, now), endpoint.events
 
     def _drop(self, endpoint_id: str) -> None:
-        """Ends a line once nothing is under way; what it has done is written before."""
+        """Ends a line after its attempts and writes have finished."""
         line = self.lines[endpoint_id]
         line.stop()
         if not self._slices.holds(endpoint_id) or not (line.under_way or line.has_news):
@@ -192,7 +192,7 @@ class Sender:
             self.delay.observe(max(0, self._now() - event.at) / schedule.SECOND_US)
 
     async def _take_due(self, lines: Sequence[Line]) -> None:
-        """Deliveries that are to be tried again now."""
+        """Takes deliveries that are due now."""
         for line in lines:
             wanted = line.wants_due
             if wanted:
@@ -208,7 +208,7 @@ class Sender:
         return [(events.get(d.place), d) for d in due]
 
     async def _feed_lines(self) -> None:
-        """The next events for every line that has room; those near the end of the feed share what was read."""
+        """Gives the next events to every line with room; lines near the end of the feed share one read."""
         waiting = [line for line in self.lines.values() if line.wants_events]
         for environment_id in {line.endpoint.environment_id for line in waiting}:
             lines = [line for line in waiting if line.endpoint.environment_id == environment_id]
@@ -238,7 +238,7 @@ class Sender:
         return await self._read(lambda snapshot: feed.after(snapshot, place, READ_EVENTS))
 
     async def _flush(self) -> None:
-        """Outcomes of each slice in one transaction, which fails as a whole when the slice was lost."""
+        """Writes each slice's outcomes in one transaction, which fails as a whole if the slice was lost."""
         by_slice: dict[int, list[tuple[Line, list[Delivery], Progress]]] = {}
         for line in list(self.lines.values()):
             number = self._slices.slice_of(line.endpoint.id)
@@ -268,10 +268,12 @@ class Sender:
                 logger.warning("an endpoint was switched off", endpoint=moved.endpoint_id, reason=moved.disabled_reason)
 
     async def _clean(self) -> None:
-        """Forgets what was told long ago, a piece at a time."""
+        """Removes old rows of the feeds, a part at a time."""
         before = self._now() - schedule.KEPT_US
         for environment in await self._read(lambda snapshot: snapshot.environments()):
-            for forget in (lambda u, e=environment: u.forget_told(e.id, before, CLEAN_ROWS),
-                           lambda u, e=environment: u.forget_strays(e.id, CLEAN_ROWS)):  # fmt: skip
+            for forget in (
+                lambda u, e=environment: u.forget_told(e.id, before, CLEAN_ROWS),
+                lambda u, e=environment: u.forget_strays(e.id, CLEAN_ROWS),
+            ):
                 while not self._stopping and await self._write(forget):
                     await asyncio.sleep(0)

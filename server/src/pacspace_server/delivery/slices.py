@@ -1,4 +1,4 @@
-"""Which endpoints this process sends to: slices of all of them, each under a lease, shared fairly among the processes."""
+"""Which endpoints this process sends to: slices of all endpoints, each under a lease, divided among the processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BEAT_S, GONE_S = 1.0, 5.0
 
 
 class Slices:
-    """The slices that this process holds. Used by one thread at a time; it waits for the database."""
+    """The slices of this process. Used by one thread at a time, which waits for the database."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -28,7 +28,7 @@ class Slices:
         self.held: dict[int, int] = {}  # fencing number by slice
         self._name = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(8)}"
         self._beat, self._beaten_s = 0, -math.inf
-        self._seen: dict[str, tuple[int, float]] = {}  # the others: their beat, and since when it has been that
+        self._seen: dict[str, tuple[int, float]] = {}  # the other senders: their beat, and since when it is unchanged
         self._share = self._count
 
     def slice_of(self, endpoint_id: str) -> int:
@@ -38,7 +38,7 @@ class Slices:
         return self.slice_of(endpoint_id) in self.held
 
     def look(self) -> None:
-        """Keeps the slices that are held, takes what is free up to a fair share, gives away what is beyond it."""
+        """Renews held leases, takes free slices up to a fair share, and frees those beyond it."""
         if self._storage.remote:
             self._count_senders()
         for number in list(self.held)[self._share :]:
@@ -53,7 +53,7 @@ class Slices:
                     self.held[number] = fencing
 
     def _count_senders(self) -> None:
-        """Each process counts its beat up; one whose beat stands still, by the clock of whoever watches, has ended."""
+        """Counts this process's beat up; a process whose beat does not change, by this process's clock, has ended."""
         now_s = time.monotonic()
         if now_s - self._beaten_s < BEAT_S:
             return
@@ -74,11 +74,11 @@ class Slices:
         self._share = math.ceil(self._count / (1 + len(others) - len(gone)))
 
     def guard(self, number: int, work: Callable[[Unit], T]) -> Callable[[Unit], T]:
-        """The work, refused with LeaseLost when the slice is another process's by then."""
+        """The work, but refused with LeaseLost if another process has the slice by then."""
         return self._leases[number].guard(work, self.held.get(number))
 
     def release(self) -> None:
-        """Lets the others have them at once."""
+        """Frees all slices immediately."""
         for number in list(self.held):
             self._leases[number].release()
         if self._storage.remote and self._beat:

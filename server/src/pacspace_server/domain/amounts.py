@@ -11,12 +11,12 @@ __all__ = ["MAX_TOTAL_UNITS", "AmountError", "amount_text", "fits_total", "parse
 _NUMBER = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 _MAX_EXPONENT_DIGITS = 3
 _MAX_MANTISSA_DIGITS = 400
-# What fits 40 characters whatever the sign and fraction: 40 less sign, point and nine digits.
+# Fits into 40 characters with any sign and fraction: 40 minus sign, point and nine digits.
 MAX_TOTAL_UNITS = 10 ** (MAX_TOTAL_CHARS - 2)
 
 
 class AmountError(ValueError):
-    """The text is not an amount that can be recorded; the message says why, and what would be accepted."""
+    """The text is not an amount that can be recorded; the message says why, and what is accepted."""
 
 
 def _parse(text: str) -> int:
@@ -44,7 +44,7 @@ def parse_delta(text: str) -> int:
     if value == 0:
         raise AmountError("a delta must not be 0")
     if abs(value) > DELTA_BOUND_UNITS:
-        raise AmountError(f"{text[:60]} is beyond 1,000,000,000 either way")
+        raise AmountError(f"{text[:60]} is beyond 1,000,000,000 or -1,000,000,000")
     return value
 
 

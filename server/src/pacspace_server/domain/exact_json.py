@@ -1,4 +1,4 @@
-"""JSON read strictly and written exactly: numbers stay text, repeated keys and lone surrogates are refused."""
+"""Reads JSON strictly and writes it exactly: numbers stay text, repeated keys and lone surrogates are refused."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _OTHERS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class JsonError(ValueError):
-    """The bytes are not JSON that can be taken; the message says why."""
+    """The bytes are not acceptable JSON; the message says why."""
 
 
 class Number(str):
-    """A JSON number as it was spelled."""
+    """A JSON number as it was written."""
 
     __slots__ = ()
 
@@ -36,7 +36,7 @@ def parse(data: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise JsonError(f"the body is not JSON: {error.msg} at character {error.pos}") from error
     except (ValueError, RecursionError) as error:
-        raise JsonError("the body is not JSON that can be read") from error
+        raise JsonError("the body is not readable JSON") from error
     if _is_deeper(data, MAX_DEPTH):
         raise JsonError(f"the body is nested deeper than {MAX_DEPTH}")
     if _SURROGATE_ESCAPE.search(data):
@@ -68,7 +68,7 @@ _decode = json.JSONDecoder(
 
 
 def _is_deeper(data: bytes, levels: int) -> bool:
-    """Whether valid JSON is nested deeper: what is left of its brackets after so many innermost pairs were taken out."""
+    """Whether valid JSON is nested deeper: removes innermost pairs of brackets, and looks whether any are left."""
     if data.count(b"[") + data.count(b"{") <= levels:
         return False
     outside_strings = b"".join(data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
@@ -79,7 +79,7 @@ def _is_deeper(data: bytes, levels: int) -> bool:
 
 
 def text_of(value: Any) -> str:
-    """The one JSON text of a parsed value: sorted keys, no white space, equal numbers spelled alike."""
+    """The one JSON text of a parsed value: sorted keys, no white space, equal numbers written alike."""
     kind = type(value)
     if kind is str:
         return encode_basestring(value)

@@ -25,12 +25,12 @@ class InstantError(ValueError):
 
 @lru_cache(4096)
 def instant_text(at_us: int) -> str:
-    """`YYYY-MM-DDThh:mm:ss.ffffffZ`, the one spelling."""
+    """`YYYY-MM-DDThh:mm:ss.ffffffZ`, the only spelling."""
     return (EPOCH + timedelta(microseconds=at_us)).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_instant(text: str, allow_date: bool = False) -> int:
-    """Microseconds of an ISO 8601 instant with an offset, or in UTC without one; of a date's first instant if allowed."""
+    """Microseconds of an ISO 8601 instant with an offset, or UTC without one; if allowed, of a date's first instant."""
     match = _INSTANT.fullmatch(text)
     if match is None or (match[2] is None and not allow_date):
         kinds = "a date or an instant" if allow_date else "an instant"
@@ -60,7 +60,7 @@ def parse_period(text: str) -> str:
 
 @lru_cache(4096)
 def period_of(at_us: int) -> str:
-    """The UTC month that an instant lies in."""
+    """The UTC month of an instant."""
     return instant_text(at_us)[:7]
 
 

@@ -1,4 +1,4 @@
-"""Posting: which month a delta belongs to, for good."""
+"""Posting: which month a delta belongs to, permanently."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MONTH_TURN_US = 6 * 3600 * SECOND_US
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """The month a delta is posted to and at which instant of it; late when its own month was locked."""
+    """The month a delta is posted to, and the instant in it; late if its own month was locked."""
 
     period: str
     posted_at: int
@@ -30,7 +30,7 @@ def post(happened_at: int, locked_through: str | None) -> Posting:
 
 
 def check_occurred_at(occurred_at: int, now: int) -> str | None:
-    """Why a stated instant can't be believed, or None: a seconds/milliseconds mix-up must not vanish into 1970."""
+    """The reason not to believe a stated instant, or None: a seconds/milliseconds mix-up must not vanish into 1970."""
     if occurred_at > now + MAX_AHEAD_US:
         return "lies more than 5 minutes ahead of the ledger clock"
     if period_of(occurred_at) < add_months(period_of(now), -MAX_AGE_MONTHS):
@@ -39,7 +39,7 @@ def check_occurred_at(occurred_at: int, now: int) -> str | None:
 
 
 def posting_warnings(posted: Posting, recorded_at: int, occurred_at: int | None) -> list[str]:
-    """Lines for the vendor about where a delta landed."""
+    """Warnings for the vendor about where a delta was posted."""
     warnings = []
     if posted.late:
         own = period_of(recorded_at if occurred_at is None else occurred_at)
@@ -47,6 +47,6 @@ def posting_warnings(posted: Posting, recorded_at: int, occurred_at: int | None)
     if occurred_at is None and recorded_at - period_start(period_of(recorded_at)) < MONTH_TURN_US:
         warnings.append(
             "recorded in the first 6 hours of a month without occurredAt: if this usage happened before midnight UTC, "
-            "say so with occurredAt, or it is billed in the new month"
+            "send occurredAt, or it is billed in the new month"
         )
     return warnings

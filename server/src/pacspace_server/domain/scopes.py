@@ -1,10 +1,11 @@
-"""Scopes: which deltas a request is about. Exactly one way of saying it, months in UTC, the end exclusive."""
+"""Scopes: which deltas a request covers. Exactly one way to state one; months in UTC, the end exclusive."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .enumerations import ScopeMode
 from .instants import (
     InstantError,
     month_number,
@@ -23,7 +24,7 @@ CHECKPOINT_TYPES = ("proofRoot", "recordId", "itemsRoot", "anchorId")
 
 
 class ScopeError(ValueError):
-    """The scope can't be read. `code` is None for a plain mistake in one field."""
+    """The scope is invalid. `code` is None for an invalid field."""
 
     def __init__(self, message: str, code: str | None = None, field: str = "scope") -> None:
         super().__init__(message)
@@ -33,9 +34,9 @@ class ScopeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`current_month` and `period` select months first to last; `custom` instants start to end; `checkpoint` what is later."""
+    """`current_month`, `period`: months first to last. `custom`: instants start to end. `checkpoint`: all later."""
 
-    mode: str
+    mode: ScopeMode
     first: str = ""
     last: str = ""
     start: int | None = None
@@ -48,7 +49,7 @@ class Scope:
 
 
 def parse_scope(given: Mapping[str, str | None], now: int) -> Scope:
-    """The scope of request fields; those that are absent or None count as not given. Raises ScopeError."""
+    """The scope of request fields; absent fields and None count as not given. Raises ScopeError."""
     period, preset, start, end = (given.get(name) for name in SCOPE_FIELDS)
     after, after_type = (given.get(name) for name in STARTING_FIELDS)
     if after_type is not None and after_type not in CHECKPOINT_TYPES:
@@ -57,11 +58,11 @@ def parse_scope(given: Mapping[str, str | None], now: int) -> Scope:
         raise ScopeError("expected current_month or custom", field="timePreset")
     if after is not None:
         if any(value is not None for value in (period, preset, start, end)):
-            raise _mix("startingCheckpoint goes with no other scope field")
+            raise _mix("startingCheckpoint excludes all other scope fields")
         return Scope("checkpoint", after=after)
     if period is not None:
         if any(value is not None for value in (preset, start, end)):
-            raise _mix("period goes with neither timePreset nor startDate and endDate")
+            raise _mix("period excludes timePreset, startDate and endDate")
         try:
             return Scope("period", parse_period(period), period)
         except InstantError as error:
@@ -79,9 +80,9 @@ def _mix(message: str) -> ScopeError:
 
 def _window(preset: str | None, start: str | None, end: str | None) -> Scope:
     if preset == "current_month":
-        raise _mix("timePreset current_month goes with neither startDate nor endDate")
+        raise _mix("timePreset current_month excludes startDate and endDate")
     if start is None or end is None:
-        raise _mix("startDate and endDate come together")
+        raise _mix("startDate and endDate need each other")
     instants = []
     for field, text in (("startDate", start), ("endDate", end)):
         try:
@@ -97,7 +98,7 @@ def _window(preset: str | None, start: str | None, end: str | None) -> Scope:
 
 
 def scope_bounds(scope: Scope, last_period: str) -> tuple[int, int]:
-    """First and first excluded instant of a scope of months or of a window; last_period closes an open end."""
+    """The first and the first excluded instant of a scope; last_period closes an open end."""
     if scope.start is not None and scope.end is not None:
         return scope.start, scope.end
     last = max(scope.first, min(scope.last, last_period))

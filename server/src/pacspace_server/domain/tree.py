@@ -1,4 +1,4 @@
-"""Making trees and proofs (RFC 6962): the other half of `pacspace_proofs.tree`, which only verifies."""
+"""Builds trees and proofs (RFC 6962): the counterpart of `pacspace_proofs.tree`, which only verifies."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def unpack(blob: bytes) -> list[bytes]:
 
 @dataclass(slots=True)
 class Frontier:
-    """The right edge of a growing tree, and just enough of its left edge to prove the first and the last leaf.
+    """The right edge of a growing tree, and enough of its left edge to prove the first and the last leaf.
 
-    `peaks` are the complete subtrees from left to right; `spine` the right siblings of the first leaf's ancestors so far;
-    `merged` the left siblings that the last leaf met. All three have O(log size) hashes.
+    `peaks` are the complete subtrees from left to right; `spine` the right siblings of the first leaf's ancestors;
+    `merged` the left siblings that the last leaf was merged with. All three have O(log size) hashes.
     """
 
     size: int = 0
@@ -36,11 +36,11 @@ class Frontier:
     merged: list[bytes] = field(default_factory=list)
 
     def append(self, leaf: bytes) -> None:
-        """Adds the leaf hash number `size`."""
+        """Appends a leaf hash."""
         self.merged = push(self.peaks, self.size, leaf)
         self.size += 1
         if self.size & (self.size - 1) == 0 and self.size > 1:
-            # The left edge grew a level: rebuild the right sibling, whose hash push folded away.
+            # The left edge grew a level: rebuild the right sibling, whose hash the push has merged.
             right = leaf
             for left in self.merged[:-1]:
                 right = node_hash(left, right)
@@ -51,16 +51,16 @@ class Frontier:
         return root_of_peaks(self.peaks)
 
     def first_path(self) -> list[bytes]:
-        """Inclusion proof of leaf 0."""
+        """The inclusion proof of leaf 0."""
         return [*self.spine, root_of_peaks(self.peaks[1:])] if len(self.peaks) > 1 else list(self.spine)
 
     def last_path(self) -> list[bytes]:
-        """Inclusion proof of leaf size - 1."""
+        """The inclusion proof of leaf size - 1."""
         return [*self.merged, *reversed(self.peaks[:-1])]
 
 
 def range_hash(start: int, end: int, subtree: Subtree) -> bytes:
-    """Hash of the leaves start to end (exclusive), start being aligned as RFC 6962 splits it."""
+    """The hash of leaves start to end (exclusive), where start is aligned as RFC 6962 splits it."""
     parts = []
     while start < end:
         level = (end - start).bit_length() - 1
@@ -72,7 +72,7 @@ def range_hash(start: int, end: int, subtree: Subtree) -> bytes:
 
 
 def inclusion_path(index: int, size: int, subtree: Subtree) -> list[bytes]:
-    """Inclusion proof of leaf `index` in the tree of `size` leaves (RFC 9162 section 2.1.3.1)."""
+    """The inclusion proof of leaf `index` in a tree of `size` leaves (RFC 9162 section 2.1.3.1)."""
     path: list[bytes] = []
     start, end = 0, size
     while end - start > 1:
@@ -87,7 +87,7 @@ def inclusion_path(index: int, size: int, subtree: Subtree) -> list[bytes]:
 
 
 def subtrees_of(leaves: Sequence[bytes]) -> Subtree:
-    """Subtree hashes over leaf hashes held in memory, each computed at most once."""
+    """Subtree hashes over leaf hashes in memory, each computed at most once."""
     levels: list[list[bytes]] = [list(leaves)]
     while len(levels[-1]) > 1:
         below = levels[-1]

@@ -1,1 +1,1 @@
-"""The log: stored heads become signed, published log checkpoints."""
+"""The log: turns stored heads into signed, published log checkpoints."""

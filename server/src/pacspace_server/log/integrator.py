@@ -1,15 +1,15 @@
 """The integrator: changed period heads become log entries under a signed, published log checkpoint.
 
-One straight line per log. After each durable step a comment says what a crash there leaves, and who repairs it: always
-the next run of the same code.
+One sequence of steps per log. After each durable step, a comment says what a crash there leaves behind. The next run of
+the same code always repairs it.
 
-A run after 40 deltas of 7 customers, one of whom had a month locked:
+A run after 40 deltas of 7 customers, one of them with a locked month:
 
     prepare    read the 7 changed heads, re-hash their new leaves and compare; a mismatch marks that month as damaged
-    fix        one transaction: 1 closed entry (slot, commitment), 1 batch entry (root over the 6 other commitments),
+    fix        one transaction: 1 closed entry (slot, commitment), 1 log batch (root over the 6 other commitments),
                the new nodes of the log's tree, each head's integrated size and entry, rows of the feed
     sign       check the last-signed record, move it, sign the log checkpoint of the new size
-    publish    one transaction: the note and the published size; from here on the 40 deltas are verified
+    publish    one transaction: the log checkpoint and the published size; now the 40 deltas are verified
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ from .watching import Watched
 
 PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
 RETRY_S = 1.0
-LOOK_S = 0.1  # for what other processes wrote
-COUNT_S = 1.0  # what waits
+LOOK_S = 0.1  # between looks for what other processes wrote
+COUNT_S = 1.0  # between counts of unverified deltas
 
 logger = structlog.get_logger("pacspace.integrator")
 Write = Callable[[Callable[[Unit], Any]], Any]
@@ -56,17 +56,17 @@ Write = Callable[[Callable[[Unit], Any]], Any]
 
 @dataclass
 class Run:
-    """What one run fixed: the log's new size and root."""
+    """The result of one run: the log with its new size, and the root."""
 
     log: Log
     root: bytes
 
 
 class Integrator:
-    """Runs on a thread of its own until stopped. `write` carries a transaction out in turn with the committer's;
-    `prepare` re-hashes in another process, or here without it.
+    """Runs on its own thread until stopped. `write` runs a transaction in turn with the committer's;
+    `prepare` re-hashes in another process, or in this one without it.
 
-    Of several processes on one record, the one that holds a log's lease integrates; the others look what it published.
+    If several processes share a record, the holder of a log's lease integrates; the others watch what it publishes.
     """
 
     def __init__(
@@ -85,24 +85,24 @@ class Integrator:
         self._leases: dict[int, Lease] = {}
         self.watched: dict[str, Watched] = {}  # by origin
         self.looked_s, self._counted_s = time.monotonic(), 0.0
-        self.seconds, self.entries = Histogram(SECONDS), 0  # of runs that published; what they added
+        self.seconds, self.entries = Histogram(SECONDS), 0  # of runs that published; entries added
         self._thread = threading.Thread(target=self._loop, name="integrator", daemon=True)
 
     @property
     def refusals(self) -> dict[int, str]:
-        """Why an environment's log is not being signed, and what to do; by environment."""
+        """Why an environment's log is not being signed, and what to do, by environment."""
         return dict(self._refusals)
 
     def start(self) -> None:
-        """Looks first whether each log may go on, so that whoever asks is told from the first request on."""
+        """First checks whether each log may continue, so that the first request already sees a refusal."""
         with self._storage.snapshot() as snapshot:
             for environment in snapshot.environments():
                 self._refused(snapshot, environment)
-        self._wake.set()  # what an earlier process left
+        self._wake.set()  # for work left by an earlier process
         self._thread.start()
 
     def _refused(self, snapshot: Snapshot, environment: Environment) -> bool:
-        """Whether the log may not go on; tells of it once."""
+        """Whether the log must not continue; logs the reason once."""
         reason = refusal(snapshot, self._signer, snapshot.log(environment.log_id))
         if reason is None:
             self._refusals.pop(environment.id, None)
@@ -116,14 +116,14 @@ class Integrator:
         self._wake.set()
 
     def stop(self) -> None:
-        """Ends after the run under way."""
+        """Stops after the current run."""
         self._stopping = True
         self._wake.set()
         self._thread.join()
         self.release()
 
     def release(self) -> None:
-        """Lets another process integrate at once."""
+        """Lets another process integrate immediately."""
         for lease in self._leases.values():
             lease.release()
 
@@ -134,7 +134,7 @@ class Integrator:
             started = time.monotonic()
             doing.set({"run_id": f"run_{secrets.token_hex(6)}"})
             try:
-                # Another look at once when something was done: it may have been more than one run takes.
+                # Look again immediately after any work: one run may not have taken everything.
                 if any([self.run(environment) for environment in self._look()]):
                     self._wake.set()
             except LeaseLost as lost:
@@ -145,11 +145,11 @@ class Integrator:
             except Exception:
                 logger.exception("integration failed; the next run repeats it")
                 time.sleep(RETRY_S)
-            # At most half of the time, so that recording never waits long for the log; but after a long run, soon again.
+            # Runs take at most half of the time, so that recording never waits long; the pause is bounded.
             time.sleep(min(max(PAUSE_S, time.monotonic() - started), LONGEST_PAUSE_S))
 
     def _look(self) -> list[Environment]:
-        """The environments; tells of what other processes have published."""
+        """The environments; reports what other processes have published."""
         with self._storage.snapshot() as snapshot:
             environments = snapshot.environments()
             logs = [snapshot.log(environment.log_id) for environment in environments]
@@ -160,7 +160,7 @@ class Integrator:
         return environments
 
     def _watch(self, logs: list[Log], counts: list[tuple[int, int]] | None) -> None:
-        """Notes how far each log is, and tells of what was published."""
+        """Updates each log's progress, and reports new publications."""
         self.looked_s = now_s = time.monotonic()
         before = {origin: log.published_size for origin, log in self.watched.items()}
         watched = {log.origin: self.watched.get(log.origin) or Watched(log, now_s) for log in logs}
@@ -180,19 +180,19 @@ class Integrator:
         return self._leases[environment_id]
 
     def run(self, environment: Environment) -> bool:
-        """One integration of one environment's log; whether there was anything to do."""
+        """Integrates one environment's log once; returns whether there was anything to do."""
         started = time.perf_counter()
         lease = self._lease(environment.id)
-        fencing = lease.hold()  # also while nothing is signed: whoever finds it held knows of a running server
+        fencing = lease.hold()  # also while nothing is signed: a held lease shows that a server runs
         if environment.origin in self.watched:
             self.watched[environment.origin].fencing = fencing
         if environment.id in self._refusals:
-            with self._storage.snapshot() as snapshot:  # a key may have come back
+            with self._storage.snapshot() as snapshot:  # the key may be there again
                 if self._refused(snapshot, environment):
                     return False
         if fencing is None:
             return False
-        # Straight line: read and re-hash, fix entries, sign, publish. A crash between two steps is repaired by the next.
+        # In sequence: read and re-hash, fix entries, sign, publish. The next step repairs a crash before it.
         prepared = self._prepare(environment.id, lease.hold)
         if prepared is None:
             return False
@@ -211,7 +211,7 @@ class Integrator:
             return False
         if note is None:
             return False
-        # Crash here: the last-signed record has moved, nobody saw the checkpoint. The next run signs the same bytes.
+        # Crash here: the last-signed record has moved, nothing is published. The next run signs the same bytes.
         at = now_us()
 
         def publish(unit: Unit) -> None:
@@ -219,7 +219,7 @@ class Integrator:
                 unit.publish(log.id, log.size, root, note, at)
 
         self._write(lease.guard(publish, fencing))
-        # Crash here: published; the heads' verified sizes follow from the published size, so nothing is left to do.
+        # Crash here: published. Verified sizes follow from the published size, so nothing is left to do.
         seconds = time.perf_counter() - started
         self.seconds.observe(seconds)
         self.entries += log.size - log.published_size
@@ -237,20 +237,20 @@ class Integrator:
 
 
 def _fix_entries(unit: Unit, prepared: Prepared) -> Run | None:
-    """In one transaction: the entries of all changed heads, and which entry each head is in."""
+    """In one transaction: adds the entries of all changed heads, and stores each head's entry."""
     log = unit.log_by_origin(prepared.origin)
     if log is None:
         return None  # the sandbox was emptied meanwhile
     for damage in prepared.damaged:
-        unit.set_frozen(damage.customer, damage.period)
+        unit.set_damaged(damage.customer, damage.period)
     _append_closed(unit, log, prepared.closed)
-    _append_batch(unit, log, prepared.opened)
+    _append_log_batch(unit, log, prepared.opened)
     _tell(unit, log, prepared)
     return Run(log, logtree.root_at(unit, log.id, log.size)) if log.size > log.published_size else None
 
 
 def _tell(unit: Unit, log: Log, prepared: Prepared) -> None:
-    """Into the feed of endpoints, if anybody listens: told as soon as these entries are published."""
+    """Adds events to the feed, if it has readers; they are sent as soon as these entries are published."""
     at = now_us()
     if not unit.is_listened(log.environment_id, at):
         return
@@ -263,12 +263,15 @@ def _tell(unit: Unit, log: Log, prepared: Prepared) -> None:
 
 
 def _damaged(unit: Unit, log: Log, damage: Damage, at: int) -> Row:
-    """delta.failed: of the first delta that is not what was hashed, if it is one."""
+    """delta.failed, with the first delta that does not match its hash, if there is one."""
     data = {
-        "recordId": damage.record_id, "customerId": damage.customer_id, "period": damage.period,
+        "recordId": damage.record_id,
+        "customerId": damage.customer_id,
+        "period": damage.period,
         "delta": None if damage.delta is None else msgspec.Raw(amount_text(damage.delta).encode()),
-        "error": damage.problem, "failedAt": instant_text(at),
-    }  # fmt: skip
+        "error": damage.problem,
+        "failedAt": instant_text(at),
+    }
     subject = delta_subject(damage.record_id) if damage.record_id else None
     customer = unit.customer_at(damage.customer)
     text = msgspec.json.encode(data).decode()
@@ -276,7 +279,7 @@ def _damaged(unit: Unit, log: Log, damage: Damage, at: int) -> Row:
 
 
 def _append_closed(unit: Unit, log: Log, closed: list[tuple[bytes, bytes, Integration]]) -> None:
-    """A slot that is closed already keeps its entry: an identical repeat is not a second one."""
+    """Closes slots. A slot that is already closed keeps its entry, so a repeat adds none."""
     known = unit.closed_entries(log.id, [named for named, _, _ in closed])
     new = [(named, entry) for named, entry, _ in closed if named not in known]
     indexes = logtree.append(unit, log, [entry for _, entry in new], [None] * len(new))
@@ -289,7 +292,7 @@ def _append_closed(unit: Unit, log: Log, closed: list[tuple[bytes, bytes, Integr
     unit.set_integrated([head for _, _, head in closed])
 
 
-def _append_batch(unit: Unit, log: Log, opened: list[tuple[bytes, Integration]]) -> None:
+def _append_log_batch(unit: Unit, log: Log, opened: list[tuple[bytes, Integration]]) -> None:
     if not opened:
         return
     opened.sort(key=lambda member: member[0])

@@ -13,7 +13,7 @@ TILE_BITS = 8
 
 
 def append(unit: Unit, log: Log, entries: list[bytes], commitments: list[bytes | None]) -> list[int]:
-    """Fixes index and content of new entries, and the nodes they complete. Returns their indexes."""
+    """Stores new entries and the nodes they complete. Returns the entries' indexes."""
     first = log.size
     rows = [
         LogEntry(first + i, entry, leaf_hash(entry), members)
@@ -36,7 +36,7 @@ def _tile_hashes(snapshot: Snapshot, log_id: int, level: int, index: int, width:
 
 
 def subtrees(snapshot: Snapshot, log_id: int, size: int) -> Subtree:
-    """Hashes of the log's complete subtrees, read tile by tile."""
+    """Hashes of the log's complete subtrees, read in tiles."""
     tiles: dict[tuple[int, int], Subtree] = {}
 
     def subtree(level: int, index: int) -> bytes:
@@ -61,7 +61,7 @@ def path_of(snapshot: Snapshot, log_id: int, index: int, size: int) -> list[byte
 
 
 def tile(snapshot: Snapshot, log: Log, level: int, index: int, width: int) -> bytes | None:
-    """A hash tile (C2SP tlog-tiles) of the published log, None if it is not there (yet)."""
+    """A hash tile (C2SP tlog-tiles) of the published log, or None if there is none yet."""
     available = (log.published_size >> (level * TILE_BITS)) - index * TILE
     if width > available:
         return None

@@ -1,6 +1,6 @@
-"""What changed since the log was last brought up to date: read, hashed again, and compared with what is stored.
+"""Reads what changed since the last run, hashes it again, and compares it with what is stored.
 
-Reads only, so it may run in a process of its own, beside the one that records.
+Only reads, so it can run in a separate process beside the recording one.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pacspace_proofs.tree import leaf_hash, push, root_of_peaks
 from ..domain.tree import pack, unpack
 from ..storage.model.protocols import Storage
 from ..storage.model.records import Customer, Delta, Integration, Key, Log, PeriodHead
-from ..storage.writing.recording import delta_leaf
+from ..storage.writing.leaf_bytes import delta_leaf
 
 MAX_HEADS = 5_000
 BEAT_EVERY = 1_000  # deltas
 
 
 class Damage(Struct):
-    """A month whose rows are not what was hashed, how that shows, and at which delta (of 10^-9 units) if it shows at one."""
+    """A month that does not match its hashes, the problem, and the first failing delta (10^-9 units), if any."""
 
     customer: Key
     customer_id: str
@@ -38,7 +38,7 @@ class Damage(Struct):
 
 @dataclass
 class Prepared:
-    """What a run re-hashed and will put into the log: open heads with their commitment, closed ones with slot and entry."""
+    """What a run re-hashed and will log: open heads with their commitments, closed heads with slot and entry."""
 
     log_id: int
     origin: str
@@ -54,20 +54,25 @@ Prepare = Callable[[int, Beat], Prepared | None]
 def head_object(
     customer: Customer, head: PeriodHead, origin: str, size: int, root: bytes, closed: bool
 ) -> dict[str, str]:
-    """The head as it is committed to."""
+    """The head object that the commitment covers."""
     return {
-        "schema": HEAD, "origin": origin, "slot": slot(customer.slot_key, head.period, origin).hex(),
-        "period": head.period, "size": str(size), "root": root.hex(), "closed": "yes" if closed else "no",
-    }  # fmt: skip
+        "schema": HEAD,
+        "origin": origin,
+        "slot": slot(customer.slot_key, head.period, origin).hex(),
+        "period": head.period,
+        "size": str(size),
+        "root": root.hex(),
+        "closed": "yes" if closed else "no",
+    }
 
 
 def head_salt(log: Log, head: dict[str, str]) -> bytes:
-    """Same head, same salt, always: a repeated commitment can't look like fraud."""
+    """Always the same salt for the same head, so that a repeated commitment can't look like fraud."""
     return hmac.digest(log.blinding_key, canonical(head), "sha256")[:16]
 
 
 def rehash(customer: Customer, head: PeriodHead, new: Iterable[Delta]) -> tuple[str, Delta | None] | None:
-    """Recomputes what was stored since the last run and compares it with the head; says what differs, and where, or None."""
+    """Recomputes what was stored since the last run and compares it with the head; returns the problem, if any."""
     peaks, total, index = unpack(head.integrated_peaks), head.integrated_total, head.integrated_size
     if index == 0:
         push(peaks, 0, leaf_hash(head.opening))
@@ -75,31 +80,31 @@ def rehash(customer: Customer, head: PeriodHead, new: Iterable[Delta]) -> tuple[
     for delta in new:
         total += delta.delta
         if leaf_hash(delta_leaf(customer.customer_id, delta)) != delta.leaf_hash:
-            return f"line {delta.leaf_index}: what is stored is not what was hashed", delta
+            return f"line {delta.leaf_index}: the stored delta does not match its hash", delta
         if delta.context is not None and context_hash(delta.salt or b"", delta.context) != delta.context_hash:
-            return f"line {delta.leaf_index}: the context is not what was hashed", delta
+            return f"line {delta.leaf_index}: the context does not match its hash", delta
         if delta.leaf_index != index or delta.period_total != total:
-            return f"line {delta.leaf_index}: index or running total does not follow", delta
+            return f"line {delta.leaf_index}: the index or the running total is wrong", delta
         push(peaks, index, delta.leaf_hash)
         index += 1
     if head.closing is not None and index < head.size:
         push(peaks, index, leaf_hash(head.closing))
         index += 1
     if index != head.size or peaks != head.frontier.peaks or total != head.total:
-        return "the head does not fit its leaves", None
+        return "the head does not match its leaves", None
     return None
 
 
 def prepare(storage: Storage, environment_id: int, beat: Beat) -> Prepared | None:
-    """Reads what changed and re-hashes it, beside the committer; a head that grows meanwhile belongs to the next run.
+    """Reads and re-hashes all changes, beside the committer; later changes belong to the next run.
 
-    None: there is nothing to do. `beat` is called now and then: a long run must not look like a dead one.
+    Returns None if there are none. Calls `beat` regularly, so that a long run does not look like a dead one.
     """
     with storage.snapshot() as snapshot:
         log = snapshot.log(snapshot.environment(environment_id).log_id)
         prepared = Prepared(log.id, log.origin)
         if log.size > log.published_size:
-            # A run was cut short: finish it first, so that the run before the last is always published.
+            # A run was interrupted: finish it first, so that the run before the last is always published.
             return prepared
         changed = snapshot.changed_heads(environment_id, MAX_HEADS)
         new_deltas = _beating(beat, snapshot.new_deltas(environment_id, changed))

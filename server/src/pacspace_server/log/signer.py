@@ -1,7 +1,7 @@
-"""The signer: one key per log and the last-signed record, in files outside the database.
+"""The signer: one key per log, and the last-signed record, in files outside the database.
 
-A database that was rolled back, or a paused older process, asks for a signature below the last-signed record or over
-another past, and is refused.
+It refuses a rolled-back database or a paused older process, which asks for a signature below the last-signed record or
+over another history.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pacspace_proofs.note import ED25519, SIGNATURE_PREFIX, VerifierKey, checkpoint_body
 
-GO_ON = "stop the server and let the record go on in a new log: `pacspace new-log`"
-KEY_ADVICE = f"give PACSPACE_SIGNER_DIR the folder that this database was used with, or {GO_ON}"
+GO_ON = "stop the server and continue the record in a new log: `pacspace new-log`"
+KEY_ADVICE = f"set PACSPACE_SIGNER_DIR to the folder that this database was used with, or {GO_ON}"
 FOLDER_ADVICE = (
-    "What was signed after that is not known, so nothing is signed: use the folder that this database was used with. If it is "
-    "lost, stop the server and let the record go on in a new log: `pacspace new-log --lost-signing-folder`"
+    "Later signatures are unknown, so nothing is signed: use the folder that this database was used with. If it is "
+    "lost, stop the server and continue the record in a new log: `pacspace new-log --lost-signing-folder`"
 )
 ADVICE = (
-    "This database is older than what was signed with its key: restore a newer copy, or "
-    f"{GO_ON}. Until then it records and answers, and signs nothing"
+    "This database is older than the last signature of its key: restore a newer copy, or "
+    f"{GO_ON}. Until then the server records and answers, but signs nothing"
 )
 
 
 class SigningRefused(Exception):
-    """Signing would contradict what was signed before; the message says how, and what to do."""
+    """Signing would contradict an earlier signature; the message says how, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class LastSigned:
 
 
 class Signer:
-    """Keys and last-signed records of all logs of one server, in one folder of mode 0700, made by the first key."""
+    """Keys and last-signed records of all logs of one server, in one folder of mode 0700 that the first key creates."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -55,7 +55,7 @@ class Signer:
         return self.folder / f"{origin.rpartition('/')[2]}.{suffix}"
 
     def create_key(self, origin: str) -> None:
-        """A key for a log that has none yet. Never replaces one."""
+        """Creates a key for a log without one. Never replaces a key."""
         path = self._path(origin, "key")
         with self._locked(origin):
             if path.exists():
@@ -71,7 +71,7 @@ class Signer:
                 seed = bytes.fromhex(self._path(origin, "key").read_text())
             except (OSError, ValueError) as error:
                 raise SigningRefused(
-                    f"the signing key of {origin} is missing in the folder of signing keys: {KEY_ADVICE}"
+                    f"the signing key of {origin} is missing in the signing folder: {KEY_ADVICE}"
                 ) from error
             self._keys[origin] = Ed25519PrivateKey.from_private_bytes(seed)
         return self._keys[origin]
@@ -80,7 +80,7 @@ class Signer:
         return VerifierKey(origin, ED25519, self._key(origin).public_key().public_bytes_raw())
 
     def freeze(self, origin: str) -> None:
-        """From now on nothing is signed under this origin, whatever database asks."""
+        """Refuses all further signatures under this origin, for any database."""
         with self._locked(origin):
             _write_durably(self._path(origin, "frozen"), origin + "\n")
 
@@ -95,32 +95,32 @@ class Signer:
         return LastSigned(int(record["size"]), bytes.fromhex(record["root"]), int(record["fencing"]))
 
     def check(self, origin: str, size: int, root_at: Callable[[int], bytes]) -> LastSigned | None:
-        """The last-signed record, if a log of so many entries goes on from it. Raises SigningRefused if it does not.
+        """The last-signed record, if a log of this size continues it. Raises SigningRefused if it does not.
 
         `root_at(n)` recomputes the log's root over its first n entries.
         """
         last = self.last_signed(origin)
         if self.is_frozen(origin):
             raise SigningRefused(
-                f"{origin} is frozen: its record goes on in another log. Use the database that has that log, or {GO_ON}"
+                f"{origin} is frozen: its record continues in another log. Use the database with that log, or {GO_ON}"
             )
         if last is not None and size < last.size:
             raise SigningRefused(
-                f"{origin} is behind: it was signed up to entry {last.size}, here it ends with entry {size}. {ADVICE}"
+                f"{origin} is behind: it was signed up to entry {last.size}, but ends at entry {size}. {ADVICE}"
             )
         if last is not None and (found := root_at(last.size)) != last.root:
             raise SigningRefused(
-                f"{origin} has another past: the log's root at {last.size} is {found.hex()}, {last.root.hex()} was signed. "
-                f"{ADVICE}"
+                f"{origin} has another history: its root at {last.size} is {found.hex()}, but "
+                f"{last.root.hex()} was signed. {ADVICE}"
             )
-        if size or last is not None:  # else its key is made when a server starts
+        if size or last is not None:  # else a server creates its key when it starts
             self._key(origin)
         return last
 
     def sign(self, origin: str, size: int, root: bytes, fencing: int, root_at: Callable[[int], bytes]) -> str:
         """A signed log checkpoint. `root_at(n)` recomputes the log's root over its first n entries.
 
-        Raises SigningRefused unless the last-signed record is a past of this log.
+        Raises SigningRefused unless this log continues the last-signed record.
         """
         with self._locked(origin):
             last = self.check(origin, size, root_at)
@@ -131,7 +131,7 @@ class Signer:
             if last is None or (last.size, last.fencing) != (size, fencing):
                 record = {"origin": origin, "size": size, "root": root.hex(), "fencing": fencing}
                 _write_durably(self._path(origin, "signed"), json.dumps(record) + "\n")
-            # A crash here leaves a last-signed record without its checkpoint: the next run signs the same size and root.
+            # After a crash here, the last-signed record is ahead: the next run signs the same size and root.
             body = checkpoint_body(origin, size, root)
             signature = self._key(origin).sign(body)
         line = base64.b64encode(self.verifier_key(origin).key_id + signature).decode()
@@ -147,7 +147,7 @@ class Signer:
 
 
 def _write_durably(path: Path, text: str) -> None:
-    """Either the old content or the new, also after a crash: write, fsync, rename, fsync the folder."""
+    """Leaves either the old or the new content, also after a crash: write, fsync, rename, fsync the folder."""
     temporary = path.with_suffix(path.suffix + ".new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:

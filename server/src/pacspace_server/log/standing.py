@@ -1,4 +1,4 @@
-"""Where a log stands: whether it goes on from what was signed before, and whose key it has."""
+"""Whether a log continues what was signed before, with the same key."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from .signer import FOLDER_ADVICE, KEY_ADVICE, Signer, SigningRefused
 
 
 def refusal(snapshot: Snapshot, signer: Signer, log: Log) -> str | None:
-    """Why nothing is signed for this log, and what to do; None when it may go on."""
+    """Why nothing is signed for this log, and what to do; None if it may be signed."""
     try:
         last = signer.check(log.origin, log.size, lambda size: logtree.root_at(snapshot, log.id, size))
     except SigningRefused as refused:
         return str(refused)
     if log.published_size > (signed := last.size if last else 0):
-        # The last-signed record moves before anything is published, so this folder is an older one.
+        # The last-signed record moves before each publication, so this folder is an older copy.
         return (
-            f"{signer.folder} is an old copy: {log.origin} was published up to entry {log.published_size}, there it was signed "
-            f"up to {signed}. {FOLDER_ADVICE}"
+            f"{signer.folder} is an old copy: {log.origin} was published up to entry {log.published_size}, but "
+            f"signed there up to {signed}. {FOLDER_ADVICE}"
         )
     if log.verifier_key is not None and not signer.has_key(log.origin):
         return f"the signing key of {log.origin} is missing in {signer.folder}: {KEY_ADVICE}"
     if log.verifier_key is not None and log.verifier_key != str(signer.verifier_key(log.origin)):
-        return f"the signing key of {log.origin} in {signer.folder} is another one than the log was signed with: {KEY_ADVICE}"
+        return f"the signing key of {log.origin} in {signer.folder} did not sign this log: {KEY_ADVICE}"
     return None
 
 
 def give_keys(storage: Storage, signer: Signer) -> None:
-    """A key for each log in use that has signed nothing yet; and the database learns the public half of each key.
+    """Creates a key for each log in use that has signed nothing yet, and stores each key's public half in the database.
 
-    The logs before it are frozen: whoever let the record go on may have ended before doing so.
+    Freezes earlier logs, in case `new-log` was interrupted before it did so.
     """
     with storage.snapshot() as snapshot:
         environments = snapshot.environments()
@@ -45,7 +45,7 @@ def give_keys(storage: Storage, signer: Signer) -> None:
             signer.freeze(log.origin)
     for log in logs:
         if log.verifier_key is not None:
-            continue  # a key that somebody may have been told never changes
+            continue  # a published key never changes
         if log.size == 0 and signer.last_signed(log.origin) is None:
             signer.create_key(log.origin)
         if signer.has_key(log.origin):

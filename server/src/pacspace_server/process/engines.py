@@ -1,4 +1,4 @@
-"""Which engine a database is on, and what is done with it as a whole. Small, because a second process starts with it."""
+"""Chooses the engine of a database, for work on it as a whole. Small, because a second process starts with it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SQLITE_MAGIC, ZIP_MAGIC = b"SQLite format 3\0", b"PK"
 
 
 def open_storage(database: Database, create: bool = True, alone: bool = False) -> Storage:
-    """`create` is for a file: a PostgreSQL record is made by `migrate`. `alone`: the caller keeps others from serving it."""
+    """`create` is for a file; `migrate` creates a PostgreSQL record. `alone`: the caller keeps other servers away."""
     if database.path is not None:
         _need_folder(database.path)
         return sqlite.SqliteStorage(database.path, create, alone=alone)
@@ -30,14 +30,14 @@ def open_storage(database: Database, create: bool = True, alone: bool = False) -
 
 
 def migrate_postgres(database: Database, role: str | None = None) -> list[str]:
-    """Brings a PostgreSQL database up to date; the migrations that were applied."""
+    """Migrates a PostgreSQL database; returns the applied migrations."""
     with _psycopg():
         from ..storage.postgres import migrate
     return migrate(database.url, role)
 
 
 class AlreadyServed(Exception):
-    """Another process serves this database, or has this port."""
+    """Another process serves this database or uses this port."""
 
 
 @contextmanager
@@ -51,18 +51,21 @@ def exclusive(database: Database) -> Iterator[None]:
         try:
             stack.enter_context(sqlite.sole_process(database.path))
         except BlockingIOError as error:
-            message = f"another process serves {database}; SQLite takes one server process: stop it, or name another --database"
+            message = (
+                f"another process serves {database}, and SQLite takes one server process: "
+                "stop it, or name another --database"
+            )
             raise AlreadyServed(message) from error
         yield
 
 
 def check_backup(file: Path, database: Database) -> Any:
-    """Reads a backup of the database's engine whole; what its engine's restore needs. Raises UnusableBackup."""
+    """Reads a whole backup of the database's engine; returns what the restore needs. Raises UnusableBackup."""
     with file.open("rb") as opened:
         head = opened.read(len(SQLITE_MAGIC))
     is_sqlite = head == SQLITE_MAGIC
     if not is_sqlite and not head.startswith(ZIP_MAGIC):
-        raise UnusableBackup(f"{file} is no backup: neither a SQLite record nor an archive of a PostgreSQL one")
+        raise UnusableBackup(f"{file} is not a backup, neither a SQLite record nor an archive of a PostgreSQL one")
     if is_sqlite != (database.path is not None):
         kind = "SQLite" if is_sqlite else "PostgreSQL"
         raise UnusableBackup(f"{file} is a backup of a {kind} record; {database} is another kind of database")
@@ -76,7 +79,7 @@ def check_backup(file: Path, database: Database) -> Any:
 def restore_postgres(
     file: Path, manifest: Any, database: Database, role: str | None, signer: Signer, shown: Shown
 ) -> None:
-    """The record in an empty database; its leases go on above the fencing numbers that were signed with."""
+    """Restores into an empty database; its leases continue above the last fencing numbers in the signing folder."""
     with _psycopg():
         from ..storage import postgres
     signed = {log.environment_id: signer.last_signed(log.origin) for log in postgres.logs_of(manifest)}
@@ -85,20 +88,20 @@ def restore_postgres(
 
 
 def restore_sqlite(file: Path, path: Path, shown: Shown) -> Path | None:
-    """The record in its place; what was there is moved aside: where to."""
+    """Restores the file and moves an existing one aside; returns its new path."""
     return sqlite.restore(file, path, shown)
 
 
 @contextmanager
 def _psycopg() -> Iterator[None]:
-    """The driver comes with an extra, so that a small installation does without."""
+    """Explains a missing driver, which is an optional extra to keep small installations small."""
     try:
         yield
     except ModuleNotFoundError as error:
-        raise UnusableDatabase("PostgreSQL needs psycopg: install pacspace-server with its extra [postgres]") from error
+        raise UnusableDatabase("PostgreSQL needs psycopg: install pacspace-server[postgres]") from error
 
 
 def _need_folder(database: Path) -> None:
-    """A mistyped path must not become a new, empty record somewhere."""
+    """Refuses a folder that does not exist: a mistyped path must not become a new, empty record."""
     if not database.parent.is_dir():
-        raise UnusableDatabase(f"the folder {database.parent} does not exist: make it, or name another --database")
+        raise UnusableDatabase(f"the folder {database.parent} does not exist: create it, or name another --database")

@@ -1,4 +1,4 @@
-"""The HTTP server and its end: nothing that was accepted is lost, nobody is left without a reply."""
+"""The HTTP server and its shutdown: loses nothing that it accepted, and answers every request."""
 
 from __future__ import annotations
 
@@ -24,28 +24,31 @@ from ..service.base.errors import ServiceError
 
 logger = structlog.get_logger("pacspace.http")
 SHUTDOWN_S, KEEP_ALIVE_S, BACKLOG = 30, 75, 1024
-TELL_S, SETTLE_S = 0.3, 0.1  # in which open connections get their last reply; in which accepted ones are read
-NOT_HTTP = "what came is no HTTP request: look at the length of its headers, at line ends, and for TLS on a plain port"
+TELL_S, SETTLE_S = 0.3, 0.1  # time for last replies on open connections; time to read accepted ones
+NOT_HTTP = "not an HTTP request: check the length of its headers, its line ends, and for TLS on a plain port"
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. What is no HTTP has no route; it is answered here, as everything else is."""
+    """One connection. Answers input that is not HTTP, which has no route, like other errors."""
 
     def send_400_response(self, msg: str) -> None:
         request_id = new_request_id()
         logger.info("not HTTP", request_id=request_id)
         body = msgspec.json.encode(as_json(ServiceError(None, NOT_HTTP, details=[])).value)
         headers = {
-            "content-type": "application/json", "content-length": str(len(body)), "x-request-id": request_id,
-            "connection": "close", **SECURITY_HEADERS,
-        }  # fmt: skip
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+            "x-request-id": request_id,
+            "connection": "close",
+            **SECURITY_HEADERS,
+        }
         head = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
         self.transport.write(f"HTTP/1.1 400 Bad Request\r\n{head}\r\n".encode() + body)
         self.transport.close()
 
 
 class HttpServer(uvicorn.Server):
-    """Serves until it is told to stop, then lets go in this order: says so, refuses connections, answers what it has."""
+    """Serves until it is told to stop; then, in this order, announces it, refuses connections, and answers the rest."""
 
     def __init__(self, config: uvicorn.Config, stopping: Callable[[], None], is_worker: bool) -> None:
         super().__init__(config)
@@ -53,9 +56,9 @@ class HttpServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """The handlers stay to the end of the process: what comes after the last reply is part of stopping too.
+        """Keeps the handlers to the end of the process, because the work after the last reply is part of the shutdown.
 
-        A worker is told by its parent, and perhaps by whoever ends the whole group at once: only the parent counts how often.
+        A worker may get a signal both from its parent and from its process group, so only the parent counts signals.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             ignored = self._is_worker and number == signal.SIGINT
@@ -63,7 +66,7 @@ class HttpServer(uvicorn.Server):
         yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The second signal ends the process at once. What was acknowledged is on disk before it is acknowledged."""
+        """The second signal ends the process immediately; acknowledged deltas are already on disk."""
         if self.should_exit and not self._is_worker:
             os._exit(exit_status.NOT_DONE)
         self.should_exit = True
@@ -75,7 +78,7 @@ class HttpServer(uvicorn.Server):
         if self.server_state.connections:
             await asyncio.sleep(TELL_S)
         for listener in listeners:
-            listener.listen(0)  # nobody new queues up, and those in the queue are accepted now
+            listener.listen(0)  # no new connections queue; queued ones are accepted now
         await asyncio.sleep(SETTLE_S)
         self._refuse(listeners)
         await asyncio.sleep(SETTLE_S)
@@ -89,7 +92,7 @@ class HttpServer(uvicorn.Server):
 
 
 def http_config(app: Any, trusted_proxies: list[str]) -> uvicorn.Config:
-    """`trusted_proxies`: who may say, in X-Forwarded-For, which address a request comes from."""
+    """`trusted_proxies`: addresses that may name a request's client in X-Forwarded-For."""
     return uvicorn.Config(
         app,
         http=Protocol,

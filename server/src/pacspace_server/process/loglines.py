@@ -1,4 +1,4 @@
-"""Log lines on stderr: for people on a terminal, one JSON document a line elsewhere. No line holds a secret."""
+"""Log lines on stderr: for people on a terminal, one JSON document per line elsewhere. No line contains a secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import structlog
 from ..telemetry import doing, said
 
 LEVELS = logging.getLevelNamesMapping()
-# A last look at each line, whoever wrote it: keys, tokens, and passwords in URLs and connection strings.
+# Removed from each line, whatever its source: keys, tokens, and passwords in URLs and connection strings.
 _SECRETS = (
     (re.compile(r"(pk_(?:test|live)_[0-9A-Za-z]+)\.[0-9A-Za-z_~-]+"), r"\1.***"),
     (re.compile(r"(?i)(bearer\s+)[0-9A-Za-z._~+/=-]+"), r"\1***"),
@@ -27,7 +27,7 @@ _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def configure_logging(level: str) -> None:
-    """Sets up every line of this process, also those of libraries, which have one from a warning on."""
+    """Sets up all log lines of this process, and those of libraries from warnings upwards."""
     renderer: Any = (
         structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(default=repr)
     )
@@ -46,11 +46,11 @@ def configure_logging(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Bridge()], level=logging.WARNING, force=True)
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # of what is no HTTP there is a line of our own
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # input that is not HTTP has our own line
 
 
 class _Lines:
-    """Writes lines. Where they can't be written (a full disk, a closed pipe) they are lost, and the server goes on."""
+    """Writes lines. If that fails (a full disk, a closed pipe), the line is lost and the server continues."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name
@@ -64,7 +64,7 @@ class _Lines:
 
 
 class _Bridge(logging.Handler):
-    """Lines of libraries that know the standard library's logging."""
+    """Lines of libraries that use the standard library's logging."""
 
     def emit(self, record: logging.LogRecord) -> None:
         lines = structlog.get_logger(record.name)
@@ -72,17 +72,17 @@ class _Bridge(logging.Handler):
 
 
 def _add_doing(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Whom the work is for."""
+    """Adds the request at hand."""
     return {**doing.get(), **event}
 
 
 def _add_logger(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Which part of the server says it."""
+    """Adds the part of the server that logs the line."""
     return {**event, "logger": logger.name} if logger.name else event
 
 
 def _without_secrets(logger: Any, method: str, line: Any) -> str:
-    """The rendered line, as it may be read by anybody."""
+    """The rendered line without secrets."""
     text: str = line
     for pattern, shown in _SECRETS:
         text = pattern.sub(shown, text)
@@ -90,7 +90,7 @@ def _without_secrets(logger: Any, method: str, line: Any) -> str:
 
 
 def traceback_text(exc_info: _ExcInfo) -> str:
-    """A traceback, the first cause first. Without local variables, and without what a database server says of values."""
+    """A traceback, first cause first, without local variables and without values from a database server's message."""
     parts: list[str] = []
     error: BaseException | None = exc_info[1]
     while error is not None:

@@ -1,6 +1,6 @@
-"""The log's reading and re-hashing in a process of its own, so that recording has an interpreter for itself.
+"""The log's reading and re-hashing in a separate process, so that recording has an interpreter for itself.
 
-The two talk over a socket pair. The child reads the database and nothing else; it ends when its parent does.
+Parent and child talk over a socket pair. The child only reads the database, and ends when its parent does.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _CHILD = "from pacspace_server.process.rehasher import serve; serve()"
 
 
 class RehashingFailed(Exception):
-    """The child could not do its work; the message says why. The integrator asks again."""
+    """The child failed; the message says why. The integrator asks again."""
 
 
 class Rehasher:
-    """The parent's side. Used by one thread, the integrator's.
+    """The parent's side, for one thread: the integrator's.
 
-    Until the child is ready, and when it has died, `here` does the work in this process, so that the log never waits.
+    Until the child is ready, and after it has died, `here` does the work in this process, so that the log never waits.
     """
 
     def __init__(self, database: Database, here: Prepare) -> None:
@@ -46,7 +46,7 @@ class Rehasher:
         self._ready, self._not_before_s = False, 0.0
 
     def prepare(self, environment_id: int, beat: Beat) -> Prepared | None:
-        """As `log.rehashing.prepare`."""
+        """Like `log.rehashing.prepare`."""
         try:
             result = self._ask(environment_id, beat)
         except (EOFError, OSError):
@@ -55,7 +55,7 @@ class Rehasher:
             self._not_before_s = time.monotonic() + PAUSE_S
             return self._here(environment_id, beat)
         except BaseException:
-            self.close()  # its answer would be taken for that of the next question
+            self.close()  # its late answer would be taken for the next one
             raise
         if isinstance(result, Exception):
             raise result
@@ -78,10 +78,10 @@ class Rehasher:
     def _start(self) -> Connection:
         ours, theirs = socket.socketpair()
         with theirs:
-            # The connection is the only argument: passwords in a URL are no business of a process list.
+            # The connection is the only argument, so that the process list never shows passwords in URLs.
             command = [sys.executable, "-P", "-c", _CHILD, str(theirs.fileno())]
-            # A process group of its own: Ctrl-C is for the parent, also while this one is starting.
-            self._child = subprocess.Popen(  # noqa: S603  # our own
+            # In its own process group, so that Ctrl-C reaches only the parent, even during start-up.
+            self._child = subprocess.Popen(  # noqa: S603  # our own command
                 command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], process_group=0
             )
         self._connection = Connection(ours.detach())
@@ -89,7 +89,7 @@ class Rehasher:
         return self._connection
 
     def close(self) -> None:
-        """Ends the child, which only reads."""
+        """Ends the child, which has nothing to save."""
         if self._connection is not None:
             self._connection.close()
         if self._child is not None:
@@ -100,7 +100,7 @@ class Rehasher:
 
 
 def serve() -> None:
-    """The child's side: answers until the parent is gone. Signals that end the server end its parent first."""
+    """The child's side: answers until the parent ends. Signals that end the server end its parent first."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     connection = Connection(int(sys.argv[1]))

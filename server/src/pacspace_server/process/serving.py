@@ -1,4 +1,4 @@
-"""From settings to a server that runs until it is told to stop: alone, or as several workers."""
+"""From settings to a server that runs until it is stopped: one process, or several workers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def server_config(values: Mapping[str, settings.Value], sandbox_clock: int | Non
 
 @dataclass(frozen=True)
 class Started:
-    """What to say once the server listens: the key of a first start, and the way in while there is no user."""
+    """What to print once the server listens: the first API key, and the setup link while there is no user."""
 
     config: wiring.ServerConfig
     url: str
@@ -50,16 +50,14 @@ def serve(
     migrate: bool,
     started: Callable[[Started], None],
 ) -> int:
-    """Runs the server until it is told to stop; the exit status."""
+    """Runs the server until it is stopped; returns the exit status."""
     configure_logging(values["log_level"].text)
     config = server_config(values, sandbox_clock)
     if config.database.path is not None and workers > 1:
-        reason = "it has one writer, and one process keeps up with it"
+        reason = "it has one writer, and one process is enough for it"
         raise settings.ConfigError(f"--workers: SQLite takes one server process: {reason}")
     if config.database.path is not None and migrate:
-        raise settings.ConfigError(
-            "--migrate is for PostgreSQL: a SQLite file is brought up to date whenever it is opened"
-        )
+        raise settings.ConfigError("--migrate is for PostgreSQL: a SQLite file is migrated whenever it is opened")
     with engines.exclusive(config.database), wiring.listening(config) as (listener, url):
         if migrate:
             engines.migrate_postgres(config.database)
@@ -89,12 +87,12 @@ def serve(
                 wiring.run_server(config, own, listener, url, told, Siblings(Path(folder), number, workers))
                 own.close()
 
-            # The workers have the address; the parent must not keep it open when they let go of it.
+            # The workers hold the socket; the parent must not keep it open after they close it.
             return run_workers(workers, work, listener.close, ready)
 
 
 def setup_token(storage: Storage) -> str | None:
-    """Of the link that makes the first user; None when there is one. The link of an earlier start is not good any more."""
+    """The token of the link that creates the first user; None if there is a user. Earlier tokens become invalid."""
     with storage.snapshot() as snapshot:
         if snapshot.has_users():
             return None

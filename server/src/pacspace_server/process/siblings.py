@@ -1,4 +1,4 @@
-"""The worker processes of one server tell each other their numbers, so that whichever is asked answers for all."""
+"""Exchanges metrics between the worker processes of one server, so that any of them answers for all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ANSWER_S = 1.0
 
 @dataclass(frozen=True)
 class Siblings:
-    """Worker `number` of `count`; each listens on a Unix socket in a folder that only their user may enter."""
+    """Worker `number` of `count`; each listens on a Unix socket in a folder that only its user can enter."""
 
     folder: Path
     number: int
@@ -23,7 +23,7 @@ class Siblings:
         return str(self.folder / str(number))
 
     async def listen(self, tell: Callable[[], bytes]) -> asyncio.Server:
-        """Answers from now on, for as long as the caller keeps what it is given: nobody else does."""
+        """Answers until the returned server is dropped; the caller must keep it."""
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with contextlib.closing(writer):
@@ -33,7 +33,7 @@ class Siblings:
         return await asyncio.start_unix_server(answer, self._path(self.number))
 
     async def ask(self) -> list[bytes]:
-        """What the others say. One that has ended, or does not answer within a second, is left out."""
+        """The other workers' answers, without those of workers that have ended or take longer than a second."""
         others = [self._ask(number) for number in range(1, self.count + 1) if number != self.number]
         return [said for said in await asyncio.gather(*others) if said]
 

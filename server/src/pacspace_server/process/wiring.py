@@ -1,4 +1,4 @@
-"""Wiring: from settings to a running server. The only place that names an engine."""
+"""Wires the parts of a server together and runs it. The only place that names an engine."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def open_signer(storage: Storage, folder: Path) -> Signer:
 
 
 def open_sender(context: Context, resolver: Resolver, targets: str) -> Sender:
-    """Sends webhooks. A file has one writer, so the sender's writes take turns with the committer's."""
+    """The webhook sender. A file has one writer, so the sender's writes take turns with the committer's."""
 
     async def write(work: Callable[[Unit], T]) -> T:
         if context.storage.remote:
@@ -89,7 +89,7 @@ def open_sender(context: Context, resolver: Resolver, targets: str) -> Sender:
 
 
 def set_start_clock(storage: Storage, at: int) -> None:
-    """Holds the clock of every sandbox; refuses to go back in a non-empty one."""
+    """Holds the clock of every sandbox; refuses to turn it back in a sandbox with deltas."""
 
     def work(unit: Unit) -> None:
         for environment in unit.environments():
@@ -100,14 +100,15 @@ def set_start_clock(storage: Storage, at: int) -> None:
         storage.write(work)
     except ServiceError as error:
         raise settings.ConfigError(
-            f"--sandbox-clock {instant_text(at)}: the sandbox holds deltas, and its clock stands later and only goes "
-            "forward; start without --sandbox-clock and `pacspace clock reset --yes`, or use another --database"
+            f"--sandbox-clock {instant_text(at)}: the sandbox holds deltas and its clock is already later, and "
+            "it can only move forward; start without --sandbox-clock and run `pacspace clock reset --yes`, "
+            "or use another --database"
         ) from error
 
 
 @contextmanager
 def listening(config: ServerConfig) -> Iterator[tuple[socket.socket, str]]:
-    """The socket that will be served, and its URL. It has its port and takes nobody in before the server starts."""
+    """The socket to serve, and its URL. It is bound, but accepts nothing before the server starts."""
     with socket.socket(socket.AF_INET6 if ":" in config.host else socket.AF_INET) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -124,7 +125,7 @@ def listening(config: ServerConfig) -> Iterator[tuple[socket.socket, str]]:
 
 @dataclass
 class _Server:
-    """All parts of a server in one process, each complete when made."""
+    """All parts of a server in one process; each is complete when created."""
 
     config: ServerConfig
     running: Running
@@ -139,9 +140,9 @@ class _Server:
         self.app.stopping = self.public.readiness.shutting_down = True
 
     async def close(self) -> None:
-        """Jobs at a chunk's end, then visits and attempts under way, then the log, then writes.
+        """Closes jobs after their current chunk, then visits and attempts under way, then the log, then writes.
 
-        Whatever was acknowledged is on disk already.
+        Everything acknowledged is already on disk.
         """
         await self.running.jobs.stop()
         await self.running.visits.close()
@@ -154,7 +155,7 @@ class _Server:
 
 
 def _compose(config: ServerConfig, storage: Storage, url: str, number: int) -> _Server:
-    """Makes the parts, each from those before it. Called on the event loop."""
+    """Creates the parts in order of dependence. Called on the event loop."""
     loop = asyncio.get_running_loop()
     signer = open_signer(storage, config.signer_folder)
 
@@ -192,7 +193,7 @@ async def _run(
     ready: Callable[[], None],
     siblings: Siblings | None,
 ) -> None:
-    """Runs until SIGTERM or SIGINT; then finishes what it has."""
+    """Runs until SIGTERM or SIGINT, then finishes accepted work."""
     parts = _compose(config, storage, url, siblings.number if siblings else 1)
     context, running = parts.running.context, parts.running
     proxies = http_config(parts.app, config.trusted_proxies)
@@ -226,10 +227,10 @@ def run_server(
     ready: Callable[[], None],
     siblings: Siblings | None = None,
 ) -> None:
-    """A server on an event loop of its own, until it is told to stop; `siblings` when it is one of several workers."""
-    # What is loaded by now stays; short-lived rows and replies are freed by their counts, so look for cycles rarely.
+    """Runs a server on its own event loop until it is stopped; `siblings` if it is one of several workers."""
+    # Objects loaded by now stay, and short-lived rows and replies are freed by reference counts: collect cycles rarely.
     gc.freeze()
-    # The log's thread gives the interpreter up at every row it reads; by default it would, under load, get it back
+    # The log's thread releases the interpreter at every row it reads; under load, by default, it would get it back only
     # after 5 ms each time.
     sys.setswitchinterval(SWITCH_S)
     gc.set_threshold(20_000, 20, 20)

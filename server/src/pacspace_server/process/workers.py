@@ -14,20 +14,20 @@ import structlog
 from .. import exit_status
 
 logger = structlog.get_logger("pacspace.workers")
-AT_ONCE = 2  # signals that say so
+AT_ONCE = 2  # signals that mean: stop immediately
 WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 Work = Callable[[int, Callable[[], None]], None]
 
 
 def run_workers(count: int, work: Work, forked: Callable[[], None], ready: Callable[[], None]) -> int:
-    """Forks the workers, says when all are ready, and ends them all on SIGTERM or SIGINT; the exit status.
+    """Forks the workers, reports when all are ready, and ends them on SIGTERM or SIGINT; returns the exit status.
 
-    A worker that ends by itself is told of and not replaced: the others go on, and whoever supervises may start anew. The
-    second signal kills them. `work` gets its number, from 1, and a function to call when it is ready; `forked` is called
-    in the parent when all are there. Must be called before there are threads.
+    A worker that ends unasked is logged but not replaced: the others continue, and the supervisor may restart the
+    server. The second signal kills all. `work` gets its number, from 1, and a function to call when ready; `forked` is
+    called in the parent once all are forked. Call this before starting any thread.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
-    # The parent holds the other end and never writes: when it is gone, reading ends, and so do the workers.
+    # The parent holds the other end and never writes: when it dies, the read returns, and the workers end too.
     parent_lives, held = os.pipe()
     pipes = {}
     for number in range(1, count + 1):
@@ -43,7 +43,7 @@ def run_workers(count: int, work: Work, forked: Callable[[], None], ready: Calla
     if all([os.read(reading, 1) for reading in pipes.values()]):
         ready()
     else:
-        _tell(running, signal.SIGTERM)  # what kept one from starting is in the log
+        _tell(running, signal.SIGTERM)  # the log says why one did not start
     return _watch(running)
 
 
@@ -67,8 +67,8 @@ def _be_worker(work: Callable[[Callable[[], None]], None], parent_lives: int, wr
 
 
 def _watch(running: set[int]) -> int:
-    """Until all have ended. 0 when they were told to and did so cleanly."""
-    told = 0  # to stop
+    """Waits until all have ended. Returns 0 if they were asked to and did so cleanly."""
+    told = 0  # signals to stop
     failed = 0
     while running:
         if signal.sigwait(WATCHED) != signal.SIGCHLD:
@@ -84,7 +84,7 @@ def _watch(running: set[int]) -> int:
 
 
 def _ended(running: set[int]) -> list[tuple[int, int]]:
-    """Those that have ended, with their exit status (negative: the signal)."""
+    """The workers that have ended, with their exit status (negative: the signal)."""
     waited = [os.waitpid(pid, os.WNOHANG) for pid in running]
     return [(pid, os.waitstatus_to_exitcode(status)) for pid, status in waited if pid]
 

@@ -1,1 +1,1 @@
-"""The record at rest: protocols, the rules of writing, the group commit; each engine in a folder of its own."""
+"""The stored record: protocols, write rules, group commit, and a folder for each engine."""

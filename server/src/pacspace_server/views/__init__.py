@@ -1,6 +1,6 @@
-"""What each route answers, as types: the OpenAPI document is made of them, and tests hold every reply against it.
+"""What each route answers, as types: services return them, OpenAPI is made of them, tests hold every reply against it.
 
-Nothing is read or written with these types, so they cost nothing at run time; annotations are real objects, because
+They cost nothing at run time: a reply is a plain dictionary. Annotations are real objects, because
 msgspec reads them.
 """
 

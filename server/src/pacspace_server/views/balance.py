@@ -1,6 +1,6 @@
 """What recording and deriving answer."""
 
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
@@ -17,6 +17,7 @@ from .shapes import (
     Pagination,
     RecordedDelta,
     RecordId,
+    RejectionDetails,
     Totals,
     Warnings,
     one_of,
@@ -30,27 +31,16 @@ class Delta(RecordedDelta):
     warnings: Warnings
 
 
-class DeltaStatus(RecordedDelta):
-    """A delta, and how far the log has it."""
+class DeltaProgress(TypedDict):
+    """How far the log has a delta."""
 
     verifiedAt: Instant | None
     verificationReference: Annotated[str | None, Meta(description="The log entry's index.")]
     error: NotRequired[Annotated[str, Meta(description="What is wrong, with status FAILED.")]]
 
 
-class FieldProblem(TypedDict):
-    """One field that could not be taken."""
-
-    field: str
-    problem: str
-
-
-class FieldConflict(TypedDict):
-    """One field in which two bodies under the same referenceId differ."""
-
-    field: str
-    recorded: str | None
-    sent: str | None
+class DeltaStatus(RecordedDelta, DeltaProgress):
+    """A delta, and how far the log has it."""
 
 
 class BatchQueued(TypedDict):
@@ -71,8 +61,8 @@ class BatchQueued(TypedDict):
     warnings: Warnings
 
 
-class BatchRejected(TypedDict):
-    """An item that is not recorded, and why."""
+class BatchRejection(TypedDict):
+    """An item that is not recorded."""
 
     index: Count
     status: Literal["REJECTED"]
@@ -80,13 +70,16 @@ class BatchRejected(TypedDict):
     delta: Amount | None
     error: str
     code: str
-    details: NotRequired[list[FieldProblem]]
-    recordId: NotRequired[Annotated[RecordId, Meta(description="What the referenceId names already.")]]
-    conflicts: NotRequired[list[FieldConflict]]
-    retryAfterSeconds: NotRequired[int]
 
 
-BatchResult = Annotated[Any, one_of("BatchQueued", "BatchRejected")]
+class BatchRejected(BatchRejection, RejectionDetails):
+    """An item that is not recorded, and why."""
+
+
+if TYPE_CHECKING:
+    BatchResult = BatchQueued | BatchRejected
+else:
+    BatchResult = Annotated[Any, one_of("BatchQueued", "BatchRejected")]
 
 
 class Batch(TypedDict):
@@ -97,8 +90,8 @@ class Batch(TypedDict):
     results: list[BatchResult]
 
 
-class Derived(Totals):
-    """The balance of a scope; everything acknowledged before the request is in it."""
+class DerivedBalance(Totals):
+    """The balance of a scope, and what it covers."""
 
     customerId: str
     startingBalance: Amount
@@ -111,9 +104,18 @@ class Derived(Totals):
     lastRecordAt: Instant | None
     scope: NamedScope
     asOf: AsOf
+
+
+class DerivedDetails(TypedDict):
+    """What a derived balance says when asked."""
+
     breakdown: NotRequired[Annotated[list[Bucket], Meta(description="With granularity; zero-filled.")]]
     deltas: NotRequired[Annotated[list[RecordedDelta], Meta(description="With limit, offset or include=deltas.")]]
     pagination: NotRequired[Pagination]
+
+
+class Derived(DerivedBalance, DerivedDetails):
+    """The balance of a scope; everything acknowledged before the request is in it."""
 
 
 class Limits(TypedDict):
@@ -135,12 +137,15 @@ class Limits(TypedDict):
     maxPage: int
 
 
+Resolution = Literal["YOURS_MATCHES", "THEIRS_MATCHES", "NEITHER_MATCHES"]
+
+
 class Discrepancy(TypedDict):
     """How far each view is from the record. It states; it never judges."""
 
     yourDifference: Amount
     theirDifference: Amount
-    resolution: Literal["YOURS_MATCHES", "THEIRS_MATCHES", "NEITHER_MATCHES"]
+    resolution: Resolution
     message: str
 
 
@@ -171,8 +176,8 @@ class DifferentEntry(TypedDict):
     difference: Amount
 
 
-class Compared(Totals):
-    """Both views against the record."""
+class ComparedBalances(Totals):
+    """Both views of a balance against the record."""
 
     customerId: str
     yourBalance: Amount
@@ -188,9 +193,18 @@ class Compared(Totals):
     pendingCount: Count
     scope: NamedScope
     asOf: AsOf
+
+
+class ComparedDetails(TypedDict):
+    """What a comparison says when asked."""
+
     breakdown: NotRequired[list[Bucket]]
     missingInTheirs: NotRequired[
         Annotated[list[OurEntry], Meta(description="This and the next two: with theirRecords.")]
     ]
     missingInOurs: NotRequired[list[TheirEntry]]
     different: NotRequired[list[DifferentEntry]]
+
+
+class Compared(ComparedBalances, ComparedDetails):
+    """Both views against the record."""

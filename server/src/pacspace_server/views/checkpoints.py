@@ -1,9 +1,10 @@
 """What checkpoints and jobs answer."""
 
-from typing import Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
+from ..domain.enumerations import JobStatus
 from .shapes import (
     Amount,
     Checkpoint,
@@ -51,7 +52,10 @@ class EmptyScope(CheckpointScope, Totals):
     warnings: Warnings
 
 
-OneCustomer = Annotated[Any, one_of("CheckpointMade", "EmptyScope")]
+if TYPE_CHECKING:
+    OneCustomer = CheckpointMade | EmptyScope
+else:
+    OneCustomer = Annotated[Any, one_of("CheckpointMade", "EmptyScope")]
 
 
 class CustomersCounted(Counted):
@@ -89,7 +93,7 @@ class Job(TypedDict):
 
     jobId: Annotated[str, Meta(pattern="^job_[0-9a-f]{32}$")]
     period: Month
-    status: Literal["RUNNING", "DONE"]
+    status: JobStatus
     done: Annotated[Count, Meta(description="Customers that were tried.")]
     total: Count
     failed: Annotated[list[JobFailure], Meta(description="The first 1,000 failures.")]
@@ -130,7 +134,10 @@ class Preview(TypedDict):
     warnings: Warnings
 
 
-Checkpointed = Annotated[Any, one_of("CheckpointMade", "EmptyScope", "MonthLocked", "InterimOfAll", "Preview")]
+if TYPE_CHECKING:
+    Checkpointed = CheckpointMade | EmptyScope | MonthLocked | InterimOfAll | Preview
+else:
+    Checkpointed = Annotated[Any, one_of("CheckpointMade", "EmptyScope", "MonthLocked", "InterimOfAll", "Preview")]
 
 
 class Checkpoints(TypedDict):
@@ -164,8 +171,8 @@ Diff = TypedDict(
 )
 
 
-class TimelineMonth(Totals):
-    """One month of a customer. `previousRoot` is what its closing leaf names, or would name now."""
+class MonthState(Totals):
+    """One month of a customer, by itself."""
 
     period: Month
     startDate: Instant
@@ -179,6 +186,11 @@ class TimelineMonth(Totals):
     verifiedAt: Instant | None
     firstRecordAt: Instant | None
     lastRecordAt: Instant | None
+
+
+class TimelineMonth(MonthState):
+    """One month of a customer after the months before. `previousRoot` is what its closing leaf names, or would name now."""
+
     broughtForward: Amount
     carriedForward: Amount
     previousRoot: Hash | None

@@ -1,9 +1,10 @@
 """What customers, usage and gaps answer."""
 
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
+from ..domain.enumerations import EventCadence, SharingHint
 from .shapes import (
     Amount,
     CheckpointId,
@@ -15,9 +16,6 @@ from .shapes import (
     NumberedPage,
     RecordedDelta,
 )
-
-SharingHint = Literal["INHERIT", "TWO_TIER", "GATED", "OPEN", "OFF"]
-EventCadence = Literal["PER_EVENT", "DAILY", "SUB_DAILY"]
 
 
 class CustomerRow(Computed):
@@ -39,6 +37,14 @@ class CustomerRow(Computed):
     firstActivityAt: Instant | None
     lastActivityAt: Instant | None
     latestCheckpoint: CheckpointId | None
+
+
+class ProfileChanges(TypedDict, total=False):
+    """What the vendor changes about a customer: the fields that are given."""
+
+    displayName: str
+    sharingStateHint: SharingHint
+    eventCadence: EventCadence
 
 
 class CustomersPage(TypedDict):

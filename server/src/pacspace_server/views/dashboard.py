@@ -4,10 +4,9 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
+from ..domain.enumerations import KeyEnvironment, KeyScope, Role, SharingPolicy
 from .receipts import Receipt
 from .shapes import Count, Environment, Instant, Month, Url
-
-Role = Literal["owner", "admin", "viewer"]
 
 
 class Person(TypedDict):
@@ -100,8 +99,8 @@ class ApiKey(TypedDict):
 
     id: str
     name: str
-    environment: Annotated[Literal["test", "live"], Meta(description="test is the sandbox, live is production.")]
-    scopes: list[Literal["read", "write", "admin"]]
+    environment: Annotated[KeyEnvironment, Meta(description="test is the sandbox, live is production.")]
+    scopes: list[KeyScope]
     publicKey: Annotated[str, Meta(description="The part before the point, which is no secret.")]
     active: bool
     createdAt: Instant
@@ -164,7 +163,7 @@ class Workspace(TypedDict):
     timeZone: Annotated[str, Meta(description="For how instants are shown. Months are UTC.")]
     locale: str
     defaultUnit: str | None
-    sharingPolicy: Literal["TWO_TIER", "GATED", "OPEN", "OFF"]
+    sharingPolicy: SharingPolicy
 
 
 class Summary(TypedDict):

@@ -1,13 +1,13 @@
 """What the routes without a key answer."""
 
-from typing import Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from msgspec import Meta
 
+from ..domain.enumerations import DeltaStatus, VerifySource
 from .shapes import (
     Amount,
     Count,
-    DeltaState,
     Environment,
     Hash,
     Instant,
@@ -60,7 +60,7 @@ class RootVerdict(TypedDict):
     locked: bool
     period: Month | None
     environment: Environment
-    source: Literal["db", "chain", "both"]
+    source: VerifySource
     checkedAt: Annotated[Instant, Meta(description="Verdicts are kept for a minute.")]
     summary: Annotated[CheckedSummary | None, Meta(description="null with source=chain: the log has no totals.")]
     records: Annotated[list[Any], Meta(max_length=0, description="Always empty: the receipt file has the deltas.")]
@@ -82,14 +82,17 @@ class DeltaVerdict(TypedDict):
     verified: bool
     proofRoot: Annotated[Hash, Meta(description="The receiptId that was asked for.")]
     recordedAt: Instant
-    status: DeltaState
+    status: DeltaStatus
     message: str
     summary: None
     records: Annotated[list[Any], Meta(max_length=0)]
     verification: DeltaVerification
 
 
-Verdict = Annotated[Any, one_of("RootVerdict", "DeltaVerdict")]
+if TYPE_CHECKING:
+    Verdict = RootVerdict | DeltaVerdict
+else:
+    Verdict = Annotated[Any, one_of("RootVerdict", "DeltaVerdict")]
 
 
 class Health(TypedDict):

@@ -25,6 +25,8 @@ from .shapes import (
     Url,
 )
 
+Kind = Literal["receipt", "creditNote", "debitNote"]
+
 
 class CountAndTotal(TypedDict):
     """Some deltas in one line."""
@@ -41,22 +43,24 @@ class Subtotal(TypedDict):
     total: Amount
 
 
-class LateLine(TypedDict):
-    """A delta whose own month was locked when it was recorded."""
+class ReceiptLine(TypedDict):
+    """A delta that a receipt lists apart."""
 
     recordId: RecordId
     delta: Amount
     recordedAt: Instant
+
+
+class LateLine(ReceiptLine):
+    """A delta whose own month was locked when it was recorded."""
+
     occurredAt: Instant
     postedAt: Instant
 
 
-class Correction(TypedDict):
+class Correction(ReceiptLine):
     """A delta that corrects an earlier one."""
 
-    recordId: RecordId
-    delta: Amount
-    recordedAt: Instant
     adjusts: RecordId
 
 
@@ -77,7 +81,26 @@ class ReceiptProof(ProofLinks):
     itemHashes: Annotated[list[Hash], Meta(description="The contentHash of each delta that is shown.")]
 
 
-class Receipt(Totals, ProofLinks):
+class ReceiptSums(TypedDict):
+    """What the lines of a receipt add up to."""
+
+    debits: Annotated[Amount, Meta(description="The sum of the negative deltas.")]
+    credits: Annotated[Amount, Meta(description="The sum of the positive deltas.")]
+    subtotals: Annotated[list[Subtotal], Meta(description="By reason; those erased are one group. At most 1,000.")]
+    otherReasons: Annotated[CountAndTotal | None, Meta(description="What is beyond the reasons in subtotals.")]
+    lateLines: list[LateLine]
+    corrections: list[Correction]
+
+
+class CustomerLinks(TypedDict):
+    """The customer's own link as receipts name it; nulls while sharing is off."""
+
+    customerLinkUrl: Url | None
+    customerLinkHost: str | None
+    accessHint: str | None
+
+
+class Receipt(Totals, ReceiptSums, ProofLinks, CustomerLinks):
     """The totals of a scope with their proof. Every field is always there, null where nothing applies."""
 
     customerId: str
@@ -90,13 +113,7 @@ class Receipt(Totals, ProofLinks):
     startingBalance: Amount
     broughtForward: Amount
     carriedForward: Amount
-    debits: Annotated[Amount, Meta(description="The sum of the negative deltas.")]
-    credits: Annotated[Amount, Meta(description="The sum of the positive deltas.")]
-    subtotals: Annotated[list[Subtotal], Meta(description="By reason; those erased are one group. At most 1,000.")]
-    otherReasons: Annotated[CountAndTotal | None, Meta(description="What is beyond the reasons in subtotals.")]
     unit: Annotated[str | None, Meta(description="What the amounts count.")]
-    lateLines: list[LateLine]
-    corrections: list[Correction]
     status: CheckpointState
     locked: bool
     environment: Environment
@@ -105,9 +122,6 @@ class Receipt(Totals, ProofLinks):
     invoiceReference: str | None
     firstRecordAt: Instant | None
     lastRecordAt: Instant | None
-    customerLinkUrl: Url | None
-    customerLinkHost: str | None
-    accessHint: str | None
     keyFingerprint: str
     deltas: Annotated[list[RecordedDelta], Meta(description="The first 1,000; all are in the receipt file.")]
     asOf: ReceiptAsOf
@@ -129,7 +143,7 @@ class ReceiptDocument(Receipt):
         str, Meta(description="Receipt for February 2026, or Credit note for the months that it corrects.")
     ]
     kind: Annotated[
-        Literal["receipt", "creditNote", "debitNote"],
+        Kind,
         Meta(
             description="A credit note when every line corrects an earlier one; a debit note if they come to less than 0."
         ),
@@ -145,6 +159,12 @@ class ReceiptDocument(Receipt):
     customerDisplayName: str | None
     locale: str
     timezone: str
+    links: DocumentLinks
+
+
+class ListedCheckpoint(Checkpoint):
+    """A checkpoint in a list, and where its receipt is."""
+
     links: DocumentLinks
 
 

@@ -1,11 +1,18 @@
 """What several replies share: scalars, twins that are always sent together, pages, a delta, a checkpoint."""
 
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
 
-from msgspec import Meta
+from msgspec import Meta, Raw
 
-# `float` is how JSON Schema's "number" is said here; what is sent is the exact decimal, and never was a float.
-Amount = Annotated[float, Meta(extra_json_schema={"format": "decimal"})]
+from ..domain.enumerations import CheckpointStatus, DeltaStatus, ScopeMode
+from ..domain.enumerations import Environment as Environment
+
+if TYPE_CHECKING:  # what the service returns: JSON as it is sent, so that an exact decimal never becomes a float
+    Amount = Raw
+    JsonObject = Raw
+else:  # what JSON Schema says of it
+    Amount = Annotated[float, Meta(extra_json_schema={"format": "decimal"})]
+    JsonObject = dict[str, Any]
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Month = Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}$")]
 Hash = Annotated[str, Meta(pattern="^0x[0-9a-f]{64}$")]
@@ -14,10 +21,8 @@ CheckpointId = Annotated[str, Meta(pattern="^chk_[0-9a-f]{56}$")]
 Url = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
 Count = Annotated[int, Meta(ge=0)]
 
-Environment = Literal["sandbox", "production"]
-DeltaState = Literal["QUEUED", "PROCESSING", "VERIFIED", "FAILED"]
 CheckpointState = Annotated[
-    Literal["VERIFIED", "QUEUED", "PROVISIONAL"],
+    CheckpointStatus,
     Meta(description="QUEUED: locked, and the root is final, but not yet in the log. PROVISIONAL: not locked."),
 ]
 Warnings = Annotated[list[str], Meta(description="What the caller should know, in words.")]
@@ -26,6 +31,38 @@ Warnings = Annotated[list[str], Meta(description="What the caller should know, i
 def one_of(*shapes: str) -> Meta:
     """Exactly one of these named shapes."""
     return Meta(extra_json_schema={"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in shapes]})
+
+
+class FieldProblem(TypedDict):
+    """One field that could not be taken."""
+
+    field: str
+    problem: str
+
+
+class FieldConflict(TypedDict):
+    """One field in which two bodies under the same referenceId differ."""
+
+    field: str
+    recorded: str | None
+    sent: str | None
+
+
+class RejectionDetails(TypedDict):
+    """What a rejected delta says besides code and message."""
+
+    details: NotRequired[list[FieldProblem]]
+    recordId: NotRequired[Annotated[RecordId, Meta(description="What the referenceId names already.")]]
+    conflicts: NotRequired[list[FieldConflict]]
+    retryAfterSeconds: NotRequired[int]
+
+
+class ErrorDetails(RejectionDetails):
+    """What any refused request says besides code and message."""
+
+    verified: NotRequired[Literal[False]]
+    checks: NotRequired[dict[str, str]]
+    allow: NotRequired[str]
 
 
 class Counted(TypedDict):
@@ -77,7 +114,7 @@ class AsOf(TypedDict):
 class NamedScope(TypedDict):
     """The scope that was read. The end is exclusive."""
 
-    mode: Literal["current_month", "period", "custom", "checkpoint"]
+    mode: ScopeMode
     periods: list[Month]
     startDate: Instant | None
     endDate: Instant | None
@@ -98,28 +135,47 @@ class Adjusted(TypedDict):
     recordId: RecordId
 
 
-class RecordedDelta(TypedDict):
-    """A delta as it is in the record."""
+class NamedDelta(TypedDict):
+    """What a delta is called, and what it counts."""
 
     recordId: RecordId
     receiptId: Annotated[Hash, Meta(description="The delta's public name: it verifies, and never shows the amount.")]
     contentHash: Annotated[Hash, Meta(description="The delta's leaf hash in its period tree.")]
-    status: DeltaState
+    status: DeltaStatus
     customerId: str
     delta: Amount
+
+
+class StatedContext(TypedDict):
+    """What a vendor states with a delta: the part that can be erased."""
+
     reason: Annotated[str | None, Meta(description="null once it was erased.")]
     referenceId: str | None
-    metadata: dict[str, Any] | None
+    metadata: JsonObject | None
     dataPurged: NotRequired[
         Annotated[Literal[True], Meta(description="reason, referenceId and metadata were erased; the proof stands.")]
     ]
+
+
+class DeltaPlace(TypedDict):
+    """Where a delta is in the record."""
+
     sequenceNumber: Annotated[int, Meta(ge=1, description="The customer's deltas count from 1, without gaps.")]
     period: Annotated[Month, Meta(description="The month it is posted to, for good.")]
     postedAt: Instant
     recordedAt: Instant
     latePosting: Annotated[bool, Meta(description="Its own month was locked, so it went to the next open one.")]
+
+
+class DeltaReferences(TypedDict):
+    """What a delta refers to, if anything: its own instant, an earlier delta."""
+
     occurredAt: NotRequired[Instant]
     adjusts: NotRequired[Adjusted]
+
+
+class RecordedDelta(NamedDelta, StatedContext, DeltaPlace, DeltaReferences):
+    """A delta as it is in the record."""
 
 
 class CheckpointNames(TypedDict):
@@ -131,13 +187,18 @@ class CheckpointNames(TypedDict):
     createdAt: Instant
 
 
-class CheckpointScope(TypedDict):
-    """What a checkpoint says of its scope."""
+class Span(TypedDict):
+    """The time that a checkpoint is of."""
 
-    customerId: str
     period: Annotated[Month | None, Meta(description="null for a window or several months.")]
     startDate: Instant | None
     endDate: Annotated[Instant | None, Meta(description="The end is exclusive.")]
+
+
+class CheckpointScope(Span):
+    """What a checkpoint says of its scope."""
+
+    customerId: str
     startingBalance: Amount
     broughtForward: Annotated[Amount, Meta(description="Everything that was posted before.")]
     carriedForward: Annotated[Amount, Meta(description="broughtForward and netChange.")]

@@ -4,6 +4,8 @@ from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta
 
+from ..domain.enumerations import SharingHint, SharingPolicy, VisitKind
+from .balance import DifferentEntry, OurEntry, TheirEntry
 from .shapes import (
     Amount,
     CheckpointId,
@@ -18,8 +20,8 @@ from .shapes import (
     Url,
 )
 
-Policy = Literal["TWO_TIER", "GATED", "OPEN", "OFF"]
 Handle = Annotated[str, Meta(pattern="^cus_[0-9a-f]{64}$")]
+RecordState = Literal["recording", "recorded", "locked"]
 NoteId = Annotated[str, Meta(pattern="^nte_[0-9a-f]{24}$")]
 
 
@@ -40,7 +42,16 @@ class SharedMonth(TypedDict):
     verifiedCount: Annotated[Count, Meta(description="Records under a published proof.")]
 
 
-class SharedSummary(SharedMonth):
+class VerifiedPart(TypedDict):
+    """How much of a month the published log has."""
+
+    pendingCount: Annotated[Count, Meta(description="Records whose proof is on its way.")]
+    verifiedThrough: Annotated[Instant | None, Meta(description="When the newest proven delta was recorded.")]
+    firstRecordAt: Instant | None
+    lastRecordAt: Instant | None
+
+
+class SharedSummary(SharedMonth, VerifiedPart):
     """The totals of a Shared Record. Those beside `months` are of `period`."""
 
     vendorName: str | None
@@ -48,10 +59,6 @@ class SharedSummary(SharedMonth):
     environment: Environment
     unit: Annotated[str | None, Meta(description="What the amounts count.")]
     opened: Annotated[bool, Meta(description="Whether this visitor may see the records too.")]
-    pendingCount: Annotated[Count, Meta(description="Records whose proof is on its way.")]
-    verifiedThrough: Annotated[Instant | None, Meta(description="When the newest proven delta was recorded.")]
-    firstRecordAt: Instant | None
-    lastRecordAt: Instant | None
     months: list[SharedMonth]
     keyFingerprint: str
 
@@ -89,7 +96,7 @@ class SharedPeriods(TypedDict):
 class SharedRecordLine(RecordedDelta):
     """A record, and how far its proof is."""
 
-    state: Literal["recording", "recorded", "locked"]
+    state: RecordState
     proofAvailable: bool
 
 
@@ -100,41 +107,20 @@ class SharedActivity(TypedDict):
     nextBefore: Annotated[int | None, Meta(description="`before` of the next page; null on the last one.")]
 
 
-class MissingInTheirs(TypedDict):
-    """A record that their list does not have."""
-
-    referenceId: str | None
-    recordId: RecordId
-    postedAt: Instant
-    delta: Amount
-
-
-class MissingInOurs(TypedDict):
+class UnknownLine(TheirEntry):
     """A line of their list that is not recorded for the month."""
 
-    referenceId: str
-    delta: Amount
-    line: Annotated[Count, Meta(description="Where it stands in their list, from 1.")]
+    line: Annotated[Count, Meta(description="Its place in their list, from 1.")]
 
 
-class OtherAmount(TypedDict):
-    """A record of which their list has another amount."""
+class DifferentLine(DifferentEntry):
+    """A line of their list whose amount differs from the recorded one."""
 
-    referenceId: str
-    recordId: RecordId
-    postedAt: Instant
-    ourDelta: Amount
-    theirDelta: Amount
-    difference: Annotated[Amount, Meta(description="theirDelta less ourDelta.")]
     line: Count
 
 
-class RepeatedLine(TypedDict):
-    """A line whose reference was there before. Only the first one is compared."""
-
-    referenceId: str
-    delta: Amount
-    line: Count
+class RepeatedLine(UnknownLine):
+    """A line whose reference is in an earlier line. Only the first one is compared."""
 
 
 class SharedComparison(TypedDict):
@@ -147,9 +133,9 @@ class SharedComparison(TypedDict):
     theirCount: Annotated[Count | None, Meta(description="null for a total alone.")]
     difference: Annotated[Amount, Meta(description="theirTotal less recordedTotal.")]
     match: bool
-    missingInTheirs: list[MissingInTheirs]
-    missingInOurs: list[MissingInOurs]
-    different: list[OtherAmount]
+    missingInTheirs: list[OurEntry]
+    missingInOurs: list[UnknownLine]
+    different: list[DifferentLine]
     missingInTheirsCount: Count
     missingInOursCount: Count
     differentCount: Count
@@ -182,7 +168,7 @@ class SharedNotes(TypedDict):
 class Sharing(TypedDict):
     """What is stated for all customers of an environment."""
 
-    policy: Policy
+    policy: SharingPolicy
     vendorName: str | None
 
 
@@ -190,8 +176,8 @@ class AccessLink(TypedDict):
     """A customer's link and code; nulls while sharing is off."""
 
     customerId: str
-    policy: Policy
-    sharingStateHint: Literal["INHERIT", "TWO_TIER", "GATED", "OPEN", "OFF"]
+    policy: SharingPolicy
+    sharingStateHint: SharingHint
     customerHandle: Handle | None
     customerLinkUrl: Url | None
     customerLinkHost: str | None
@@ -201,7 +187,7 @@ class AccessLink(TypedDict):
 class SharedVisit(TypedDict):
     """What a visitor did, once or several times within half an hour."""
 
-    kind: Literal["viewed", "exported", "compared", "code failed"]
+    kind: VisitKind
     visitorId: str
     firstAt: Instant
     lastAt: Instant

@@ -1,12 +1,11 @@
 """What webhook endpoints and deliveries answer."""
 
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
-from .shapes import Count, Instant, NumberedPage, Pagination, Url
-
-DeliveryState = Literal["pending", "delivered", "failed"]
+from ..domain.enumerations import DeliveryStatus
+from .shapes import Count, Instant, JsonObject, NumberedPage, Pagination, Url
 
 
 class Delivery(TypedDict):
@@ -15,8 +14,8 @@ class Delivery(TypedDict):
     eventId: str
     event: str
     endpointId: str
-    deliveryStatus: DeliveryState
-    status: Annotated[DeliveryState, Meta(description="The same as deliveryStatus.")]
+    deliveryStatus: DeliveryStatus
+    status: Annotated[DeliveryStatus, Meta(description="The same as deliveryStatus.")]
     attempts: Count
     nextAttemptAt: Instant | None
     lastStatusCode: int | None
@@ -49,6 +48,15 @@ class Endpoint(TypedDict):
     failingSince: Annotated[Instant | None, Meta(description="The first failed attempt since the last success.")]
     disabledAt: Instant | None
     disabledReason: Annotated[str | None, Meta(description="Why the server switched it off.")]
+
+
+class EndpointChanges(TypedDict, total=False):
+    """What changes about an endpoint: the fields that are given, by their names in the record."""
+
+    url: str
+    description: str | None
+    events: tuple[str, ...] | None
+    enabled: bool
 
 
 class NewEndpoint(Endpoint):
@@ -106,7 +114,7 @@ class EndpointDeliveries(TypedDict):
 class SentDelivery(Delivery):
     """A delivery with what is sent."""
 
-    payload: dict[str, Any]
+    payload: JsonObject
 
 
 class Replayed(TypedDict):
@@ -121,7 +129,7 @@ class Replayed(TypedDict):
 class Followed(TypedDict):
     """Events, and where the next ones begin."""
 
-    events: list[dict[str, Any]]
+    events: list[JsonObject]
     cursor: str
 
 

@@ -17,11 +17,12 @@ from ..service.base.restored import lost_words
 from ..service.proving.verify import Verifier
 from ..service.receipts.access import Reader
 from ..service.receipts.documents import Presentation, presentation, read_document
-from ..service.receipts.printed import Shown, printed
+from ..service.receipts.printed import printed
 from ..service.receipts.receipt import is_integrated
 from ..service.running import Running
 from ..storage.model import ids
 from ..storage.model.protocols import Snapshot
+from ..views.printed import PrintedDocument
 from . import proof
 from .manual import read_manual
 from .portal import SharedPages
@@ -137,14 +138,14 @@ class Pages:
             raise
         return self._render.page("receipt.html", document=shown)
 
-    async def _receipt_document(self, receipt_id: str, wanted: Presentation, reader: Reader) -> Shown:
+    async def _receipt_document(self, receipt_id: str, wanted: Presentation, reader: Reader) -> PrintedDocument:
         checkpoint = await self.context.look(lambda snapshot: snapshot.checkpoint(receipt_id))
         if checkpoint is not None:
             await self.context.wait_for_log(lambda: is_integrated(self.context, checkpoint))
         async with self._places:  # reads every delta: strangers must not occupy all threads
             return await asyncio.to_thread(self._read, receipt_id, wanted, reader)
 
-    def _read(self, receipt_id: str, wanted: Presentation, reader: Reader) -> Shown:
+    def _read(self, receipt_id: str, wanted: Presentation, reader: Reader) -> PrintedDocument:
         return printed(read_document(self.context, receipt_id, wanted, reader), wanted)
 
     async def _proof(self, call: Call, text: str) -> Reply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -23,6 +23,7 @@ from ..service.sharing import access, notes, visits
 from ..service.sharing.access import DETAIL, SUMMARY, Visitor
 from ..service.sharing.links import Shared
 from ..storage.model.protocols import Snapshot
+from ..views.sharing import SharedComparison, SharedSummary
 from .forms import Form, read_form
 from .rendering import FORM_POLICY, Renderer
 
@@ -44,7 +45,7 @@ REFUSED_VALUES = "must be one of the choices"
 
 
 NOTHING_GIVEN = dict.fromkeys(("total", "lines", "turn"), "")
-Look = Callable[[Shared, Visitor, Snapshot], dict[str, Any]]
+Look = Callable[[Shared, Visitor, Snapshot], Mapping[str, object]]
 
 
 class SharedPages:
@@ -118,7 +119,7 @@ class SharedPages:
     async def _frame(self, shared: Shared, visitor: Visitor, place: str) -> dict[str, Any]:
         """The values that every page of a record shows."""
 
-        def look(snapshot: Snapshot) -> dict[str, Any]:
+        def look(snapshot: Snapshot) -> SharedSummary:
             return shared_record.summary(self.context, snapshot, shared, visitor, None)
 
         found = await self.context.look(look)
@@ -152,11 +153,11 @@ class SharedPages:
     async def _landing(self, call: Call) -> Reply:
         period = _period_of(call)
 
-        def look(shared: Shared, visitor: Visitor, snapshot: Snapshot) -> dict[str, Any]:
+        def look(shared: Shared, visitor: Visitor, snapshot: Snapshot) -> Mapping[str, object]:
             view = shared_record.summary(self.context, snapshot, shared, visitor, period)
             page = shared_record.ActivityPage(RECENT, period=view["period"])
             recent = shared_record.activity(snapshot, shared, page)["records"] if view["opened"] else []
-            return view | {"recent": recent}
+            return {**view, "recent": recent}
 
         return await self._show(call, SUMMARY, "", look, period=period, problem=None)
 
@@ -196,15 +197,15 @@ class SharedPages:
         reference = asked.get("reference", "").strip()[:255] or None
         page = shared_record.ActivityPage(RECORDS, int(before) if before else None, period, reference)
 
-        def look(shared: Shared, visitor: Visitor, snapshot: Snapshot) -> dict[str, Any]:
+        def look(shared: Shared, visitor: Visitor, snapshot: Snapshot) -> Mapping[str, object]:
             found = shared_record.activity(snapshot, shared, page)
             following = {"before": found["nextBefore"]} | ({"period": period} if period else {})
-            return found | {"older": f"?{urlencode(following)}" if found["nextBefore"] else None}
+            return {**found, "older": f"?{urlencode(following)}" if found["nextBefore"] else None}
 
         return await self._show(call, DETAIL, "/activity", look, period=period, reference=reference)
 
     async def _periods(self, call: Call) -> Reply:
-        def look(shared: Shared, visitor: Visitor, snapshot: Snapshot) -> dict[str, Any]:
+        def look(shared: Shared, visitor: Visitor, snapshot: Snapshot) -> Mapping[str, object]:
             return shared_record.periods(self.context, snapshot, shared)
 
         return await self._show(call, DETAIL, "/periods", look)
@@ -225,7 +226,7 @@ class SharedPages:
         return Reply(200, headers=headers, media_type=shared_export.MEDIA_TYPES[kind], stream=iterate_in_thread(chunks))
 
     async def _notes(self, call: Call) -> Reply:
-        def look(shared: Shared, visitor: Visitor, snapshot: Snapshot) -> dict[str, Any]:
+        def look(shared: Shared, visitor: Visitor, snapshot: Snapshot) -> Mapping[str, object]:
             return notes.list_notes(snapshot, shared.customer, NOTES, 0)
 
         asked = call.query()
@@ -283,7 +284,7 @@ class SharedPages:
         frame = await self._frame(shared, visitor, "/compare")
         return self._page("shared/compare.html", status, **frame, **values)
 
-    def _against(self, shared: Shared, theirs: shared_compare.Theirs, period: str | None) -> dict[str, Any]:
+    def _against(self, shared: Shared, theirs: shared_compare.Theirs, period: str | None) -> SharedComparison:
         with self.context.storage.snapshot() as snapshot:
             return shared_compare.compare(snapshot, shared, theirs, period)
 

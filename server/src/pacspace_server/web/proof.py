@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import Any
 
 from pacspace_proofs.command import printable
 
 from ..domain.amounts import amount_text
+from ..domain.enumerations import VerifySource
 from ..service.base.context import Context
 from ..service.base.lookup import find_checkpoint, find_delta, log_in_use, log_of, verifier_key
 from ..service.proving import verify as verify_service
@@ -16,6 +16,8 @@ from ..service.proving.verify import is_locked_anew
 from ..service.receipts.receipt import integrated, is_integrated
 from ..storage.model.protocols import Snapshot
 from ..storage.model.records import Checkpoint, Customer, Log
+from ..views.public import Check, DeltaVerdict, RootVerdict
+from ..views.shapes import Restored
 from . import words
 from .words import Moment
 
@@ -78,7 +80,7 @@ class ProofView:
     checks: list[CheckLine]
     checked: Moment
     commands: list[str]
-    restored: dict[str, Any] | None
+    restored: Restored | None
     frozen: bool
 
 
@@ -99,12 +101,12 @@ async def look_up(context: Context, verifier: verify_service.Verifier, text: str
     """The verdict on a proof root, a checkpointId or a delta's receiptId. Raises as verify does."""
     checkpoint = await context.look(lambda snapshot: find_checkpoint(snapshot, text))
     if checkpoint is None:
-        return await context.read(_delta, context, text, await verify_service.verify(context, verifier, text, "both"))
+        return await context.read(_delta, context, text, await verify_service.verify_delta(context, text))
     outgrown = await context.read(_outgrown, context, checkpoint)
     waiting = not outgrown and not await context.wait_for_log(lambda: is_integrated(context, checkpoint))
     waiting = waiting and not await context.read(_damaged, context, checkpoint)
-    source = "db" if outgrown or waiting else "both"
-    verdict = await verify_service.verify(context, verifier, text, source)
+    source: VerifySource = "db" if outgrown or waiting else "both"
+    verdict = await verify_service.verify_checkpoint(context, verifier, checkpoint, text, source)
     if is_locked_anew(checkpoint, text):
         state = ANEW
     elif not verdict["verified"]:
@@ -140,13 +142,12 @@ def _damaged(context: Context, checkpoint: Checkpoint) -> bool:
         customer = snapshot.customer_at(checkpoint.customer)
         heads = [snapshot.head(customer, part.period) for part in checkpoint.parts]
     return any(
-        head is None or head.frozen or head.size < part.size for head, part in zip(heads, checkpoint.parts, strict=True)
+        head is None or head.damaged or head.size < part.size
+        for head, part in zip(heads, checkpoint.parts, strict=True)
     )
 
 
-def _proof(
-    context: Context, snapshot: Snapshot, checkpoint: Checkpoint, state: str, verdict: dict[str, Any]
-) -> ProofView:
+def _proof(context: Context, snapshot: Snapshot, checkpoint: Checkpoint, state: str, verdict: RootVerdict) -> ProofView:
     customer = snapshot.customer_at(checkpoint.customer)
     head = snapshot.head(customer, checkpoint.parts[-1].period)
     log = facts_of(context, log_of(snapshot, head) if head is not None else log_in_use(snapshot, customer))
@@ -183,7 +184,7 @@ def _moment(at_us: int | None) -> Moment | None:
     return None if at_us is None else words.moment(at_us)
 
 
-def _check_line(check: dict[str, str], customer: Customer) -> CheckLine:
+def _check_line(check: Check, customer: Customer) -> CheckLine:
     """A check in words. It names the difference, but never quotes a whole stored row or names the customer."""
     ok, name = check["status"] == "ok", check["name"]
     detail = printable(check["detail"])
@@ -213,7 +214,7 @@ def facts_of(context: Context, log: Log) -> LogFacts:
     return LogFacts(log.environment, log.origin, str(key), key.fingerprint, log.published_size)
 
 
-def _delta(context: Context, text: str, verdict: dict[str, Any]) -> DeltaView:
+def _delta(context: Context, text: str, verdict: DeltaVerdict) -> DeltaView:
     verification = verdict["verification"]
     intact = all(check["status"] == "ok" for check in verification["checks"])
     reference, verified_at = verification["verificationReference"], verification["verifiedAt"]

@@ -1,1 +1,1 @@
-"""The API's operations, each written once as a generator; the two clients list them."""
+"""The API's operations: each is written once, as a generator, for both clients."""

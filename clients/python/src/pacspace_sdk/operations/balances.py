@@ -1,4 +1,4 @@
-"""Reading the record: balances of a scope, and two views against it."""
+"""Reads the record: balances of a scope, and comparisons of two views with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..types import DeriveKeywords, WindowKeywords
 
-PAGE = 1_000  # deltas read at once by iter_deltas
+PAGE = 1_000  # deltas per request of iter_deltas
 DERIVE_FIELDS = (*SCOPE_KEYS, *STARTING_KEYS, "granularity", "limit", "offset", "include")
 COMPARE_FIELDS = (*SCOPE_KEYS, *STARTING_KEYS, "granularity")
 
@@ -26,9 +26,9 @@ COMPARE_FIELDS = (*SCOPE_KEYS, *STARTING_KEYS, "granularity")
 def derive(
     core: Core, customer_id: str, options: DeriveOptions | None = None, **keywords: Unpack[DeriveKeywords]
 ) -> Operation[DeriveReply]:
-    """The balance of a scope (the current UTC month unless one is named), from everything acknowledged before the call.
+    """The balance of a scope (by default the current UTC month), from everything acknowledged before the call.
 
-    With `limit`, `offset` or `include="deltas"` a page of the deltas, with `granularity` a breakdown comes along.
+    `limit`, `offset` or `include="deltas"` adds a page of the deltas, `granularity` a breakdown.
     """
     return _derive(core, customer_id, read_options(DeriveOptions, options, keywords))
 
@@ -36,7 +36,7 @@ def derive(
 def derive_current_month(
     core: Core, customer_id: str, options: WindowOptions | None = None, **keywords: Unpack[WindowKeywords]
 ) -> Operation[DeriveReply]:
-    """The balance of the current UTC month, with what is posted ahead."""
+    """The balance of the current UTC month, including deltas posted ahead."""
     given = read_options(WindowOptions, options, keywords)
     return _derive(core, customer_id, {**given, "timePreset": "current_month"})
 
@@ -51,7 +51,7 @@ def derive_for_period(
 def derive_months_back(
     core: Core, customer_id: str, months: int, options: WindowOptions | None = None, **keywords: Unpack[WindowKeywords]
 ) -> Operation[DeriveReply]:
-    """The balance of the last so many UTC months, the current one included, by this machine's clock."""
+    """The balance of the last so many UTC months, including the current one, by this machine's clock."""
     _require_count(months, "months")
     today = datetime.now(timezone.utc)
     this = today.year * 12 + today.month - 1
@@ -62,7 +62,7 @@ def derive_months_back(
 def derive_days_back(
     core: Core, customer_id: str, days: int, options: WindowOptions | None = None, **keywords: Unpack[WindowKeywords]
 ) -> Operation[DeriveReply]:
-    """The balance of the last so many UTC days, today included, by this machine's clock."""
+    """The balance of the last so many UTC days, including today, by this machine's clock."""
     _require_count(days, "days")
     tomorrow = datetime.now(timezone.utc).date() + timedelta(days=1)
     window = {"startDate": f"{tomorrow - timedelta(days=days)}T00:00:00Z", "endDate": f"{tomorrow}T00:00:00Z"}
@@ -72,7 +72,7 @@ def derive_days_back(
 def iter_deltas(
     core: Core, customer_id: str, options: DeriveOptions | None = None, **keywords: Unpack[DeriveKeywords]
 ) -> Pages[Delta]:
-    """Every delta of a scope, in the order of its period trees; `limit` is the size of the pages that are read."""
+    """Every delta of a scope, in the order of its period trees; `limit` is the page size."""
     given = read_options(DeriveOptions, options, keywords)
     start, limit = given.pop("offset", 0), given.pop("limit", PAGE)
 
@@ -86,7 +86,7 @@ def iter_deltas(
 
 
 def compare(core: Core, customer_id: Any, views: Any, given: Mapping[str, Any]) -> Operation[CompareReply]:
-    """Two views against the record. The two surfaces read its arguments, which may also be a single dict."""
+    """Compares two views with the record. Both surfaces read its arguments, which may also be a single dict."""
     yours, theirs = _balances(views)
     check_scope(given)
     body: dict[str, Any] = {"customerId": customer_id, "yourBalance": yours, "theirBalance": theirs}

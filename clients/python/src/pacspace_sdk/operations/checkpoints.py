@@ -1,4 +1,4 @@
-"""Locking periods, and the receipts of scopes."""
+"""Locks periods, and reads the receipts of scopes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     )
 
 JOB_DONE = "DONE"
-# A receipt always has these, whatever the server sends.
+# A receipt always has these fields, whatever the server sends.
 RECEIPT_LINKS = ("verificationApiUrl", "accessHint", "customerLinkUrl", "customerLinkHost")
 
 
@@ -48,9 +48,9 @@ def checkpoint(
     options: CheckpointOptions | None = None,
     **keywords: Unpack[CheckpointKeywords],
 ) -> Operation[CheckpointReply]:
-    """Locks the month that `period` names, for good, and gives its proof root. Any other scope locks nothing.
+    """Locks the month in `period` permanently, and returns its proof root. Any other scope locks nothing.
 
-    Without a customer_id every customer with activity in the period, as a job; `preview=True` only lists them.
+    Without a customer_id, a job locks every customer with activity in the period; `preview=True` only lists them.
     """
     given = read_options(CheckpointOptions, options, keywords)
     check_scope(given)
@@ -62,12 +62,12 @@ def checkpoint(
 def close_month(
     core: Core, period: str, options: CloseMonthOptions | None = None, **keywords: Unpack[CloseMonthKeywords]
 ) -> Operation[MonthReply]:
-    """Locks a month, `YYYY-MM`, for every customer with something in it, for good, and waits until that is done.
+    """Locks a month, `YYYY-MM`, permanently for every customer with deltas in it, and waits for the end.
 
-    The reply says whose month could not be locked (`failed`) and what the month comes to (`totals`). `preview=True` locks
-    nothing and lists what would be locked. `timeout` (60,000 ms) and `pollInterval` (2,000 ms) are those of waiting;
-    `httpTimeout` is that of one request. Raises TimeoutError after the deadline; the server goes on all the same, and
-    the same call finds its job again.
+    The reply lists the customers that could not be locked (`failed`) and the month's `totals`. `preview=True` locks
+    nothing and lists what would be locked. `timeout` (60,000 ms) and `pollInterval` (2,000 ms) apply to the wait;
+    `httpTimeout` to each request. Raises TimeoutError after the deadline; the server continues, and the same call finds
+    its job again.
     """
     given = read_options(CloseMonthOptions, options, keywords)
     if not period:
@@ -85,14 +85,14 @@ def _close_month(core: Core, asked: Call, given: Mapping[str, Any]) -> Operation
         job = yield from wait_until(core, path, given, lambda job: job.get("status") == JOB_DONE, _unfinished)
         found |= {**job, "locked": not job["failedCount"], "warnings": []}
     reply: MonthReply = found
-    reply.setdefault("failed", [])  # which a preview does not have
+    reply.setdefault("failed", [])  # missing in a preview
     reply.setdefault("failedCount", 0)
     return reply
 
 
 def _unfinished(job: Mapping[str, Any]) -> str:
     return (
-        f"{job.get('done')} of {job.get('total')} customers are done; the server goes on: call close_month again, or "
+        f"{job.get('done')} of {job.get('total')} customers are done; the server continues: call close_month again, or "
         f"checkpoint_job({job.get('jobId')!r})"
     )
 
@@ -100,7 +100,7 @@ def _unfinished(job: Mapping[str, Any]) -> str:
 def checkpoint_job(
     core: Core, job_id: str, options: RequestOptions | None = None, **keywords: Unpack[RequestKeywords]
 ) -> Operation[JobReply]:
-    """How far the locking of a period for all customers is."""
+    """The progress of locking a period for all customers."""
     given = read_options(RequestOptions, options, keywords)
     return call(core, Call("GET", balance_path("jobs", job_id), options=given))
 
@@ -131,7 +131,7 @@ def diff_checkpoints(
     options: PageOptions | None = None,
     **keywords: Unpack[PageKeywords],
 ) -> Operation[DiffReply]:
-    """Two checkpoints (`chk_...`) of a customer: how balances and counts differ, and the deltas between, page by page."""
+    """Compares two checkpoints (`chk_...`) of a customer: balances, counts, and the deltas between them, in pages."""
     given = read_options(PageOptions, options, keywords)
     query = {"from": from_checkpoint, "to": to_checkpoint, **pick(given, "limit", "offset")}
     return call(core, Call("GET", balance_path("checkpoints", "diff"), query=query, options=given))
@@ -140,7 +140,7 @@ def diff_checkpoints(
 def receipt(
     core: Core, customer_id: str, options: ScopeOptions | None = None, **keywords: Unpack[ScopeKeywords]
 ) -> Operation[ReceiptReply]:
-    """The receipt of a scope (the current UTC month unless one is named): totals, proof root, links, deltas."""
+    """The receipt of a scope (by default the current UTC month): totals, proof root, links, deltas."""
     given = read_options(ScopeOptions, options, keywords)
     kind = "invoice-proof" if pick(given, *SCOPE_KEYS) else "receipt"
     return _receipt(core, kind, customer_id, given)
@@ -149,7 +149,7 @@ def receipt(
 def invoice_proof(
     core: Core, customer_id: str, options: ScopeOptions | None = None, **keywords: Unpack[ScopeKeywords]
 ) -> Operation[ReceiptReply]:
-    """The same receipt by its older name."""
+    """The same receipt under its older name."""
     return _receipt(core, "invoice-proof", customer_id, read_options(ScopeOptions, options, keywords))
 
 

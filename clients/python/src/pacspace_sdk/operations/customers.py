@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
     from ..types import CustomerKeywords, CustomersKeywords
 
-PAGE = 100  # customers read at once by iter_customers
+PAGE = 100  # customers per request of iter_customers
 
 
 def customers(
     core: Core, options: CustomersOptions | None = None, **keywords: Unpack[CustomersKeywords]
 ) -> Operation[CustomerList]:
-    """One page of customers; `search` finds a part of their names."""
+    """One page of customers; `search` matches a part of their names."""
     return _customers(core, read_options(CustomersOptions, options, keywords))
 
 
 def iter_customers(
     core: Core, options: CustomersOptions | None = None, **keywords: Unpack[CustomersKeywords]
 ) -> Pages[Customer]:
-    """Every customer that matches; `limit` is the size of the pages that are read."""
+    """Every matching customer; `limit` is the page size."""
     given = read_options(CustomersOptions, options, keywords)
     given.setdefault("limit", PAGE)
 
@@ -51,7 +51,7 @@ def iter_customers(
 
 
 def _next(page: NumberedPage) -> Place | None:
-    """The next page's cursor, or its number where there are no cursors."""
+    """The next page's cursor, or its number if there are no cursors."""
     if "nextCursor" in page:
         return page["nextCursor"]
     number = page["page"] or 1
@@ -61,7 +61,7 @@ def _next(page: NumberedPage) -> Place | None:
 def customer(
     core: Core, customer_id: str, options: CustomerOptions | None = None, **keywords: Unpack[CustomerKeywords]
 ) -> Operation[CustomerReply]:
-    """One customer with the newest deltas."""
+    """One customer with its newest deltas."""
     given = read_options(CustomerOptions, options, keywords)
     query = pick(given, "deltaPage", "deltaLimit", "period")
     return call(core, Call("GET", balance_path("customers", customer_id), query=query, options=given))
@@ -77,7 +77,7 @@ def create(
     unit_label: str | None = None,
     options: RequestOptions | None = None,
 ) -> Operation[CreatedCustomer]:
-    """Makes a customer by hand; `options` carries the `dashboardToken`. Raises ConflictError when the id is taken."""
+    """Creates a customer; `options` contains the `dashboardToken`. Raises ConflictError if the id is taken."""
     given = read_options(RequestOptions, options, {})
     fields = {
         "displayName": display_name,

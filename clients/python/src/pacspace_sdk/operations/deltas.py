@@ -1,4 +1,4 @@
-"""Recording deltas, and waiting until the log has them."""
+"""Records deltas, and waits until they are verified."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TERMINAL = ("VERIFIED", "FAILED")
 
 
 def emit(core: Core, customer_id: Any, delta: Any, reason: Any, given: Mapping[str, Any]) -> Operation[EmitReply]:
-    """Records one delta. The two surfaces read its arguments, which may also be a single dict."""
+    """Records one delta. Both surfaces read its arguments, which may also be a single dict."""
     body = _delta({"customerId": customer_id, "delta": delta, "reason": reason, **pick(given, *DELTA_FIELDS)})
     return call(core, Call("POST", balance_path("delta"), body=body, options=given, keyed=True))
 
@@ -62,9 +62,9 @@ def emit_batch(
     options: RequestOptions | None = None,
     **keywords: Unpack[RequestKeywords],
 ) -> Operation[BatchReply]:
-    """Records up to 1,000 deltas in one request, each judged alone: `results` says what became of each.
+    """Records up to 1,000 deltas in one request, each judged separately: `results` has the outcome of each.
 
-    Sent again after a failure under the same idempotency key, so that nothing is recorded twice.
+    Retries after a failure use the same idempotency key, so nothing is recorded twice.
     """
     given = read_options(RequestOptions, options, keywords)
     if isinstance(deltas, Mapping | str):
@@ -83,8 +83,8 @@ def emit_and_wait(
 ) -> Operation[EmitReply | DeltaStatus]:
     """Records one delta and waits until it is VERIFIED or FAILED (which is returned, not raised).
 
-    `timeout` (60,000 ms) and `pollInterval` (2,000 ms) are those of waiting; `httpTimeout` is that of one request.
-    Raises TimeoutError after the deadline; the delta is recorded all the same.
+    `timeout` (60,000 ms) and `pollInterval` (2,000 ms) apply to the wait; `httpTimeout` to each request.
+    Raises TimeoutError after the deadline; the delta is recorded nevertheless.
     """
     given = read_options(EmitAndWaitOptions, options, keywords)
     emitted = yield from emit(core, customer_id, delta, reason, single(given, *DELTA_FIELDS))
@@ -107,19 +107,22 @@ def delta_status(
 def wait_for_verified(
     core: Core, record_id: str, options: PollOptions | None = None, **keywords: Unpack[PollKeywords]
 ) -> Operation[DeltaStatus]:
-    """Waits until a delta is VERIFIED or FAILED and returns it; options and TimeoutError as with `emit_and_wait`."""
+    """Waits until a delta is VERIFIED or FAILED and returns it; options and TimeoutError as in `emit_and_wait`."""
     return _wait_for_verified(core, record_id, read_options(PollOptions, options, keywords))
 
 
 def _wait_for_verified(core: Core, record_id: str, given: Mapping[str, Any]) -> Operation[DeltaStatus]:
     return wait_until(
-        core, balance_path("delta", record_id), given, lambda found: found.get("status") in TERMINAL,
+        core,
+        balance_path("delta", record_id),
+        given,
+        lambda found: found.get("status") in TERMINAL,
         lambda found: f"{record_id} is {found.get('status')}; it is recorded, and may be verified later",
-    )  # fmt: skip
+    )
 
 
 def _delta(fields: dict[str, Any], where: str = "") -> dict[str, Any]:
-    """One delta as it is sent. `where` it stands in the request, for errors."""
+    """One delta for the request. `where` is its place in the request, for errors."""
     adjusts = fields.get("adjusts")
     if adjusts is not None and not isinstance(adjusts, Mapping):
         field, problem = f"{where}adjusts", 'a dict such as {"referenceId": "d1"}'

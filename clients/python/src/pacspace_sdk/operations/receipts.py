@@ -49,9 +49,9 @@ def get(
 def download(
     core: Core, receipt_id: str, options: DownloadOptions | None = None, **keywords: Unpack[DownloadKeywords]
 ) -> Operation[bytes]:
-    """The receipt file (JSON): everything that verifying it needs. Keep it with the invoice.
+    """The receipt file (JSON): everything needed to verify it. Keep it with the invoice.
 
-    `format="pdf"` is the document for people, `format="csv"` one line per record.
+    `format="pdf"` is the document for people, `format="csv"` has one line per delta.
     """
     given = read_options(DownloadOptions, options, keywords)
     form = given.get("format") or "json"
@@ -59,12 +59,12 @@ def download(
         raise ValidationError(f"format must be one of {', '.join(FORMATS)}, is {form!r}")
     query = _query(given, *SHOWN)
     if form != "pdf" and query:
-        raise ValidationError(f"{', '.join(query)} can only be chosen for format='pdf'; {form} is always the same")
+        raise ValidationError(f"{', '.join(query)} is only for format='pdf'; {form} is always the same")
     return call(core, Call("GET", path_of("receipts", f"{receipt_id}.{form}"), query, given, public=True, raw=True))
 
 
 def _query(given: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Flags as the API spells them in a query."""
+    """Flags in the API's query form."""
     return {
         name: str(value).lower() if isinstance(value, bool) else value for name, value in pick(given, *names).items()
     }

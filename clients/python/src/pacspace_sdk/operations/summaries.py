@@ -1,4 +1,4 @@
-"""Queueing summaries and flushing them. The queue itself is in `summaries`, the schedule in `submission`."""
+"""Queues usage summaries and flushes them. The queue itself is in `summaries`, the schedule in `submission`."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from ..types import (
     SummaryFailure,
 )
 
-NOT_VALID = frozenset({400, 409, 413, 415, 422})  # sent again as it is, a request would be refused again
+NOT_VALID = frozenset({400, 409, 413, 415, 422})  # repeating such a request would fail again
 
 
 @dataclass(frozen=True)
 class Submit:
-    """Effect: send these deltas, answer with the reply or throw why there is none."""
+    """Effect: sends these deltas; answers with the reply or throws the reason for having none."""
 
     chunk: Chunk
 
 
 @dataclass(frozen=True)
 class OnDisk:
-    """Effect: do this, which may wait for the disk, and answer with its result."""
+    """Effect: runs work that may wait for the disk; answers with its result."""
 
     work: Callable[[], Any]
 
 
 @dataclass(frozen=True)
 class Queued:
-    """Effect: something was queued, which may be the moment to start the scheduler."""
+    """Effect: reports that something was queued, so that the scheduler can start."""
 
 
 @dataclass
 class Submissions:
-    """What the operations below share. `next_flush_at` is set by the scheduler while it runs."""
+    """The state shared by the operations below. The scheduler sets `next_flush_at` while it runs."""
 
     settings: Settings
     queue: SummaryQueue
@@ -63,9 +63,9 @@ def make_submissions(options: SubmissionOptions | None) -> Submissions:
 
 
 def queue_summary(core: Submissions, summary: Summary) -> Operation[QueuedSummary]:
-    """Queues one summary; with a journal it is on disk when this returns. Gives it back as it will be sent.
+    """Queues one summary and returns it as it will be sent; with a journal it is then on disk.
 
-    Its key is its referenceId, else its customer, window and reason: what still waits under the same key is replaced.
+    Its key is its referenceId, or else customer, window and reason; it replaces a waiting summary with the same key.
     Raises PacSpaceError INVALID_SUMMARY.
     """
     (queued,) = yield from queue_summaries(core, [summary])
@@ -73,7 +73,7 @@ def queue_summary(core: Submissions, summary: Summary) -> Operation[QueuedSummar
 
 
 def queue_summaries(core: Submissions, summaries: Iterable[Summary]) -> Operation[list[QueuedSummary]]:
-    """Queues several summaries: all of them, or none when one of them is not acceptable."""
+    """Queues several summaries: all of them, or none if one is invalid."""
     core.require_open()
     queued = [read_summary(summary, core.settings.default_reason) for summary in summaries]
     yield OnDisk(lambda: core.queue.add(queued))
@@ -84,10 +84,10 @@ def queue_summaries(core: Submissions, summaries: Iterable[Summary]) -> Operatio
 
 
 def flush_summaries(core: Submissions, options: FlushOptions | None = None) -> Operation[FlushReply]:
-    """Sends what waits and tells what became of it; does not raise for what the server refuses.
+    """Sends waiting summaries and reports their outcomes; does not raise for refused ones.
 
-    What may succeed later stays queued, a request whose outcome is not known as it was sent. What never will (not
-    valid, or a conflict with what is recorded) leaves the queue and is listed in `rejected`.
+    A summary that may succeed later stays queued; a request with an unknown outcome is kept unchanged. A summary that
+    never will (invalid, or in conflict with the record) leaves the queue and is listed in `rejected`.
     """
     core.require_open()
     given = read_options(FlushOptions, options, {})
@@ -109,7 +109,7 @@ def flush_summaries(core: Submissions, options: FlushOptions | None = None) -> O
 
 
 def get_queue_state(core: Submissions) -> Operation[QueueState]:
-    """How many summaries are queued, whether the scheduler runs, and what was refused for good."""
+    """The number of waiting summaries, the state of the scheduler, and the permanently rejected summaries."""
     yield from ()
     settings, flush_at = core.settings, core.next_flush_at
     return {
@@ -133,7 +133,7 @@ def _empty_reply(core: Submissions) -> FlushReply:
 
 
 def _send(core: Submissions, chunk: Chunk, turn: Round, reply: FlushReply) -> Operation[None]:
-    """One request of a flush, and what its reply means for each summary in it."""
+    """Sends one request of a flush, and applies its reply to each summary in it."""
     reply["requestCount"] += 1
     outcome = Outcome()
     try:
@@ -150,13 +150,13 @@ def _send(core: Submissions, chunk: Chunk, turn: Round, reply: FlushReply) -> Op
 
 
 def _judge_failure(error: Exception, chunk: Chunk, turn: Round, outcome: Outcome) -> list[SummaryFailure]:
-    """A whole request failed: perhaps recorded (then it is sent again exactly as it was, under the same key), or not."""
+    """The outcome of a failed request. It may be recorded; then it is repeated unchanged, under the same key."""
     status = error.status_code if isinstance(error, PacSpaceError) else 0
     code = (error.server_code or error.code) if isinstance(error, PacSpaceError) else None
     # A gateway that answers everything with a bare 400 must not empty the queue.
     not_valid = status in NOT_VALID and str(error) != NO_REASON
     if not_valid and len(chunk) > 1:
-        # Smaller requests for the rest of this flush, until the summary that is not valid is alone.
+        # Halves requests for the rest of this flush, until the invalid summary is alone.
         turn.chunk_size = len(chunk) // 2
         turn.ids.extendleft(reversed(chunk.ids))
         outcome.back = list(chunk.ids)
@@ -172,7 +172,7 @@ def _judge(found: Any, chunk: Chunk, outcome: Outcome, reply: FlushReply) -> lis
     results = {result.get("index"): result for result in listed or [] if isinstance(result, Mapping)}
     failures = []
     for index, (id_, delta) in enumerate(zip(chunk.ids, chunk)):
-        result = results.get(index, {"error": "the reply says nothing about it"})
+        result = results.get(index, {"error": "the reply does not mention it"})
         error, code = result.get("error"), result.get("code")
         if error or result.get("status") in ("REJECTED", "FAILED"):
             code = code or (error if isinstance(error, str) and error.isupper() else None)
@@ -201,7 +201,7 @@ def _failure(delta: Mapping[str, Any], error: str, code: str | None, permanent: 
 
 
 def _is_permanent(code: object) -> bool:
-    """Whether a refusal of one delta stands however often it is sent."""
+    """Whether repeating a refused delta can't succeed."""
     return isinstance(code, str) and (code == "VALIDATION_ERROR" or code.endswith(("_CONFLICT", "_NOT_FOUND")))
 
 

@@ -1,4 +1,4 @@
-"""Asking again and again until something is over."""
+"""Polls until a state is reached."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ TIMEOUT_MS, INTERVAL_MS = 60_000, 2_000
 
 
 def single(given: Mapping[str, Any], *fields: str) -> dict[str, Any]:
-    """The options of a single request of a call that waits: its `timeout` is `httpTimeout`."""
+    """The options for each request of a call that waits: its `timeout` is `httpTimeout`."""
     return {**pick(given, *fields, *REQUEST_KEYS), "timeout": given.get("httpTimeout")}
 
 
 def wait_until(
     core: Core, path: str, given: Mapping[str, Any], is_over: Callable[[Any], bool], late: Callable[[Any], str]
 ) -> Operation[Any]:
-    """What is at the path as soon as `is_over` says so. Raises TimeoutError after the deadline, saying what `late` says.
+    """Reads the path until `is_over` accepts the reply, and returns it. Raises TimeoutError after the deadline, with
+    the text of `late`.
 
-    `timeout` (60,000 ms) and `pollInterval` (2,000 ms) are those of waiting.
+    `timeout` (60,000 ms) and `pollInterval` (2,000 ms) apply to the wait.
     """
     timeout_s = given.get("timeout", TIMEOUT_MS) / 1000
     interval_s = given.get("pollInterval", INTERVAL_MS) / 1000

@@ -1,4 +1,4 @@
-"""What concerns the workspace as a whole: usage, sequences, webhook deliveries, public verification, the sandbox."""
+"""The workspace as a whole: usage, sequences, webhook deliveries, public verification, the sandbox."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ CLOCK = path_of("api", "v1", "sandbox", "clock")
 def usage(
     core: Core, options: RequestOptions | None = None, **keywords: Unpack[RequestKeywords]
 ) -> Operation[UsageReply]:
-    """What the operator allows this workspace, and how much of it is used."""
+    """The operator's limits for this workspace, and its usage."""
     return call(core, Call("GET", balance_path("usage"), options=read_options(RequestOptions, options, keywords)))
 
 
 def gaps(
     core: Core, customer_id: str, options: GapsOptions | None = None, **keywords: Unpack[GapsKeywords]
 ) -> Operation[GapsReply]:
-    """Sequence numbers of a customer that storage does not hold; there should be none."""
+    """Missing sequence numbers of a customer; there should be none."""
     given = read_options(GapsOptions, options, keywords)
     query = pick(given, "fromSequence", "toSequence", "limit")
     return call(core, Call("GET", balance_path("gaps", customer_id), query=query, options=given))
@@ -71,8 +71,9 @@ def verify(
     options: RequestOptions | None = None,
     **keywords: Unpack[RequestKeywords],
 ) -> Operation[VerifyReply]:
-    """Asks the server, as anyone may without a key, to recompute a proof root from its rows (`db`, the default), from
-    the published log (`chain`) or from `both`. `pac.receipts.verify` asks nobody."""
+    """Asks the server, which needs no key, to recompute a proof root from its rows (`db`, the default), from the
+    published log (`chain`) or from `both`. `pac.receipts.verify` asks no server.
+    """
     if source is not None and source not in SOURCES:
         raise ValidationError(f"source must be one of {', '.join(SOURCES)}, is {source!r}")
     given = read_options(RequestOptions, options, keywords)
@@ -96,7 +97,7 @@ def clock(
 def set_clock(
     core: Core, now: Instant | None, options: RequestOptions | None = None, **keywords: Unpack[RequestKeywords]
 ) -> Operation[ClockReply]:
-    """Holds the sandbox's ledger clock at an instant; None lets real time go on."""
+    """Holds the sandbox's ledger clock at an instant; None returns it to real time."""
     given = read_options(RequestOptions, options, keywords)
     return call(core, Call("POST", CLOCK, body={"now": instant_text(now, "now")}, options=given))
 
@@ -104,7 +105,7 @@ def set_clock(
 def advance_clock(
     core: Core, seconds: int, options: RequestOptions | None = None, **keywords: Unpack[RequestKeywords]
 ) -> Operation[ClockReply]:
-    """Moves the sandbox's ledger clock on by whole seconds."""
+    """Moves the sandbox's ledger clock forward by whole seconds."""
     given = read_options(RequestOptions, options, keywords)
     body = {"advanceSeconds": seconds}
     return call(core, Call("POST", CLOCK, body=body, options=given, repeatable=False))
@@ -113,7 +114,7 @@ def advance_clock(
 def reset(
     core: Core, options: RequestOptions | None = None, **keywords: Unpack[RequestKeywords]
 ) -> Operation[ResetReply]:
-    """Empties the sandbox, under a new log."""
+    """Empties the sandbox and starts a new log."""
     given = read_options(RequestOptions, options, keywords)
     path = path_of("api", "v1", "sandbox", "reset")
     return call(core, Call("POST", path, body={}, options=given, repeatable=False))

@@ -1,4 +1,4 @@
-"""Webhooks: is it the server that sent this?"""
+"""Webhooks: verifies that the server sent a request."""
 
 from .verify import Webhooks
 

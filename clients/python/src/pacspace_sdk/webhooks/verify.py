@@ -1,4 +1,4 @@
-"""Verifying webhook requests; the signature itself is that of `pacspace_proofs.webhook`."""
+"""Verifies webhook requests, with the signatures of `pacspace_proofs.webhook`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Webhooks:
 
     def __init__(self, secret: str) -> None:
         if not secret:
-            message = "a webhook secret is needed, such as whsec_...; it is shown when the endpoint is made"
+            message = "a webhook secret is needed, such as whsec_...; it is shown when the endpoint is created"
             raise PacSpaceError(message, code="MISSING_WEBHOOK_SECRET")
         self._secret = secret
 
@@ -28,9 +28,9 @@ class Webhooks:
     def verify(
         self, signature: str, timestamp: str | int, raw_body: str | bytes, tolerance: float = TOLERANCE_S
     ) -> WebhookEvent:
-        """The event of a body that the secret's owner signed at most `tolerance` seconds ago (or ahead).
+        """The event of a body signed with the secret at most `tolerance` seconds ago (or ahead).
 
-        `signature` and `timestamp` are the values of X-PacSpace-Signature (several are parted by commas) and
+        `signature` and `timestamp` are the values of X-PacSpace-Signature (several are separated by commas) and
         X-PacSpace-Timestamp. Raises WebhookVerificationError.
         """
         from pacspace_proofs.webhook import SIGNATURE, TIMESTAMP
@@ -40,10 +40,10 @@ class Webhooks:
     def verify_from_headers(
         self, headers: Mapping[str, Any], raw_body: str | bytes, tolerance: float = TOLERANCE_S
     ) -> WebhookEvent:
-        """The event of a request, by its headers and the bytes of its body as they came (not parsed and printed again).
+        """The event of a request, from its headers and the unchanged bytes of its body (not parsed and printed again).
 
-        Header names count in any case; of a list of values the first one. The headers of Standard Webhooks
-        (webhook-id, webhook-timestamp, webhook-signature) are understood too. Raises WebhookVerificationError.
+        Header names are case-insensitive; the first of several values counts. The headers of Standard Webhooks
+        (webhook-id, webhook-timestamp, webhook-signature) are accepted too. Raises WebhookVerificationError.
         """
         from pacspace_proofs import FormatError
         from pacspace_proofs.webhook import verify_headers
@@ -61,7 +61,7 @@ class Webhooks:
 
 
 def _plain(headers: Mapping[str, Any]) -> dict[str, str]:
-    """Headers by lower-case name, the first of several values."""
+    """Headers by lower-case name, with the first of several values."""
     plain: dict[str, str] = {}
     for name, value in headers.items():
         first = value[0] if isinstance(value, list | tuple) and value else value

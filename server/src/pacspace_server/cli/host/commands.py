@@ -9,6 +9,7 @@ import click
 
 from ... import config as settings
 from ... import exit_status
+from ...domain.enumerations import KeyEnvironment
 from ...domain.instants import parse_instant
 from ..command import Command, examples
 from ..options import DATABASE, ENVIRONMENTS, SIGNER, WORKSPACE
@@ -139,7 +140,9 @@ def restore(out: Output, /, file: Path, replace: bool, yes: bool, role: str | No
 @DATABASE
 @SIGNER
 @click.pass_obj
-def new_log(out: Output, /, side: str | None, lost_signing_folder: bool, yes: bool, **flags: str | None) -> None:
+def new_log(
+    out: Output, /, side: KeyEnvironment | None, lost_signing_folder: bool, yes: bool, **flags: str | None
+) -> None:
     """Continue a restored record in a new log with a new key, and freeze the old log.
 
     Locked months that the backup had published stay in the old log with their proof roots. Every other month continues
@@ -159,7 +162,7 @@ def new_log(out: Output, /, side: str | None, lost_signing_folder: bool, yes: bo
 @WORKSPACE
 @DATABASE
 @click.pass_obj
-def trust(out: Output, /, side: str, workspace: str | None, database: str | None) -> None:
+def trust(out: Output, /, side: KeyEnvironment, workspace: str | None, database: str | None) -> None:
     """Print a trust file with the key of the record's log, and of earlier logs if the record was restored.
 
     The server has the same file at /log/{name}/trust. Give it to your customers through a separate channel, for example
@@ -189,7 +192,13 @@ def trust(out: Output, /, side: str, workspace: str | None, database: str | None
 @DATABASE
 @click.pass_obj
 def erase(
-    out: Output, customer: str, side: str, before: str | None, yes: bool, workspace: str | None, database: str | None
+    out: Output,
+    customer: str,
+    side: KeyEnvironment,
+    before: str | None,
+    yes: bool,
+    workspace: str | None,
+    database: str | None,
 ) -> None:
     """Erase a customer's reasons, references and metadata permanently. Proofs stay.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ... import config as settings
 from ... import exit_status
+from ...domain.enumerations import Environment
 from ...domain.instants import parse_period
 from ...process.engines import open_storage
 from ...service.base import audit
@@ -28,7 +29,7 @@ def run_erase(
     out: Output,
     values: Mapping[str, settings.Value],
     workspace: str | None,
-    environment: str,
+    environment: Environment,
     customer_id: str,
     before: str | None,
     yes: bool,

@@ -8,6 +8,7 @@ import click
 
 from ... import config as settings
 from ... import exit_status
+from ...domain.enumerations import KeyEnvironment
 from ...domain.instants import instant_text
 from ..command import Group, examples
 from ..options import DATABASE, ENVIRONMENTS, WORKSPACE, pick_workspace
@@ -26,14 +27,17 @@ def keys() -> None:
 @WORKSPACE
 @DATABASE
 @click.pass_obj
-def keys_create(out: Output, side: str, name: str, scopes: str, workspace: str | None, database: str | None) -> None:
+def keys_create(
+    out: Output, side: KeyEnvironment, name: str, scopes: str, workspace: str | None, database: str | None
+) -> None:
     """Create a key. Prints the full key once and stores only its hash."""
     from ...process.engines import open_storage
     from ...service.base.context import SCOPES
     from ...service.people.keys import create_key
 
-    wanted = tuple(scopes.split(","))
-    if not set(wanted) <= set(SCOPES):
+    names = scopes.split(",")
+    wanted = tuple(scope for scope in SCOPES if scope in names)
+    if not set(names) <= set(SCOPES):
         out.fail(f"--scopes: {scopes} is not a list of {', '.join(SCOPES)}", exit_status.WRONG_USE)
     storage = open_storage(settings.database(settings.load({"database": database})["database"]))
     with storage.snapshot() as snapshot:

@@ -9,6 +9,7 @@ import click
 
 from ... import config as settings
 from ... import exit_status
+from ...domain.enumerations import Role
 from ...storage.model.people import ROLES
 from ...storage.model.protocols import Storage
 from ..command import Group, examples
@@ -47,7 +48,7 @@ def _password_hash() -> str:
 @WORKSPACE
 @DATABASE
 @click.pass_obj
-def create(out: Output, email: str, name: str, role: str, workspace: str | None, database: str | None) -> None:
+def create(out: Output, email: str, name: str, role: Role, workspace: str | None, database: str | None) -> None:
     """Create a user. Asks for the password, or reads it from the first line of standard input."""
     from ...service.people import people
 
@@ -71,7 +72,7 @@ def create(out: Output, email: str, name: str, role: str, workspace: str | None,
 @click.option("--workspace", metavar="ID", required=True, help="Which workspace.")
 @DATABASE
 @click.pass_obj
-def add(out: Output, email: str, role: str, workspace: str, database: str | None) -> None:
+def add(out: Output, email: str, role: Role, workspace: str, database: str | None) -> None:
     """Add an existing user to another workspace, or change the user's role there."""
     from ...service.people import people
 

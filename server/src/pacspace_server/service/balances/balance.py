@@ -9,6 +9,7 @@ from ...domain.instants import DAY_US, add_months, day_of, instant_text, period_
 from ...domain.scopes import LAST_PERIOD, Scope, ScopeError, scope_bounds
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Customer, DayTotal, Delta, Log, PeriodHead, delta_count
+from ...views.shapes import NamedScope
 from ..base.lookup import find_checkpoint, find_delta
 
 
@@ -191,18 +192,18 @@ def resolve_start(snapshot: Snapshot, customer: Customer, text: str) -> Delta | 
     return checkpoint.period
 
 
-def scope_view(balance: Balance, now: int) -> dict[str, object]:
+def scope_view(balance: Balance, now: int) -> NamedScope:
     """How a reply names its scope."""
-    scope = balance.scope
-    view: dict[str, object] = {"mode": scope.mode, "periods": balance.periods, "timezone": "UTC"}
+    scope, start, end = balance.scope, None, None
     if scope.first:
         last = max([scope.first, *balance.periods]) if scope.last == LAST_PERIOD else scope.last
-        if scope.mode == "current_month":
-            view["periods"] = sorted({period_of(now), *balance.periods})
-        elif scope.mode == "period":
-            view["periods"] = [scope.first]
-        start, end = scope_bounds(scope, last)
-        view |= {"startDate": instant_text(start), "endDate": instant_text(end)}
-    else:
-        view |= {"startDate": None, "endDate": None}
-    return view
+        start, end = map(instant_text, scope_bounds(scope, last))
+    periods = _named_periods(balance, now)
+    return {"mode": scope.mode, "periods": periods, "timezone": "UTC", "startDate": start, "endDate": end}
+
+
+def _named_periods(balance: Balance, now: int) -> list[str]:
+    """The months that a scope names, with those that hold deltas."""
+    if balance.scope.mode == "current_month":
+        return sorted({period_of(now), *balance.periods})
+    return [balance.scope.first] if balance.scope.mode == "period" else balance.periods

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from ...domain.scopes import Scope
 from ...storage.model import ids
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Customer, Delta
+from ...views.balance import (
+    Compared,
+    ComparedDetails,
+    DifferentEntry,
+    Discrepancy,
+    OurEntry,
+    Resolution,
+    TheirEntry,
+)
 from ..base import showing
 from ..base.context import Caller, Context
 from ..base.errors import invalid
 from .balance import Balance, deltas_of, scope_view
 from .derive import breakdown, computed, counted, read_balance
 
-MESSAGES = {
+MESSAGES: dict[Resolution, str] = {
     "YOURS_MATCHES": "your view matches the record, theirs does not",
     "THEIRS_MATCHES": "their view matches the record, yours does not",
     "NEITHER_MATCHES": "neither view matches the record",
@@ -36,14 +44,14 @@ class Views:
 
 def compare(
     context: Context, caller: Caller, customer_id: str, scope: Scope, given: Views, granularity: str | None = None
-) -> dict[str, Any]:
+) -> Compared:
     """Both views against the record."""
     with context.storage.snapshot() as snapshot:
         customer, log, now, balance = read_balance(context, snapshot, caller, customer_id, scope)
         total = given.starting_balance + balance.net
         matches_yours = abs(given.yours - total) <= given.tolerance
         matches_theirs = abs(given.theirs - total) <= given.tolerance
-        reply = {
+        return {
             "customerId": customer_id,
             "yourBalance": showing.number(given.yours),
             "theirBalance": showing.number(given.theirs),
@@ -61,18 +69,16 @@ def compare(
             "pendingCount": balance.pending,
             "scope": scope_view(balance, now),
             "asOf": {"sequence": customer.last_sequence, "logSize": log.published_size},
+            **_details(snapshot, customer, balance, given.their_records, granularity),
         }
-        if granularity is not None:
-            reply["breakdown"] = breakdown(snapshot, customer, balance, granularity)
-        if given.their_records is not None:
-            reply |= _entries(snapshot, customer, balance, given.their_records)
-        return reply
 
 
-def _discrepancy(given: Views, total: int, matches_yours: bool, matches_theirs: bool) -> dict[str, Any] | None:
+def _discrepancy(given: Views, total: int, matches_yours: bool, matches_theirs: bool) -> Discrepancy | None:
     if matches_yours and matches_theirs:
         return None
-    resolution = "YOURS_MATCHES" if matches_yours else "THEIRS_MATCHES" if matches_theirs else "NEITHER_MATCHES"
+    resolution: Resolution = (
+        "YOURS_MATCHES" if matches_yours else "THEIRS_MATCHES" if matches_theirs else "NEITHER_MATCHES"
+    )
     return {
         "yourDifference": showing.number(given.yours - total),
         "theirDifference": showing.number(given.theirs - total),
@@ -82,12 +88,31 @@ def _discrepancy(given: Views, total: int, matches_yours: bool, matches_theirs: 
 
 
 @dataclass(frozen=True)
-class Difference:
-    """One entry that only one side has, or that the two have with other amounts. `delta` is the record's, if it has one."""
+class Missing:
+    """A delta that the other side does not have."""
 
-    delta: Delta | None
+    delta: Delta
     reference: str | None
-    theirs: int | None
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """An entry of the other side that the record does not have."""
+
+    reference: str
+    amount: int
+
+
+@dataclass(frozen=True)
+class Other:
+    """A delta of which the other side has another amount."""
+
+    delta: Delta
+    reference: str
+    amount: int
+
+
+Difference = Missing | Unknown | Other
 
 
 def differences(
@@ -99,34 +124,68 @@ def differences(
     theirs = {ids.reference_mac(secret, shard, named[0]): named for named in their_records.items()}
     for delta in deltas_of(snapshot, customer, balance):
         named = theirs.pop(delta.reference_mac, None) if delta.reference_mac is not None else None
-        reference, amount = named or (showing.context_fields(delta)["referenceId"], None)
-        if amount != delta.delta:
-            yield Difference(delta, reference, amount)
-    for reference, amount in theirs.values():
-        yield Difference(None, reference, amount)
+        if named is None:
+            yield Missing(delta, showing.context_fields(delta)["referenceId"])
+        elif named[1] != delta.delta:
+            yield Other(delta, *named)
+    yield from (Unknown(*named) for named in theirs.values())
 
 
-def _entries(
-    snapshot: Snapshot, customer: Customer, balance: Balance, their_records: list[tuple[str, int]]
-) -> dict[str, Any]:
+def our_entry(delta: Delta, reference: str | None) -> OurEntry:
+    """A delta that the other side does not have."""
+    return {
+        "referenceId": reference,
+        "recordId": delta.record_id,
+        "postedAt": showing.instant(delta.posted_at),
+        "delta": showing.number(delta.delta),
+    }
+
+
+def their_entry(reference: str, amount: int) -> TheirEntry:
+    """An entry of the other side that the record does not have."""
+    return {"referenceId": reference, "delta": showing.number(amount)}
+
+
+def different_entry(delta: Delta, reference: str, amount: int) -> DifferentEntry:
+    """A delta of which the other side has another amount."""
+    return {
+        "referenceId": reference,
+        "recordId": delta.record_id,
+        "postedAt": showing.instant(delta.posted_at),
+        "ourDelta": showing.number(delta.delta),
+        "theirDelta": showing.number(amount),
+        "difference": showing.number(amount - delta.delta),
+    }
+
+
+def _details(
+    snapshot: Snapshot,
+    customer: Customer,
+    balance: Balance,
+    their_records: list[tuple[str, int]] | None,
+    granularity: str | None,
+) -> ComparedDetails:
+    details: ComparedDetails = {}
+    if granularity is not None:
+        details["breakdown"] = breakdown(snapshot, customer, balance, granularity)
+    if their_records is None:
+        return details
     theirs = dict(their_records)
     if len(theirs) != len(their_records):
         raise invalid(("theirRecords", "a referenceId appears twice"))
-    named: dict[str, list[dict[str, Any]]] = {"missingInTheirs": [], "missingInOurs": [], "different": []}
-    for found in differences(snapshot, customer, balance, theirs):
-        kind, entry = entry_view(found)
-        named[kind].append(entry)
-    return named
+    return {**details, **_entries(differences(snapshot, customer, balance, theirs))}
 
 
-def entry_view(found: Difference) -> tuple[str, dict[str, Any]]:
-    """Which kind of difference it is, and how replies show it."""
-    delta, amount = found.delta, found.theirs
-    if delta is None:
-        assert amount is not None, "nobody has it"
-        return "missingInOurs", {"referenceId": found.reference, "delta": showing.number(amount)}
-    entry = {"referenceId": found.reference, "recordId": delta.record_id, "postedAt": showing.instant(delta.posted_at)}
-    if amount is None:
-        return "missingInTheirs", entry | {"delta": showing.number(delta.delta)}
-    pair = {"ourDelta": showing.number(delta.delta), "theirDelta": showing.number(amount)}
-    return "different", entry | pair | {"difference": showing.number(amount - delta.delta)}
+def _entries(found: Iterable[Difference]) -> ComparedDetails:
+    ours: list[OurEntry] = []
+    theirs: list[TheirEntry] = []
+    different: list[DifferentEntry] = []
+    for entry in found:
+        match entry:
+            case Missing(delta, reference):
+                ours.append(our_entry(delta, reference))
+            case Unknown(reference, amount):
+                theirs.append(their_entry(reference, amount))
+            case Other(delta, reference, amount):
+                different.append(different_entry(delta, reference, amount))
+    return {"missingInTheirs": ours, "missingInOurs": theirs, "different": different}

@@ -7,15 +7,20 @@ import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
+from ...domain.enumerations import EventCadence, SharingHint
 from ...domain.instants import period_of
 from ...domain.scopes import LAST_PERIOD
 from ...storage.model import ids
 from ...storage.model.protocols import Snapshot, Unit
 from ...storage.model.records import Customer, Delta, Log, PeriodHead, Profile
-from ...storage.model.surveys import CustomerList, CustomerRow
+from ...storage.model.surveys import CustomerList
+from ...storage.model.surveys import CustomerRow as SurveyRow
 from ...storage.writing.recording import new_customer
+from ...views.customers import ActivityItem, CustomerRow, Customers, Usage
+from ...views.customers import Customer as CustomerDetail
+from ...views.customers import NewCustomer as MadeCustomer
+from ...views.pages import DeltasBefore, ListedCustomers
 from ..base import audit, events, showing
 from ..base.context import Caller, Context, find_customer
 from ..base.errors import ServiceError, invalid
@@ -32,7 +37,7 @@ class Listing:
 
     search: str | None
     sort: str
-    after: list[Any]
+    after: list[str | int]
     limit: int
     offset: int = 0
     period: str | None = None
@@ -44,18 +49,18 @@ class NewCustomer:
 
     display_name: str
     customer_id: str | None
-    sharing_hint: str | None
-    event_cadence: str | None
+    sharing_hint: SharingHint | None
+    event_cadence: EventCadence | None
     unit: str | None
 
 
-def listing(context: Context, caller: Caller, asked: Listing) -> dict[str, Any]:
+def listing(context: Context, caller: Caller, asked: Listing) -> ListedCustomers:
     """Customers with their totals of a month, and the cursor after which the list goes on."""
     with context.storage.snapshot() as snapshot:
         return _listed(snapshot, caller, asked)
 
 
-def _listed(snapshot: Snapshot, caller: Caller, asked: Listing) -> dict[str, Any]:
+def _listed(snapshot: Snapshot, caller: Caller, asked: Listing) -> ListedCustomers:
     # One more than the page, to know whether there is a next one.
     wanted = CustomerList(caller.environment_id, asked.search, asked.sort, asked.after, asked.limit + 1, asked.offset)
     first, last = months_of(snapshot, caller, asked.period)
@@ -68,7 +73,7 @@ def _listed(snapshot: Snapshot, caller: Caller, asked: Listing) -> dict[str, Any
     }
 
 
-def numbered(context: Context, caller: Caller, asked: Listing, page: int | None) -> dict[str, Any]:
+def numbered(context: Context, caller: Caller, asked: Listing, page: int | None) -> Customers:
     """The same as pages with numbers; one after a cursor has none."""
     asked.offset = 0 if page is None else (page - 1) * asked.limit
     with context.storage.snapshot() as snapshot:
@@ -77,16 +82,17 @@ def numbered(context: Context, caller: Caller, asked: Listing, page: int | None)
     following = listed["next"] if asked.sort == "id" else None
     return {
         "customers": listed["customers"],
-        "pagination": page_of(page, asked.limit, total) | {"nextCursor": following},
+        "pagination": {
+            "page": page,
+            "limit": asked.limit,
+            "total": total,
+            "totalPages": showing.pages(total, asked.limit),
+            "nextCursor": following,
+        },
     }
 
 
-def page_of(page: int | None, limit: int, total: int) -> dict[str, Any]:
-    """Which page of a list this is."""
-    return {"page": page, "limit": limit, "total": total, "totalPages": -(-total // limit)}
-
-
-def _cursor(row: CustomerRow, sort: str) -> str:
+def _cursor(row: SurveyRow, sort: str) -> str:
     place = row.customer.customer_id if sort == "id" else json.dumps([row.place, row.customer.customer_id])
     return base64.urlsafe_b64encode(place.encode()).decode()
 
@@ -94,7 +100,7 @@ def _cursor(row: CustomerRow, sort: str) -> str:
 _PLACES: dict[str, tuple[type, ...]] = {"id": (str,), "name": (str, str), "recent": (int, str)}
 
 
-def place(cursor: str | None, sort: str, refusal: tuple[str, str]) -> list[Any]:
+def place(cursor: str | None, sort: str, refusal: tuple[str, str]) -> list[str | int]:
     """The place after which a list in this order goes on. A plain 400 for what is no cursor of such a list."""
     if not cursor:
         return []
@@ -117,12 +123,12 @@ def months_of(snapshot: Snapshot, caller: Caller, period: str | None) -> tuple[s
     return period_of(snapshot.now(snapshot.environment(caller.environment_id))), LAST_PERIOD
 
 
-def customer_row(snapshot: Snapshot, customer: Customer, first: str, last: str) -> dict[str, Any]:
+def customer_row(snapshot: Snapshot, customer: Customer, first: str, last: str) -> CustomerRow:
     """A customer as lists show one, with its totals of the months from first to last."""
     return _row_view(snapshot.secret, snapshot.customer_row(customer, first, last), first)
 
 
-def _row_view(secret: bytes, row: CustomerRow, period: str) -> dict[str, Any]:
+def _row_view(secret: bytes, row: SurveyRow, period: str) -> CustomerRow:
     customer, profile = row.customer, row.profile
     return {
         "customerId": customer.customer_id,
@@ -145,7 +151,7 @@ def _row_view(secret: bytes, row: CustomerRow, period: str) -> dict[str, Any]:
 
 def get_customer(
     context: Context, caller: Caller, customer_id: str, period: str | None, page: int, limit: int
-) -> dict[str, Any]:
+) -> CustomerDetail:
     """One customer with a page of its deltas, newest first: of the month that is named, else of all time."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
@@ -160,9 +166,9 @@ def get_customer(
         deltas = _deltas(snapshot, customer, head, oldest, newest) if newest > 0 else ()
         log = log_in_use(snapshot, customer)
         items = _items(snapshot, customer, list(deltas), log)
-        pagination = page_of(page, limit, total)
+        pagination = showing.page_of(page, limit, total)
         row = customer_row(snapshot, customer, first, last)
-    return row | {"recentActivity": {"items": items[::-1], "pagination": pagination}}
+    return {**row, "recentActivity": {"items": items[::-1], "pagination": pagination}}
 
 
 def _deltas(snapshot: Snapshot, customer: Customer, head: PeriodHead | None, first: int, last: int) -> Iterable[Delta]:
@@ -172,21 +178,21 @@ def _deltas(snapshot: Snapshot, customer: Customer, head: PeriodHead | None, fir
     return snapshot.deltas_by_sequence(customer, first, last)
 
 
-def _items(snapshot: Snapshot, customer: Customer, deltas: list[Delta], log: Log) -> list[dict[str, Any]]:
+def _items(snapshot: Snapshot, customer: Customer, deltas: list[Delta], log: Log) -> list[ActivityItem]:
     heads = snapshot.heads_of([(customer.id, period) for period in {delta.period for delta in deltas}])
     return [_item(customer, delta, heads[customer.id, delta.period], log) for delta in deltas]
 
 
-def _item(customer: Customer, delta: Delta, head: PeriodHead, log: Log) -> dict[str, Any]:
+def _item(customer: Customer, delta: Delta, head: PeriodHead, log: Log) -> ActivityItem:
     status = showing.delta_status(delta, head, log)
     view = showing.delta_view(customer.customer_id, customer.shard_key, delta, status)
     reference = str(head.entry_index) if status == showing.VERIFIED else None
-    return view | {"time": view["recordedAt"], "verificationReference": reference}
+    return {**view, "time": view["recordedAt"], "verificationReference": reference}
 
 
 def deltas_before(
     context: Context, caller: Caller, customer_id: str, period: str | None, before: int | None, limit: int
-) -> dict[str, Any]:
+) -> DeltasBefore:
     """A customer's deltas, newest first: of a month or of all time, from the one before a place, and the next place."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
@@ -200,7 +206,7 @@ def deltas_before(
     return {"deltas": items[::-1], "next": oldest if oldest > 1 and items else None}
 
 
-def delta_of_reference(context: Context, caller: Caller, customer_id: str, reference: str) -> dict[str, Any] | None:
+def delta_of_reference(context: Context, caller: Caller, customer_id: str, reference: str) -> ActivityItem | None:
     """The customer's delta of a referenceId, exactly; found also when its context was erased."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
@@ -209,7 +215,7 @@ def delta_of_reference(context: Context, caller: Caller, customer_id: str, refer
         return _items(snapshot, customer, [delta], log_in_use(snapshot, customer))[0] if delta else None
 
 
-async def create(context: Context, caller: Caller, asked: NewCustomer) -> dict[str, Any]:
+async def create(context: Context, caller: Caller, asked: NewCustomer) -> MadeCustomer:
     """Makes a customer that has no deltas yet. 409 CUSTOMER_ID_CONFLICT when the customerId is taken."""
     customer_id = asked.customer_id or f"cust_{secrets.token_hex(8)}"
     shard = context.shard(caller, customer_id)
@@ -237,11 +243,16 @@ async def create(context: Context, caller: Caller, asked: NewCustomer) -> dict[s
         return customer
 
     customer = await context.committer.run(work)
-    row = await context.look(lambda snapshot: customer_row(snapshot, customer, *months_of(snapshot, caller, None)))
-    return row | {"environment": caller.environment, "createdAt": showing.instant(customer.created_at)}
+
+    def view(snapshot: Snapshot) -> MadeCustomer:
+        row = customer_row(snapshot, customer, *months_of(snapshot, caller, None))
+        environment = snapshot.environment(caller.environment_id).name
+        return {**row, "environment": environment, "createdAt": showing.instant(customer.created_at)}
+
+    return await context.look(view)
 
 
-def usage(context: Context, caller: Caller) -> dict[str, Any]:
+def usage(context: Context, caller: Caller) -> Usage:
     """Deltas posted to the running month. There are no quotas: `limit` and `remaining` are null."""
     with context.storage.snapshot() as snapshot:
         period = period_of(snapshot.now(snapshot.environment(caller.environment_id)))

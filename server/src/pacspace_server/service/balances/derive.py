@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from ...domain.instants import DAY_US, EPOCH, day_of, instant_text
 from ...domain.scopes import LAST_PERIOD, Scope, ScopeError, scope_bounds
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Customer, Delta, Log, PeriodHead
+from ...views.balance import Derived, DerivedDetails
+from ...views.shapes import Bucket, Computed, Counted, RecordedDelta
 from ..base import showing
 from ..base.context import Caller, Context, find_customer, scope_error
 from ..base.errors import ServiceError, invalid
@@ -33,12 +34,12 @@ def derive(
     starting_balance: int,
     granularity: str | None,
     page: Page | None,
-) -> dict[str, Any]:
+) -> Derived:
     """The balance of a scope: everything acknowledged before the call is in it."""
     with context.storage.snapshot() as snapshot:
         customer, log, now, balance = read_balance(context, snapshot, caller, customer_id, scope)
         latest = snapshot.latest_checkpoint(customer)
-        reply = {
+        return {
             "customerId": customer_id,
             "startingBalance": showing.number(starting_balance),
             **computed(starting_balance + balance.net),
@@ -53,23 +54,30 @@ def derive(
             "lastRecordAt": showing.instant(balance.last_recorded_at),
             "scope": scope_view(balance, now),
             "asOf": {"sequence": customer.last_sequence, "logSize": log.published_size},
+            **_details(snapshot, customer, log, balance, granularity, page),
         }
-        if granularity is not None:
-            reply["breakdown"] = breakdown(snapshot, customer, balance, granularity)
-        if page is not None:
-            shown = islice(deltas_of(snapshot, customer, balance), page.offset, page.offset + page.limit)
-            reply["deltas"] = delta_views(customer, list(shown), balance.heads, log)
-            reply["pagination"] = {"limit": page.limit, "offset": page.offset, "total": balance.count}
-        return reply
 
 
-def computed(total: int) -> dict[str, Any]:
+def _details(
+    snapshot: Snapshot, customer: Customer, log: Log, balance: Balance, granularity: str | None, page: Page | None
+) -> DerivedDetails:
+    details: DerivedDetails = {}
+    if granularity is not None:
+        details["breakdown"] = breakdown(snapshot, customer, balance, granularity)
+    if page is not None:
+        shown = islice(deltas_of(snapshot, customer, balance), page.offset, page.offset + page.limit)
+        details["deltas"] = delta_views(customer, list(shown), balance.heads, log)
+        details["pagination"] = {"limit": page.limit, "offset": page.offset, "total": balance.count}
+    return details
+
+
+def computed(total: int) -> Computed:
     """A scope's total under all its names."""
     value = showing.number(total)
     return {"computedBalance": value, "neutralBalance": value, "finalBalance": value, "endingBalance": value}
 
 
-def counted(count: int) -> dict[str, int]:
+def counted(count: int) -> Counted:
     return {"deltaCount": count, "deltasCount": count}
 
 
@@ -89,7 +97,7 @@ def read_balance(
     return customer, log, now, balance
 
 
-def delta_views(customer: Customer, deltas: list[Delta], heads: list[PeriodHead], log: Log) -> list[dict[str, Any]]:
+def delta_views(customer: Customer, deltas: list[Delta], heads: list[PeriodHead], log: Log) -> list[RecordedDelta]:
     by_id = {head.id: head for head in heads}
     return [
         showing.delta_view(
@@ -102,33 +110,41 @@ def delta_views(customer: Customer, deltas: list[Delta], heads: list[PeriodHead]
     ]
 
 
-def breakdown(snapshot: Snapshot, customer: Customer, balance: Balance, granularity: str) -> list[dict[str, Any]]:
+def breakdown(snapshot: Snapshot, customer: Customer, balance: Balance, granularity: str) -> list[Bucket]:
     """The scope in days, weeks (from Monday) or months, zero-filled."""
     if not balance.scope.first:
         raise ServiceError("INVALID_SCOPE_COMBINATION", "granularity goes with a period or a window")
     last = max([balance.scope.first, *balance.periods]) if balance.scope.last == LAST_PERIOD else balance.scope.last
     start, end = scope_bounds(balance.scope, last)
-    buckets: dict[str, dict[str, Any]] = {}
+    buckets: dict[str, _Span] = {}
     for day in range(day_of(start), day_of(end - 1) + 1):
-        bucket = buckets.setdefault(
-            _bucket(day, granularity), {"startDate": instant_text(max(start, day * DAY_US)), "net": 0, "count": 0}
-        )
-        bucket["endDate"] = instant_text(min(end, (day + 1) * DAY_US))
+        span = buckets.setdefault(_bucket(day, granularity), _Span(max(start, day * DAY_US)))
+        span.end = min(end, (day + 1) * DAY_US)
     if len(buckets) > MAX_BUCKETS:
         raise invalid(("granularity", f"the scope has {len(buckets)} buckets, at most {MAX_BUCKETS} are given"))
     for total in posted_days(snapshot, customer, start, end):
-        bucket = buckets[_bucket(total.day, granularity)]
-        bucket["net"] += total.total
-        bucket["count"] += total.count
-    return [
-        {
-            "startDate": bucket["startDate"],
-            "endDate": bucket["endDate"],
-            "netChange": showing.number(bucket["net"]),
-            **counted(bucket["count"]),
+        span = buckets[_bucket(total.day, granularity)]
+        span.net += total.total
+        span.count += total.count
+    return [span.view() for span in buckets.values()]
+
+
+@dataclass
+class _Span:
+    """A bucket that is being added up."""
+
+    start: int
+    end: int = 0
+    net: int = 0
+    count: int = 0
+
+    def view(self) -> Bucket:
+        return {
+            "startDate": instant_text(self.start),
+            "endDate": instant_text(self.end),
+            "netChange": showing.number(self.net),
+            **counted(self.count),
         }
-        for bucket in buckets.values()
-    ]
 
 
 def _bucket(day: int, granularity: str) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...domain.instants import DAY_US, add_months, day_of, instant_text, period_end, period_of, period_start
 from ...storage.model.protocols import Snapshot
+from ...views.pages import Day, MonthBefore, Overview
 from ..base import showing
 from ..base.context import Caller, Context
 
 
-def overview(context: Context, caller: Caller) -> dict[str, Any]:
+def overview(context: Context, caller: Caller) -> Overview:
     """The running month by day and unit, customers, how far the log is, and the month before."""
     with context.storage.snapshot() as snapshot:
         environment = snapshot.environment(caller.environment_id)
@@ -43,7 +42,7 @@ def overview(context: Context, caller: Caller) -> dict[str, Any]:
         }
 
 
-def _days(snapshot: Snapshot, caller: Caller, period: str, now: int) -> list[dict[str, Any]]:
+def _days(snapshot: Snapshot, caller: Caller, period: str, now: int) -> list[Day]:
     """Each day of the month up to today, and those ahead that hold something."""
     first, end = day_of(period_start(period)), day_of(period_end(period) - 1) + 1
     posted = dict(snapshot.posted_by_day(caller.environment_id, first, end))
@@ -51,7 +50,7 @@ def _days(snapshot: Snapshot, caller: Caller, period: str, now: int) -> list[dic
     return [{"day": instant_text(day * DAY_US)[:10], "count": posted.get(day, 0)} for day in range(first, last + 1)]
 
 
-def _month_before(snapshot: Snapshot, caller: Caller, period: str, now: int) -> dict[str, Any]:
+def _month_before(snapshot: Snapshot, caller: Caller, period: str, now: int) -> MonthBefore:
     """The month that is to be closed next, and for how long it has been over."""
     before = add_months(period, -1)
     customers, deltas = snapshot.count_active(caller.environment_id, before)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import gcd
-from typing import Any
 
 from ...domain.amounts import units
 from ...storage.model.records import Delta
+from ...views.receipts import Correction, CountAndTotal, LateLine, ReceiptLine, ReceiptSums
 from ..base import showing
 
 MAX_KEPT = MAX_REASONS = 1_000
@@ -93,20 +93,20 @@ class Sums:
         return self._others if self._others.count else None
 
 
-def sums_view(sums: Sums) -> dict[str, Any]:
+def sums_view(sums: Sums) -> ReceiptSums:
     """How receipts answer it."""
     others = sums.other_reasons
     return {
         "debits": showing.number(sums.debits.total),
         "credits": showing.number(sums.credits.total),
-        "subtotals": [{"reason": reason} | group_view(group) for reason, group in sums.reasons()],
+        "subtotals": [{"reason": reason, **group_view(group)} for reason, group in sums.reasons()],
         "otherReasons": group_view(others) if others else None,
-        "lateLines": [_line(delta) | _days(delta) for delta in sums.late],
-        "corrections": [_line(delta) | {"adjusts": delta.adjusts} for delta in sums.corrections],
+        "lateLines": [_late_line(delta) for delta in sums.late],
+        "corrections": [_correction(delta) for delta in sums.corrections],
     }
 
 
-def group_view(group: Group) -> dict[str, Any]:
+def group_view(group: Group) -> CountAndTotal:
     return {"count": group.count, "total": showing.number(group.total)}
 
 
@@ -115,7 +115,7 @@ def happened(delta: Delta) -> int:
     return delta.recorded_at if delta.occurred_at is None else delta.occurred_at
 
 
-def _line(delta: Delta) -> dict[str, Any]:
+def _line(delta: Delta) -> ReceiptLine:
     return {
         "recordId": delta.record_id,
         "delta": showing.number(delta.delta),
@@ -123,5 +123,11 @@ def _line(delta: Delta) -> dict[str, Any]:
     }
 
 
-def _days(delta: Delta) -> dict[str, Any]:
-    return {"occurredAt": showing.instant(happened(delta)), "postedAt": showing.instant(delta.posted_at)}
+def _late_line(delta: Delta) -> LateLine:
+    occurred_at, posted_at = showing.instant(happened(delta)), showing.instant(delta.posted_at)
+    return {**_line(delta), "occurredAt": occurred_at, "postedAt": posted_at}
+
+
+def _correction(delta: Delta) -> Correction:
+    assert delta.adjusts is not None
+    return {**_line(delta), "adjusts": delta.adjusts}

@@ -8,6 +8,8 @@ from typing import Any
 from ...domain.instants import instant_text
 from ...storage.model.people import AuditEntry, AuditFilter, audit_entry
 from ...storage.model.protocols import Snapshot, Unit
+from ...views.dashboard import AuditEntry as AuditEntryView
+from ...views.dashboard import AuditTrail
 from .context import Caller
 
 
@@ -18,7 +20,7 @@ def record(unit: Unit, caller: Caller, action: str, subject: str, details: dict[
     )
 
 
-def list_audit(snapshot: Snapshot, workspace_id: str, limit: int, wanted: AuditFilter) -> dict[str, Any]:
+def list_audit(snapshot: Snapshot, workspace_id: str, limit: int, wanted: AuditFilter) -> AuditTrail:
     """Entries, newest first, with a cursor to the next page: the id of the last one."""
     found = snapshot.audit_entries(workspace_id, wanted, limit + 1)
     shown = found[:limit]
@@ -26,7 +28,7 @@ def list_audit(snapshot: Snapshot, workspace_id: str, limit: int, wanted: AuditF
     return {"entries": [_view(entry) for entry in shown], "nextCursor": shown[-1].id if more else None}
 
 
-def _view(entry: AuditEntry) -> dict[str, Any]:
+def _view(entry: AuditEntry) -> AuditEntryView:
     return {
         "id": entry.id,
         "at": instant_text(entry.at),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from ...domain import enumerations
 from ...domain.scopes import ScopeError
 from ...log.integrator import Integrator
 from ...log.signer import Signer
@@ -22,7 +23,7 @@ from .server_secret import ServerSecret
 
 T = TypeVar("T")
 LOG_WAIT_S = 2.0
-SCOPES = ("read", "write", "admin")
+SCOPES: tuple[enumerations.KeyScope, ...] = ("read", "write", "admin")
 # What a person may do in a workspace. `owner` is no scope of API keys, and no other one includes it.
 SCOPES_OF: dict[str, tuple[str, ...]] = {
     "viewer": ("read",),
@@ -39,7 +40,7 @@ class Caller:
     """
 
     environment_id: int
-    environment: str
+    environment: enumerations.EnvironmentOrNone
     workspace_id: str
     scopes: tuple[str, ...]
     actor: str = ""

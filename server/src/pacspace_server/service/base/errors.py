@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from ...storage.model.commands import Refusal
+from ...views.shapes import ErrorDetails, FieldConflict, FieldProblem
 
 
 class ServiceError(Exception):
     """Refused: code (None where fields have values that can't be, which `details` names), message, extra fields."""
 
-    def __init__(self, code: str | None, message: str, **extra: Any) -> None:
+    def __init__(self, code: str | None, message: str, **extra: Unpack[ErrorDetails]) -> None:
         super().__init__(message)
         self.code, self.message, self.extra = code, message, extra
 
@@ -27,12 +28,14 @@ def unavailable(message: str, retry_after_s: int = 1) -> ServiceError:
 
 def refused(outcome: Refusal) -> ServiceError:
     """What the rules of writing refused."""
-    extra: dict[str, Any] = {"details": _details(outcome.problem)} if outcome.problem else {}
+    extra: ErrorDetails = {"details": _details(outcome.problem)} if outcome.problem else {}
     if outcome.earlier:
-        differing = [{"field": c.field, "recorded": c.recorded, "sent": c.sent} for c in outcome.conflicts]
+        differing: list[FieldConflict] = [
+            {"field": c.field, "recorded": c.recorded, "sent": c.sent} for c in outcome.conflicts
+        ]
         extra = {"recordId": outcome.earlier, "conflicts": differing}
     return ServiceError(outcome.code, outcome.message, **extra)
 
 
-def _details(*problems: tuple[str, str]) -> list[dict[str, str]]:
+def _details(*problems: tuple[str, str]) -> list[FieldProblem]:
     return [{"field": field, "problem": problem} for field, problem in problems]

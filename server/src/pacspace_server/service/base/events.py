@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 
@@ -12,7 +12,7 @@ from ...storage.model.protocols import Unit
 from ...storage.model.records import Customer
 
 
-def tell(unit: Unit, customer: Customer, event: str, data: dict[str, Any]) -> None:
+def tell(unit: Unit, customer: Customer, event: str, data: Mapping[str, object]) -> None:
     """Leaves an event for the endpoints of the customer's environment; nothing when it has none.
 
     `event` is one of `domain.events.EVENTS`; `data` what `msgspec` takes, amounts as `views.number` makes them.

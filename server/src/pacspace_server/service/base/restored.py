@@ -9,9 +9,10 @@ from pacspace_proofs.record import RESTORED, check_structure
 
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Log
+from ...views.shapes import Restored
 
 
-def restored_view(snapshot: Snapshot, log: Log) -> dict[str, Any] | None:
+def restored_view(snapshot: Snapshot, log: Log) -> Restored | None:
     """What a log goes on from: the frozen log, the size of its backup, and the last size that was signed, if known."""
     if log.restored_from is None:
         return None

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Final, overload
 
 from msgspec import Raw
 
 from pacspace_proofs.record import parse_context, receipt_tail
 
 from ...domain.amounts import amount_text
+from ...domain.enumerations import DeltaStatus
 from ...domain.instants import instant_text
 from ...domain.posting import Posting, posting_warnings
 from ...storage.model import ids
 from ...storage.model.records import Customer, Delta, Log, PeriodHead
+from ...views.shapes import DeltaReferences, NumberedPage, RecordedDelta, StatedContext
 
-QUEUED, PROCESSING, VERIFIED, FAILED, PROVISIONAL = "QUEUED", "PROCESSING", "VERIFIED", "FAILED", "PROVISIONAL"
+QUEUED: Final = "QUEUED"
+PROCESSING: Final = "PROCESSING"
+VERIFIED: Final = "VERIFIED"
+FAILED: Final = "FAILED"
+PROVISIONAL: Final = "PROVISIONAL"
 
 
 def number(value_units: int) -> Raw:
@@ -22,10 +28,18 @@ def number(value_units: int) -> Raw:
     return Raw(amount_text(value_units).encode())
 
 
+@overload
+def instant(at_us: int) -> str: ...
+@overload
+def instant(at_us: int | None) -> str | None: ...
 def instant(at_us: int | None) -> str | None:
     return None if at_us is None else instant_text(at_us)
 
 
+@overload
+def hash_text(value: bytes) -> str: ...
+@overload
+def hash_text(value: bytes | None) -> str | None: ...
 def hash_text(value: bytes | None) -> str | None:
     return None if value is None else "0x" + value.hex()
 
@@ -34,16 +48,16 @@ def receipt_id(customer: Customer, delta: Delta) -> str:
     return ids.receipt_id(customer.shard_key, receipt_tail(delta.leaf_hash))
 
 
-def delta_status(delta: Delta, head: PeriodHead, log: Log) -> str:
+def delta_status(delta: Delta, head: PeriodHead, log: Log) -> DeltaStatus:
     """Derived, never stored: how far the log in use has the delta's month."""
     if delta.leaf_index < head.verified_size(log):
         return VERIFIED
-    if head.frozen:
+    if head.damaged:
         return FAILED
     return PROCESSING if delta.leaf_index < head.integrated_size else QUEUED
 
 
-def context_fields(delta: Delta) -> dict[str, Any]:
+def context_fields(delta: Delta) -> StatedContext:
     """reason, referenceId and metadata, or nulls and `dataPurged` when they were erased."""
     if delta.context is None:
         return {"reason": None, "referenceId": None, "metadata": None, "dataPurged": True}
@@ -51,10 +65,20 @@ def context_fields(delta: Delta) -> dict[str, Any]:
     return stated_context(context["reason"], context.get("referenceId"), context.get("metadata"))
 
 
-def stated_context(reason: str, reference_id: str | None, metadata: str | None) -> dict[str, Any]:
+def stated_context(reason: str, reference_id: str | None, metadata: str | None) -> StatedContext:
     return {
         "reason": reason, "referenceId": reference_id, "metadata": None if metadata is None else Raw(metadata.encode()),
     }  # fmt: skip
+
+
+def pages(total: int, limit: int) -> int:
+    """How many pages a list has."""
+    return -(-total // limit)
+
+
+def page_of(page: int, limit: int, total: int) -> NumberedPage:
+    """Which page of a list this is."""
+    return {"page": page, "limit": limit, "total": total, "totalPages": pages(total, limit)}
 
 
 def is_late(delta: Delta) -> bool:
@@ -63,10 +87,10 @@ def is_late(delta: Delta) -> bool:
 
 
 def delta_view(
-    customer_id: str, shard_key: bytes, delta: Delta, status: str, context: dict[str, Any] | None = None
-) -> dict[str, Any]:
+    customer_id: str, shard_key: bytes, delta: Delta, status: DeltaStatus, context: StatedContext | None = None
+) -> RecordedDelta:
     """A delta as every route shows it; the context is read from the row unless it is known already."""
-    view = {
+    return {
         "recordId": delta.record_id,
         "receiptId": ids.receipt_id(shard_key, receipt_tail(delta.leaf_hash)),
         "contentHash": hash_text(delta.leaf_hash),
@@ -79,7 +103,12 @@ def delta_view(
         "postedAt": instant_text(delta.posted_at),
         "recordedAt": instant_text(delta.recorded_at),
         "latePosting": is_late(delta),
+        **_references(delta),
     }
+
+
+def _references(delta: Delta) -> DeltaReferences:
+    view: DeltaReferences = {}
     if delta.occurred_at is not None:
         view["occurredAt"] = instant_text(delta.occurred_at)
     if delta.adjusts is not None:

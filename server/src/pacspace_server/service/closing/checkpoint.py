@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from pacspace_proofs.record import window_hash
 
+from ...domain.enumerations import CheckpointStatus
 from ...domain.instants import instant_text, period_end, period_start
 from ...domain.scopes import Scope
 from ...storage.model import ids
 from ...storage.model.commands import Locked, LockPeriod, Refusal
 from ...storage.model.protocols import Snapshot, Unit
 from ...storage.model.records import Checkpoint, Customer, Log, Part, PeriodHead
+from ...views.checkpoints import (
+    AlsoLocked,
+    CheckpointMade,
+    Checkpoints,
+    CustomersCounted,
+    EmptyScope,
+    InterimOfAll,
+)
+from ...views.shapes import Checkpoint as CheckpointView
+from ...views.shapes import Span
 from ..balances.balance import Balance, balance_of
 from ..balances.derive import computed, counted, read_balance
 from ..base import showing
@@ -34,21 +44,32 @@ class CheckpointRequest:
     body: str
 
 
-async def checkpoint(context: Context, caller: Caller, asked: CheckpointRequest) -> tuple[dict[str, Any], bool]:
+async def checkpoint(
+    context: Context, caller: Caller, asked: CheckpointRequest
+) -> tuple[CheckpointMade | EmptyScope | InterimOfAll, bool]:
     """Locks the month that is named; any other scope locks nothing. Also says whether the key replayed it."""
     context.need_signing(caller.environment_id)
     if asked.customer_id is None:
         return await _interim_of_all(context, caller, asked), False
     if not asked.scope.names_period:
         return await _interim_reply(context, caller, asked.customer_id, asked)
-    shard = context.shard(caller, asked.customer_id)
+    return await lock(context, caller, asked.customer_id, asked)
+
+
+async def lock(
+    context: Context, caller: Caller, customer_id: str, asked: CheckpointRequest
+) -> tuple[CheckpointMade, bool]:
+    """Locks one customer's month, and first every earlier one that holds deltas."""
+    context.need_signing(caller.environment_id)
+    shard = context.shard(caller, customer_id)
+    key_and_body = _key_and_body(context, caller, customer_id, asked)
     command = LockPeriod(
         caller.environment_id,
         shard,
-        asked.customer_id,
+        customer_id,
         asked.scope.first,
         asked.invoice_reference,
-        *_key_and_body(context, caller, asked.customer_id, asked),
+        *key_and_body,
         caller.actor,
     )
     (outcome,) = await context.committer.apply((command,))
@@ -67,7 +88,7 @@ def is_in_log(context: Context, checkpoint: Checkpoint) -> bool:
         return checkpoint_status(snapshot, checkpoint) == showing.VERIFIED
 
 
-def checkpoint_status(snapshot: Snapshot, checkpoint: Checkpoint) -> str:
+def checkpoint_status(snapshot: Snapshot, checkpoint: Checkpoint) -> CheckpointStatus:
     """VERIFIED, QUEUED (locked, not yet in the log) or PROVISIONAL."""
     if not checkpoint.locked:
         return showing.PROVISIONAL
@@ -76,12 +97,12 @@ def checkpoint_status(snapshot: Snapshot, checkpoint: Checkpoint) -> str:
     return lock_status(head, log_in_use(snapshot, customer))
 
 
-def lock_status(head: PeriodHead | None, log: Log) -> str:
+def lock_status(head: PeriodHead | None, log: Log) -> CheckpointStatus:
     verified = head is not None and head.verified_size(log) == head.size
     return showing.VERIFIED if verified else showing.QUEUED
 
 
-def span(of: Checkpoint | Scope) -> dict[str, str | None]:
+def span(of: Checkpoint | Scope) -> Span:
     """The month that a checkpoint or an empty scope is of; without a month its first and first excluded instant."""
     if isinstance(of, Scope):
         period = None if of.mode == "custom" else of.first or None
@@ -91,12 +112,12 @@ def span(of: Checkpoint | Scope) -> dict[str, str | None]:
     return {"period": period, "startDate": showing.instant(start), "endDate": showing.instant(end)}
 
 
-def checkpoint_view(snapshot: Snapshot, checkpoint: Checkpoint) -> dict[str, Any]:
+def checkpoint_view(snapshot: Snapshot, checkpoint: Checkpoint) -> CheckpointView:
     """A checkpoint as every route shows it."""
     return checkpoint_views(snapshot, [checkpoint])[0]
 
 
-def checkpoint_views(snapshot: Snapshot, checkpoints: list[Checkpoint]) -> list[dict[str, Any]]:
+def checkpoint_views(snapshot: Snapshot, checkpoints: list[Checkpoint]) -> list[CheckpointView]:
     """Some of one environment; what they need is read for all of them at once."""
     if not checkpoints:
         return []
@@ -113,7 +134,9 @@ def checkpoint_views(snapshot: Snapshot, checkpoints: list[Checkpoint]) -> list[
     return views
 
 
-def _view(checkpoint: Checkpoint, customer_id: str, status: str, verified_at: int | None) -> dict[str, Any]:
+def _view(
+    checkpoint: Checkpoint, customer_id: str, status: CheckpointStatus, verified_at: int | None
+) -> CheckpointView:
     return {
         "checkpointId": checkpoint.checkpoint_id,
         "receiptId": checkpoint.checkpoint_id,
@@ -137,7 +160,7 @@ def _view(checkpoint: Checkpoint, customer_id: str, status: str, verified_at: in
     }
 
 
-def locked_view(snapshot: Snapshot, locked: Locked, period: str, asked_reference: str | None = None) -> dict[str, Any]:
+def locked_view(snapshot: Snapshot, locked: Locked, period: str, asked_reference: str | None = None) -> CheckpointMade:
     """What locking a month answers."""
     checkpoint = locked.checkpoint
     warnings = []
@@ -149,18 +172,30 @@ def locked_view(snapshot: Snapshot, locked: Locked, period: str, asked_reference
             f"{period} had no deltas when {checkpoint.period} was locked: the closing leaf of {checkpoint.period} "
             "names the month before it, which proves the gap"
         )
-        view |= counted(0) | computed(0) | {
-            "period": period, "startDate": instant_text(period_start(period)),
-            "endDate": instant_text(period_end(period)), "netChange": showing.number(0),
-            "carriedForward": view["broughtForward"], "firstRecordAt": None, "lastRecordAt": None,
-        }  # fmt: skip
+        view = _gap_view(view, period)
     if locked.existing and asked_reference is not None and asked_reference != checkpoint.invoice_reference:
         warnings.append("the month was locked before; its invoiceReference can't change any more")
-    also = [
-        {"period": c.period, "checkpointId": c.checkpoint_id, "proofRoot": showing.hash_text(c.proof_root)}
+    also: list[AlsoLocked] = [
+        {"period": c.parts[0].period, "checkpointId": c.checkpoint_id, "proofRoot": showing.hash_text(c.proof_root)}
         for c in locked.also_locked
     ]
-    return view | {"alsoLocked": also, "idempotent": locked.existing, "warnings": warnings}
+    return {**view, "alsoLocked": also, "idempotent": locked.existing, "warnings": warnings}
+
+
+def _gap_view(lock: CheckpointView, period: str) -> CheckpointView:
+    """A month without deltas, which the lock of the month before it covers."""
+    return {
+        **lock,
+        **counted(0),
+        **computed(0),
+        "period": period,
+        "startDate": instant_text(period_start(period)),
+        "endDate": instant_text(period_end(period)),
+        "netChange": showing.number(0),
+        "carriedForward": lock["broughtForward"],
+        "firstRecordAt": None,
+        "lastRecordAt": None,
+    }
 
 
 def _key_and_body(
@@ -174,7 +209,7 @@ def _key_and_body(
 
 async def _interim_reply(
     context: Context, caller: Caller, customer_id: str, asked: CheckpointRequest
-) -> tuple[dict[str, Any], bool]:
+) -> tuple[CheckpointMade | EmptyScope, bool]:
     """An interim checkpoint: the provisional root of a scope. Locks nothing. Also says whether the key replayed it."""
     if asked.invoice_reference is not None:
         raise invalid(("invoiceReference", "goes with a period: only a locked month carries one"))
@@ -195,23 +230,23 @@ async def _interim_reply(
 
     interim, replayed = await context.committer.run(work)
 
-    def view(snapshot: Snapshot) -> dict[str, Any]:
+    def view(snapshot: Snapshot) -> CheckpointMade | EmptyScope:
         if interim is None:
             return _empty_view(snapshot, find_customer(context, snapshot, caller, customer_id), asked.scope)
         warning = "interim: nothing was locked; name a period to lock it"
-        return checkpoint_view(snapshot, interim) | {"alsoLocked": [], "idempotent": False, "warnings": [warning]}
+        return {**checkpoint_view(snapshot, interim), "alsoLocked": [], "idempotent": False, "warnings": [warning]}
 
     return await context.look(view), replayed
 
 
-async def _interim_of_all(context: Context, caller: Caller, asked: CheckpointRequest) -> dict[str, Any]:
+async def _interim_of_all(context: Context, caller: Caller, asked: CheckpointRequest) -> InterimOfAll:
     """Interim checkpoints of the environment's first customers. Locks nothing."""
     customers = await context.look(
         lambda snapshot: snapshot.customers(caller.environment_id, None, "", ALL_LIMIT + 1, 0)
     )
     replies = [(await _interim_reply(context, caller, c.customer_id, asked))[0] for c in customers[:ALL_LIMIT]]
     warnings = [f"only the first {ALL_LIMIT} customers are shown"] if len(customers) > ALL_LIMIT else []
-    totals = {"customers": len(replies), **counted(sum(reply["deltaCount"] for reply in replies))}
+    totals: CustomersCounted = {"customers": len(replies), **counted(sum(reply["deltaCount"] for reply in replies))}
     return {"checkpoints": replies, "totals": totals, "jobId": None, "locked": False, "warnings": warnings}
 
 
@@ -255,8 +290,8 @@ def hand_out(context: Context, snapshot: Unit, caller: Caller, customer_id: str,
 def refuse_damaged(heads: list[PeriodHead]) -> None:
     """503 RECORD_DAMAGED for a month that holds what does not match its hash."""
     for head in heads:
-        if head.frozen:
-            message = f"{head.period} holds a record that does not match its hash; run fsck"
+        if head.damaged:
+            message = f"{head.period} is damaged: its data does not match its hash; run fsck"
             raise ServiceError("RECORD_DAMAGED", message)
 
 
@@ -278,14 +313,19 @@ def brought_forward(snapshot: Snapshot, customer: Customer, scope: Scope) -> int
     return balance_of(snapshot, customer, scope, log_in_use(snapshot, customer)).brought_forward
 
 
-def _empty_view(snapshot: Snapshot, customer: Customer, scope: Scope) -> dict[str, Any]:
+def _empty_view(snapshot: Snapshot, customer: Customer, scope: Scope) -> EmptyScope:
     """What a scope without deltas answers: zeros and no root."""
-    names = (
-        "checkpointId", "receiptId", "proofRoot", "createdAt", "verifiedAt", "firstRecordAt", "lastRecordAt",
-        "previousCheckpointId", "invoiceReference",
-    )  # fmt: skip
     carried = showing.number(brought_forward(snapshot, customer, scope))
-    return {name: None for name in names} | {
+    return {
+        "checkpointId": None,
+        "receiptId": None,
+        "proofRoot": None,
+        "createdAt": None,
+        "verifiedAt": None,
+        "firstRecordAt": None,
+        "lastRecordAt": None,
+        "previousCheckpointId": None,
+        "invoiceReference": None,
         "customerId": customer.customer_id,
         **span(scope),
         **counted(0),
@@ -304,7 +344,7 @@ def _empty_view(snapshot: Snapshot, customer: Customer, scope: Scope) -> dict[st
 
 def list_checkpoints(
     context: Context, caller: Caller, customer_id: str | None, scope: Scope | None, limit: int, offset: int
-) -> dict[str, Any]:
+) -> Checkpoints:
     """Checkpoints, newest first."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id) if customer_id is not None else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice, pairwise
-from typing import Any
 
 from pacspace_proofs.canonical import parse_canonical
 from pacspace_proofs.record import CLOSING, check_structure
@@ -12,7 +11,8 @@ from pacspace_proofs.tree import leaf_hash, prefix_roots
 
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Checkpoint, Customer, Delta, Part, PeriodHead, ReplacedTree
-from ...storage.writing.recording import delta_leaf
+from ...storage.writing.leaf_bytes import delta_leaf
+from ...views.checkpoints import Diff
 from ..balances.derive import delta_views
 from ..base import showing
 from ..base.context import Caller, Context
@@ -21,7 +21,7 @@ from ..base.lookup import log_in_use
 from .checkpoint import checkpoint_view
 
 
-def diff(context: Context, caller: Caller, earlier_id: str, later_id: str, limit: int, offset: int) -> dict[str, Any]:
+def diff(context: Context, caller: Caller, earlier_id: str, later_id: str, limit: int, offset: int) -> Diff:
     """Everything that was posted after the one checkpoint and is covered by the other.
 
     404 CHECKPOINT_NOT_FOUND; a plain 400 for two customers, a window (it has no tree), or the wrong order.

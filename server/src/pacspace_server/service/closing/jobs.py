@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Final
 
 import structlog
 
@@ -18,6 +18,8 @@ from ...storage.model.protocols import InDoubt, LeaseLost, Snapshot, Unavailable
 from ...storage.model.records import Customer, Job, JobFailure, PeriodHead
 from ...storage.writing.committer import NotWritten, Overloaded
 from ...telemetry import doing, said
+from ...views.checkpoints import Job as JobView
+from ...views.checkpoints import MonthLocked, MonthTotals, Preview, PreviewLine
 from ..balances.derive import counted
 from ..base import audit, showing
 from ..base.context import Caller, Context, find_customer
@@ -25,7 +27,8 @@ from ..base.errors import ServiceError, invalid
 from .checkpoint import CheckpointRequest, is_in_log, locked_view, refuse_damaged
 
 logger = structlog.get_logger("pacspace.jobs")
-RUNNING, DONE = "RUNNING", "DONE"
+RUNNING: Final = "RUNNING"
+DONE: Final = "DONE"
 AT_ONCE = 100  # up to so many customers are answered in the same reply
 CHUNK = 50  # locks in one piece of work: everybody else waits for so many at most
 PAGE = 1_000
@@ -195,7 +198,7 @@ def _advance(unit: Unit, job_id: str, chunk: list[Customer], outcomes: list[Lock
 
 async def close_month(
     context: Context, jobs: Jobs, caller: Caller, asked: CheckpointRequest
-) -> tuple[dict[str, Any], bool]:
+) -> tuple[MonthLocked, bool]:
     """Locks a month for everybody: in this reply for a few customers, as a job that goes on for more.
 
     Also says whether the Idempotency-Key replayed it. The same month again finds the job that runs.
@@ -213,7 +216,7 @@ async def close_month(
     return await context.look(lambda snapshot: _closed_view(snapshot, job, outcomes)), replayed
 
 
-def _closed_view(snapshot: Snapshot, job: Job, outcomes: list[Locked]) -> dict[str, Any]:
+def _closed_view(snapshot: Snapshot, job: Job, outcomes: list[Locked]) -> MonthLocked:
     """How far the job is, and what it locked if that is little."""
     now = snapshot.job(job.id)
     if now is None:
@@ -226,7 +229,8 @@ def _closed_view(snapshot: Snapshot, job: Job, outcomes: list[Locked]) -> dict[s
         locks = [found[month] for month in closed]
         shown = [locked_view(snapshot, Locked(lock, existing=True), job.period) for lock in locks]
     warnings = [] if now.status == DONE else [f"ask GET /api/v1/balance/jobs/{job.id} how far it is"]
-    return job_view(snapshot, now) | {
+    return {
+        **job_view(snapshot, now),
         "checkpoints": shown,
         "locked": now.status == DONE and not now.failed,
         "warnings": warnings,
@@ -272,7 +276,7 @@ def _refuse_future(snapshot: Snapshot, caller: Caller, period: str) -> None:
         raise invalid(("period", f"{period} has not begun and holds no deltas"))
 
 
-def get_job(context: Context, caller: Caller, job_id: str) -> dict[str, Any]:
+def get_job(context: Context, caller: Caller, job_id: str) -> JobView:
     """How far a job is. 404 NOT_FOUND, also for another environment's."""
     with context.storage.snapshot() as snapshot:
         job = snapshot.job(job_id)
@@ -281,23 +285,23 @@ def get_job(context: Context, caller: Caller, job_id: str) -> dict[str, Any]:
         return job_view(snapshot, job)
 
 
-def recent_jobs(context: Context, caller: Caller, limit: int) -> list[dict[str, Any]]:
+def recent_jobs(context: Context, caller: Caller, limit: int) -> list[JobView]:
     """The environment's jobs, the last one first."""
     with context.storage.snapshot() as snapshot:
         return job_views(snapshot, snapshot.recent_jobs(caller.environment_id, limit))
 
 
-def job_view(snapshot: Snapshot, job: Job) -> dict[str, Any]:
+def job_view(snapshot: Snapshot, job: Job) -> JobView:
     """A job as every route shows it."""
     return job_views(snapshot, [job])[0]
 
 
-def job_views(snapshot: Snapshot, jobs: list[Job]) -> list[dict[str, Any]]:
+def job_views(snapshot: Snapshot, jobs: list[Job]) -> list[JobView]:
     failures = snapshot.job_failures([job.id for job in jobs], SHOWN)
     return [_job_view(job, failures[job.id]) for job in jobs]
 
 
-def _job_view(job: Job, failures: list[JobFailure]) -> dict[str, Any]:
+def _job_view(job: Job, failures: list[JobFailure]) -> JobView:
     return {
         "jobId": job.id,
         "period": job.period,
@@ -323,12 +327,10 @@ class _Sums:
     net: int = 0
 
 
-def preview(
-    context: Context, caller: Caller, asked: CheckpointRequest, after: str = "", most: int = SHOWN
-) -> dict[str, Any]:
+def preview(context: Context, caller: Caller, asked: CheckpointRequest, after: str = "", most: int = SHOWN) -> Preview:
     """What locking a month would lock: so many customers after one, one by one, all of them in the totals. Locks nothing."""
     period, sums = asked.scope.first, _Sums()
-    shown: list[dict[str, Any]] = []
+    shown: list[PreviewLine] = []
     with context.storage.snapshot() as snapshot:
         for customer, head in _previewed(context, snapshot, caller, asked):
             sums.customers += 1
@@ -340,7 +342,7 @@ def preview(
         if asked.customer_id is None and not snapshot.count_active(caller.environment_id, period)[0]:
             _refuse_future(snapshot, caller, period)
     warnings = [f"only the first {most} customers are shown"] if sums.customers > most else []
-    totals = {"customers": sums.customers, **counted(sums.deltas), "netChange": showing.number(sums.net)}
+    totals: MonthTotals = {"customers": sums.customers, **counted(sums.deltas), "netChange": showing.number(sums.net)}
     return {
         "preview": True,
         "period": period,
@@ -371,9 +373,7 @@ def _previewed(
         chunk = snapshot.active(caller.environment_id, period, chunk[-1][0].customer_id, PAGE)
 
 
-def _preview_line(
-    customer: Customer, period: str, head: PeriodHead | None, earlier: list[PeriodHead]
-) -> dict[str, Any]:
+def _preview_line(customer: Customer, period: str, head: PeriodHead | None, earlier: list[PeriodHead]) -> PreviewLine:
     brought = customer.locked_total + sum(month.total for month in earlier)
     net = head.total if head else 0
     return {

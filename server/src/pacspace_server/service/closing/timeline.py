@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pacspace_proofs.tree import root_of_peaks
 
 from ...domain.instants import instant_text, period_end, period_start
 from ...domain.scopes import LAST_PERIOD
 from ...storage.model.records import Checkpoint, Log, PeriodHead
+from ...views.checkpoints import MonthState, Timeline, TimelineMonth
 from ..balances.derive import computed, counted
 from ..base import showing
 from ..base.context import Caller, Context, find_customer
@@ -16,22 +15,28 @@ from ..base.lookup import all_integrated_at
 from .checkpoint import lock_status
 
 
-def timeline(context: Context, caller: Caller, customer_id: str, limit: int, offset: int) -> dict[str, Any]:
+def timeline(context: Context, caller: Caller, customer_id: str, limit: int, offset: int) -> Timeline:
     """Every month that has a tree. `previousRoot` is what the month's closing leaf names, or would name now."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
         heads, logs = snapshot.heads(customer, "", LAST_PERIOD), snapshot.logs(customer.environment_id)
         locks = snapshot.locks_of([(customer.id, head.period) for head in heads if head.closed])
         verified = all_integrated_at(snapshot, logs, heads)
-        months = []
-        carried, before = 0, None
+        months: list[TimelineMonth] = []
+        carried = 0
+        before: str | None = None
         for head in heads:
             named = customer.id, head.period
             month = _month(head, locks.get(named), logs[-1], verified.get(named))
             brought, carried = carried, carried + head.total
-            months.append(month | {
-                "broughtForward": showing.number(brought), "carriedForward": showing.number(carried), "previousRoot": before,
-            })  # fmt: skip
+            months.append(
+                {
+                    **month,
+                    "broughtForward": showing.number(brought),
+                    "carriedForward": showing.number(carried),
+                    "previousRoot": before,
+                }
+            )
             before = month["proofRoot"] if head.closed else before
     return {
         "customerId": customer_id,
@@ -40,7 +45,7 @@ def timeline(context: Context, caller: Caller, customer_id: str, limit: int, off
     }
 
 
-def _month(head: PeriodHead, lock: Checkpoint | None, log: Log, verified_at: int | None) -> dict[str, Any]:
+def _month(head: PeriodHead, lock: Checkpoint | None, log: Log, verified_at: int | None) -> MonthState:
     status = lock_status(head, log) if head.closed else showing.PROVISIONAL
     return {
         "period": head.period,

@@ -8,15 +8,17 @@ import re
 import secrets
 from functools import partial
 from hashlib import sha256
-from typing import Any
 
 import structlog
 
 from ...clock import now_us
+from ...domain.enumerations import Environment, KeyEnvironment, KeyScope
 from ...domain.instants import instant_text
 from ...storage.model.protocols import Snapshot, Storage, Unit
 from ...storage.model.records import ApiKey
 from ...telemetry import said
+from ...views.dashboard import ApiKey as ApiKeyView
+from ...views.dashboard import ApiKeys, NewApiKey
 from ..base import audit
 from ..base.context import Caller, Context
 from ..base.errors import ServiceError
@@ -24,13 +26,13 @@ from .people import command_caller
 
 NOTE_S = 60
 logger = structlog.get_logger("pacspace.keys")
-SIDES = {"sandbox": "test", "production": "live"}
+SIDES: dict[Environment, KeyEnvironment] = {"sandbox": "test", "production": "live"}
 PREFIXES = {"sandbox": "pk_test_", "production": "pk_live_"}
 _KEY = re.compile(r"pk_(test|live)_([0-9a-z]{16})\.([0-9A-Za-z_-]{20,100})")
 
 
 def create_key(
-    storage: Storage, environment: str, name: str, scopes: tuple[str, ...], workspace_id: str | None = None
+    storage: Storage, environment: Environment, name: str, scopes: tuple[KeyScope, ...], workspace_id: str | None = None
 ) -> tuple[ApiKey, str]:
     """A new key of a command's, and its full text; of the installation's own workspace if none is named."""
 
@@ -40,7 +42,9 @@ def create_key(
     return storage.write(work)
 
 
-def add_key(unit: Unit, caller: Caller, environment: str, name: str, scopes: tuple[str, ...]) -> tuple[ApiKey, str]:
+def add_key(
+    unit: Unit, caller: Caller, environment: Environment, name: str, scopes: tuple[KeyScope, ...]
+) -> tuple[ApiKey, str]:
     """A new key of the caller's workspace and its full text, which is never shown again."""
     _need_environment(caller, environment)
     sides = unit.environments()
@@ -52,13 +56,13 @@ def add_key(unit: Unit, caller: Caller, environment: str, name: str, scopes: tup
     return key, full
 
 
-def _new_secret(environment: str) -> tuple[tuple[str, bytes], str]:
+def _new_secret(environment: Environment) -> tuple[tuple[str, bytes], str]:
     """What is stored of a new secret, and the full key."""
     public_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     return (public_id, sha256(secret.encode()).digest()), f"{PREFIXES[environment]}{public_id}.{secret}"
 
 
-def _need_environment(caller: Caller, environment: str) -> None:
+def _need_environment(caller: Caller, environment: Environment) -> None:
     """A key makes keys of its own environment only: who has one for the sandbox must not get one for production."""
     if caller.actor.startswith("key:") and caller.environment != environment:
         message = f"an API key of {caller.environment} has no say over keys of {environment}: log in for that"
@@ -78,7 +82,7 @@ def find_key(snapshot: Snapshot, caller: Caller, key_id: str) -> ApiKey:
     return key
 
 
-def list_keys(snapshot: Snapshot, caller: Caller, page: int, limit: int) -> dict[str, Any]:
+def list_keys(snapshot: Snapshot, caller: Caller, page: int, limit: int) -> ApiKeys:
     """A page of keys, newest first, without their secrets."""
     of = caller.workspace_id, _visible(caller)
     keys = snapshot.workspace_keys(*of, limit, (page - 1) * limit)
@@ -89,7 +93,7 @@ def list_keys(snapshot: Snapshot, caller: Caller, page: int, limit: int) -> dict
     }  # fmt: skip
 
 
-def key_view(key: ApiKey) -> dict[str, Any]:
+def key_view(key: ApiKey) -> ApiKeyView:
     """A key as the dashboard shows it."""
     return {
         "id": key.id,
@@ -108,9 +112,9 @@ def _instant(at: int | None) -> str | None:
     return None if at is None else instant_text(at)
 
 
-def shown_once(key: ApiKey, full: str) -> dict[str, Any]:
+def shown_once(key: ApiKey, full: str) -> NewApiKey:
     """The same, with the secret, in the one reply that has it."""
-    return key_view(key) | {"fullKey": full, "secretKey": full.partition(".")[2]}
+    return {**key_view(key), "fullKey": full, "secretKey": full.partition(".")[2]}
 
 
 def _changeable(unit: Unit, caller: Caller, key_id: str) -> ApiKey:

@@ -6,12 +6,13 @@ import re
 import secrets
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 from ...clock import now_us
+from ...domain.enumerations import EnvironmentOrNone, Role
 from ...domain.instants import DAY_US, instant_text
 from ...storage.model.people import ROLES, OneTimeLink, User
 from ...storage.model.protocols import Snapshot, Unit
+from ...views.dashboard import User as UserView
 from ..base import audit
 from ..base.context import SCOPES_OF, Caller
 from ..base.errors import ServiceError, invalid
@@ -44,27 +45,34 @@ def check_email(email: str) -> str:
     return email
 
 
-def command_caller(workspace_id: str, environment: str = "") -> Caller:
+def command_caller(workspace_id: str, environment: EnvironmentOrNone = "") -> Caller:
     """Whoever runs commands on the server's own machine."""
     return Caller(0, environment, workspace_id, SCOPES_OF["owner"], "command", "owner")
 
 
+def role_of(text: str) -> Role:
+    """The role of a name; a plain 400 for what is none."""
+    for role in ROLES:
+        if role == text:
+            return role
+    raise invalid(("role", f"must be one of {', '.join(ROLES)}"))
+
+
 def add_member(unit: Unit, caller: Caller, asked: NewUser) -> User:
     """A new user, who is a member of the caller's workspace. 409 EMAIL_TAKEN when there is one of this e-mail."""
-    if asked.role not in ROLES:
-        raise invalid(("role", f"must be one of {', '.join(ROLES)}"))
+    role = role_of(asked.role)
     email = check_email(asked.email)
     if unit.user_by_email(email) is not None:
         raise ServiceError("EMAIL_TAKEN", f"there is a user of the e-mail {email} already")
     name = asked.name.strip() or email.partition("@")[0]
     user = User(f"usr_{secrets.token_hex(8)}", email, name, asked.password_hash, now_us())
     unit.add_user(user)
-    unit.set_role(user.id, caller.workspace_id, asked.role)
-    audit.record(unit, caller, "user.create", user.id, {"email": email, "role": asked.role})
+    unit.set_role(user.id, caller.workspace_id, role)
+    audit.record(unit, caller, "user.create", user.id, {"email": email, "role": role})
     return user
 
 
-def find_member(snapshot: Snapshot, caller: Caller, user_id: str) -> tuple[User, str]:
+def find_member(snapshot: Snapshot, caller: Caller, user_id: str) -> tuple[User, Role]:
     """A user of the caller's workspace with the role there; 404 NOT_FOUND."""
     found = next((pair for pair in snapshot.members(caller.workspace_id) if pair[0].id == user_id), None)
     if found is None:
@@ -72,7 +80,7 @@ def find_member(snapshot: Snapshot, caller: Caller, user_id: str) -> tuple[User,
     return found
 
 
-def change_role(unit: Unit, caller: Caller, user_id: str, role: str) -> None:
+def change_role(unit: Unit, caller: Caller, user_id: str, role: Role) -> None:
     """The last owner who can log in stays one."""
     unit.hold_workspace(caller.workspace_id)
     user, before = find_member(unit, caller, user_id)
@@ -108,13 +116,13 @@ def rename(unit: Unit, caller: Caller, user_id: str, name: str) -> None:
     audit.record(unit, caller, "user.rename", user.id, {"name": name})
 
 
-def invite(unit: Unit, caller: Caller, asked: NewUser) -> tuple[dict[str, Any], str]:
+def invite(unit: Unit, caller: Caller, asked: NewUser) -> tuple[UserView, str]:
     """A user without a password, and the token of the link that sets one."""
     user = add_member(unit, caller, asked)
-    return user_view(user, asked.role), make_link(unit, "password", user.id)
+    return user_view(user, role_of(asked.role)), make_link(unit, "password", user.id)
 
 
-def password_link(unit: Unit, caller: Caller, user_id: str) -> tuple[dict[str, Any], str]:
+def password_link(unit: Unit, caller: Caller, user_id: str) -> tuple[UserView, str]:
     """The token of a link that sets another password for a user of the caller's workspace, and of no other one."""
     user, role = find_member(unit, caller, user_id)
     _need_sole_workspace(unit, caller, user)
@@ -122,7 +130,7 @@ def password_link(unit: Unit, caller: Caller, user_id: str) -> tuple[dict[str, A
     return user_view(user, role), make_link(unit, "password", user.id)
 
 
-def add_to_workspace(unit: Unit, caller: Caller, email: str, role: str) -> User:
+def add_to_workspace(unit: Unit, caller: Caller, email: str, role: Role) -> User:
     """Makes somebody who is a user already a member of one more workspace. 404 NOT_FOUND."""
     user = unit.user_by_email(email.strip())
     if user is None:
@@ -203,7 +211,7 @@ def password_by_link(unit: Unit, token: str, password_hash: str) -> User:
     return user
 
 
-def user_view(user: User, role: str) -> dict[str, Any]:
+def user_view(user: User, role: Role) -> UserView:
     """A user as the dashboard shows one."""
     return {
         "id": user.id,

@@ -10,12 +10,13 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 from ...clock import now_us
+from ...domain.enumerations import Environment, Role
 from ...domain.instants import DAY_US, instant_text
-from ...storage.model.people import Session, User
+from ...storage.model.people import Session, User, Workspace
 from ...storage.model.protocols import Snapshot, Unit
+from ...views.dashboard import Me
 from ..base import audit, lockouts
 from ..base.context import SCOPES_OF, Caller, Context
 from ..base.errors import ServiceError, invalid
@@ -28,7 +29,7 @@ LONGEST_S = LONGEST_US // 1_000_000
 SEEN_US = 5 * 60 * 1_000_000  # how old `last_seen_at` gets before it is written again
 FAILURES_OF_AN_ADDRESS = 30
 PREFIX = "pss_"
-ENVIRONMENTS = ("sandbox", "production")
+ENVIRONMENTS: tuple[Environment, ...] = ("sandbox", "production")
 ENDED = "this session has ended: log in again"
 NOT_KNOWN = "there is no user of this e-mail and password who may log in"
 
@@ -42,8 +43,8 @@ class Actor:
     name: str
     workspace_id: str
     workspace_name: str
-    role: str
-    environment: str
+    role: Role
+    environment: Environment
     environment_id: int
     token_hash: bytes
     expires_at: int
@@ -62,7 +63,7 @@ class Actor:
         )
 
 
-def find_actor(snapshot: Snapshot, token: str | None, environment: str | None = None) -> Actor | None:
+def find_actor(snapshot: Snapshot, token: str | None, environment: Environment | None = None) -> Actor | None:
     """Who a session token speaks for; None if nobody. `environment` is what this request looks at instead."""
     if not token or not token.startswith(PREFIX):
         return None
@@ -91,7 +92,7 @@ def _expires_at(session: Session) -> int:
     return min(session.last_seen_at + IDLE_US, session.created_at + LONGEST_US)
 
 
-async def current_actor(context: Context, token: str | None, environment: str | None = None) -> Actor | None:
+async def current_actor(context: Context, token: str | None, environment: Environment | None = None) -> Actor | None:
     """The same, for one request: the session is seen now."""
     actor = await context.look(lambda snapshot: find_actor(snapshot, token, environment))
     now = now_us()
@@ -174,7 +175,7 @@ async def log_out(context: Context, actor: Actor) -> None:
     await context.committer.run(work)
 
 
-async def prefer(context: Context, actor: Actor, environment: str | None, workspace_id: str | None) -> Actor:
+async def prefer(context: Context, actor: Actor, environment: Environment | None, workspace_id: str | None) -> Actor:
     """Which environment, and of which of the user's workspaces, the session looks at from now on."""
 
     def work(unit: Unit) -> Session:
@@ -254,7 +255,7 @@ def is_csrf_token(token: str, given: str) -> bool:
     return hmac.compare_digest(csrf_token(token).encode(), given.encode())
 
 
-def actor_view(actor: Actor, workspaces: list[tuple[Any, str]]) -> dict[str, Any]:
+def actor_view(actor: Actor, workspaces: list[tuple[Workspace, Role]]) -> Me:
     """Who is logged in, as `me` and log-in answer it."""
     return {
         "id": actor.user_id, "email": actor.email, "name": actor.name, "role": actor.role, "isVerified": True,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
 
 from ...clock import now_us
 from ...domain.instants import instant_text
 from ...log.signer import Signer
 from ...storage.model.people import Workspace
 from ...storage.model.protocols import Snapshot, Unit
+from ...views.dashboard import EnvironmentRow
+from ...views.dashboard import Workspace as WorkspaceView
 from ..base import audit, lockouts
 from ..base.context import Caller, Context
 from ..base.errors import ServiceError
@@ -36,7 +37,7 @@ def add_workspace(unit: Unit, signer: Signer, name: str, actor: str = "command")
     return workspace
 
 
-def workspace_view(snapshot: Snapshot, workspace_id: str) -> dict[str, Any]:
+def workspace_view(snapshot: Snapshot, workspace_id: str) -> WorkspaceView:
     """A workspace's settings."""
     workspace = snapshot.workspace(workspace_id)
     assert workspace is not None
@@ -47,7 +48,7 @@ def workspace_view(snapshot: Snapshot, workspace_id: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def change_workspace(unit: Unit, caller: Caller, changes: Mapping[str, str]) -> dict[str, Any]:
+def change_workspace(unit: Unit, caller: Caller, changes: Mapping[str, str]) -> WorkspaceView:
     """Changes the settings that are named, by the names of the record's fields."""
     workspace = unit.workspace(caller.workspace_id)
     assert workspace is not None
@@ -58,7 +59,7 @@ def change_workspace(unit: Unit, caller: Caller, changes: Mapping[str, str]) -> 
     return workspace_view(unit, workspace.id)
 
 
-def environments_view(snapshot: Snapshot, signer: Signer, workspace_id: str) -> list[dict[str, Any]]:
+def environments_view(snapshot: Snapshot, signer: Signer, workspace_id: str) -> list[EnvironmentRow]:
     """Both environments of a workspace: each is there from the start."""
     return [
         {

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeVar
 
 from ...domain.instants import period_of
 from ...domain.scopes import Scope
 from ...storage.model.protocols import Snapshot
+from ...views.balance import OurEntry
+from ...views.sharing import DifferentLine, RepeatedLine, SharedComparison, UnknownLine
 from ..balances.balance import Balance, balance_of
-from ..balances.compare import differences, entry_view
+from ..balances.compare import (
+    Difference,
+    Missing,
+    Other,
+    Unknown,
+    differences,
+    different_entry,
+    our_entry,
+    their_entry,
+)
 from ..balances.their_lines import Line, TheirList
 from ..base import showing
 from ..base.lookup import log_in_use
 from ..sharing.links import Shared
 
-KINDS = ("missingInTheirs", "missingInOurs", "different")
 MAX_SHOWN = 1_000  # entries of each kind in a reply
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
@@ -31,46 +42,81 @@ class Theirs:
         return -line.amount if self.turned else line.amount
 
 
-def compare(snapshot: Snapshot, shared: Shared, theirs: Theirs, period: str | None) -> dict[str, Any]:
+class _Shown(Generic[Entry]):
+    """How many entries there are of a kind, and the first of them."""
+
+    def __init__(self) -> None:
+        self.first: list[Entry] = []
+        self.count = 0
+
+    def add(self, entry: Entry) -> None:
+        self.count += 1
+        if len(self.first) < MAX_SHOWN:
+            self.first.append(entry)
+
+
+class _Entries:
+    """What makes the difference between a list and the record."""
+
+    def __init__(self) -> None:
+        self.missing = _Shown[OurEntry]()
+        self.unknown = _Shown[UnknownLine]()
+        self.different = _Shown[DifferentLine]()
+        self.opposite_signs = 0
+
+    def add(self, entry: Difference, lines: dict[str, Line]) -> None:
+        match entry:
+            case Missing(delta, reference):
+                self.missing.add(our_entry(delta, reference))
+            case Unknown(reference, amount):
+                self.unknown.add({**their_entry(reference, amount), "line": lines[reference].number})
+            case Other(delta, reference, amount):
+                different = different_entry(delta, reference, amount)
+                self.different.add({**different, "line": lines[reference].number})
+                self.opposite_signs += amount == -delta.delta
+
+    @property
+    def count(self) -> int:
+        return self.missing.count + self.unknown.count + self.different.count
+
+
+def compare(snapshot: Snapshot, shared: Shared, theirs: Theirs, period: str | None) -> SharedComparison:
     """Both totals of a month, the running one without a name, and with a list the lines that make the difference."""
-    customer = shared.customer
     named = period or period_of(snapshot.now(shared.environment))
-    balance = balance_of(snapshot, customer, Scope("period", named, named), log_in_use(snapshot, customer))
+    log = log_in_use(snapshot, shared.customer)
+    balance = balance_of(snapshot, shared.customer, Scope("period", named, named), log)
     total = -theirs.total if theirs.turned else theirs.total
-    reply: dict[str, Any] = {
+    entries = _entries(snapshot, shared, balance, theirs)
+    again = theirs.listed.again if theirs.listed else []
+    return {
         "period": named,
         "recordedTotal": showing.number(balance.net),
         "recordCount": balance.count,
         "theirTotal": showing.number(total),
-        "theirCount": None,
+        "theirCount": len(theirs.listed.first) + len(again) if theirs.listed else None,
         "difference": showing.number(total - balance.net),
-        "match": total == balance.net,
+        "match": total == balance.net and not again and not entries.count,
+        "missingInTheirs": entries.missing.first,
+        "missingInOurs": entries.unknown.first,
+        "different": entries.different.first,
+        "missingInTheirsCount": entries.missing.count,
+        "missingInOursCount": entries.unknown.count,
+        "differentCount": entries.different.count,
+        "repeated": [_repeated(line, theirs) for line in again[:MAX_SHOWN]],
+        "repeatedCount": len(again),
+        "oppositeSigns": entries.opposite_signs,
     }
-    return reply | _lines(snapshot, shared, balance, theirs, total)
 
 
-def _lines(snapshot: Snapshot, shared: Shared, balance: Balance, theirs: Theirs, total: int) -> dict[str, Any]:
-    shown: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
-    counts = dict.fromkeys(KINDS, 0)
-    opposite = 0
-    listed = theirs.listed
-    if listed is not None:
-        amounts = {reference: theirs.amount(line) for reference, line in listed.first.items()}
-        for found in differences(snapshot, shared.customer, balance, amounts):
-            kind, entry = entry_view(found)
-            counts[kind] += 1
-            opposite += found.delta is not None and found.theirs == -found.delta.delta
-            line = listed.first.get(found.reference or "") if kind != "missingInTheirs" else None
-            if len(shown[kind]) < MAX_SHOWN:
-                shown[kind].append(entry | ({"line": line.number} if line else {}))
-    again = listed.again if listed else []
-    repeated = [
-        {"referenceId": line.reference, "delta": showing.number(theirs.amount(line)), "line": line.number}
-        for line in again[:MAX_SHOWN]
-    ]
-    reply = shown | {f"{kind}Count": count for kind, count in counts.items()}
-    reply |= {"repeated": repeated, "repeatedCount": len(again), "oppositeSigns": opposite}
-    if listed is not None:
-        match = total == balance.net and not again and not any(counts.values())
-        reply |= {"theirCount": len(listed.first) + len(again), "match": match}
-    return reply
+def _entries(snapshot: Snapshot, shared: Shared, balance: Balance, theirs: Theirs) -> _Entries:
+    entries = _Entries()
+    if theirs.listed is not None:
+        lines = theirs.listed.first
+        amounts = {reference: theirs.amount(line) for reference, line in lines.items()}
+        for entry in differences(snapshot, shared.customer, balance, amounts):
+            entries.add(entry, lines)
+    return entries
+
+
+def _repeated(line: Line, theirs: Theirs) -> RepeatedLine:
+    return {**their_entry(line.reference, theirs.amount(line)), "line": line.number}

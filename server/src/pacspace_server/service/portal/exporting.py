@@ -7,7 +7,7 @@ import io
 import time
 import zipfile
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,6 +19,7 @@ from ...domain.instants import instant_text
 from ...domain.scopes import LAST_PERIOD
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Delta, PeriodHead
+from ...views.sharing import SharedRecordLine
 from ..base.context import Context
 from ..base.csv_lines import harmless
 from ..base.errors import ServiceError, unavailable
@@ -27,6 +28,9 @@ from ..base.restored import trust_file
 from ..receipts.bundle import month_file
 from ..sharing.links import Shared
 from .reading import record_views
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 CSV, JSON, BUNDLE = "csv", "json", "bundle"
 MEDIA_TYPES = {CSV: "text/csv; charset=utf-8", JSON: "application/json", BUNDLE: "application/zip"}
@@ -72,7 +76,7 @@ def export(context: Context, shared: Shared, kind: str, period: str | None) -> I
 
 def _rows(
     context: Context, shared: Shared, head: PeriodHead | None, last: int
-) -> Iterator[tuple[Delta, dict[str, Any]]]:
+) -> Iterator[tuple[Delta, SharedRecordLine]]:
     """Records in order, some at a time, so that a reader who stalls holds no snapshot open."""
     for first in range(1, last + 1, ROWS):
         end = min(first + ROWS, last + 1)
@@ -89,7 +93,7 @@ def _rows(
 # ---------------------------------------------------------------- CSV
 
 
-def _csv(shared: Shared, rows: Iterator[tuple[Delta, dict[str, Any]]]) -> Iterator[bytes]:
+def _csv(shared: Shared, rows: Iterator[tuple[Delta, SharedRecordLine]]) -> Iterator[bytes]:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -103,7 +107,7 @@ def _csv(shared: Shared, rows: Iterator[tuple[Delta, dict[str, Any]]]) -> Iterat
     yield buffer.getvalue().encode()
 
 
-def _cells(side: str, delta: Delta, view: dict[str, Any]) -> list[str]:
+def _cells(side: str, delta: Delta, view: SharedRecordLine) -> list[str]:
     metadata = parse_context(delta.context).get("metadata") if delta.context is not None else None
     own = {
         "environment": side, "delta": amount_text(delta.delta), "metadata": metadata, "adjusts": delta.adjusts,
@@ -116,7 +120,7 @@ def _cells(side: str, delta: Delta, view: dict[str, Any]) -> list[str]:
 # ---------------------------------------------------------------- JSON
 
 
-def _json(shared: Shared, fingerprint: str, rows: Iterator[tuple[Delta, dict[str, Any]]]) -> Iterator[bytes]:
+def _json(shared: Shared, fingerprint: str, rows: Iterator[tuple[Delta, SharedRecordLine]]) -> Iterator[bytes]:
     head = {
         "environment": shared.environment.name, "customerId": shared.customer.customer_id, "unit": shared.customer.unit,
         "keyFingerprint": fingerprint, "exportedAt": instant_text(now_us()),
@@ -143,9 +147,10 @@ class _Sink(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: Any) -> int:
-        self._pieces.append(bytes(data))
-        return len(data)
+    def write(self, data: ReadableBuffer) -> int:
+        piece = bytes(data)
+        self._pieces.append(piece)
+        return len(piece)
 
     def take(self) -> bytes:
         taken = b"".join(self._pieces)

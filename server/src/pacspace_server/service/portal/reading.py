@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 from pacspace_proofs.tree import root_of_peaks
 
@@ -13,13 +13,25 @@ from ...domain.scopes import LAST_PERIOD
 from ...storage.model import ids
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Checkpoint, Customer, Delta, Log, PeriodHead, delta_count
+from ...views.sharing import (
+    RecordState,
+    SharedActivity,
+    SharedMonth,
+    SharedPeriod,
+    SharedPeriods,
+    SharedRecordLine,
+    SharedSummary,
+    VerifiedPart,
+)
 from ..base import showing
 from ..base.context import Context
 from ..base.lookup import log_in_use, verifier_key
 from ..sharing.access import DETAIL, Visitor, may_see
 from ..sharing.links import Shared
 
-RECORDING, RECORDED, LOCKED = "recording", "recorded", "locked"
+RECORDING: Final = "recording"
+RECORDED: Final = "recorded"
+LOCKED: Final = "locked"
 
 
 @dataclass(frozen=True)
@@ -34,7 +46,7 @@ class ActivityPage:
 
 def summary(
     context: Context, snapshot: Snapshot, shared: Shared, visitor: Visitor, period: str | None
-) -> dict[str, Any]:
+) -> SharedSummary:
     """Totals of a month, the running one without a name, and of each month. No record, reason or root."""
     customer, log = shared.customer, log_in_use(snapshot, shared.customer)
     heads = snapshot.heads(customer, "", LAST_PERIOD)
@@ -55,7 +67,7 @@ def summary(
     }
 
 
-def _month_view(period: str, head: PeriodHead | None, log: Log) -> dict[str, Any]:
+def _month_view(period: str, head: PeriodHead | None, log: Log) -> SharedMonth:
     return {
         "period": period,
         "locked": head.closed if head else False,
@@ -70,7 +82,7 @@ def _verified(head: PeriodHead, log: Log) -> int:
     return delta_count(size, head.closed and size == head.size)
 
 
-def _verified_view(snapshot: Snapshot, head: PeriodHead | None, log: Log) -> dict[str, Any]:
+def _verified_view(snapshot: Snapshot, head: PeriodHead | None, log: Log) -> VerifiedPart:
     """Up to which record the published log has the month."""
     verified = _verified(head, log) if head else 0
     last = snapshot.delta_in_period(head, verified) if head and verified else None
@@ -82,7 +94,7 @@ def _verified_view(snapshot: Snapshot, head: PeriodHead | None, log: Log) -> dic
     }
 
 
-def periods(context: Context, snapshot: Snapshot, shared: Shared) -> dict[str, Any]:
+def periods(context: Context, snapshot: Snapshot, shared: Shared) -> SharedPeriods:
     """Every month, newest first: total, root, where its receipt is, and how to check it alone."""
     customer, log = shared.customer, log_in_use(snapshot, shared.customer)
     heads = snapshot.heads(customer, "", LAST_PERIOD)
@@ -98,7 +110,7 @@ def periods(context: Context, snapshot: Snapshot, shared: Shared) -> dict[str, A
     }
 
 
-def _period_view(context: Context, head: PeriodHead, own_log: Log, log: Log, lock: Checkpoint | None) -> dict[str, Any]:
+def _period_view(context: Context, head: PeriodHead, own_log: Log, log: Log, lock: Checkpoint | None) -> SharedPeriod:
     base, own = context.public_url, verifier_key(context.signer, own_log)
     root = showing.hash_text(head.root or root_of_peaks(head.frontier.peaks))
     file = f"{base}/receipts/{lock.checkpoint_id}" if lock else None
@@ -120,7 +132,7 @@ def _period_view(context: Context, head: PeriodHead, own_log: Log, log: Log, loc
     }  # fmt: skip
 
 
-def activity(snapshot: Snapshot, shared: Shared, page: ActivityPage) -> dict[str, Any]:
+def activity(snapshot: Snapshot, shared: Shared, page: ActivityPage) -> SharedActivity:
     """A page of records, newest first, each with how far its proof is."""
     customer, log = shared.customer, log_in_use(snapshot, shared.customer)
     if page.reference is not None:
@@ -150,14 +162,14 @@ def _newest(snapshot: Snapshot, customer: Customer, page: ActivityPage) -> tuple
     return found[::-1], first if first > 1 else None
 
 
-def record_views(snapshot: Snapshot, customer: Customer, deltas: list[Delta], log: Log) -> list[dict[str, Any]]:
+def record_views(snapshot: Snapshot, customer: Customer, deltas: list[Delta], log: Log) -> list[SharedRecordLine]:
     """Records as their customer sees them."""
     heads = snapshot.heads_of([(customer.id, period) for period in {delta.period for delta in deltas}])
     return [_record_view(customer, delta, heads[customer.id, delta.period], log) for delta in deltas]
 
 
-def _record_view(customer: Customer, delta: Delta, head: PeriodHead, log: Log) -> dict[str, Any]:
+def _record_view(customer: Customer, delta: Delta, head: PeriodHead, log: Log) -> SharedRecordLine:
     status = showing.delta_status(delta, head, log)
     view = showing.delta_view(customer.customer_id, customer.shard_key, delta, status)
-    state = RECORDING if status != showing.VERIFIED else LOCKED if head.closed else RECORDED
-    return view | {"state": state, "proofAvailable": status == showing.VERIFIED}
+    state: RecordState = RECORDING if status != showing.VERIFIED else LOCKED if head.closed else RECORDED
+    return {**view, "state": state, "proofAvailable": status == showing.VERIFIED}

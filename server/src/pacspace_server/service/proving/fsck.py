@@ -46,7 +46,7 @@ from ...storage.model.sealing import (
     idempotency_seal,
     tree_seal,
 )
-from ...storage.writing.recording import delta_leaf
+from ...storage.writing.leaf_bytes import delta_leaf
 from .findings import Findings, shown
 from .fsck_log import check_logs
 
@@ -120,7 +120,7 @@ def fsck(storage: Storage, signer: Signer, advance: Advance = lambda deltas: Non
                 findings.add(f"idempotency key {shown(key)}", "the row is not what was sealed")
     if not findings.problems:
         # A clean record has no damaged months: what was frozen goes on.
-        storage.write(lambda unit: unit.thaw())
+        storage.write(lambda unit: unit.clear_damaged())
     return findings
 
 

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
 
 from pacspace_proofs.canonical import FormatError, canonical, parse_canonical
 from pacspace_proofs.note import LogCheckpoint, parse_log_checkpoint, signed_by
@@ -14,6 +13,7 @@ from pacspace_proofs.record import BATCH, CLOSED, CLOSING, check_structure, comm
 from pacspace_proofs.tree import leaf_hash, prefix_roots, root_from_inclusion, root_of_leaves
 
 from ...domain.amounts import amount_text
+from ...domain.enumerations import VerifySource
 from ...domain.instants import instant_text
 from ...domain.tree import unpack
 from ...log import logtree
@@ -21,13 +21,13 @@ from ...log.rehashing import head_object, head_salt
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Checkpoint, Customer, Log, Part, PeriodHead
 from ...storage.model.sealing import delta_seal
-from ...storage.writing.recording import delta_leaf
+from ...storage.writing.leaf_bytes import delta_leaf
+from ...views.public import CheckedSummary, DeltaVerdict, RootVerdict
 from ..base import showing
 from ..base.context import Context
 from ..base.errors import ServiceError
 from ..base.lookup import find_checkpoint, find_delta, log_in_use, log_of, verifier_key
 from ..base.restored import lost_words, restored_view
-from ..receipts.receipt import links_of
 from ..recording.delta import record_view
 
 SOURCES = ("db", "chain", "both")
@@ -237,15 +237,27 @@ def _signed_note(context: Context, log: Log) -> LogCheckpoint:
     return note
 
 
-async def verify(context: Context, verifier: Verifier, text: str, source: str) -> dict[str, Any]:
+async def verify(context: Context, verifier: Verifier, text: str, source: VerifySource) -> RootVerdict | DeltaVerdict:
     """The verdict on a proof root, a checkpointId, or a delta's receiptId. 404 PROOF_NOT_FOUND."""
-    found = await context.look(lambda snapshot: _find(context, snapshot, text))
-    if not isinstance(found, Checkpoint):
-        return found
-    checked_at, steps = await verifier.steps(found, source)
-    if is_locked_anew(found, text):
-        steps = [*steps, Step("restored", False, _locked_anew(found))]
-    return await context.look(lambda snapshot: _verdict(context, snapshot, found, source, checked_at, steps))
+    checkpoint = await context.look(lambda snapshot: find_checkpoint(snapshot, text))
+    if checkpoint is None:
+        return await verify_delta(context, text)
+    return await verify_checkpoint(context, verifier, checkpoint, text, source)
+
+
+async def verify_checkpoint(
+    context: Context, verifier: Verifier, checkpoint: Checkpoint, text: str, source: VerifySource
+) -> RootVerdict:
+    """The verdict on the checkpoint that a proof root or a checkpointId led to."""
+    checked_at, steps = await verifier.steps(checkpoint, source)
+    if is_locked_anew(checkpoint, text):
+        steps = [*steps, Step("restored", False, _locked_anew(checkpoint))]
+    return await context.look(lambda snapshot: _verdict(context, snapshot, checkpoint, source, checked_at, steps))
+
+
+async def verify_delta(context: Context, text: str) -> DeltaVerdict:
+    """The verdict on a delta's receiptId. 404 PROOF_NOT_FOUND."""
+    return await context.look(lambda snapshot: _verdict_on_delta(context, snapshot, text))
 
 
 def is_locked_anew(checkpoint: Checkpoint, text: str) -> bool:
@@ -261,22 +273,14 @@ def _locked_anew(checkpoint: Checkpoint) -> str:
     )
 
 
-def _find(context: Context, snapshot: Snapshot, text: str) -> Checkpoint | dict[str, Any]:
-    """The checkpoint, or at once the verdict on a delta."""
-    checkpoint = find_checkpoint(snapshot, text)
-    if checkpoint is not None:
-        return checkpoint
-    found = find_delta(snapshot, text) if text.startswith("0x") else None
-    if found is None:
-        lost = lost_words(snapshot)
-        message = f"this proof root was never handed out by this server{f', or {lost}' if lost else ''}"
-        raise ServiceError("PROOF_NOT_FOUND", message, verified=False)
-    return _delta_verdict(context, snapshot, text, record_view(snapshot, *found), found[1].leaf_hash)
-
-
 def _verdict(
-    context: Context, snapshot: Snapshot, checkpoint: Checkpoint, source: str, checked_at: float, steps: list[Step]
-) -> dict[str, Any]:
+    context: Context,
+    snapshot: Snapshot,
+    checkpoint: Checkpoint,
+    source: VerifySource,
+    checked_at: float,
+    steps: list[Step],
+) -> RootVerdict:
     customer = snapshot.customer_at(checkpoint.customer)
     environment = snapshot.environment(customer.environment_id)
     head = snapshot.head(customer, checkpoint.parts[-1].period) if checkpoint.parts else None
@@ -285,7 +289,7 @@ def _verdict(
     failed = next((step for step in steps if not step.ok), None)
     root = showing.hash_text(checkpoint.proof_root)
     state = "locked" if checkpoint.locked else "provisional: the month is not locked"
-    summary = None
+    summary: CheckedSummary | None = None
     if source != "chain":
         summary = {
             "recordCount": checkpoint.delta_count,
@@ -295,7 +299,6 @@ def _verdict(
             "firstRecordAt": showing.instant(checkpoint.first_recorded_at),
             "lastRecordAt": showing.instant(checkpoint.last_recorded_at),
         }
-    links = links_of(context, root, checkpoint)
     return {
         "verified": failed is None,
         "proofRoot": root,
@@ -310,7 +313,7 @@ def _verdict(
         "records": [],
         "verification": {
             "verificationReference": _reference(head, log),
-            "verificationExplorerUrl": links["verificationExplorerUrl"],
+            "verificationExplorerUrl": f"{context.public_url}/verify/{root}",
             "logCheckpoint": log.note,
             "logOrigin": log.origin,
             "verifierKey": str(key),
@@ -327,12 +330,16 @@ def _reference(head: PeriodHead | None, log: Log) -> str | None:
     return str(head.entry_index)
 
 
-def _delta_verdict(
-    context: Context, snapshot: Snapshot, text: str, view: dict[str, Any], leaf: bytes
-) -> dict[str, Any]:
+def _verdict_on_delta(context: Context, snapshot: Snapshot, text: str) -> DeltaVerdict:
     """Status and times only: a delta's receiptId never shows amounts."""
-    found = find_delta(snapshot, text)
-    intact = found is not None and leaf_hash(delta_leaf(found[0].customer_id, found[1])) == leaf
+    found = find_delta(snapshot, text) if text.startswith("0x") else None
+    if found is None:
+        lost = lost_words(snapshot)
+        message = f"this proof root was never handed out by this server{f', or {lost}' if lost else ''}"
+        raise ServiceError("PROOF_NOT_FOUND", message, verified=False)
+    customer, delta = found
+    view = record_view(snapshot, customer, delta)
+    intact = leaf_hash(delta_leaf(customer.customer_id, delta)) == delta.leaf_hash
     verified = view["status"] == showing.VERIFIED and intact
     message = "recorded, and in the published log" if verified else f"recorded; status {view['status']}"
     return {

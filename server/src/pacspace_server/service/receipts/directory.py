@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
@@ -11,6 +10,9 @@ from ...domain.instants import period_of
 from ...domain.scopes import Scope
 from ...storage.model.protocols import Snapshot, Unit
 from ...storage.model.records import Customer, Profile
+from ...views.customers import CustomerRow, ProfileChanges
+from ...views.dashboard import ClosePackage, Summary
+from ...views.shapes import RecordedDelta
 from ..balances.customers import customer_row, months_of
 from ..base import audit, showing
 from ..base.context import Caller, Context, find_customer
@@ -26,15 +28,16 @@ COLUMNS = (
 _encode = msgspec.json.Encoder().encode
 
 
-def summary(context: Context, caller: Caller, period: str | None) -> dict[str, Any]:
+def summary(context: Context, caller: Caller, period: str | None) -> Summary:
     """How far an environment is with a month: the running one if none is named."""
     with context.storage.snapshot() as snapshot:
-        month = period or period_of(snapshot.now(snapshot.environment(caller.environment_id)))
+        environment = snapshot.environment(caller.environment_id)
+        month = period or period_of(snapshot.now(environment))
         active, deltas = snapshot.count_active(caller.environment_id, month)
         locked = snapshot.count_locked(caller.environment_id, month)
         months, waiting = snapshot.unverified(caller.environment_id)
         return {
-            "environment": caller.environment,
+            "environment": environment.name,
             "period": month,
             "customers": snapshot.count_customers(caller.environment_id, None),
             "activeCustomers": active,
@@ -46,7 +49,7 @@ def summary(context: Context, caller: Caller, period: str | None) -> dict[str, A
         }
 
 
-async def describe(context: Context, caller: Caller, customer_id: str, changes: dict[str, str]) -> dict[str, Any]:
+async def describe(context: Context, caller: Caller, customer_id: str, changes: ProfileChanges) -> CustomerRow:
     """Changes what the vendor says of a customer; what is recorded of it stays. 404 CUSTOMER_NOT_FOUND."""
 
     def work(unit: Unit) -> Customer:
@@ -82,7 +85,7 @@ def export(context: Context, caller: Caller, customer_id: str, form: str, period
     return _lines(deltas)
 
 
-def _deltas(context: Context, customer: Customer, months: list[tuple[str, int]]) -> Iterator[dict[str, Any]]:
+def _deltas(context: Context, customer: Customer, months: list[tuple[str, int]]) -> Iterator[RecordedDelta]:
     """Some at a time, so that a reader who stalls holds no snapshot open."""
     for period, count in months:
         for first in range(1, count + 1, DELTAS):
@@ -91,7 +94,7 @@ def _deltas(context: Context, customer: Customer, months: list[tuple[str, int]])
             yield from shown
 
 
-def _some(snapshot: Snapshot, customer: Customer, period: str, first: int, end: int) -> list[dict[str, Any]]:
+def _some(snapshot: Snapshot, customer: Customer, period: str, first: int, end: int) -> list[RecordedDelta]:
     now = snapshot.customer_at(customer.id)
     head, log = snapshot.head(now, period), log_in_use(snapshot, now)
     assert head is not None
@@ -101,13 +104,13 @@ def _some(snapshot: Snapshot, customer: Customer, period: str, first: int, end: 
     ]
 
 
-def _cells(view: dict[str, Any]) -> list[str]:
+def _cells(view: RecordedDelta) -> list[str]:
     """A delta's cells, in the order of the columns."""
-    flat = view | {"adjusts.recordId": view.get("adjusts", {}).get("recordId")}
+    flat = {**view, "adjusts.recordId": view["adjusts"]["recordId"] if "adjusts" in view else None}
     return [_cell(flat.get(name)) for name in COLUMNS]
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, msgspec.Raw):
@@ -115,7 +118,7 @@ def _cell(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _lines(deltas: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+def _lines(deltas: Iterator[RecordedDelta]) -> Iterator[bytes]:
     lines: list[bytes] = []
     for view in deltas:
         lines.append(_encode(view))
@@ -125,7 +128,7 @@ def _lines(deltas: Iterator[dict[str, Any]]) -> Iterator[bytes]:
     yield b"\n".join([*lines, b""]) if lines else b""
 
 
-async def close_package(context: Context, caller: Caller, customer_id: str, scope: Scope) -> dict[str, Any]:
+async def close_package(context: Context, caller: Caller, customer_id: str, scope: Scope) -> ClosePackage:
     """What goes with the invoice of a month: its receipt, where its files are, and what is still missing."""
     view = await receipt(context, caller, customer_id, scope)
     name = await context.look(lambda snapshot: snapshot.profile(find_customer(context, snapshot, caller, customer_id)))
@@ -139,6 +142,6 @@ async def close_package(context: Context, caller: Caller, customer_id: str, scop
         "period": scope.first,
         "ready": not missing,
         "missing": missing,
-        "receipt": view | {"deltas": [], "verification": view["verification"] | {"itemHashes": []}},
+        "receipt": {**view, "deltas": [], "verification": {**view["verification"], "itemHashes": []}},
         "files": {"bundle": view["bundleUrl"], "csv": f"{base}&format=csv", "jsonl": f"{base}&format=jsonl"},
     }

@@ -5,15 +5,18 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 from pacspace_proofs.record import slot_fingerprint
 
 from ...clock import now_us
+from ...domain.enumerations import CheckpointStatus, Environment
 from ...domain.scopes import Scope
 from ...storage.model import ids
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Checkpoint, Customer, Delta
+from ...views.receipts import Kind, Receipt, ReceiptDocument, ReceiptProof
+from ...views.shapes import DocumentLinks
 from ..balances.sums import Sums, group_view
 from ..base import showing
 from ..base.context import Context
@@ -26,7 +29,9 @@ from .access import Reader, find_receipt, may_read_lines
 from .reader_words import is_locale, locales, near, zones
 from .receipt import MAX_DELTAS, checkpoint_deltas, document_links, receipt_view
 
-RECEIPT, CREDIT_NOTE, DEBIT_NOTE = "receipt", "creditNote", "debitNote"
+RECEIPT: Final = "receipt"
+CREDIT_NOTE: Final = "creditNote"
+DEBIT_NOTE: Final = "debitNote"
 PAGE_PARAMETERS = ("locale", "timezone", "unit")
 MAX_UNIT_CHARS = 40
 
@@ -71,14 +76,14 @@ class Document:
 
     checkpoint: Checkpoint
     customer: Customer
-    environment: str
+    environment: Environment
     vendor: str | None
     customer_name: str | None
     unit: str | None
     sums: Sums
     corrected: dict[str, Corrected]
     shows_lines: bool
-    status: str
+    status: CheckpointStatus
     has_grown: bool
     origin: str
     log_size: int
@@ -87,11 +92,11 @@ class Document:
     slot_fingerprint: str
     verify_url: str
     commands: list[str]
-    links: dict[str, str]
+    links: DocumentLinks
     generated_at: int
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """A receipt of nothing but corrections is a credit note, or a debit note when they come to less than nothing."""
         if self.sums.count == 0 or self.sums.correcting.count < self.sums.count:
             return RECEIPT
@@ -191,7 +196,7 @@ def commands(context: Context, checkpoint: Checkpoint, key: str) -> list[str]:
 
 def document_view(
     context: Context, receipt_id: str, wanted: Presentation, reader: Reader, title_of: Callable[[Document], str]
-) -> dict[str, Any]:
+) -> ReceiptDocument:
     """The document as JSON: the receipt, and what only the document says. Amounts and instants are the canonical ones."""
     with context.storage.snapshot() as snapshot:
         checkpoint, customer = find_receipt(context, snapshot, receipt_id, reader)
@@ -200,7 +205,8 @@ def document_view(
         is_vendor = reader.caller is not None
         view = receipt_view(context, snapshot, customer, scope, checkpoint, document.sums, with_link=is_vendor)
     shown = view if document.shows_lines else _without_lines(view)
-    return shown | {
+    return {
+        **shown,
         "title": title_of(document),
         "kind": document.kind,
         "correctedPeriods": document.corrected_periods,
@@ -221,7 +227,15 @@ def document_view(
     }
 
 
-def _without_lines(view: dict[str, Any]) -> dict[str, Any]:
+def _without_lines(view: Receipt) -> Receipt:
     """The totals alone."""
-    emptied: dict[str, Any] = {name: [] for name in ("subtotals", "lateLines", "corrections", "deltas")}
-    return view | emptied | {"otherReasons": None, "verification": view["verification"] | {"itemHashes": []}}
+    proof: ReceiptProof = {**view["verification"], "itemHashes": []}
+    return {
+        **view,
+        "subtotals": [],
+        "lateLines": [],
+        "corrections": [],
+        "deltas": [],
+        "otherReasons": None,
+        "verification": proof,
+    }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from ...views.pages import ListedCheckpoints
+from ...views.receipts import ListedCheckpoint
 from ..base.context import Caller, Context, find_customer
 from ..base.errors import invalid
 from ..closing.checkpoint import checkpoint_views
@@ -21,7 +22,7 @@ class CheckpointList:
     limit: int = 50
 
 
-def checkpoints_page(context: Context, caller: Caller, asked: CheckpointList) -> dict[str, Any]:
+def checkpoints_page(context: Context, caller: Caller, asked: CheckpointList) -> ListedCheckpoints:
     """Checkpoints with where their receipts are, and the id after which the list goes on."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, asked.customer_id) if asked.customer_id else None
@@ -33,6 +34,8 @@ def checkpoints_page(context: Context, caller: Caller, asked: CheckpointList) ->
         found = snapshot.checkpoints_after(caller.environment_id, customer, asked.period, last, asked.limit + 1)
         rows = found[: asked.limit]
         views = checkpoint_views(snapshot, rows)
-        shown = [view | {"links": document_links(context, row)} for view, row in zip(views, rows, strict=True)]
+        shown: list[ListedCheckpoint] = [
+            {**view, "links": document_links(context, row)} for view, row in zip(views, rows, strict=True)
+        ]
     more = len(found) > asked.limit
     return {"checkpoints": shown, "next": shown[-1]["checkpointId"] if more else None}

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
+from ...views.printed import PrintedDocument
 from ..base.context import Context
 from ..base.errors import unavailable
 from .access import Reader
 from .documents import Presentation, read_document
 from .lines import file_name
-from .printed import Shown, printed
+from .printed import printed
 
 MAX_LINES = 3_000  # about 70 pages
 AT_ONCE, MADE_IN_S = 2, 60
@@ -43,7 +44,7 @@ class PdfMaker:
         return name, _compile(printed(document, wanted))
 
 
-def _compile(shown: Shown) -> bytes:
+def _compile(shown: PrintedDocument) -> bytes:
     # -P: nothing is imported from the folder that the server happens to run in.
     command = [sys.executable, "-P", "-m", COMPILER]
     try:

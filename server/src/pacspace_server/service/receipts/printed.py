@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 from pacspace_proofs.command import printable
 
 from ...domain.amounts import amount_text
 from ...domain.instants import instant_text
 from ...storage.model.records import Delta
+from ...views.printed import (
+    Account,
+    Checking,
+    CorrectionLine,
+    Head,
+    LateLine,
+    Line,
+    Lines,
+    LinesApart,
+    MarkedLine,
+    Printed,
+    PrintedDocument,
+    Row,
+    Section,
+)
 from ..balances.sums import Group, happened
 from ..base import showing
 from .documents import CREDIT_NOTE, RECEIPT, Document, Presentation
 from .reader_words import Words
 
-Shown = dict[str, Any]
 ERASED = "(erased)"
 PROVES = (
     "A verified receipt file proves that the vendor recorded each amount once, never rewrote it, and showed everyone the "
@@ -48,7 +61,7 @@ def span_of(document: Document, words: Words) -> str:
     return words.window(checkpoint.start, checkpoint.end)
 
 
-def printed(document: Document, wanted: Presentation) -> Shown:
+def printed(document: Document, wanted: Presentation) -> PrintedDocument:
     """Everything that a document says."""
     words = Words(wanted.locale, wanted.timezone, document.sums.digits)
     return _Printer(document, words).all()
@@ -58,18 +71,20 @@ class _Printer:
     def __init__(self, document: Document, words: Words) -> None:
         self._document, self._words = document, words
 
-    def all(self) -> Shown:
-        document = self._document
-        return self._head() | self._account() | self._apart() | {
+    def all(self) -> PrintedDocument:
+        return {
+            **self._head(),
+            **self._account(),
+            **self._apart(),
             "lines": self._lines(),
             "facts": self._facts(),
             "proof": self._proof(),
             "checking": self._checking(),
             "proves": PROVES,
-            "links": document.links,
-        }  # fmt: skip
+            "links": self._document.links,
+        }
 
-    def _head(self) -> Shown:
+    def _head(self) -> Head:
         document, words = self._document, self._words
         checkpoint, customer = document.checkpoint, document.customer
         name = document.customer_name
@@ -85,8 +100,8 @@ class _Printer:
             "unit": printable(document.unit) if document.unit else None,
             "total": self._amount(checkpoint.net_change),
             "records": self._records(document.sums.count),
-            "first": self._instant(checkpoint.first_recorded_at),
-            "last": self._instant(checkpoint.last_recorded_at),
+            "first": self._instant_if_any(checkpoint.first_recorded_at),
+            "last": self._instant_if_any(checkpoint.last_recorded_at),
             "zone": words.zone_name,
             "generated": self._instant(document.generated_at),
             "fingerprint": document.fingerprint,
@@ -100,14 +115,14 @@ class _Printer:
             says.append(QUEUED)
         return [*says, GROWN] if document.has_grown and not checkpoint.locked else says
 
-    def _account(self) -> Shown:
+    def _account(self) -> Account:
         """The account from what was brought forward to what is carried forward; the total by kind and by reason."""
         document, sums = self._document, self._document.sums
-        account = [
+        account: list[Row] = [
             self._row("Brought forward", document.brought_forward),
             self._row("Debits (amounts below zero)", sums.debits.total, sums.debits.count),
             self._row("Credits (amounts above zero)", sums.credits.total, sums.credits.count),
-            self._row("Total of this receipt", sums.total, sums.count) | {"strong": True},
+            {**self._row("Total of this receipt", sums.total, sums.count), "strong": True},
             self._row("Carried forward", document.carried_forward),
         ]
         kinds = [
@@ -117,7 +132,7 @@ class _Printer:
         ]
         return {"account": account, "kinds": kinds, "reasons": self._reasons()}
 
-    def _reasons(self) -> list[Shown]:
+    def _reasons(self) -> list[Row]:
         sums = self._document.sums
         if not self._document.shows_lines:
             return []
@@ -125,25 +140,27 @@ class _Printer:
         others = sums.other_reasons
         return [*rows, self._group("all other reasons", others)] if others else rows
 
-    def _apart(self) -> Shown:
+    def _apart(self) -> LinesApart:
         """Late lines and corrections, each with their own subtotal."""
         sums, shows = self._document.sums, self._document.shows_lines
         late = [delta for delta in sums.late if delta.adjusts is None] if shows else []
         corrections = sums.corrections if shows else []
         return {
-            "late": self._section(sums.late_lines, [self._line(delta) | self._lateness(delta) for delta in late]),
-            "corrections": self._section(
-                sums.correcting,
-                [self._line(delta) | self._lateness(delta) | self._corrects(delta) for delta in corrections],
-            ),
+            "late": {
+                "rows": [self._late_line(delta) for delta in late],
+                **self._section(sums.late_lines, len(late)),
+            },
+            "corrections": {
+                "rows": [self._correction(delta) for delta in corrections],
+                **self._section(sums.correcting, len(corrections)),
+            },
         }
 
-    def _section(self, group: Group, rows: list[Shown]) -> Shown:
+    def _section(self, group: Group, printed_count: int) -> Section:
         return {
-            "rows": rows,
             "subtotal": self._amount(group.total),
             "count": self._words.count(group.count),
-            "more": self._more(group.count - len(rows)),
+            "more": self._more(group.count - printed_count),
         }
 
     def _more(self, missing: int) -> str | None:
@@ -152,24 +169,29 @@ class _Printer:
             return None
         return f"{self._words.count(missing)} more {'line' if missing == 1 else 'lines'}: all are in the CSV and in the receipt file."
 
-    def _lateness(self, delta: Delta) -> Shown:
-        if not showing.is_late(delta):
-            return {"belongs": None}
-        at, words = happened(delta), self._words
-        return {"belongs": f"for {words.month(instant_text(at)[:7])}, recorded {words.day(delta.recorded_at)}"}
+    def _late_line(self, delta: Delta) -> LateLine:
+        return {**self._line(delta), "belongs": self._belongs(delta)}
 
-    def _corrects(self, delta: Delta) -> Shown:
+    def _belongs(self, delta: Delta) -> str | None:
+        if not showing.is_late(delta):
+            return None
+        at, words = happened(delta), self._words
+        return f"for {words.month(instant_text(at)[:7])}, recorded {words.day(delta.recorded_at)}"
+
+    def _correction(self, delta: Delta) -> CorrectionLine:
+        return {**self._late_line(delta), "corrects": self._corrects(delta), "adjusts": delta.adjusts}
+
+    def _corrects(self, delta: Delta) -> str | None:
         found = self._document.corrected.get(delta.adjusts or "")
         if found is None:
-            return {"corrects": delta.adjusts, "adjusts": delta.adjusts}
+            return delta.adjusts
         reference = f" ({printable(found.reference)})" if found.reference else ""
-        said = f"No. {self._words.count(found.sequence)} of {self._words.month(found.period)}{reference}"
-        return {"corrects": said, "adjusts": delta.adjusts}
+        return f"No. {self._words.count(found.sequence)} of {self._words.month(found.period)}{reference}"
 
-    def _lines(self) -> Shown:
+    def _lines(self) -> Lines:
         sums = self._document.sums
         shown = sums.lines if self._document.shows_lines else []
-        rows = [self._line(delta) | {"mark": self._mark(delta)} for delta in shown]
+        rows: list[MarkedLine] = [{**self._line(delta), "mark": self._mark(delta)} for delta in shown]
         withheld = None
         if not self._document.shows_lines:
             withheld = "The deltas need the access code that the vendor gave to the customer."
@@ -178,7 +200,7 @@ class _Printer:
     def _mark(self, delta: Delta) -> str | None:
         return "correction" if delta.adjusts is not None else "late" if showing.is_late(delta) else None
 
-    def _line(self, delta: Delta) -> Shown:
+    def _line(self, delta: Delta) -> Line:
         said = showing.context_fields(delta)
         return {
             "number": self._words.count(delta.sequence),
@@ -227,7 +249,7 @@ class _Printer:
             ],
         ]
 
-    def _checking(self) -> Shown:
+    def _checking(self) -> Checking:
         import segno  # only a document with a code needs it
 
         document = self._document
@@ -235,18 +257,21 @@ class _Printer:
         code.save(image, kind="svg", scale=4, border=2, light="#fff", xmldecl=False, svgclass=None, lineclass=None)
         return {"url": document.verify_url, "qr": image.getvalue().decode(), "commands": document.commands}
 
-    def _row(self, label: str, units: int, count: int | None = None) -> Shown:
+    def _row(self, label: str, units: int, count: int | None = None) -> Row:
         counted = "" if count is None else self._words.count(count)
         return {"label": label, "amount": self._amount(units), "count": counted, "strong": False}
 
-    def _group(self, label: str, group: Group) -> Shown:
+    def _group(self, label: str, group: Group) -> Row:
         return self._row(label, group.total, group.count)
 
     def _records(self, count: int) -> str:
         return f"{self._words.count(count)} {'delta' if count == 1 else 'deltas'}"
 
-    def _amount(self, units: int) -> Shown:
+    def _amount(self, units: int) -> Printed:
         return {"text": self._words.amount(units), "exact": amount_text(units)}
 
-    def _instant(self, at_us: int | None) -> Shown | None:
-        return None if at_us is None else {"text": self._words.instant(at_us), "exact": instant_text(at_us)}
+    def _instant(self, at_us: int) -> Printed:
+        return {"text": self._words.instant(at_us), "exact": instant_text(at_us)}
+
+    def _instant_if_any(self, at_us: int | None) -> Printed | None:
+        return None if at_us is None else self._instant(at_us)

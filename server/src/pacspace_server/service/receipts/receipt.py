@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 from ...clock import now_us
 from ...domain.instants import instant_text
 from ...domain.scopes import Scope
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Checkpoint, Customer, Delta, PeriodHead
+from ...views.receipts import ListedReceipt, Receipt, Receipts
+from ...views.shapes import DocumentLinks, ProofLinks
 from ..balances.derive import computed, counted, delta_views
 from ..balances.sums import Sums, sums_view
 from ..base import showing
@@ -26,13 +27,13 @@ from ..closing.checkpoint import (
     span,
 )
 from ..closing.leaves import heads_of, lines_of
-from ..sharing.links import NO_LINK, ensure_link, receipt_links
+from ..sharing.links import NO_LINK, at_month, ensure_link, receipt_links
 
 MAX_DELTAS = 1_000
 ON_THE_LOOP = 100  # deltas of a receipt that is made without a thread
 
 
-async def receipt(context: Context, caller: Caller, customer_id: str, scope: Scope) -> dict[str, Any]:
+async def receipt(context: Context, caller: Caller, customer_id: str, scope: Scope) -> Receipt:
     """The receipt of a scope, as it is now. Locks nothing; waits a moment for the log."""
     await ensure_link(context, caller.environment_id, context.shard(caller, customer_id))
     checkpoint = await context.read(_locked, context, caller, customer_id, scope)
@@ -44,7 +45,7 @@ async def receipt(context: Context, caller: Caller, customer_id: str, scope: Sco
         found = checkpoint
         await context.wait_for_log(lambda: is_integrated(context, found))
 
-    def view() -> dict[str, Any]:
+    def view() -> Receipt:
         with context.storage.snapshot() as snapshot:
             customer = find_customer(context, snapshot, caller, customer_id)
             return receipt_view(context, snapshot, customer, scope, checkpoint)
@@ -83,7 +84,7 @@ def integrated(snapshot: Snapshot, checkpoint: Checkpoint) -> bool:
 def receipt_view(
     context: Context, snapshot: Snapshot, customer: Customer, scope: Scope, checkpoint: Checkpoint | None,
     sums: Sums | None = None, with_link: bool = True,
-) -> dict[str, Any]:  # fmt: skip
+) -> Receipt:  # fmt: skip
     """The reply: every field always there, null where nothing applies. `sums`: if the lines have been read already. The
     customer's link and code are for the vendor."""
     environment = snapshot.environment(customer.environment_id)
@@ -96,9 +97,10 @@ def receipt_view(
     net = checkpoint.net_change if checkpoint else 0
     brought = checkpoint.brought_forward if checkpoint else brought_forward(snapshot, customer, scope)
     stated = span(checkpoint or scope)
-    shared = receipt_links(context, snapshot, customer, stated["period"]) if with_link else NO_LINK
+    shared = receipt_links(context, snapshot, customer) if with_link else NO_LINK
     links = links_of(context, root, checkpoint)
-    links |= {name: url for name, url in shared.items() if name == "verifyUrl"}
+    if shared["customerLinkUrl"] is not None:
+        links["verifyUrl"] = at_month(shared["customerLinkUrl"], stated["period"])
     newer = sum(head.size - part.size for head, part in zip(heads, checkpoint.parts)) if checkpoint else 0
     if sums is None:
         sums = Sums.of(checkpoint_deltas(snapshot, heads, checkpoint) if checkpoint else (), MAX_DELTAS)
@@ -142,26 +144,26 @@ def receipt_view(
     }
 
 
-def document_links(context: Context, checkpoint: Checkpoint) -> dict[str, str]:
+def document_links(context: Context, checkpoint: Checkpoint) -> DocumentLinks:
     """Where a receipt is read, and downloaded: the verifiable file, the document, the lines."""
     page = f"{context.public_url}/receipt/{checkpoint.checkpoint_id}"
     file = f"{context.public_url}/receipts/{checkpoint.checkpoint_id}"
-    return {"permalink": page, "page": page, **{kind: f"{file}.{kind}" for kind in ("json", "pdf", "csv")}}
+    return {"permalink": page, "page": page, "json": f"{file}.json", "pdf": f"{file}.pdf", "csv": f"{file}.csv"}
 
 
-def list_receipts(context: Context, caller: Caller, customer_id: str, limit: int, offset: int) -> dict[str, Any]:
+def list_receipts(context: Context, caller: Caller, customer_id: str, limit: int, offset: int) -> Receipts:
     """A customer's receipts, newest first: locked months, and states that were handed out."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
         rows, total = snapshot.checkpoints(caller.environment_id, customer, None, None, limit, offset)
-        shown = [
-            view | {"provisional": not row.locked, "links": document_links(context, row)}
+        shown: list[ListedReceipt] = [
+            {**view, "provisional": not row.locked, "links": document_links(context, row)}
             for view, row in zip(checkpoint_views(snapshot, rows), rows, strict=True)
         ]
     return {"receipts": shown, "pagination": {"limit": limit, "offset": offset, "total": total}}
 
 
-def links_of(context: Context, root: str | None, checkpoint: Checkpoint | None) -> dict[str, str | None]:
+def links_of(context: Context, root: str | None, checkpoint: Checkpoint | None) -> ProofLinks:
     """Where the receipt can be looked at, asked about and downloaded."""
     base = context.public_url
     return {

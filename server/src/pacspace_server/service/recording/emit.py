@@ -13,7 +13,10 @@ from ...domain.amounts import amount_text
 from ...storage.model import ids
 from ...storage.model.commands import RecordDelta, Recorded, Refusal
 from ...storage.model.records import Delta
-from ...storage.writing.recording import delta_context
+from ...storage.writing.leaf_bytes import delta_context
+from ...views.balance import Batch, BatchQueued, BatchRejected
+from ...views.balance import Delta as RecordedNow
+from ...views.shapes import RejectionDetails, StatedContext
 from ..base import audit
 from ..base.context import Caller, Context
 from ..base.errors import ServiceError, refused
@@ -58,14 +61,14 @@ def _command(
     )
 
 
-def _context_of(asked: Emit, delta: Delta) -> dict[str, Any] | None:
+def _context_of(asked: Emit, delta: Delta) -> StatedContext | None:
     """What was asked is what is stored, replayed or not: only an erased context is read from the row."""
     return None if delta.context is None else stated_context(asked.reason, asked.reference_id, asked.metadata)
 
 
 async def emit(
     context: Context, caller: Caller, asked: Emit, idempotency_key: str | None
-) -> tuple[dict[str, Any], str | None]:
+) -> tuple[RecordedNow, str | None]:
     """Records one delta. Returns the reply and what replayed it: `key`, `reference` or None."""
     command = _command(context, caller, asked, idempotency_key)
     (outcome,) = await context.committer.apply((command,))
@@ -74,12 +77,11 @@ async def emit(
     assert isinstance(outcome, Recorded)
     delta = outcome.delta
     view = delta_view(asked.customer_id, command.shard_key, delta, QUEUED, _context_of(asked, delta))
-    view["idempotent"] = outcome.replayed == "reference"
-    view["warnings"] = warnings_of(delta)
-    return view, outcome.replayed
+    idempotent = outcome.replayed == "reference"
+    return {**view, "idempotent": idempotent, "warnings": warnings_of(delta)}, outcome.replayed
 
 
-async def emit_by_hand(context: Context, caller: Caller, asked: Emit, idempotency_key: str | None) -> dict[str, Any]:
+async def emit_by_hand(context: Context, caller: Caller, asked: Emit, idempotency_key: str | None) -> RecordedNow:
     """A delta that somebody typed: recorded like any other, and noted in the audit trail with who it was.
 
     Deltas share commits that know no people, so the note is a write of its own; the same key again notes nothing more.
@@ -98,14 +100,14 @@ async def emit_batch(
     items: Sequence[Emit | ServiceError],
     raw: Sequence[Any],
     idempotency_key: str | None,
-) -> tuple[dict[str, Any], bool]:
+) -> tuple[Batch, bool]:
     """Records each good item; one bad item never hides or undoes a good one. Also says whether all were replayed."""
     commands = {
         index: _command(context, caller, item, idempotency_key, index)
         for index, item in enumerate(items) if isinstance(item, Emit)
     }  # fmt: skip
     outcomes = dict(zip(commands, await context.committer.apply(list(commands.values())), strict=True))
-    results: list[dict[str, Any]] = []
+    results: list[BatchQueued | BatchRejected] = []
     replayed = bool(outcomes)
     for index, item in enumerate(items):
         outcome = item if isinstance(item, ServiceError) else outcomes[index]
@@ -121,7 +123,7 @@ async def emit_batch(
     return {"totalQueued": len(results) - failed, "totalFailed": failed, "results": results}, replayed
 
 
-def _queued(index: int, command: RecordDelta, outcome: Recorded) -> dict[str, Any]:
+def _queued(index: int, command: RecordDelta, outcome: Recorded) -> BatchQueued:
     delta = outcome.delta
     return {
         "index": index,
@@ -140,8 +142,9 @@ def _queued(index: int, command: RecordDelta, outcome: Recorded) -> dict[str, An
     }
 
 
-def _rejected(index: int, raw: Any, command: RecordDelta | None, reason: ServiceError) -> dict[str, Any]:
+def _rejected(index: int, raw: Any, command: RecordDelta | None, reason: ServiceError) -> BatchRejected:
     given = raw if isinstance(raw, dict) else {}
+    details: RejectionDetails = reason.extra
     return {
         "index": index,
         "status": "REJECTED",
@@ -149,5 +152,5 @@ def _rejected(index: int, raw: Any, command: RecordDelta | None, reason: Service
         "delta": number(command.delta) if command else None,
         "error": reason.message,
         "code": reason.code or "VALIDATION_ERROR",
-        **reason.extra,
+        **details,
     }

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ...views.customers import Gaps
 from ..base.context import Caller, Context, find_customer
 
 
-def gaps(
-    context: Context, caller: Caller, customer_id: str, first: int | None, last: int | None, limit: int
-) -> dict[str, Any]:
+def gaps(context: Context, caller: Caller, customer_id: str, first: int | None, last: int | None, limit: int) -> Gaps:
     """Missing runs between two sequence numbers, by default all that were handed out. A sound record has none."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 from ...storage.model.protocols import InDoubt, Unavailable, Unit
 from ...storage.model.records import Log
 from ...storage.writing.committer import MAX_WAITING, NotWritten
+from ...views.public import Ready
 from ..base.context import Context
 
 ANSWER_S, KEPT_S, FRESH_S = 2.0, 1.0, 10.0
@@ -90,5 +90,5 @@ def problems(checks: dict[str, str]) -> str:
     return "; ".join(f"{name}: {said}" for name, said in checks.items() if said != OK)
 
 
-def ready_view(readiness: Readiness, checks: dict[str, str]) -> dict[str, Any]:
+def ready_view(readiness: Readiness, checks: dict[str, str]) -> Ready:
     return {"status": "ready", "checks": checks, "logs": readiness.logs, "unsigned": readiness.unsigned}

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from typing import Any
 
 from ...domain.instants import MAX_US, SECOND_US, instant_text
 from ...storage.model.protocols import Snapshot, Unit
 from ...storage.model.records import Environment
+from ...views.sandbox import Clock, Reset
 from ..base import audit
 from ..base.context import Caller, Context
 from ..base.errors import invalid
 
 
-def _view(snapshot: Snapshot, environment: Environment) -> dict[str, Any]:
+def _view(snapshot: Snapshot, environment: Environment) -> Clock:
     return {
         "environment": environment.name,
         "now": instant_text(snapshot.now(environment)),
@@ -22,17 +22,17 @@ def _view(snapshot: Snapshot, environment: Environment) -> dict[str, Any]:
     }
 
 
-async def set_clock(context: Context, caller: Caller, now: int | None, advance_s: int | None) -> dict[str, Any]:
+async def set_clock(context: Context, caller: Caller, now: int | None, advance_s: int | None) -> Clock:
     """Holds the ledger clock at an instant, advances it, or (both None) lets real time go on."""
     caller.require_sandbox()
 
-    def work(unit: Unit) -> dict[str, Any]:
+    def work(unit: Unit) -> Clock:
         return move_clock(unit, unit.environment(caller.environment_id), now, advance_s)
 
     return await context.committer.run(work)
 
 
-def move_clock(unit: Unit, environment: Environment, now: int | None, advance_s: int | None) -> dict[str, Any]:
+def move_clock(unit: Unit, environment: Environment, now: int | None, advance_s: int | None) -> Clock:
     """An environment without deltas takes any instant, afterwards the clock only goes forward."""
     current = unit.now(environment)
     target = current + advance_s * SECOND_US if advance_s is not None else now
@@ -48,12 +48,12 @@ def move_clock(unit: Unit, environment: Environment, now: int | None, advance_s:
     return _view(unit, moved)
 
 
-async def get_clock(context: Context, caller: Caller) -> dict[str, Any]:
+async def get_clock(context: Context, caller: Caller) -> Clock:
     """The ledger clock of the caller's environment."""
     return await context.look(lambda snapshot: _view(snapshot, snapshot.environment(caller.environment_id)))
 
 
-async def reset(context: Context, caller: Caller) -> dict[str, Any]:
+async def reset(context: Context, caller: Caller) -> Reset:
     """Empties the sandbox under a new log with a new key. Nothing links the old one."""
     caller.require_sandbox()
     origin = f"pacspace.log/sandbox/{secrets.token_hex(16)}"
@@ -70,8 +70,5 @@ async def reset(context: Context, caller: Caller) -> dict[str, Any]:
 
     await context.committer.run(work)
     view = await get_clock(context, caller)
-    return view | {
-        "logOrigin": origin,
-        "keyFingerprint": context.signer.verifier_key(origin).fingerprint,
-        "reset": True,
-    }
+    fingerprint = context.signer.verifier_key(origin).fingerprint
+    return {**view, "logOrigin": origin, "keyFingerprint": fingerprint, "reset": True}

@@ -9,22 +9,31 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Final
 from urllib.parse import urlsplit
 
+from ...domain.enumerations import SharingHint, SharingPolicy
 from ...storage.model.protocols import InDoubt, Snapshot, Unit
 from ...storage.model.records import Customer, Environment
 from ...storage.model.sharing import Link
 from ...storage.writing.committer import NotWritten
+from ...views.receipts import CustomerLinks
+from ...views.sharing import AccessLink
+from ...views.sharing import Sharing as SharingView
 from ..base import audit
 from ..base.context import Caller, Context, find_customer
 from ..base.errors import ServiceError
 from ..base.vendor import name_of
 
-TWO_TIER, GATED, OPEN, OFF, INHERIT = "TWO_TIER", "GATED", "OPEN", "OFF", "INHERIT"
+TWO_TIER: Final = "TWO_TIER"
+GATED: Final = "GATED"
+OPEN: Final = "OPEN"
+OFF: Final = "OFF"
+INHERIT: Final = "INHERIT"
 POLICIES = (TWO_TIER, GATED, OPEN, OFF)
-NO_LINK: dict[str, str | None] = {"customerLinkUrl": None, "customerLinkHost": None, "accessHint": None}
+NO_LINK: CustomerLinks = {"customerLinkUrl": None, "customerLinkHost": None, "accessHint": None}
 # What is left of digits and capitals without 0, O, 1, I and L.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 CODE_CHARS, NONCE_BYTES = 6, 16
@@ -36,7 +45,7 @@ _FORGIVEN = re.compile(r"[\s._\u2010-\u2015\u2212-]+")
 class Sharing:
     """What customers of a workspace see without a word about one of them, and what they know the vendor as."""
 
-    policy: str
+    policy: SharingPolicy
     vendor_name: str | None
 
 
@@ -47,7 +56,7 @@ class Shared:
     customer: Customer
     environment: Environment
     link: Link
-    policy: str
+    policy: SharingPolicy
     vendor_name: str | None
 
     @property
@@ -71,8 +80,8 @@ def sharing_of(snapshot: Snapshot, environment: Environment) -> Sharing:
     return Sharing(workspace.sharing_policy, name_of(workspace))
 
 
-def policy_of(sharing: Sharing, link: Link) -> str:
-    return sharing.policy if link.policy in (None, INHERIT) else str(link.policy)
+def policy_of(sharing: Sharing, link: Link) -> SharingPolicy:
+    return sharing.policy if link.policy is None or link.policy == INHERIT else link.policy
 
 
 def find(snapshot: Snapshot, handle: str) -> Shared:
@@ -142,19 +151,22 @@ def stored_link(unit: Unit, customer: Customer) -> Link:
     return made
 
 
-def receipt_links(
-    context: Context, snapshot: Snapshot, customer: Customer, period: str | None
-) -> dict[str, str | None]:
-    """The link as receipts name it, and verifyUrl, which opens it at the receipt's month; nulls alone while it is off."""
+def receipt_links(context: Context, snapshot: Snapshot, customer: Customer) -> CustomerLinks:
+    """The link as receipts name it."""
     view = link_view(context, snapshot, customer)
-    shown = {name: view[name] for name in NO_LINK}
-    url = view["customerLinkUrl"]
-    if url is None:
-        return shown
-    return shown | {"verifyUrl": f"{url}?period={period}" if period else url}
+    return {
+        "customerLinkUrl": view["customerLinkUrl"],
+        "customerLinkHost": view["customerLinkHost"],
+        "accessHint": view["accessHint"],
+    }
 
 
-def link_view(context: Context, snapshot: Snapshot, customer: Customer) -> dict[str, Any]:
+def at_month(link: str, period: str | None) -> str:
+    """The link opened at a month."""
+    return f"{link}?period={period}" if period else link
+
+
+def link_view(context: Context, snapshot: Snapshot, customer: Customer) -> AccessLink:
     """A customer's link and code, for the vendor; nulls while sharing is off."""
     link = snapshot.link(customer)
     sharing = sharing_of(snapshot, snapshot.environment(customer.environment_id))
@@ -175,7 +187,7 @@ def link_view(context: Context, snapshot: Snapshot, customer: Customer) -> dict[
 # ---------------------------------------------------------------- what the vendor does
 
 
-async def access_link(context: Context, caller: Caller, customer_id: str) -> dict[str, Any]:
+async def access_link(context: Context, caller: Caller, customer_id: str) -> AccessLink:
     """The link in force and its code."""
     await ensure_link(context, caller.environment_id, context.shard(caller, customer_id))
     return await context.look(
@@ -183,7 +195,7 @@ async def access_link(context: Context, caller: Caller, customer_id: str) -> dic
     )
 
 
-async def reissue_link(context: Context, caller: Caller, customer_id: str) -> dict[str, Any]:
+async def reissue_link(context: Context, caller: Caller, customer_id: str) -> AccessLink:
     """Another link; the old one leads nowhere from now on, and its code and cookies with it."""
     nonce = secrets.token_bytes(NONCE_BYTES)
     return await _change(
@@ -191,14 +203,14 @@ async def reissue_link(context: Context, caller: Caller, customer_id: str) -> di
     )
 
 
-async def reissue_code(context: Context, caller: Caller, customer_id: str) -> dict[str, Any]:
+async def reissue_code(context: Context, caller: Caller, customer_id: str) -> AccessLink:
     """Another code for the same link; the old one and everybody who came in by it stay out from now on."""
     return await _change(
         context, caller, customer_id, "code.reissue", lambda link: replace(link, version=link.version + 1)
     )
 
 
-async def set_customer_policy(context: Context, caller: Caller, customer_id: str, hint: str) -> dict[str, Any]:
+async def set_customer_policy(context: Context, caller: Caller, customer_id: str, hint: SharingHint) -> AccessLink:
     """How much one customer's link opens; INHERIT: as much as everybody's."""
     return await _change(
         context, caller, customer_id, "sharing.change", lambda link: replace(link, policy=hint), {"policy": hint}
@@ -206,8 +218,13 @@ async def set_customer_policy(context: Context, caller: Caller, customer_id: str
 
 
 async def _change(
-    context: Context, caller: Caller, customer_id: str, action: str, changed: Any, details: dict[str, Any] | None = None
-) -> dict[str, Any]:
+    context: Context,
+    caller: Caller,
+    customer_id: str,
+    action: str,
+    changed: Callable[[Link], Link],
+    details: dict[str, str] | None = None,
+) -> AccessLink:
     def work(unit: Unit) -> Customer:
         customer = find_customer(context, unit, caller, customer_id)
         unit.set_link(customer, changed(stored_link(unit, customer)))
@@ -218,18 +235,20 @@ async def _change(
     return await context.look(lambda snapshot: link_view(context, snapshot, customer))
 
 
-def sharing_view(sharing: Sharing) -> dict[str, Any]:
+def sharing_view(sharing: Sharing) -> SharingView:
     return {"policy": sharing.policy, "vendorName": sharing.vendor_name}
 
 
-async def get_sharing(context: Context, caller: Caller) -> dict[str, Any]:
+async def get_sharing(context: Context, caller: Caller) -> SharingView:
     """What the caller's workspace states for all its customers."""
     return await context.look(
         lambda snapshot: sharing_view(sharing_of(snapshot, snapshot.environment(caller.environment_id)))
     )
 
 
-async def set_sharing(context: Context, caller: Caller, policy: str | None, vendor_name: str | None) -> dict[str, Any]:
+async def set_sharing(
+    context: Context, caller: Caller, policy: SharingPolicy | None, vendor_name: str | None
+) -> SharingView:
     """Changes what is given of it."""
 
     def work(unit: Unit) -> Sharing:
@@ -238,7 +257,7 @@ async def set_sharing(context: Context, caller: Caller, policy: str | None, vend
         workspace.sharing_policy, workspace.name = policy or workspace.sharing_policy, vendor_name or workspace.name
         unit.set_workspace(workspace)
         after = Sharing(workspace.sharing_policy, name_of(workspace))
-        audit.record(unit, caller, "workspace.change", workspace.id, sharing_view(after))
+        audit.record(unit, caller, "workspace.change", workspace.id, {**sharing_view(after)})
         return after
 
     return sharing_view(await context.committer.run(work))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from ...clock import now_us
 from ...domain.instants import DAY_US, instant_text
 from ...storage.model.protocols import Snapshot, Unit
 from ...storage.model.records import Customer
 from ...storage.model.sharing import Note
+from ...views.sharing import SharedNote, SharedNotes
 from ..base import audit
 from ..base.context import Caller, Context, find_customer
 from ..base.errors import ServiceError, invalid
@@ -31,7 +32,7 @@ class NewNote:
     record_id: str | None
 
 
-async def leave(context: Context, handle: str, said: NewNote) -> dict[str, Any]:
+async def leave(context: Context, handle: str, said: NewNote) -> SharedNote:
     """A note of the customer's. 429 RATE_LIMITED above 20 in 24 hours."""
 
     def mine(unit: Unit) -> Customer:
@@ -46,7 +47,7 @@ async def leave(context: Context, handle: str, said: NewNote) -> dict[str, Any]:
     return await _add(context, said, mine, by_vendor=False)
 
 
-async def answer(context: Context, caller: Caller, customer_id: str, said: NewNote) -> dict[str, Any]:
+async def answer(context: Context, caller: Caller, customer_id: str, said: NewNote) -> SharedNote:
     """A note of the vendor's."""
 
     def theirs(unit: Unit) -> Customer:
@@ -56,7 +57,7 @@ async def answer(context: Context, caller: Caller, customer_id: str, said: NewNo
     return await _add(context, said, theirs, by_vendor=True)
 
 
-async def _add(context: Context, said: NewNote, whose: Any, by_vendor: bool) -> dict[str, Any]:
+async def _add(context: Context, said: NewNote, whose: Callable[[Unit], Customer], by_vendor: bool) -> SharedNote:
     at, note_id = now_us(), secrets.token_bytes(12)
 
     def work(unit: Unit) -> Note:
@@ -77,7 +78,7 @@ def _check_record(snapshot: Snapshot, customer: Customer, said: NewNote) -> None
         raise invalid(("recordId", "names no record of this customer"))
 
 
-def list_notes(snapshot: Snapshot, customer: Customer, limit: int, offset: int) -> dict[str, Any]:
+def list_notes(snapshot: Snapshot, customer: Customer, limit: int, offset: int) -> SharedNotes:
     """Both sides' notes, newest first."""
     return {
         "notes": [note_view(note) for note in snapshot.notes(customer, limit, offset)],
@@ -86,7 +87,7 @@ def list_notes(snapshot: Snapshot, customer: Customer, limit: int, offset: int) 
     }
 
 
-def note_view(note: Note) -> dict[str, Any]:
+def note_view(note: Note) -> SharedNote:
     return {
         "noteId": f"nte_{note.id.hex()}", "by": "vendor" if note.by_vendor else "customer", "author": note.author,
         "period": note.period, "recordId": note.record_id, "text": note.text or None, "dataPurged": not note.text, "createdAt": instant_text(note.at),

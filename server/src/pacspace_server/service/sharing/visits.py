@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Final
 
 import structlog
 
 from ...clock import now_us
+from ...domain.enumerations import VisitKind
 from ...domain.instants import DAY_US, instant_text
 from ...storage.model.protocols import Snapshot, Unit
 from ...storage.model.sharing import Visit
+from ...views.sharing import SharedVisit, SharedVisits
 from ..base.context import Caller, Context, find_customer
 from ..base.events import tell
 from .access import Visitor, short
 from .links import Shared
 
 logger = structlog.get_logger("pacspace.visits")
-VIEWED, EXPORTED, COMPARED, CODE_FAILED = "viewed", "exported", "compared", "code failed"
+VIEWED: Final = "viewed"
+EXPORTED: Final = "exported"
+COMPARED: Final = "compared"
+CODE_FAILED: Final = "code failed"
 EVENTS = {
     VIEWED: "customer.shared_record_viewed", EXPORTED: "customer.export_downloaded", COMPARED: "customer.compare_run",
 }  # fmt: skip
@@ -32,7 +37,7 @@ class _Seen:
     """What waits to be written."""
 
     visitor: Visitor
-    kind: str
+    kind: VisitKind
     at: int
     times: int = 1
 
@@ -45,7 +50,7 @@ class Visits:
         self._waiting: dict[tuple[bytes, bytes, str], _Seen] = {}
         self._writing: asyncio.Task[None] | None = None
 
-    def note(self, shared: Shared, visitor: Visitor, kind: str) -> None:
+    def note(self, shared: Shared, visitor: Visitor, kind: VisitKind) -> None:
         """Remembers a visit. Under a flood new ones are let go: they never hold a reader up."""
         key = shared.customer.shard_key, visitor.id, kind
         known = self._waiting.get(key)
@@ -101,10 +106,10 @@ def _store(unit: Unit, shard_key: bytes, seen: _Seen) -> None:
         })  # fmt: skip
 
 
-async def list_visits(context: Context, caller: Caller, customer_id: str, limit: int, offset: int) -> dict[str, Any]:
+async def list_visits(context: Context, caller: Caller, customer_id: str, limit: int, offset: int) -> SharedVisits:
     """A customer's visits, newest first, for the vendor."""
 
-    def work(snapshot: Snapshot) -> dict[str, Any]:
+    def work(snapshot: Snapshot) -> SharedVisits:
         customer = find_customer(context, snapshot, caller, customer_id)
         return {
             "visits": [_view(visit) for visit in snapshot.visits(customer, limit, offset)],
@@ -114,7 +119,7 @@ async def list_visits(context: Context, caller: Caller, customer_id: str, limit:
     return await context.look(work)
 
 
-def _view(visit: Visit) -> dict[str, Any]:
+def _view(visit: Visit) -> SharedVisit:
     return {
         "kind": visit.kind, "visitorId": visit.visitor.hex(), "firstAt": instant_text(visit.at),
         "lastAt": instant_text(visit.last_at), "times": visit.times, "address": visit.address or None,

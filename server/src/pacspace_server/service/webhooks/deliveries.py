@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -25,6 +24,8 @@ from ...domain.events import (
 )
 from ...storage.model.outbox import MONTH_LOCKED, PENDING, STATES, Delivery, Place
 from ...storage.model.protocols import Snapshot, Unit
+from ...views.webhooks import Deliveries, EndpointDeliveries, Replayed, SentDelivery
+from ...views.webhooks import Delivery as DeliveryView
 from ..base import audit, showing
 from ..base.context import Caller, Context
 from ..base.errors import ServiceError, invalid
@@ -42,7 +43,7 @@ def _status(name: str | None) -> int | None:
     return None if name is None else STATES.index(name)
 
 
-def view(delivery: Delivery, event: Event) -> dict[str, Any]:
+def view(delivery: Delivery, event: Event) -> DeliveryView:
     """A delivery as replies show it."""
     state = STATES[delivery.status]
     return {
@@ -53,12 +54,12 @@ def view(delivery: Delivery, event: Event) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _views(context: Context, snapshot: Snapshot, caller: Caller, found: list[Delivery]) -> list[dict[str, Any]]:
+def _views(context: Context, snapshot: Snapshot, caller: Caller, found: list[Delivery]) -> list[DeliveryView]:
     events = _feed(context, snapshot, caller).at(snapshot, list(dict.fromkeys(d.place for d in found)))
     return [view(delivery, events[delivery.place]) for delivery in found if delivery.place in events]
 
 
-def list_deliveries(context: Context, caller: Caller, status: str | None, limit: int, offset: int) -> dict[str, Any]:
+def list_deliveries(context: Context, caller: Caller, status: str | None, limit: int, offset: int) -> Deliveries:
     """Deliveries of the caller's environment, newest event first. `total` counts 10,000 at most."""
     with context.storage.snapshot() as snapshot:
         environment_id, wanted = caller.environment_id, _status(status)
@@ -70,7 +71,7 @@ def list_deliveries(context: Context, caller: Caller, status: str | None, limit:
 
 def list_of_endpoint(
     context: Context, caller: Caller, endpoint_id: str, status: str | None, limit: int, cursor: str | None
-) -> dict[str, Any]:
+) -> EndpointDeliveries:
     """The same of one endpoint, page by page."""
     with context.storage.snapshot() as snapshot:
         endpoint, before = (
@@ -131,7 +132,7 @@ def _place(snapshot: Snapshot, environment_id: int, identity: str) -> Place | No
     return (row_of_it.position, item) if row_of_it is not None else None
 
 
-def get(context: Context, caller: Caller, endpoint_id: str, identity: str) -> dict[str, Any]:
+def get(context: Context, caller: Caller, endpoint_id: str, identity: str) -> SentDelivery:
     """One delivery with its payload, as it would be sent now."""
     with context.storage.snapshot() as snapshot:
         endpoint, place = find(snapshot, caller, endpoint_id), locate(snapshot, caller, identity)
@@ -139,12 +140,12 @@ def get(context: Context, caller: Caller, endpoint_id: str, identity: str) -> di
         event = _feed(context, snapshot, caller).at(snapshot, [place]).get(place)
     if not found or event is None:
         raise ServiceError("NOT_FOUND", f"no delivery of the event {identity[:80]} to {endpoint_id}")
-    return view(found[0], event) | {"payload": msgspec.Raw(event.body)}
+    return {**view(found[0], event), "payload": msgspec.Raw(event.body)}
 
 
 async def retry(
     context: Context, sender: Sender, caller: Caller, identity: str, endpoint_id: str | None = None
-) -> dict[str, Any]:
+) -> DeliveryView:
     """Makes deliveries of an event due now: those that have not succeeded, or all if all have; to one endpoint, or each.
 
     404 NOT_FOUND for an event that was never sent.
@@ -177,7 +178,7 @@ async def retry(
 
 async def replay(
     context: Context, sender: Sender, caller: Caller, endpoint_id: str, since: int, until: int | None
-) -> dict[str, Any]:
+) -> Replayed:
     """Makes everything due again that was told between two instants and sent to an endpoint, or failed."""
     now = now_us()
     last = until if until is not None else now
@@ -193,7 +194,8 @@ async def replay(
     while place is not None:
         count, place = await context.committer.run(partial(work, place))
         queued += count
-    details = {"since": showing.instant(since), "until": showing.instant(last), "queued": queued}
+    begins, ends = showing.instant(since), showing.instant(last)
+    details = {"since": begins, "until": ends, "queued": queued}
     await context.committer.run(lambda unit: audit.record(unit, caller, "endpoint.replay", endpoint.id, details))
     sender.look_again()
-    return {"id": endpoint.id, "since": details["since"], "until": details["until"], "queued": queued}
+    return {"id": endpoint.id, "since": begins, "until": ends, "queued": queued}

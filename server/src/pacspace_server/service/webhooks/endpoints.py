@@ -6,7 +6,6 @@ import asyncio
 import base64
 import secrets
 import time
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,6 +23,16 @@ from ...domain.events import TEST
 from ...domain.instants import instant_text
 from ...storage.model.outbox import Endpoint
 from ...storage.model.protocols import Snapshot, Unit
+from ...views.pages import EndpointHealth
+from ...views.webhooks import Endpoint as EndpointView
+from ...views.webhooks import (
+    EndpointChanges,
+    Endpoints,
+    NewEndpoint,
+    RemovedEndpoint,
+    RotatedEndpoint,
+    TestedEndpoint,
+)
 from ..base import audit, showing
 from ..base.context import Caller, Context
 from ..base.errors import ServiceError, invalid
@@ -49,7 +58,7 @@ def secrets_of(server_secret: ServerSecret, endpoint: Endpoint, now: int) -> lis
     return [secret_of(server_secret, endpoint.id, version) for version in versions]
 
 
-def view(endpoint: Endpoint) -> dict[str, Any]:
+def view(endpoint: Endpoint) -> EndpointView:
     """An endpoint as replies show it; never its secret."""
     return {
         "id": endpoint.id, "url": endpoint.url, "description": endpoint.description,
@@ -86,7 +95,7 @@ async def check_url(sender: Sender, caller: Caller, url: str) -> None:
 
 async def create(
     context: Context, sender: Sender, caller: Caller, url: str, description: str | None, events: tuple[str, ...] | None
-) -> dict[str, Any]:
+) -> NewEndpoint:
     """Makes an endpoint. It is told what happens from now on. Its secret is in this reply."""
     await check_url(sender, caller, url)
     now = now_us()
@@ -105,18 +114,18 @@ async def create(
 
     await context.committer.run(work)
     sender.look_again()
-    return view(made) | {"secret": secret_of(context.server_secret, made.id, 1)}
+    return {**view(made), "secret": secret_of(context.server_secret, made.id, 1)}
 
 
-async def list_endpoints(context: Context, caller: Caller, page: int, limit: int) -> dict[str, Any]:
+async def list_endpoints(context: Context, caller: Caller, page: int, limit: int) -> Endpoints:
     """The endpoints of the environment, oldest first."""
     found = await context.look(lambda snapshot: snapshot.endpoints(caller.environment_id))
     shown = found[(page - 1) * limit : page * limit]
-    pagination = {"page": page, "limit": limit, "total": len(found), "totalPages": -(-len(found) // limit)}
+    pagination = showing.page_of(page, limit, len(found))
     return {"webhooks": [view(endpoint) for endpoint in shown], "pagination": pagination}
 
 
-def health(context: Context, caller: Caller) -> dict[str, Any]:
+def health(context: Context, caller: Caller) -> EndpointHealth:
     """How deliveries do: the endpoints, those that fail, those that the server switched off, and how many deliveries of those
     that are on wait for another attempt (10,000 of one at most)."""
     with context.storage.snapshot() as snapshot:
@@ -129,13 +138,13 @@ def health(context: Context, caller: Caller) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def get(context: Context, caller: Caller, endpoint_id: str) -> dict[str, Any]:
+async def get(context: Context, caller: Caller, endpoint_id: str) -> EndpointView:
     return view(await context.look(lambda snapshot: find(snapshot, caller, endpoint_id)))
 
 
 async def change(
-    context: Context, sender: Sender, caller: Caller, endpoint_id: str, given: dict[str, Any]
-) -> dict[str, Any]:
+    context: Context, sender: Sender, caller: Caller, endpoint_id: str, given: EndpointChanges
+) -> EndpointView:
     """Changes the fields that are given. Switched on again, an endpoint goes on where it was."""
     if "url" in given:
         await check_url(sender, caller, given["url"])
@@ -155,7 +164,7 @@ async def change(
     return view(endpoint)
 
 
-async def remove(context: Context, sender: Sender, caller: Caller, endpoint_id: str) -> dict[str, Any]:
+async def remove(context: Context, sender: Sender, caller: Caller, endpoint_id: str) -> RemovedEndpoint:
     """Removes an endpoint; what waits for it is never sent."""
 
     def work(unit: Unit) -> None:
@@ -167,7 +176,7 @@ async def remove(context: Context, sender: Sender, caller: Caller, endpoint_id: 
     return {"id": endpoint_id, "deleted": True}
 
 
-async def rotate(context: Context, sender: Sender, caller: Caller, endpoint_id: str) -> dict[str, Any]:
+async def rotate(context: Context, sender: Sender, caller: Caller, endpoint_id: str) -> RotatedEndpoint:
     """A new secret, in this reply. For 24 hours the one before signs too."""
     now = now_us()
 
@@ -181,10 +190,10 @@ async def rotate(context: Context, sender: Sender, caller: Caller, endpoint_id: 
     endpoint = await context.committer.run(work)
     sender.look_again()
     secret = secret_of(context.server_secret, endpoint.id, endpoint.secret_version)
-    return view(endpoint) | {"secret": secret, "previousSecretUntil": showing.instant(now + OVERLAP_US)}
+    return {**view(endpoint), "secret": secret, "previousSecretUntil": showing.instant(now + OVERLAP_US)}
 
 
-async def test(context: Context, sender: Sender, caller: Caller, endpoint_id: str) -> dict[str, Any]:
+async def test(context: Context, sender: Sender, caller: Caller, endpoint_id: str) -> TestedEndpoint:
     """Sends a signed event now, outside the feed, and says what came back."""
     endpoint = await context.look(lambda snapshot: find(snapshot, caller, endpoint_id))
     now = now_us()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from ...clock import now_us
@@ -12,7 +10,8 @@ from ...delivery.sender import Sender
 from ...domain.events import EVENTS, event_id, told_subject
 from ...domain.instants import instant_text
 from ...storage.model.outbox import told
-from ...storage.model.protocols import Unit
+from ...storage.model.protocols import Snapshot, Unit
+from ...views.webhooks import Followed, Triggered
 from ..base import audit, showing
 from ..base.context import Caller, Context
 from .deliveries import cursor_of, read_cursor
@@ -21,14 +20,14 @@ from .endpoints import END_OF_ROW
 FOLLOWED_US = 10 * 60 * 1_000_000  # the feed is kept for a follower so long after it asked last
 
 
-async def follow(context: Context, caller: Caller, after: str | None, limit: int) -> dict[str, Any]:
+async def follow(context: Context, caller: Caller, after: str | None, limit: int) -> Followed:
     """The events after a cursor; without one, the cursor of what comes from now on."""
     caller.require_sandbox()
     now = now_us()
     place = read_cursor("after", after) if after is not None else None
     await context.committer.run(lambda unit: unit.follow(caller.environment_id, now + FOLLOWED_US))
 
-    def read(snapshot: Any) -> dict[str, Any]:
+    def read(snapshot: Snapshot) -> Followed:
         if place is None:
             return {"events": [], "cursor": cursor_of((snapshot.feed_position(caller.environment_id), END_OF_ROW))}
         feed = Feed(snapshot.environment(caller.environment_id), context.public_url)
@@ -38,11 +37,11 @@ async def follow(context: Context, caller: Caller, after: str | None, limit: int
     return await context.look(read)
 
 
-async def trigger(context: Context, sender: Sender, caller: Caller, event: str) -> dict[str, Any]:
+async def trigger(context: Context, sender: Sender, caller: Caller, event: str) -> Triggered:
     """Tells the sandbox's endpoints and followers of a sample event, marked as a test."""
     caller.require_sandbox()
     now = now_us()
-    row = told(caller.environment_id, event, None, msgspec.json.encode(sample(event, now)).decode(), now)
+    row = told(caller.environment_id, event, None, msgspec.json.encode(_sample(event, now)).decode(), now)
 
     def work(unit: Unit) -> None:
         unit.tell(caller.environment_id, [row])
@@ -54,11 +53,11 @@ async def trigger(context: Context, sender: Sender, caller: Caller, event: str) 
     return {"eventId": identity, "event": event, "createdAt": showing.instant(now)}
 
 
-def sample(event: str, now: int) -> dict[str, Any]:
+def _sample(event: str, now: int) -> dict[str, object]:
     """What an event's data look like. `test` is in no real event."""
     assert event in EVENTS
     at, zeros = instant_text(now), "0" * 64
-    base: dict[str, Any] = {"test": True, "customerId": "cust_sample"}
+    base: dict[str, object] = {"test": True, "customerId": "cust_sample"}
     if event == "delta.verified":
         return base | {
             "recordId": f"rec_{zeros[:52]}", "receiptId": f"0x{zeros}", "verificationReference": "0", "delta": -42.5,

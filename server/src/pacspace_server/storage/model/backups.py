@@ -1,4 +1,4 @@
-"""Backups: what every engine's has in common. A file is there whole, or not at all."""
+"""What the backups of both engines share. A file appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class UnusableBackup(Exception):
 
 
 def contents(audit: Audit) -> Backup:
-    """What a snapshot holds."""
+    """The counts and log sizes of a snapshot."""
     environments = audit.environments()
     logs = []
     for log in (audit.log(environment.log_id) for environment in environments):
@@ -31,7 +31,7 @@ def contents(audit: Audit) -> Backup:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A file to write instead, of mode 0600, that takes the place of `path` when it is on disk."""
+    """A temporary file, mode 0600, that replaces `path` once it is on disk."""
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
     temporary.touch(mode=0o600)
@@ -48,7 +48,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes what was renamed in a folder durable."""
+    """Makes renames in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

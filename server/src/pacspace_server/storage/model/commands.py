@@ -1,4 +1,4 @@
-"""What can be asked of the record in one write, and what comes back."""
+"""Commands that write to the record, and their outcomes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .records import Checkpoint, Delta
 
 
 class RecordDelta(Struct):
-    """Record one delta. `adjusts` is ("recordId" or "referenceId", record id or reference MAC and its text)."""
+    """Record one delta. `adjusts` is ("recordId" or "referenceId", record id or reference MAC, its text)."""
 
     environment_id: int
     shard_key: bytes
@@ -26,7 +26,7 @@ class RecordDelta(Struct):
 
 @dataclass(slots=True)
 class LockPeriod:
-    """Lock one customer's month, and first every earlier month that holds deltas."""
+    """Lock one customer's month, after every earlier month that holds deltas."""
 
     environment_id: int
     shard_key: bytes
@@ -35,11 +35,11 @@ class LockPeriod:
     invoice_reference: str | None
     key_hash: bytes | None
     body_mac: bytes
-    actor: str | None = None  # who asked, for the audit trail; a job has one entry of its own
+    actor: str | None = None  # for the audit trail; None for a job, which has its own entry
 
 
 class Recorded(Struct):
-    """A delta is in the record; `replayed` by the key or the reference when it already was."""
+    """The delta is in the record. `replayed` names what matched, key or reference, if it already was."""
 
     delta: Delta
     replayed: str | None = None
@@ -47,7 +47,7 @@ class Recorded(Struct):
 
 @dataclass(slots=True)
 class Locked:
-    """A month is locked. `next_locked` names the month whose closing leaf proves a gap, when this one has no tree."""
+    """The month is locked. If it has no tree, `next_locked` is the month whose closing leaf proves the gap."""
 
     checkpoint: Checkpoint
     also_locked: list[Checkpoint] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Locked:
 
 
 class Conflict(Struct):
-    """A field that an earlier delta of the same reference was recorded with otherwise; both values as text."""
+    """A field whose value differs from that of the earlier delta with the same reference; both values as text."""
 
     field: str
     recorded: str | None
@@ -67,9 +67,9 @@ class Conflict(Struct):
 
 @dataclass(slots=True)
 class Refusal:
-    """Nothing was written. `code` is None where one field has a value that can't be: `problem` names both.
+    """Nothing was written. `code` is None if one field has an invalid value: `problem` is the field and the reason.
 
-    `earlier` is the recordId of the delta that has the reference already, `conflicts` what differs from it.
+    `earlier` is the recordId of the delta that has the reference, `conflicts` the fields that differ.
     """
 
     code: str | None

@@ -1,4 +1,4 @@
-"""Failed tries, counted where every process sees them."""
+"""Failed attempts, counted across all processes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass
 class Lockout:
-    """How often somebody failed at a door since an instant, and until when it stays shut for them."""
+    """How many attempts failed since an instant, and until when further ones are refused."""
 
     key: str
     failures: int
@@ -17,16 +17,16 @@ class Lockout:
 
 
 class LockoutReads(Protocol):
-    """What a snapshot tells of it."""
+    """What a snapshot reads of lockouts."""
 
     def lockout(self, key: str) -> Lockout | None: ...
 
 
 class LockoutWrites(Protocol):
-    """What a unit changes of it."""
+    """What a unit writes of lockouts."""
 
     def set_lockout(self, lockout: Lockout) -> None: ...
     def forget_lockout(self, key: str) -> None: ...
     def forget_lockouts_before(self, before: int) -> None:
-        """Removes those that began before an instant and shut nothing any more."""
+        """Removes lockouts that began before an instant and have ended."""
         ...

@@ -1,8 +1,8 @@
-"""Endpoints, the feed of events that they are told, and how far each delivery is.
+"""Endpoints, the feed of events, and the state of each delivery.
 
-The feed of an environment is one list of rows in the order of their commits; a row stands for one event, or for all deltas of
-a month between two leaf indexes. Each endpoint has its place in the feed, as readers of a log have, so nothing is copied
-per endpoint. What the log takes up is in the feed from that moment, and may be told once its entry is published.
+The feed of an environment is one list of rows in commit order; a row stands for one event, or for all deltas of a
+month between two leaf indexes. Each endpoint has its place in the feed, like a reader of a log, so nothing is copied
+per endpoint. Integrated deltas are in the feed immediately, and are sent once their entry is published.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from ...domain.enumerations import DeliveryStatus
 from ...domain.events import CHECKPOINT_VERIFIED, DELTA_VERIFIED, RECEIPT_GENERATED, code_of, event_of
 
 if TYPE_CHECKING:
     from .records import Customer, Delta, Integration, Key
 
 PENDING, DELIVERED, FAILED = 0, 1, 2
-STATES = ("pending", "delivered", "failed")
-MONTH_LOCKED = code_of(CHECKPOINT_VERIFIED)  # such a row is two events: this one and the receipt
+STATES: tuple[DeliveryStatus, ...] = ("pending", "delivered", "failed")
+MONTH_LOCKED = code_of(CHECKPOINT_VERIFIED)  # such a row is two events: month locked and receipt ready
 _VERIFIED, _RECEIPT = code_of(DELTA_VERIFIED), code_of(RECEIPT_GENERATED)
 
 Place = tuple[int, int]  # position of a row in the feed, item in the row
@@ -29,9 +30,9 @@ Place = tuple[int, int]  # position of a row in the feed, item in the row
 
 @dataclass(slots=True)
 class Endpoint:
-    """Where events are sent, and how far it has come: everything up to `position`, `item` was tried. Wall clock, microseconds.
+    """Where events are sent, and its place: everything up to `position`, `item` was tried. Wall clock, microseconds.
 
-    `events` None: all of them. Its secret is derived from the id and `secret_version`.
+    `events` None means all. The secret is derived from the id and `secret_version`.
     """
 
     id: str
@@ -63,8 +64,8 @@ class Endpoint:
 class Row(Struct):
     """One row of a feed: the items `first` to `last` of a kind; `kind` is the number of an event (`domain.events`).
 
-    Of deltas an item is a leaf index. `entry_index` is what the log must have published before it is told; `data` the event's
-    own, as JSON, where it is not read from the record. Without a `subject` (`domain.events`) of its own it has 6 random bytes.
+    For deltas, an item is a leaf index. The row is sent once the log has published `entry_index`. `data` is the event's
+    JSON where the record does not provide it. `subject` (`domain.events`) is 6 random bytes where an event has none.
     """
 
     environment_id: int
@@ -90,7 +91,7 @@ class Row(Struct):
         return self.kind == MONTH_LOCKED and self.data is None
 
     def code(self, item: int) -> int:
-        """Which event an item is."""
+        """The number of an item's event."""
         return _RECEIPT if self.is_lock and item == 1 else self.kind
 
     def event(self, item: int) -> str:
@@ -98,7 +99,7 @@ class Row(Struct):
 
 
 class Delivery(Struct):
-    """One event on its way to one endpoint, after its first attempt. `created_at` is that of the first attempt."""
+    """One event for one endpoint, after its first attempt at `created_at`."""
 
     environment_id: int
     position: int
@@ -118,7 +119,7 @@ class Delivery(Struct):
 
 
 class Progress(Struct):
-    """What a group of attempts moved of an endpoint."""
+    """How a group of attempts changes an endpoint."""
 
     endpoint_id: str
     position: int
@@ -140,14 +141,14 @@ def told(
     period: str | None = None,
     subject: bytes | None = None,
 ) -> Row:
-    """A row that is one event with data of its own."""
+    """A row with one event and its data."""
     key, shard_key = (customer.id, customer.shard_key) if customer is not None else (None, b"")
     nonce = subject or secrets.token_bytes(6)
     return Row(environment_id, 0, code_of(event), key, shard_key, period, 0, 0, None, None, nonce, data, at)
 
 
 def rows_of(heads: Sequence[Integration], closed: bool, environment_id: int, log_id: int, at: int) -> Iterator[Row]:
-    """What a run of the integrator tells of months that it took up: their new deltas, and that they were locked."""
+    """The rows for months that the integrator took up: their new deltas, and their locks."""
     for head in heads:
         assert head.entry_index is not None
         row = Row(
@@ -164,19 +165,19 @@ def rows_of(heads: Sequence[Integration], closed: bool, environment_id: int, log
 
 
 class OutboxReads(Protocol):
-    """What a snapshot tells of endpoints and deliveries."""
+    """What a snapshot reads of endpoints and deliveries."""
 
     def endpoints(self, environment_id: int | None = None) -> list[Endpoint]:
-        """Oldest first; of all environments without one."""
+        """Oldest first; of all environments by default."""
         ...
 
     def endpoint(self, endpoint_id: str) -> Endpoint | None: ...
     def feed_position(self, environment_id: int) -> int:
-        """The last position that was given out."""
+        """The last position in use."""
         ...
 
     def feed(self, environment_id: int, position: int, limit: int) -> list[Row]:
-        """Rows from a position on."""
+        """Rows from a position onwards."""
         ...
 
     def feed_rows(self, environment_id: int, positions: Sequence[int]) -> list[Row]: ...
@@ -185,7 +186,7 @@ class OutboxReads(Protocol):
         ...
 
     def feed_deltas(self, rows: Sequence[Row]) -> list[tuple[Row, str, Delta]]:
-        """The deltas that rows stand for, with the customerId, in order."""
+        """The deltas of rows, each with its customerId, in order."""
         ...
 
     def deliveries(
@@ -202,41 +203,41 @@ class OutboxReads(Protocol):
 
     def count_deliveries(self, environment_id: int, endpoint_id: str | None, status: int | None, most: int) -> int: ...
     def deliveries_of(self, environment_id: int, place: Place) -> list[Delivery]:
-        """Of one event, to each endpoint."""
+        """One event's deliveries, to each endpoint."""
         ...
 
     def due(self, endpoint_id: str, now: int, limit: int) -> list[Delivery]:
-        """Deliveries whose next attempt is due, the longest due first."""
+        """Deliveries whose next attempt is due, the longest overdue first."""
         ...
 
     def count_waiting(self, environment_id: int, most: int) -> int:
-        """How many deliveries to endpoints that are on are to be tried again; of each counted up to `most`."""
+        """How many deliveries to enabled endpoints wait for another attempt; counts up to `most` per endpoint."""
         ...
 
     def senders(self) -> dict[str, int]:
-        """The processes that send, each with the beat that it counts up; of a file none, there is one."""
+        """The sending processes with their beats, which they count up; empty for a file, which has one process."""
         ...
 
     def is_listened(self, environment_id: int, now: int) -> bool:
-        """Whether anybody is to be told: there is an endpoint, or somebody follows the feed."""
+        """Whether the feed is needed: there is an endpoint, or a follower."""
         ...
 
 
 class OutboxWrites(Protocol):
-    """What a unit changes of endpoints and deliveries."""
+    """What a unit writes of endpoints and deliveries."""
 
     def add_endpoint(self, endpoint: Endpoint) -> None: ...
     def set_endpoint(self, endpoint: Endpoint) -> None:
-        """What a vendor changes of it; not how far it has come."""
+        """Stores the vendor's settings of an endpoint, not its place."""
         ...
 
     def remove_endpoint(self, endpoint_id: str) -> None: ...
     def follow(self, environment_id: int, until: int) -> None:
-        """Keeps the feed written until then, whether there is an endpoint or not."""
+        """Keeps the feed written until an instant, even without an endpoint."""
         ...
 
     def tell(self, environment_id: int, rows: Sequence[Row]) -> None:
-        """Adds rows to the feed, and gives them their positions. The feed is held to the end of the unit."""
+        """Appends rows to the feed and assigns their positions. Locks the feed until the unit ends."""
         ...
 
     def set_deliveries(self, deliveries: Sequence[Delivery]) -> None: ...
@@ -244,19 +245,22 @@ class OutboxWrites(Protocol):
     def repeat_deliveries(
         self, endpoint: Endpoint, since: int, until: int, after: Place, limit: int, at: int
     ) -> tuple[int, Place | None]:
-        """Makes the deliveries of events told between two instants due again, a part at a time; how many, and where the next part begins."""
+        """Makes deliveries of events between two instants due again, a part at a time.
+
+        Returns their number and the start of the next part.
+        """
         ...
 
     def forget_told(self, environment_id: int, before: int, limit: int) -> int:
-        """Removes the oldest rows of a feed that were told before an instant, with their deliveries; how many rows there were."""
+        """Removes a feed's oldest rows from before an instant, with their deliveries; returns the number of rows."""
         ...
 
     def forget_strays(self, environment_id: int, limit: int) -> int:
-        """Removes deliveries of endpoints that are gone."""
+        """Removes deliveries of deleted endpoints."""
         ...
 
     def set_sender(self, name: str, beat: int) -> None:
-        """Of a database that several processes use: says that a process sends."""
+        """Registers a sending process, where several share a database."""
         ...
 
     def forget_senders(self, names: Sequence[str]) -> None: ...

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ...clock import now_us
+from ...domain import enumerations
+from ...domain.enumerations import Role
 from .records import ApiKey
 
-ROLES = ("owner", "admin", "viewer")
+ROLES: tuple[Role, ...] = ("owner", "admin", "viewer")
 
 
 @dataclass(slots=True)
 class Workspace:
-    """A vendor, and how its pages show what they show."""
+    """A vendor, with the time zone, locale and unit of its pages."""
 
     id: str
     name: str
@@ -24,12 +26,12 @@ class Workspace:
     time_zone: str = "UTC"
     locale: str = "en"
     unit: str | None = None
-    sharing_policy: str = "TWO_TIER"
+    sharing_policy: enumerations.SharingPolicy = "TWO_TIER"
 
 
 @dataclass(slots=True)
 class User:
-    """A person. Without a password hash nobody can log in as this one yet; the e-mail is unique in any case."""
+    """A person. Nobody can log in as a user without a password hash; e-mails are unique regardless of case."""
 
     id: str
     email: str
@@ -45,19 +47,19 @@ class User:
 
 @dataclass(slots=True)
 class Session:
-    """A log-in. The token is kept only as a SHA-256 hash."""
+    """A log-in. Only the SHA-256 hash of the token is stored."""
 
     token_hash: bytes
     user_id: str
     workspace_id: str
-    environment: str
+    environment: enumerations.Environment
     created_at: int
     last_seen_at: int
 
 
 @dataclass(slots=True)
 class OneTimeLink:
-    """A link that is good once: `setup` makes the first owner, `password` sets a user's password."""
+    """A link that works once: `setup` creates the first owner, `password` sets a user's password."""
 
     token_hash: bytes
     purpose: str
@@ -68,11 +70,11 @@ class OneTimeLink:
 
 @dataclass(slots=True)
 class AuditEntry:
-    """Who changed what. The id is in the order of time; `details` is JSON, `environment` empty where there is none."""
+    """Who changed what. Ids ascend with time; `details` is JSON; `environment` is empty where none applies."""
 
     id: str
     workspace_id: str
-    environment: str
+    environment: enumerations.EnvironmentOrNone
     at: int
     actor: str
     action: str
@@ -81,9 +83,14 @@ class AuditEntry:
 
 
 def audit_entry(
-    workspace_id: str, environment: str, actor: str, action: str, subject: str, details: Mapping[str, Any]
+    workspace_id: str,
+    environment: enumerations.EnvironmentOrNone,
+    actor: str,
+    action: str,
+    subject: str,
+    details: Mapping[str, Any],
 ) -> AuditEntry:
-    """An entry of now."""
+    """An entry for a change made now."""
     at = now_us()
     text = json.dumps(details, ensure_ascii=False, separators=(",", ":"), default=str)
     entry_id = f"aud_{at:016x}{secrets.token_hex(8)}"
@@ -92,7 +99,7 @@ def audit_entry(
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries of a workspace: older than an id, and of an actor, an action or a subject where one is named."""
+    """Selects entries of a workspace: older than an id, and by actor, action or subject where given."""
 
     before: str | None = None
     actor: str | None = None
@@ -101,35 +108,35 @@ class AuditFilter:
 
 
 class PeopleReads(Protocol):
-    """What a snapshot tells of workspaces, users and sessions."""
+    """What a snapshot reads of workspaces, users and sessions."""
 
     def workspace(self, workspace_id: str) -> Workspace | None: ...
     def workspaces(self) -> list[Workspace]:
-        """All of them, the installation's own first."""
+        """All workspaces, the installation's own first."""
         ...
 
     def workspace_keys(self, workspace_id: str, environment: str | None, limit: int, offset: int) -> list[ApiKey]:
-        """The API keys of a workspace, newest first; of one of its environments if that is named."""
+        """A workspace's API keys, newest first; optionally of one environment."""
         ...
 
     def count_workspace_keys(self, workspace_id: str, environment: str | None) -> int: ...
     def workspace_key(self, workspace_id: str, key_id: str) -> ApiKey | None: ...
     def count_locked(self, environment_id: int, period: str) -> int:
-        """How many customers have something in a month that is locked."""
+        """For how many customers a month with deltas is locked."""
         ...
 
     def has_users(self) -> bool: ...
     def user(self, user_id: str) -> User | None: ...
     def user_by_email(self, email: str) -> User | None:
-        """In any case."""
+        """Regardless of case."""
         ...
 
-    def members(self, workspace_id: str) -> list[tuple[User, str]]:
-        """The users of a workspace with their roles, oldest first."""
+    def members(self, workspace_id: str) -> list[tuple[User, Role]]:
+        """A workspace's users with their roles, oldest first."""
         ...
 
-    def memberships(self, user_id: str) -> list[tuple[Workspace, str]]:
-        """The workspaces of a user with the role there, oldest first."""
+    def memberships(self, user_id: str) -> list[tuple[Workspace, Role]]:
+        """A user's workspaces with their roles, oldest first."""
         ...
 
     def session(self, token_hash: bytes) -> Session | None: ...
@@ -140,30 +147,30 @@ class PeopleReads(Protocol):
 
 
 class PeopleWrites(Protocol):
-    """What a unit changes of workspaces, users and sessions."""
+    """What a unit writes of workspaces, users and sessions."""
 
     def hold_workspace(self, workspace_id: str) -> None:
-        """Nobody else changes the members of the workspace until the commit."""
+        """Locks the members of the workspace until the commit."""
         ...
 
     def add_workspace(self, workspace: Workspace) -> None: ...
     def set_workspace(self, workspace: Workspace) -> None: ...
     def add_environment(self, workspace_id: str, name: str, origin: str, blinding_key: bytes) -> None:
-        """An environment with its log."""
+        """An environment and its log."""
         ...
 
     def set_api_key(self, key: ApiKey) -> None:
-        """Its secret, and whether it is switched off or revoked."""
+        """Stores its secret, and whether it is disabled or revoked."""
         ...
 
     def note_key_uses(self, uses: Mapping[str, int]) -> None:
-        """When each key was used last; an earlier instant changes nothing."""
+        """Stores when each key was last used; an earlier instant changes nothing."""
         ...
 
     def add_user(self, user: User) -> None: ...
     def set_user(self, user: User) -> None: ...
-    def set_role(self, user_id: str, workspace_id: str, role: str) -> None:
-        """Makes a user a member, or changes the role."""
+    def set_role(self, user_id: str, workspace_id: str, role: Role) -> None:
+        """Adds a user to a workspace, or changes the role."""
         ...
 
     def add_session(self, session: Session) -> None: ...
@@ -171,12 +178,12 @@ class PeopleWrites(Protocol):
     def end_session(self, token_hash: bytes) -> None: ...
     def end_sessions(self, user_id: str) -> None: ...
     def forget_sessions(self, seen_before: int, created_before: int) -> None:
-        """Removes those that were last seen, or begun, before an instant."""
+        """Removes sessions last used, or created, before an instant."""
         ...
 
     def add_one_time_link(self, link: OneTimeLink) -> None: ...
     def take_one_time_link(self, token_hash: bytes) -> bool:
-        """Removes it; whether it was there. Of two who take it at once, one does."""
+        """Removes the link; returns whether it existed. Of two simultaneous calls, one succeeds."""
         ...
 
     def forget_one_time_links(self, purpose: str, user_id: str | None) -> None: ...

@@ -1,4 +1,4 @@
-"""What an engine must do. Reading is one snapshot; writing is one transaction; both are the same on every engine."""
+"""What an engine implements: snapshots that read, units that write in one transaction, the same on each engine."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ T = TypeVar("T")
 
 
 class Vanished(LookupError):
-    """A customer is not there any more: the sandbox was emptied meanwhile."""
+    """The customer no longer exists: the sandbox was emptied meanwhile."""
 
 
 class UnusableDatabase(Exception):
-    """The database can't serve as a record; the message says why and what to do."""
+    """The database can't hold a record; the message says why and what to do."""
 
 
 class Unavailable(Exception):
-    """The database can't be reached, or does not answer in time; the message says how. Nothing was written.
+    """The database is unreachable or does not answer in time; the message says how. Nothing was written.
 
-    `reason` is what the engine says of it: for whoever runs the server, not for whoever asks it.
+    `reason` is the engine's own text: for the operator, not for callers.
     """
 
     def __init__(self, message: str, reason: str | None = None) -> None:
@@ -57,11 +57,11 @@ class Unavailable(Exception):
 
 
 class LeaseLost(Exception):
-    """Another process has taken over what this one was doing; nothing was written."""
+    """Another process has taken over this work; nothing was written."""
 
 
 class InDoubt(Exception):
-    """The database was lost during a commit and has not come back, or its disk failed then: what was asked may be recorded or not."""
+    """The disk failed, or the database was lost, during a commit: the write may or may not be recorded."""
 
 
 class Snapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, SurveyReads, Protocol):
@@ -78,7 +78,7 @@ class Snapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, SurveyReads
     def customer_by_shard(self, shard_key: bytes) -> Customer | None: ...
     def customer_at(self, customer: Key) -> Customer: ...
     def customers_at(self, customers: Sequence[Key]) -> dict[Key, Customer]:
-        """Those of them that are there."""
+        """Those customers that exist."""
         ...
 
     def customers(
@@ -87,30 +87,30 @@ class Snapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, SurveyReads
     def count_customers(self, environment_id: int, search: str | None) -> int: ...
     def profile(self, customer: Customer) -> Profile | None: ...
     def active(self, environment_id: int, period: str, after: str, limit: int) -> list[tuple[Customer, PeriodHead]]:
-        """The customers, in order of their customerId, that have something in a month, with that month."""
+        """Customers with deltas in a month, in order of their customerId, with that month."""
         ...
 
     def count_active(self, environment_id: int, period: str) -> tuple[int, int]:
-        """How many customers have something in a month, and how many deltas there are in it."""
+        """How many customers have deltas in a month, and how many deltas it holds."""
         ...
 
     def missing_sequences(self, customer: Customer, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """Each run of sequence numbers from first to last that are not there."""
+        """Each run of missing sequence numbers from first to last."""
         ...
 
     def job(self, job_id: str) -> Job | None: ...
     def job_by_key(self, key_hash: bytes) -> tuple[Job, bytes] | None:
-        """The job that an Idempotency-Key led to, and the MAC of the body it came with."""
+        """The job of an Idempotency-Key, and the MAC of its body."""
         ...
 
     def running_jobs(self) -> list[Job]: ...
     def job_failures(self, jobs: Sequence[str], limit: int) -> dict[str, list[JobFailure]]:
-        """The first failures of each of some jobs."""
+        """The first failures of each job."""
         ...
 
     def head(self, customer: Customer, period: str) -> PeriodHead | None: ...
     def heads_of(self, months: Sequence[Month]) -> dict[Month, PeriodHead]:
-        """Months of any customers as they are stored, in one query."""
+        """Stored months of any customers, in one query."""
         ...
 
     def heads(self, customer: Customer, first: str, last: str) -> list[PeriodHead]: ...
@@ -130,7 +130,7 @@ class Snapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, SurveyReads
     def checkpoint_by_root(self, root: bytes) -> Checkpoint | None: ...
     def lock_at_or_after(self, customer: Customer, period: str) -> Checkpoint: ...
     def locks_of(self, months: Sequence[Month]) -> dict[Month, Checkpoint]:
-        """The locks of those months that have one, in one query."""
+        """The locks of these months, where there is one, in one query."""
         ...
 
     def latest_checkpoint(self, customer: Customer) -> Checkpoint | None: ...
@@ -144,43 +144,43 @@ class Snapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, SurveyReads
         offset: int,
     ) -> tuple[list[Checkpoint], int]: ...
     def replaced_trees(self, customer: Customer, period: str) -> list[ReplacedTree]:
-        """What a month's tree was before each restore that made it anew."""
+        """A month's earlier trees, one for each restore that rebuilt it."""
         ...
 
     def log(self, log_id: int) -> Log: ...
     def logs(self, environment_id: int) -> list[Log]:
-        """All logs of an environment, oldest first: the last one is in use, the others are frozen."""
+        """All logs of an environment, oldest first: the last is in use, the others are frozen."""
         ...
 
     def published_at(self, log_id: int, entries: Sequence[int]) -> dict[int, int]:
-        """When the first log checkpoint that covers each of some entries was published, if one does."""
+        """When each entry was first covered by a published log checkpoint, if it is."""
         ...
 
     def log_by_origin(self, origin: str) -> Log | None: ...
     def log_entries(self, log_id: int, first: int, end: int) -> list[LogEntry]: ...
     def log_nodes(self, log_id: int, level: int, first: int, end: int) -> dict[int, bytes]:
-        """Nodes of a level by their index, from first on and before the end."""
+        """Nodes of a level by index, from first up to but not including end."""
         ...
 
     def closed_entries(self, log_id: int, slots: Sequence[bytes]) -> dict[bytes, int]:
-        """The entries of those slots that are closed."""
+        """The closed entries of those slots that have one."""
         ...
 
     def changed_heads(self, environment_id: int, limit: int) -> list[tuple[Customer, PeriodHead]]:
-        """Months that have grown since the log last took them up, with their customers."""
+        """Months that have grown since they were last integrated, with their customers."""
         ...
 
     def unverified(self, environment_id: int) -> tuple[int, int]:
-        """How many months the log has still to take up, and how many deltas in them."""
+        """How many months are not fully integrated, and how many deltas they lack."""
         ...
 
     def new_deltas(self, environment_id: int, changed: Sequence[tuple[Customer, PeriodHead]]) -> Iterator[Delta]:
-        """The deltas of such months that the log does not have yet, month by month in the same order."""
+        """The deltas of such months that are not integrated yet, month by month in the same order."""
         ...
 
 
 class Audit(Snapshot, Protocol):
-    """Reading everything there is, for fsck; in bounded memory."""
+    """Reads the whole record, for fsck, in bounded memory."""
 
     def engine_problems(self) -> list[str]: ...
     def count_deltas(self) -> int: ...
@@ -189,27 +189,27 @@ class Audit(Snapshot, Protocol):
     def customer_checkpoints(self, customer: Customer) -> list[tuple[Checkpoint, bytes, bool]]: ...
     def idempotency_rows(self) -> Iterator[tuple[bytes, Key | None, Key | None, bytes, bytes]]: ...
     def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str, int, bytes | None]]:
-        """Size, root, note, when it was published, and seal; by size."""
+        """Size, root, note, publication time and seal of each, by size."""
         ...
 
     def all_log_entries(self, log_id: int) -> Iterator[LogEntry]: ...
     def log_counts(self, log_id: int) -> tuple[int, int]:
-        """How many nodes and closed slots are stored of a log."""
+        """How many nodes and closed slots a log has."""
         ...
 
     def stray_rows(self) -> list[str]: ...
 
 
 class Unit(Snapshot, OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, Protocol):
-    """One write transaction. What it hands out may be changed in place and is stored at the commit."""
+    """One write transaction. The objects it returns may be changed in place and are stored at the commit."""
 
     def expect(self, commands: Sequence[Command]) -> None:
-        """Reads together what these commands will ask for, so that each needs few look-ups of its own."""
+        """Reads what these commands need together, so that each needs few look-ups."""
         ...
 
     def flush(self) -> None: ...
     def touch(self) -> None:
-        """Writes something that is no part of the record, to see whether the database takes a write."""
+        """Writes something outside the record, to test whether the database accepts writes."""
         ...
 
     def random_bytes(self, count: int) -> bytes: ...
@@ -222,13 +222,17 @@ class Unit(Snapshot, OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, P
     ) -> None: ...
     def add_checkpoint(self, checkpoint: Checkpoint) -> Checkpoint: ...
     def erase_contexts(self, customer: Customer, before: str, after: int, limit: int) -> tuple[int, int | None]:
-        """Removes contexts and salts of months before one, of the next deltas after a sequence; says how many it removed,
-        and the sequence it came to, None at the end."""
+        """Removes contexts and salts of a customer's next deltas after a sequence, in months before `before`.
+
+        Returns how many it removed, and the sequence it reached, None at the end.
+        """
         ...
 
     def erase_older(self, environment: Environment, before: int, cursor: bytes, limit: int) -> tuple[int, bytes | None]:
-        """Removes contexts and salts of what was recorded before an instant and still has them, a part at a time: from a
-        cursor, empty at first, to the next one, None at the end. Says how many it removed."""
+        """Removes remaining contexts and salts of deltas recorded before an instant, a part at a time.
+
+        The cursor is empty at first. Returns how many it removed, and the next cursor, None at the end.
+        """
         ...
 
     def erase_profile(self, customer: Customer) -> None: ...
@@ -247,50 +251,52 @@ class Unit(Snapshot, OutboxWrites, PeopleWrites, SharingWrites, LockoutWrites, P
     def add_closed_slots(self, log_id: int, entries: Mapping[bytes, int]) -> None: ...
     def add_log_node(self, log_id: int, level: int, index: int, node: bytes) -> None: ...
     def set_integrated(self, heads: Sequence[Integration]) -> None: ...
-    def set_frozen(self, customer: Key, period: str) -> None: ...
-    def thaw(self) -> None: ...
+    def set_damaged(self, customer: Key, period: str) -> None: ...
+    def clear_damaged(self) -> None: ...
     def publish(self, log_id: int, size: int, root: bytes, note: str, at: int) -> None: ...
 
 
 class Renewal(Snapshot, Protocol):
-    """One transaction, alone in its environment, in which a record goes on in a new log.
+    """One transaction, alone in its environment, that continues the record in a new log.
 
-    Everything is stored at once, so that any number of customers may pass.
+    Writes are immediate, so any number of customers fits into it.
     """
 
     def hold(self, customer: Customer) -> None:
-        """From now on nobody else writes to the customer: whoever wants to waits, and then finds the new log."""
+        """Locks the customer: other writers wait until the end, and then find the new log."""
         ...
 
     def add_log(self, environment: Environment, log: Log, first: LogEntry) -> None:
-        """A log with its first entry; the environment goes on in it."""
+        """Adds a log with its first entry; the environment continues in it."""
         ...
 
     def replace_tree(self, head: PeriodHead, before: ReplacedTree) -> None:
-        """A month's tree, made anew: nothing of it is integrated yet. The ends of the one before are kept."""
+        """Stores a month's rebuilt tree, with nothing integrated, and keeps the ends of the earlier one."""
         ...
 
     def replace_lock(self, checkpoint: Checkpoint) -> None:
-        """A locked month's new proof root; the one before still leads here."""
+        """Stores a locked month's new proof root; look-ups by the earlier root still find this lock."""
         ...
 
     def set_locked_root(self, customer: Customer) -> None: ...
 
 
 class Lease(Protocol):
-    """The right of one process at a time to do a piece of work. A holder that ends without a word loses it in seconds."""
+    """The exclusive right of one process to do a task. A holder that dies loses it within seconds."""
 
     def hold(self) -> int | None:
-        """Takes the lease, or keeps it; its fencing number, which grows with each holder, or None: another one has it."""
+        """Takes or renews the lease. Returns its fencing number, higher for each holder; None if another holds it."""
         ...
 
     def guard(self, work: Callable[[Unit], T], fencing: int | None) -> Callable[[Unit], T]:
-        """The work, refused with LeaseLost inside its own transaction unless the lease is still the one that was held under
-        this fencing number: lost and had again since is lost, because what the work goes by may be old."""
+        """The work, with a check in its transaction: LeaseLost unless the lease still has this fencing number.
+
+        A lease lost and regained counts as lost, because the work may rely on old state.
+        """
         ...
 
     def release(self) -> None:
-        """Lets the next one have it at once."""
+        """Frees the lease immediately."""
         ...
 
 
@@ -299,11 +305,11 @@ class Storage(Protocol):
 
     def snapshot(self) -> AbstractContextManager[Audit]: ...
     def begin(self) -> Unit:
-        """Opens the one write transaction."""
+        """Begins the one write transaction."""
         ...
 
     def commit(self, unit: Unit) -> None:
-        """Makes a flushed transaction durable. InDoubt: it may be written; on any other exception nothing was."""
+        """Makes a flushed transaction durable. InDoubt: it may be written; after any other exception nothing is."""
         ...
 
     def roll_back(self, unit: Unit) -> None: ...
@@ -312,25 +318,25 @@ class Storage(Protocol):
         ...
 
     def renew(self, environment: Environment, work: Callable[[Renewal], T]) -> T:
-        """The work in one transaction, during which nobody else writes to the environment."""
+        """Runs the work in one transaction, while all other writes to the environment wait."""
         ...
 
     def back_up(self, file: Path, shown: Shown) -> Backup:
-        """Writes one consistent snapshot of everything, beside whoever works on the database, in bounded memory."""
+        """Writes a consistent snapshot of everything, without blocking other users, in bounded memory."""
         ...
 
     def scrub(self) -> str | None:
-        """Takes what was erased out of the engine's files as well, as far as it can; says what still holds it, if anything."""
+        """Clears erased data from the engine's files as far as possible; says where some remains, or None."""
         ...
 
     def lease(self, name: str) -> Lease:
-        """The right of one process at a time to do a piece of work."""
+        """A lease for a named task."""
         ...
 
     secret: bytes
-    errors: tuple[type[Exception], ...]  # what a failing disk, file or network raises
-    # Behind a network, and shared with other processes: units wait for round trips and locks, so they run on threads,
-    # and what others wrote has to be looked for.
+    errors: tuple[type[Exception], ...]  # raised when the disk, file or network fails
+    # The database is behind a network and shared with other processes: units wait for round trips and locks, so they
+    # run on threads, and must read what other processes wrote.
     remote: bool
 
     def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""What is stored, as the rest of the server sees it. Amounts are units of 10^-9, instants microseconds, hashes bytes."""
+"""Stored rows, the same for both engines. Amounts are units of 10^-9, instants microseconds, hashes bytes."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from ...domain import enumerations
 from ...domain.tree import Frontier
 
-# How an engine names a row to itself: opaque to everybody else, and equal only for the same row.
+# An engine's own name of a row: opaque elsewhere, and equal only for the same row.
 Key = int | bytes
 Month = tuple[Key, str]  # a customer's
-# Given how much there is to do and what it is counted in; gives what is to be called with each part done.
+# Takes the amount of work and its unit; gives a function to call with each finished part.
 Shown = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
 
 
 @dataclass(slots=True)
 class Environment:
-    """One side of a workspace: `sandbox` or `production`; its log and what that goes on from, and the sandbox's held clock."""
+    """A workspace's `sandbox` or `production`: its log, the log it continues, and the sandbox's held clock."""
 
     id: int
     workspace_id: str
-    name: str
+    name: enumerations.Environment
     log_id: int
     origin: str
     clock_at: int | None
@@ -32,15 +33,15 @@ class Environment:
 
 @dataclass(slots=True)
 class ApiKey:
-    """An API key. Its secret is kept only as a SHA-256 hash."""
+    """An API key. Only the SHA-256 hash of its secret is stored."""
 
     id: str
     environment_id: int
-    environment: str
+    environment: enumerations.Environment
     public_id: str
     secret_hash: bytes
     name: str
-    scopes: tuple[str, ...]
+    scopes: tuple[enumerations.KeyScope, ...]
     created_at: int
     revoked_at: int | None
     disabled_at: int | None = None
@@ -53,7 +54,7 @@ class ApiKey:
 
 @dataclass(slots=True)
 class Customer:
-    """A customer's head: where its sequence, balance and chain of locked months stand."""
+    """A customer's head: the current sequence, balance and chain of locked months."""
 
     id: Key
     environment_id: int
@@ -74,19 +75,19 @@ class Customer:
 
 @dataclass(slots=True)
 class PeriodHead:
-    """The state of one customer's month: its tree's frontier, its total, and how far the log has it.
+    """The state of one customer's month: its tree's frontier, its total, and how much of it is integrated.
 
-    The log is behind the record by a run or two, so a head holds two states. A month with its opening leaf and 5 deltas,
-    of which the last run took up 3 and the run before it 2:
+    The log trails the record by a run or two, so a head holds two states. A month with its opening leaf and 5 deltas,
+    of which the last run integrated 3 and the run before it 2:
 
-        frontier.size    6   what is stored: opening leaf and 5 deltas
-        integrated_size  4   taken up by the last run, with integrated_root, _peaks and _total at that size; that run's
-                             entry is entry_index, in which this head is number batch_index of batch_size
-        previous_size    3   taken up by the run before, which is published for certain
+        frontier.size    6   stored: opening leaf and 5 deltas
+        integrated_size  4   as of the last run, with integrated_root, _peaks and _total at that size; that run's
+                             entry is entry_index, a log batch with this head at batch_index of batch_size
+        previous_size    3   integrated by the run before, which is certainly published
 
-    What is verified is `integrated_size` once the log's published size is beyond `entry_index`, and `previous_size` until
-    then. A locked month has a closed entry of its own, and no batch. `seal` is a keyed hash over these sizes and indexes, so
-    that a changed row is found.
+    Verified is `integrated_size` once the log's published size exceeds `entry_index`, and `previous_size` until then. A
+    locked month has its own closed entry, and no log batch. `seal` is a keyed hash over these sizes and indexes, by
+    which fsck finds a changed row.
     """
 
     id: Key
@@ -97,7 +98,7 @@ class PeriodHead:
     total: int = 0
     closing: bytes | None = None
     root: bytes | None = None  # of a locked month
-    frozen: bool = False
+    damaged: bool = False
     first_recorded_at: int | None = None
     last_recorded_at: int | None = None
     integrated_size: int = 0
@@ -124,11 +125,11 @@ class PeriodHead:
 
     @property
     def origin(self) -> str:
-        """The log that the month belongs to. In the opening leaf's canonical bytes it is the first one that is named."""
+        """The log that the month belongs to: the first origin in the opening leaf's canonical bytes."""
         return self.opening.partition(b'"origin":"')[2].partition(b'"')[0].decode()
 
     def verified_size(self, log: Log) -> int:
-        """Leaves under a published log checkpoint. `log` is the one in use: what stayed in an earlier one was published whole.
+        """Leaves under a published log checkpoint. `log` is the one in use: earlier logs are fully published.
 
         The run before the last is always published.
         """
@@ -139,7 +140,7 @@ class PeriodHead:
 
 
 class Integration(Struct):
-    """What becomes of a month's head when the log takes it up; the names are the head's."""
+    """The new state of a month's head after integration; the fields are the head's."""
 
     id: Key
     customer: Key
@@ -156,12 +157,12 @@ class Integration(Struct):
 
 
 def delta_count(size: int, closed: bool) -> int:
-    """Deltas in a period tree of so many leaves: all but the opening and the closing one."""
+    """Deltas in a period tree of a given size: all leaves but the opening and the closing one."""
     return max(0, size - 1 - closed)
 
 
 class Delta(Struct):
-    """One recorded delta. `period_total` and `total` are the running sums after it, in its month and for life."""
+    """One recorded delta. `period_total` and `total` are the running sums after it, of its month and its customer."""
 
     id: Key
     customer: Key
@@ -189,7 +190,7 @@ class Delta(Struct):
 
 @dataclass(slots=True)
 class DayTotal:
-    """What was posted to one day of one customer."""
+    """The sum and count posted to one day of one customer."""
 
     customer: Key
     day: int
@@ -210,7 +211,7 @@ class Part:
 
 @dataclass(slots=True)
 class Checkpoint:
-    """A checkpoint: a locked month, or the interim state of a scope as it was handed out."""
+    """A checkpoint: a locked month, or the interim state of a scope as it was issued."""
 
     id: Key
     checkpoint_id: str
@@ -234,9 +235,9 @@ class Checkpoint:
 
 @dataclass(slots=True)
 class ReplacedTree:
-    """The first leaf of a month's tree before a restore, and if it was locked its last one and its root.
+    """The first leaf of a month's tree before a restore; if the month was locked, also its last leaf and root.
 
-    The deltas between are those of its tree now.
+    The deltas between are those of the current tree.
     """
 
     customer: Key
@@ -250,12 +251,12 @@ class ReplacedTree:
 
 @dataclass(slots=True)
 class Profile:
-    """What the vendor says about a customer; no part of the record."""
+    """The vendor's description of a customer; not part of the record."""
 
     customer: Key
     display_name: str
-    sharing_hint: str | None = None
-    event_cadence: str | None = None
+    sharing_hint: enumerations.SharingHint | None = None
+    event_cadence: enumerations.EventCadence | None = None
 
 
 @dataclass(slots=True)
@@ -269,12 +270,12 @@ class JobFailure:
 
 @dataclass(slots=True)
 class Job:
-    """Locking a month for all customers. Everything up to the customerId `after` is done; instants are wall clock."""
+    """Locking a month for all customers. All up to the customerId `after` are done; instants are wall clock."""
 
     id: str
     environment_id: int
     period: str
-    status: str
+    status: enumerations.JobStatus
     total: int
     started_at: int
     done: int = 0
@@ -289,12 +290,12 @@ class Job:
 class Log:
     """A log of one environment. `size` counts fixed entries, `published_size` those under the published checkpoint.
 
-    `restored_from` is canonical JSON of the origin, size and root that it goes on from after a restore.
+    `restored_from` is canonical JSON of the origin, size and root that the log continues after a restore.
     """
 
     id: int
     environment_id: int
-    environment: str
+    environment: enumerations.Environment
     origin: str
     blinding_key: bytes
     size: int
@@ -308,7 +309,7 @@ class Log:
 
 @dataclass(slots=True)
 class LogEntry:
-    """One entry of a log; `commitments` are a batch's members, ascending, in one blob."""
+    """One entry of a log; `commitments` are a log batch's members, ascending, in one blob."""
 
     index: int
     entry: bytes
@@ -318,10 +319,10 @@ class LogEntry:
 
 @dataclass(frozen=True)
 class BackupLog:
-    """How far a log in use was. `root` is that of its published entries."""
+    """The sizes of a log in use; `root` covers its published entries."""
 
     environment_id: int
-    environment: str
+    environment: enumerations.Environment
     origin: str
     size: int
     published_size: int
@@ -330,7 +331,7 @@ class BackupLog:
 
 @dataclass(frozen=True)
 class Backup:
-    """What a backup holds."""
+    """The contents of a backup."""
 
     customers: int
     deltas: int

@@ -1,4 +1,4 @@
-"""Seals: eight keyed bytes over what a row holds beside its leaf, so that a flipped bit is found there too."""
+"""Seals: eight keyed bytes over the columns that a row's leaf does not cover, so that a flipped bit shows there too."""
 
 from __future__ import annotations
 
@@ -20,53 +20,53 @@ from .records import (
 
 
 def row_seal(secret: bytes, *parts: bytes) -> bytes:
-    """The seal over some byte strings, each framed by its length."""
+    """The seal over byte strings, each framed by its length."""
     framed = b"".join([len(part).to_bytes(4, "big") + part for part in parts])
     return blake2b(framed, key=secret, digest_size=8).digest()
 
 
 def delta_seal(secret: bytes, delta: Delta) -> bytes:
-    """Over what neither the leaf nor the context hash covers. The first two parts have fixed lengths."""
+    """Covers what neither the leaf nor the context hash covers. The first two parts have fixed lengths."""
     sealed = delta.leaf_hash + delta.body_mac + b"%d %d " % (delta.total, delta.receipt_key)
     return blake2b(sealed + (delta.reference_mac or b""), key=secret, digest_size=8).digest()
 
 
 def head_seal(secret: bytes, head: PeriodHead | Integration) -> bytes:
-    """Over how far the log had a month before, and where it has it now."""
+    """Covers the previous and the current integrated state of a month."""
     stated = (head.id, head.previous_size, head.integrated_size, head.entry_index, head.batch_index, head.batch_size)
     return row_seal(secret, repr(stated).encode())
 
 
 def customer_seal(secret: bytes, customer: Customer) -> bytes:
-    """Over what is settled when a customer is made."""
+    """Covers what is fixed when a customer is created."""
     stated = (customer.environment_id, customer.customer_id, customer.slot_key, customer.unit, customer.created_at)
     return row_seal(secret, repr(stated).encode())
 
 
 def log_seal(secret: bytes, log: Log) -> bytes:
-    """Over what a log is, not how far it has come."""
+    """Covers what is fixed in a log, not its sizes."""
     stated = (log.id, log.environment_id, log.origin, log.blinding_key, log.verifier_key, log.restored_from)
     return row_seal(secret, repr(stated).encode())
 
 
 def log_checkpoint_seal(secret: bytes, log_id: int, size: int, root: bytes, note: str, at: int) -> bytes:
-    """Over every column of a published log checkpoint."""
+    """Covers every column of a published log checkpoint."""
     return row_seal(secret, repr((log_id, size, root, note, at)).encode())
 
 
 def tree_seal(secret: bytes, tree: ReplacedTree) -> bytes:
-    """Over the ends of a tree that was made anew."""
+    """Covers the first and last leaf of a replaced tree."""
     stated = (tree.customer, tree.period, tree.origin, tree.opening, tree.closing, tree.root)
     return row_seal(secret, repr(stated).encode())
 
 
 def idempotency_seal(secret: bytes, key: bytes, delta: Key | None, checkpoint: Key | None, mac: bytes) -> bytes:
-    """Over a key's row."""
+    """Covers the row of an Idempotency-Key."""
     return row_seal(secret, key, repr((delta, checkpoint)).encode(), mac)
 
 
 def checkpoint_parts(checkpoint: Checkpoint) -> str:
-    """The parts of a checkpoint as one JSON text."""
+    """A checkpoint's parts as one JSON text."""
     return _parts_text(checkpoint.parts)
 
 
@@ -75,7 +75,7 @@ def _parts_text(parts: list[Part]) -> str:
 
 
 def parts_of(text: str) -> list[Part]:
-    """The parts that such a text spells. ValueError for another spelling of them: it is not what was stored."""
+    """The parts in such a text. ValueError unless the text is spelled as it was stored."""
     parts = [Part(period, size, bytes.fromhex(root)) for period, size, root in json.loads(text)]
     if _parts_text(parts) != text:
         raise ValueError(f"parts of a checkpoint are not spelled as they were stored: {text[:80]}")
@@ -83,7 +83,7 @@ def parts_of(text: str) -> list[Part]:
 
 
 def checkpoint_seal(secret: bytes, checkpoint: Checkpoint) -> bytes:
-    """Over every column but the row's own name."""
+    """Covers every column but the row number."""
     amounts = (checkpoint.net_change, checkpoint.brought_forward, checkpoint.starting_balance)
     stated = (
         checkpoint.checkpoint_id, checkpoint.customer, checkpoint.locked, checkpoint.period, checkpoint.start,

@@ -1,27 +1,27 @@
-"""Links, codes, notes, and who looked."""
+"""Links, codes, remarks and visits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
+from ...domain import enumerations
 from .records import Customer, Key
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A customer's link. A new nonce is a new link, a higher version a new code; no policy: never stated for this customer."""
+    """A customer's link. A new nonce makes a new link, a higher version a new code. A policy of None was never set."""
 
     customer: Key
     nonce: bytes
     version: int
-    policy: str | None
+    policy: enumerations.SharingHint | None
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What one side says of a month or of a record. No part of the record; never changed, only erased: then it has no text
-    and no author."""
+    """A remark from one side, outside the record. It never changes; erasing removes its text and author."""
 
     customer: Key
     at: int
@@ -35,12 +35,12 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What a visitor did, from the first time to the last one: within half an hour that is one row."""
+    """A visitor's use of a link, from first to last: one row for half an hour."""
 
     customer: Key
     at: int
     visitor: bytes
-    kind: str
+    kind: enumerations.VisitKind
     last_at: int
     times: int
     address: str
@@ -48,7 +48,7 @@ class Visit:
 
 
 class SharingReads(Protocol):
-    """What a snapshot tells of links, notes and visits."""
+    """What a snapshot reads of links, remarks and visits."""
 
     def link(self, customer: Customer) -> Link | None: ...
     def notes(self, customer: Customer, limit: int, offset: int) -> list[Note]:
@@ -56,7 +56,7 @@ class SharingReads(Protocol):
         ...
 
     def count_notes(self, customer: Customer, since: int) -> tuple[int, int]:
-        """How many notes there are, and how many of the customer's own were left since an instant."""
+        """How many remarks there are, and how many the customer has left since an instant."""
         ...
 
     def visits(self, customer: Customer, limit: int, offset: int) -> list[Visit]:
@@ -68,15 +68,15 @@ class SharingReads(Protocol):
 
 
 class SharingWrites(Protocol):
-    """What a unit changes of links, notes and visits."""
+    """What a unit writes of links, remarks and visits."""
 
     def set_link(self, customer: Customer, link: Link) -> None: ...
     def add_note(self, customer: Customer, note: Note) -> None: ...
     def set_visit(self, customer: Customer, visit: Visit) -> None: ...
     def erase_notes(self, customer: Customer) -> int:
-        """Removes the texts and authors of all notes; of how many."""
+        """Removes the text and author of all remarks; returns their number."""
         ...
 
     def erase_visits(self, customer: Customer, limit: int) -> int:
-        """Removes the oldest visits, about so many; how many there were, 0 at the end."""
+        """Removes about so many of the oldest visits; returns how many it removed, 0 at the end."""
         ...

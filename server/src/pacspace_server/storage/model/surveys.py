@@ -1,4 +1,4 @@
-"""What pages show of an environment as a whole: sums over its customers, and lists that go on after their last row."""
+"""Views of a whole environment: sums over its customers, and lists that continue after a given row."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ...domain import enumerations
 from .records import Checkpoint, Customer, Job, Profile
 
 
 @dataclass(frozen=True)
 class UnitTotal:
-    """What customers of one unit recorded in a month. `total` is in units of 10^-9."""
+    """The sum that customers with one unit recorded in a month; `total` is in units of 10^-9."""
 
     unit: str | None
     total: int
@@ -21,10 +22,10 @@ class UnitTotal:
 
 @dataclass(frozen=True)
 class CustomerList:
-    """Which customers a list shows: in order of their customerId (`id`), of what they are called (`name`: their display
-    name in one case, else their customerId), or the one recorded last first (`recent`).
+    """Which customers a list shows, and its order: by customerId (`id`); by display name, else customerId, regardless
+    of case (`name`); or most recently recorded first (`recent`).
 
-    `after` is the place of the last customer before: what it is sorted by, and its customerId.
+    `after` is the place of the last customer on the page before: its sort value and its customerId.
     """
 
     environment_id: int
@@ -37,11 +38,11 @@ class CustomerList:
 
 @dataclass
 class CustomerRow:
-    """A customer as lists show one. `place` is what it is sorted by; `total` and `deltas` are those of the months asked for."""
+    """A customer in a list. `place` is the sort value; `total` and `deltas` are those of the requested months."""
 
     customer: Customer
     profile: Profile | None
-    policy: str | None  # of its link
+    policy: enumerations.SharingHint | None  # of its link
     first_recorded_at: int | None
     last_recorded_at: int | None
     checkpoint_id: str | None  # the latest one
@@ -51,18 +52,18 @@ class CustomerRow:
 
 
 class SurveyReads(Protocol):
-    """What a snapshot tells of an environment as a whole."""
+    """What a snapshot reads of a whole environment."""
 
     def posted_by_day(self, environment_id: int, first_day: int, end_day: int) -> list[tuple[int, int]]:
-        """How many deltas were posted to each day that has some, in order."""
+        """How many deltas were posted to each day, for days with any, in order."""
         ...
 
     def totals_by_unit(self, environment_id: int, period: str) -> list[UnitTotal]:
-        """A month's sums, apart for each unit, in order of the unit; customers without one come first."""
+        """A month's sums per unit, in order of the unit; customers without a unit come first."""
         ...
 
     def customer_rows(self, wanted: CustomerList, first: str, last: str) -> list[CustomerRow]:
-        """Customers with what they have in the months from first to last."""
+        """Customers with their sums of the months from first to last."""
         ...
 
     def customer_row(self, customer: Customer, first: str, last: str) -> CustomerRow: ...
@@ -74,9 +75,9 @@ class SurveyReads(Protocol):
         last: Checkpoint | None,
         limit: int,
     ) -> list[Checkpoint]:
-        """Checkpoints, newest first, from the one after `last`; only a month's locks if a period is given."""
+        """Checkpoints, newest first, from the one after `last`; only locks of `period` if given."""
         ...
 
     def recent_jobs(self, environment_id: int, limit: int) -> list[Job]:
-        """The jobs that were started last."""
+        """The jobs that started last."""
         ...

@@ -1,4 +1,4 @@
-"""The server engine: PostgreSQL 15 or newer, any number of server processes on one database."""
+"""The server engine: PostgreSQL 15 or newer, with any number of server processes on one database."""
 
 from .backup import check, logs_of, restore
 from .database import PostgresStorage

@@ -1,6 +1,6 @@
 """Backup and restore through the connection alone: one snapshot of every table, in one file.
 
-The file is a ZIP archive, so that any machine can look into it and each entry has a CRC:
+The file is a ZIP archive, so that any machine can read it and each entry has a CRC:
 
     table/<name>    one for each table, in the order in which they can be filled: PostgreSQL's COPY text format, UTF-8
     manifest.json   last: {"format": "pacspace-backup.v1", "createdAt", "migrations": [[name, SHA-256 in hex]],
@@ -8,7 +8,7 @@ The file is a ZIP archive, so that any machine can look into it and each entry h
                     "logs": [{"environment_id", "environment", "origin", "size", "published_size", "root"}],
                     "customers", "deltas"}
 
-A table's SHA-256 is that of its entry before compression. Not in it: keys of the signing folder, and who holds which lease.
+A table's SHA-256 is over its entry before compression. Keys of the signing folder and holders of leases are not in it.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from .connecting import SCHEMA, Connection, connect
 from .migrating import apply_migrations, known_migrations, lock_migrations, set_up
 
 FORMAT, MANIFEST = "pacspace-backup.v1", "manifest.json"
-# As foreign keys want them to be filled. `migration` is in the manifest; leases are begun anew.
+# In the order that foreign keys need. `migration` is in the manifest; leases begin anew.
 TABLES = (
-    "installation", "workspace", "environment", "api_key", "user_account", "membership", "audit_entry", "log", "log_entry", "log_node", "closed_slot", "log_checkpoint", "customer",
-    "leaf", "period_head", "integrated_head", "changed_head", "day_total", "delta", "replaced_tree", "retention",
-    "checkpoint", "proof_root", "idempotency", "profile", "job", "job_key", "job_failure", "link", "note", "visit",
-    "endpoint", "feed", "outbox", "delivery",
+    "installation", "workspace", "environment", "api_key", "user_account", "membership", "audit_entry", "log",
+    "log_entry", "log_node", "closed_slot", "log_checkpoint", "customer", "leaf", "period_head", "integrated_head",
+    "changed_head", "day_total", "delta", "replaced_tree", "retention", "checkpoint", "proof_root", "idempotency",
+    "profile", "job", "job_key", "job_failure", "link", "note", "visit", "endpoint", "feed", "outbox", "delivery",
 )  # fmt: skip
 NOT_IN_IT = ("migration", "lease", "lockout", "sender", "session", "one_time_link")
 LEVEL, CHUNK_BYTES = 3, 1 << 20
@@ -62,10 +62,15 @@ def back_up(audit: PostgresAudit, file: Path, shown: Shown, at_us: int) -> Backu
         ).fetchall()
         leases = connection.execute("SELECT name, fencing FROM lease ORDER BY name").fetchall()
         manifest = {
-            "format": FORMAT, "createdAt": instant_text(at_us), "customers": held.customers, "deltas": held.deltas,
-            "migrations": [[name, checksum.hex()] for name, checksum in migrations], "tables": tables, "leases": leases,
+            "format": FORMAT,
+            "createdAt": instant_text(at_us),
+            "customers": held.customers,
+            "deltas": held.deltas,
+            "migrations": [[name, checksum.hex()] for name, checksum in migrations],
+            "tables": tables,
+            "leases": leases,
             "logs": [asdict(log) | {"root": log.root.hex()} for log in held.logs],
-        }  # fmt: skip
+        }
         archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
     return held
 
@@ -84,7 +89,7 @@ def _write_table(connection: Connection, archive: zipfile.ZipFile, name: str, ad
                 data = bytes(block)
                 entry.write(data)
                 digest.update(data)
-                lines = data.count(b"\n")  # those in values are escaped
+                lines = data.count(b"\n")  # newlines in values are escaped
                 count += lines
                 if name == "delta":
                     advance(lines)
@@ -97,7 +102,7 @@ def _copy(name: str, columns: list[str], direction: str) -> sql.Composed:
 
 
 def check(file: Path) -> dict[str, Any]:
-    """The manifest of a backup, every byte of which was read and compared. Raises UnusableBackup."""
+    """The manifest of a backup, after reading and comparing every byte. Raises UnusableBackup."""
     try:
         with zipfile.ZipFile(file) as archive:
             manifest: dict[str, Any] = json.loads(archive.read(MANIFEST))
@@ -108,7 +113,7 @@ def check(file: Path) -> dict[str, Any]:
             for table in manifest["tables"]:
                 _check_table(archive, table)
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError, NotImplementedError) as error:
-        raise UnusableBackup(f"{file} is no backup of a PostgreSQL record, or is damaged: {error}") from error
+        raise UnusableBackup(f"{file} is not a backup of a PostgreSQL record, or is damaged: {error}") from error
     _check_migrations(file, manifest)
     return manifest
 
@@ -119,7 +124,7 @@ def _check_table(archive: zipfile.ZipFile, table: Mapping[str, Any]) -> None:
         digest.update(data)
         count += data.count(b"\n")
     if (digest.hexdigest(), count) != (table["sha256"], table["rows"]):
-        raise ValueError(f"table {table['name']} is not what was written")
+        raise ValueError(f"table {table['name']} differs from what was written")
 
 
 def _blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
@@ -134,24 +139,24 @@ def _check_migrations(file: Path, manifest: Mapping[str, Any]) -> None:
         if name not in known:
             raise UnusableBackup(f"{file} has migration {name}, which this version does not know: use a newer one")
         if known[name] != checksum:
-            raise UnusableBackup(f"{file}: migration {name} is not the one that made it")
+            raise UnusableBackup(f"{file}: migration {name} differs from the one that made the backup")
 
 
 def logs_of(manifest: Mapping[str, Any]) -> list[BackupLog]:
-    """The logs that a backup has."""
+    """The logs in a backup."""
     return [BackupLog(**log | {"root": bytes.fromhex(log["root"])}) for log in manifest["logs"]]
 
 
 def restore(
     file: Path, manifest: Mapping[str, Any], url: str, role: str | None, fencing: Mapping[int, int], shown: Shown
 ) -> None:
-    """Puts a checked backup into a database without a record, as its owner; all of it in one transaction.
+    """Restores a checked backup into a database without a record, as its owner, in one transaction.
 
-    `fencing` has the highest number that was signed with, by environment: the next holder of the lease must be above it.
-    Raises UnusableDatabase, Unavailable; nothing was restored then.
+    `fencing` has the highest number that has signed, by environment: the next holder's must exceed it.
+    Raises UnusableDatabase, Unavailable; then nothing was restored.
     """
     with connect(url) as connection:
-        set_up(connection, "restores")
+        set_up(connection, "restore")
         try:
             with connection.transaction():
                 lock_migrations(connection)
@@ -164,15 +169,16 @@ def restore(
                 _begin_leases(connection, manifest, fencing)
                 apply_migrations(connection, None, role)
         except psycopg.errors.InsufficientPrivilege as error:
-            raise UnusableDatabase(f"only the owner restores: {error.diag.message_primary}") from error
+            raise UnusableDatabase(f"only the owner can restore: {error.diag.message_primary}") from error
 
 
 def _need_empty(connection: Connection) -> None:
     if connection.execute("SELECT 1 FROM migration WHERE name <> ''").fetchone() is not None:
         name = connection.info.dbname
         raise UnusableDatabase(
-            f"the database {name} holds a record already: restore into a new one. CREATE DATABASE {name}_restored makes it; "
-            f"or ALTER SCHEMA {SCHEMA} RENAME TO {SCHEMA}_before moves the record that is there aside"
+            f"the database {name} already holds a record: restore into a new one. "
+            f"CREATE DATABASE {name}_restored makes one; "
+            f"ALTER SCHEMA {SCHEMA} RENAME TO {SCHEMA}_before moves the existing record aside"
         )
 
 
@@ -188,7 +194,7 @@ def _fill(connection: Connection, archive: zipfile.ZipFile, table: Mapping[str, 
 
 
 def _begin_leases(connection: Connection, manifest: Mapping[str, Any], fencing: Mapping[int, int]) -> None:
-    """Nobody holds one. Each goes on above the numbers that its holders had."""
+    """No lease is held; each continues above its last fencing number."""
     had = {name: number for name, number in manifest["leases"]}
     for environment_id, number in fencing.items():
         name = f"integrator/{environment_id}"

@@ -1,6 +1,6 @@
-"""Many rows as one statement's parameters: a column each, as a binary array.
+"""Many rows as one statement's parameters: one binary array per column.
 
-psycopg writes a list as text, value by value, at ten times the cost; here it is the hottest part of a commit.
+psycopg writes a list as text, value by value, at ten times the cost, and this is the hottest part of a commit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HEADER, _ITEM, _NULL = struct.Struct(">iiIii"), struct.Struct(">i").pack, b"\xf
 
 
 class _Column:
-    """The values of a column, each as PostgreSQL's binary form of its type, or None."""
+    """A column's values, each in PostgreSQL's binary form of its type, or None."""
 
     __slots__ = ("values",)
 
@@ -29,7 +29,7 @@ class _Column:
 
 
 def _column_type(name: str, element_oid: int, array_oid: int) -> type[_Column]:
-    """A class of columns, and how psycopg sends them."""
+    """A class for one column type, registered with psycopg."""
     column = type(f"{name.capitalize()}Column", (_Column,), {"__slots__": ()})
 
     class ColumnDumper(Dumper):
@@ -59,14 +59,14 @@ _TYPES: dict[str, tuple[type[_Column], Callable[[Any], bytes], str]] = {
     "bigint": (_BIGINT, struct.Struct(">q").pack, "%s"),
     "integer": (_INTEGER, _ITEM, "%s"),
     "boolean": (_BOOLEAN, lambda value: b"\x01" if value else b"\x00", "%s"),
-    # Units of 10^-9 as the decimal that they are.
+    # Units of 10^-9 as a decimal.
     "amount": (_TEXT, lambda units: amount_text(units).encode(), "%s::numeric[]"),
 }
 
 
 @dataclass(frozen=True)
 class Many:
-    """A statement for many rows. {rows} in its text stands for them; the types are those of their columns."""
+    """A statement for many rows. {rows} in its text stands for them; `types` are those of their columns."""
 
     text: str
     types: str
@@ -84,6 +84,6 @@ class Many:
 
 
 def column(name: str, values: Sequence[Any]) -> Any:
-    """A parameter that is an array of a type."""
+    """A parameter that is an array of one type."""
     kind, encode, _ = _TYPES[name]
     return kind([None if value is None else encode(value) for value in values])

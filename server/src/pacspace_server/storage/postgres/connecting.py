@@ -1,4 +1,4 @@
-"""Connections to the server: made on demand, bounded in number, and thrown away when they fail."""
+"""Connections to the server: opened on demand, limited in number, and closed when they fail."""
 
 from __future__ import annotations
 
@@ -19,12 +19,17 @@ WAIT_S = 10
 REPLAN_S = 1
 Connection = psycopg.Connection[Any]
 
-# A server that is gone is noticed in seconds, not when TCP gives up.
+# Notices a lost server within seconds, long before TCP gives up.
 _NETWORK: dict[str, Any] = {
-    "connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000,
-    "client_encoding": "UTF8", "application_name": "pacspace",
-}  # fmt: skip
-# Every query finds its rows by key. A plan that was made while a table was small, and is kept, must not read all of it later.
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "client_encoding": "UTF8",
+    "application_name": "pacspace",
+}
+# Every query finds its rows by key. A plan made while a table was small must not scan it once it is large.
 _SESSION = f"""
 SET search_path = {SCHEMA}, pg_temp;
 SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
@@ -34,7 +39,7 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 
 
 def connect(url: str) -> Connection:
-    """A connection of ours. Unavailable when there is none to be had; a log line has the reason."""
+    """A connection to the database. Unavailable if there is none; a log line has the reason."""
     try:
         connection: Connection = psycopg.connect(url, autocommit=True, **_NETWORK)
         if connection.info.server_version < OLDEST * 10_000:
@@ -44,34 +49,34 @@ def connect(url: str) -> Connection:
             )
         connection.execute(_SESSION)
     except psycopg.ProgrammingError as error:
-        # What libpq says of it may hold a part of the password.
+        # libpq's own message may contain a part of the password.
         raise UnusableDatabase(
-            "the database URL can't be read: write postgresql://USER@HOST:PORT/NAME, with anything but letters and digits in a "
-            "name or password percent-encoded"
+            "the database URL can't be read: write postgresql://USER@HOST:PORT/NAME, and percent-encode all but "
+            "letters and digits in a name or password"
         ) from error
     except psycopg.OperationalError as error:
         reason = " ".join(said(error).split())
         logger.warning("no connection to the database", problem=reason)
-        raise Unavailable("it can't be reached", reason) from error
+        raise Unavailable("it is unreachable", reason) from error
     return connection
 
 
 class Pool:
-    """At most so many connections; the one that was used last is used next."""
+    """A limited number of connections; the last one used is used next."""
 
     def __init__(self, url: str, most: int) -> None:
         self._url, self._idle = url, list[tuple[Connection, float]]()
         self._places = threading.BoundedSemaphore(most)
-        self._planned_s: dict[Connection, float] = {}  # of those in use
+        self._planned_s: dict[Connection, float] = {}  # of connections in use
         self._closed = False
 
     def begin(self, transaction: str) -> Connection:
-        """A connection with a transaction begun. An idle one may have died meanwhile: then the next one.
+        """A connection with a transaction begun; replaces an idle one that has died.
 
-        Plans are made anew every second: PostgreSQL would keep those that it made while a table was empty.
+        Plans are discarded every second: PostgreSQL would keep those that it made while a table was empty.
         """
         if not self._places.acquire(timeout=WAIT_S):
-            raise Unavailable("all connections to it are in use")
+            raise Unavailable("all connections are in use")
         try:
             while True:
                 connection, planned_s, kept = self._take()
@@ -79,7 +84,7 @@ class Pool:
                     if time.monotonic() - planned_s > REPLAN_S:
                         connection.execute("DISCARD PLANS")
                         planned_s = time.monotonic()
-                    connection.execute(transaction, prepare=False)  # it may be two statements
+                    connection.execute(transaction, prepare=False)  # may be two statements
                 except psycopg.OperationalError as error:
                     connection.close()
                     if not kept:
@@ -92,14 +97,14 @@ class Pool:
             raise
 
     def _take(self) -> tuple[Connection, float, bool]:
-        """A connection, when it planned, and whether it was kept."""
+        """A connection, when it last planned, and whether it is a reused one."""
         try:
             return *self._idle.pop(), True
         except IndexError:
             return connect(self._url), time.monotonic(), False
 
     def give_back(self, connection: Connection, end: str | None = "ROLLBACK") -> None:
-        """Ends the transaction, if it has not ended, and keeps the connection if it is sound."""
+        """Ends the transaction unless it has ended, and keeps the connection if it is sound."""
         try:
             if end is not None and not connection.closed:
                 connection.execute(end)

@@ -1,4 +1,4 @@
-"""Opening, reading and writing: transactions, and what happens when they fail."""
+"""Opens, reads and writes the database: transactions, and what happens when they fail."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ CONNECTIONS = 16
 PAUSES_S = (0.0, 0.01, 0.05, 0.2, 0.5, 1.0)  # before each attempt
 IN_DOUBT_PAUSES_S = (0.5,) * 20
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-# A process that stops in the middle of a write holds its customers, or the log, for so long and no longer.
+# A process that stalls in the middle of a write blocks its customers, or the log, for this long at most.
 WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL idle_in_transaction_session_timeout = '10s'"
-# Serialisation failure, deadlock, lock not had in time, shutdowns, read-only after a failover, stopped for too long; and a
-# row that another unit was quicker to add, which the next attempt finds.
+# Serialisation failure, deadlock, lock timeout, shutdowns, read-only after a failover, idle for too long; and a row
+# that another unit added first, which the next attempt finds.
 _AGAIN = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25006", "25P03", "23505"}
 
 
-# The server or the way to it, not the statement.
+# The server or the network failed, not the statement.
 _BROKEN = (psycopg.OperationalError, psycopg.InternalError, psycopg.InterfaceError)
 
 
 class _CommitLost(Exception):
-    """The connection ended while the commit was under way."""
+    """The connection ended during the commit."""
 
 
 class PostgresStorage:
-    """One database, that other processes may use at the same time. Raises UnusableDatabase or Unavailable."""
+    """One database, which other processes may use at the same time. Raises UnusableDatabase or Unavailable."""
 
     remote = True
     errors: tuple[type[Exception], ...] = _BROKEN
@@ -93,10 +93,10 @@ class PostgresStorage:
         self._pool.give_back(unit.connection)
 
     def write(self, work: Callable[[Unit], T]) -> T:
-        """Begin, work, flush and commit; all of it again when that may help, a bounded number of times.
+        """Begins, works, flushes and commits; repeats all of it where that may help, a bounded number of times.
 
-        A connection that is lost during the commit leaves it open whether the work is recorded. The next attempt looks,
-        under the same locks, for what this one would have stored. Unavailable: it was not. InDoubt: nobody could look.
+        If the connection is lost during the commit, the outcome is unknown. The next attempt looks, under the same
+        locks, for the rows of this one. Unavailable: they were not stored. InDoubt: the look-up failed too.
         """
         doubts: list[tuple[PostgresUnit, T]] = []
         problem: Exception | None = None
@@ -112,7 +112,7 @@ class PostgresStorage:
                 if not _passes(error):
                     raise
                 problem = error
-        raise InDoubt("the database was lost while it committed") if doubts else _unavailable(problem)
+        raise InDoubt("the database was lost during the commit") if doubts else _unavailable(problem)
 
     def _attempt(self, work: Callable[[Unit], T], doubts: list[tuple[PostgresUnit, T]]) -> T:
         unit = self.begin()
@@ -134,7 +134,7 @@ class PostgresStorage:
         return result
 
     def renew(self, environment: Environment, work: Callable[[Renewal], T]) -> T:
-        """Once: whoever asks may ask again. Only the owner of the schema may."""
+        """Tries once, since its caller can repeat it. Only the owner of the schema may."""
         connection = self._pool.begin(WRITE)
         try:
             renewal = PostgresRenewal(connection, self.secret)
@@ -143,7 +143,8 @@ class PostgresStorage:
             connection.execute("COMMIT")
         except psycopg.errors.InsufficientPrivilege as error:
             raise UnusableDatabase(
-                f"role {connection.info.user} may only add to the record: connect as the owner of the schema, as for `pacspace migrate`"
+                f"role {connection.info.user} may only add to the record: connect as the owner of the schema, "
+                "as for `pacspace migrate`"
             ) from error
         except _BROKEN as error:
             raise _unavailable(error) from error
@@ -157,8 +158,9 @@ class PostgresStorage:
 
     def scrub(self) -> str | None:
         return (
-            "PostgreSQL keeps old versions of rows until it vacuums the table, and its write-ahead log until that is "
-            "recycled; the owner of the database may run VACUUM pacspace.delta, pacspace.note, pacspace.visit, pacspace.profile and CHECKPOINT"
+            "PostgreSQL keeps old versions of rows until it vacuums the table, and its write-ahead log until it "
+            "recycles it; the owner of the database may run VACUUM pacspace.delta, pacspace.note, pacspace.visit, "
+            "pacspace.profile and CHECKPOINT"
         )
 
     def lease(self, name: str) -> Lease:
@@ -174,13 +176,13 @@ def _passes(error: Exception) -> bool:
         return True
     if not isinstance(error, psycopg.Error):
         return False
-    if error.sqlstate is None:  # nothing came back
+    if error.sqlstate is None:  # no reply
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     return error.sqlstate in _AGAIN or error.sqlstate.startswith("08")
 
 
 def _unavailable(error: Any) -> Exception:
-    """What a caller is told; what the server said goes to the log."""
+    """The error for the caller; the server's own message goes to the log."""
     if isinstance(error, Unavailable):
         return error
     logger.warning("the database failed", problem=said(error))

@@ -1,4 +1,4 @@
-"""How the server is asked."""
+"""PostgreSQL's dialect."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..sql.statements import Dialect, Statements, Values
 from .columns import column
 from .rows import CUSTOMER, customer_of, stored, units_of
 
-Sql = Any  # psycopg wants literals; these are made of constant column lists
+Sql = Any  # psycopg expects literals; these contain constant column lists
 WORDS = {
-    "customer": "shard_key",  # by which a table names its customer
-    "own": "shard_key",  # what that is in its own table
+    "customer": "shard_key",  # a table's column for its customer
+    "own": "shard_key",  # the same in the customer's own table
     "customer_columns": CUSTOMER,
     "for_update": " FOR UPDATE",
     "among": "= ANY(?)",
@@ -31,18 +31,18 @@ WORDS = {
 
 
 def _plain(text: str) -> str:
-    """None that is stored holds U+0000, which PostgreSQL does not take."""
+    """Text without U+0000, which PostgreSQL does not accept and no stored text contains."""
     return text.replace("\x00", "\ufffd")
 
 
 @cache
 def spelled(text: Sql) -> Sql:
-    """A statement as psycopg takes it."""
+    """A statement in psycopg's form."""
     return Template(text).substitute(WORDS).replace("?", "%s")
 
 
 class PostgresStatements(Statements):
-    """Statements on one connection inside one transaction."""
+    """Statements on one connection in one transaction."""
 
     dialect = Dialect(
         customer_of,

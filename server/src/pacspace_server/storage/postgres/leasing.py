@@ -1,4 +1,4 @@
-"""Leases: one process at a time does a piece of work, whatever the clocks say."""
+"""Leases: one process at a time does a task, whatever its clock says."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ class Writes(Protocol):
 
 
 class PostgresLease:
-    """A row that its holder changes every half second. Another process takes it over when it has not changed for 3 seconds.
+    """A row that its holder changes every half second. Another process takes over when it has not changed for 3
+    seconds.
 
-    Those are seconds of the watcher's own monotonic clock: no two clocks are compared and no instant is stored, so a
-    stepped clock gives nobody a lease. A holder that was stopped and wakes up late finds another fencing number in its
-    own transaction (`guard`), and the signer, outside the database, refuses its older one.
+    The watcher counts these seconds on its monotonic clock: it compares no clocks and stores no instants, so a stepped
+    clock grants nobody a lease. A holder that was paused finds another fencing number in its own transaction (`guard`),
+    and the signer, outside the database, refuses the older number.
     """
 
     def __init__(self, write: Writes, name: str) -> None:
         self._write, self._name = write, name
-        # Where it is, is for people; the rest makes it one of its kind.
+        # Host and process id are for people; the random part makes it unique.
         self._holder = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(8)}"
         self._lock = threading.Lock()
         self._fencing: int | None = None
-        self._seen, self._at_s = (0, 0), 0.0  # fencing number and beat as they were last seen, and since when
+        self._seen, self._at_s = (0, 0), 0.0  # fencing number and beat last seen, and since when
 
     def hold(self) -> int | None:
         with self._lock:
@@ -55,7 +56,7 @@ class PostgresLease:
             return self._fencing
 
     def _move(self, fencing: int, beat: int, next_fencing: int) -> None:
-        """Compare and set: ours from now on, unless somebody was quicker."""
+        """Compare and set: takes the lease unless another process was faster."""
         started = time.monotonic()
         name, holder = self._name, self._holder
         moved = self._write(
@@ -67,7 +68,7 @@ class PostgresLease:
     def guard(self, work: Callable[[Unit], T], fencing: int | None) -> Callable[[Unit], T]:
         def guarded(unit: Unit) -> T:
             if self._unit(unit).lease_for_share(self._name) != (self._holder, fencing):
-                raise LeaseLost(f"the lease {self._name} is another process's now")
+                raise LeaseLost(f"another process now holds the lease {self._name}")
             return work(unit)
 
         return guarded
@@ -76,7 +77,7 @@ class PostgresLease:
         with self._lock:
             if self._fencing is not None:
                 fencing, beat = self._seen
-                # Without its database it ends by itself.
+                # Without the database, the lease expires.
                 with contextlib.suppress(Unavailable, InDoubt):
                     self._write(
                         lambda unit: self._unit(unit).move_lease(self._name, (fencing, beat), "", fencing, beat + 1)

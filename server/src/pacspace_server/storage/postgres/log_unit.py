@@ -1,4 +1,4 @@
-"""Writing the log, and the leases that say who does."""
+"""Writes of the log, and of leases."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .writing import PostgresWriter
 
 
 class LogUnit(LogWrites, PostgresWriter):
-    """What the integrator writes."""
+    """The integrator's writes."""
 
     def log_by_origin(self, origin: str) -> Log | None:
-        """Locked: one unit at a time adds to a log."""
+        """Locks the row: one unit at a time appends to a log."""
         row = self._one(f"SELECT {LOG} WHERE l.origin = %s FOR UPDATE OF l", (origin,))
         return Log(*row) if row else None
 
@@ -46,14 +46,14 @@ class LogUnit(LogWrites, PostgresWriter):
         self._store((statements.SET_INTEGRATED, [integrated_row(head) for head in ordered]))
         self.connection.execute(statements.TAKEN_UP, (column("bytea", [head.customer for head in ordered]),))
 
-    def set_frozen(self, customer: Key, period: str) -> None:
+    def set_damaged(self, customer: Key, period: str) -> None:
         self.connection.execute(
             "INSERT INTO integrated_head (shard_key, period, frozen) VALUES (%s, %s, true) "
             "ON CONFLICT (shard_key, period) DO UPDATE SET frozen = excluded.frozen",
             (customer, period),
         )
 
-    def thaw(self) -> None:
+    def clear_damaged(self) -> None:
         self.connection.execute("UPDATE integrated_head SET frozen = false WHERE frozen")
 
     def touch(self) -> None:
@@ -61,18 +61,18 @@ class LogUnit(LogWrites, PostgresWriter):
         self.connection.execute("UPDATE lease SET beat = beat + 1 WHERE name = 'readiness'")
 
     def lease(self, name: str) -> tuple[str, int, int]:
-        """Holder, fencing number and beat of a lease; of one that nobody has ever had: none, 0, 0."""
+        """Holder, fencing number and beat of a lease; none, 0, 0 for one that was never held."""
         return self._one("SELECT holder, fencing, beat FROM lease WHERE name = %s", (name,)) or ("", 0, 0)
 
     def lease_for_share(self, name: str) -> tuple[str, int] | None:
-        """Holder and fencing number, which nobody changes before this unit's end."""
+        """Holder and fencing number, which can't change before this unit ends."""
         found: tuple[str, int] | None = self._one(
             "SELECT holder, fencing FROM lease WHERE name = %s FOR SHARE", (name,)
         )
         return found
 
     def move_lease(self, name: str, seen: tuple[int, int], holder: str, fencing: int, beat: int) -> bool:
-        """Compare and set: whether the lease still was as it had been seen."""
+        """Compare and set: returns whether the lease still had the values in `seen`."""
         self.connection.execute("INSERT INTO lease VALUES (%s, '', 0, 0) ON CONFLICT (name) DO NOTHING", (name,))
         moved = self.connection.execute(
             "UPDATE lease SET holder = %s, fencing = %s, beat = %s WHERE name = %s AND fencing = %s AND beat = %s",

@@ -1,4 +1,4 @@
-"""The schema: numbered migrations with checksums, applied by the owner; and what the application's role may do."""
+"""The schema: numbered migrations with checksums, applied by the owner; and the rights of the application's role."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .connecting import SCHEMA, Connection, connect
 
 ATTEMPTS, PAUSE_S = 60, 1.0
 logger = structlog.get_logger("pacspace.postgres")
-MIGRATE = "`pacspace migrate --database postgresql://OWNER@...` (or `serve --migrate`, as the owner) makes it so"
+MIGRATE = "`pacspace migrate --database postgresql://OWNER@...` (or `serve --migrate`, as the owner) migrates it"
 _SETUP = f"""
 CREATE SCHEMA IF NOT EXISTS {SCHEMA};
 CREATE TABLE IF NOT EXISTS {SCHEMA}.migration (name text COLLATE "C" PRIMARY KEY, checksum bytea NOT NULL);
@@ -34,9 +34,9 @@ def known_migrations() -> list[Traversable]:
 
 
 def migrate(url: str, role: str | None = None, workspace_id: str | None = None) -> list[str]:
-    """Brings the schema up to date and grants the application's role its rights; the names of what was applied.
+    """Migrates the schema and grants the application's role its rights; returns the names of the applied migrations.
 
-    Safe to run twice, and by two at once: the second waits. Raises UnusableDatabase, Unavailable.
+    Safe to repeat, and to run twice at the same time: the second run waits. Raises UnusableDatabase, Unavailable.
     """
     with connect(url) as connection:
         set_up(connection)
@@ -44,19 +44,19 @@ def migrate(url: str, role: str | None = None, workspace_id: str | None = None) 
             try:
                 with connection.transaction():
                     lock_migrations(connection)
-                    # A change of a table that waits for a long reader would make every writer wait behind it.
+                    # A schema change that waits for a long reader would make every writer wait behind it.
                     connection.execute("SET LOCAL lock_timeout = '2s'")
                     return apply_migrations(connection, None, role, workspace_id or f"wsp_{secrets.token_hex(8)}")
             except psycopg.errors.InsufficientPrivilege as error:
-                raise UnusableDatabase(f"only the owner migrates: {error.diag.message_primary}") from error
+                raise UnusableDatabase(f"only the owner can migrate: {error.diag.message_primary}") from error
             except psycopg.errors.LockNotAvailable:
                 logger.warning("a table is in use by a long reader, a backup or fsck perhaps; tried again")
                 time.sleep(PAUSE_S)
-    raise UnusableDatabase("tables are in use by long readers, a backup or fsck perhaps: migrate when they are done")
+    raise UnusableDatabase("long readers (a backup or fsck, perhaps) use the tables: migrate when they are done")
 
 
-def set_up(connection: Connection, doing: str = "migrates") -> None:
-    """An empty schema of ours, if there is none. `doing` is what only the owner does."""
+def set_up(connection: Connection, doing: str = "migrate") -> None:
+    """Creates our empty schema if there is none. `doing` names what only the owner can do."""
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise UnusableDatabase(f"the database's encoding is {encoding}; make one with ENCODING 'UTF8'")
@@ -65,25 +65,25 @@ def set_up(connection: Connection, doing: str = "migrates") -> None:
         try:
             connection.execute(_SETUP)
         except psycopg.errors.InsufficientPrivilege as error:
-            raise UnusableDatabase(f"only the owner {doing}: {error.diag.message_primary}") from error
+            raise UnusableDatabase(f"only the owner can {doing}: {error.diag.message_primary}") from error
         except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateSchema):
             if attempt == 2:
-                raise  # somebody else creates it at the same instant
+                raise  # another process creates it at the same time
         else:
             return
 
 
 def lock_migrations(connection: Connection) -> None:
-    """One migrates or restores at a time: the row without a name is the lock."""
+    """Lets one process at a time migrate or restore: the row without a name is the lock."""
     connection.execute("SELECT 1 FROM migration WHERE name = '' FOR UPDATE")
 
 
 def apply_migrations(
     connection: Connection, wanted: list[str] | None, role: str | None = None, workspace_id: str | None = None
 ) -> list[str]:
-    """Applies what is missing, of the wanted ones if there are any named; the names of what was applied.
+    """Applies the missing migrations, or those of them in `wanted`; returns their names.
 
-    A record is founded when there is none and it gets a workspace's name; then the role gets its rights.
+    Creates a record if there is none and a workspace's name is given; then grants the role its rights.
     """
     added = []
     for file, text in _missing(connection):
@@ -100,7 +100,7 @@ def apply_migrations(
 
 
 def _missing(connection: Connection) -> list[tuple[str, str]]:
-    """Migrations that were not applied yet, with their text; refuses a schema of a newer or altered version."""
+    """The name and text of each missing migration; refuses a schema that a newer or altered version wrote."""
     rows: list[Any] = connection.execute("SELECT name, checksum FROM migration WHERE name <> ''").fetchall()
     applied = {name: bytes(checksum) for name, checksum in rows}
     known = known_migrations()
@@ -112,7 +112,7 @@ def _missing(connection: Connection) -> list[tuple[str, str]]:
         if file.name not in applied:
             missing.append((file.name, text))
         elif applied[file.name] != sha256(text.encode()).digest():
-            raise UnusableDatabase(f"migration {file.name} is not the one that made this database")
+            raise UnusableDatabase(f"migration {file.name} differs from the one that made this database")
     return missing
 
 
@@ -123,7 +123,7 @@ def check_schema(connection: Connection) -> None:
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
         user = connection.info.user
         raise UnusableDatabase(
-            f"role {user} sees no record in this database: {MIGRATE}; --role {user} gives it its rights"
+            f"role {user} sees no record in this database: {MIGRATE}; --role {user} grants its rights"
         ) from error
     if missing:
         raise UnusableDatabase(f"the schema lacks {', '.join(missing)}: {MIGRATE}")
@@ -137,8 +137,8 @@ def _grant(connection: Connection, role: str) -> None:
 
 
 def _found(connection: Connection, workspace_id: str) -> None:
-    """The first rows, as the first version wrote them: an installation secret, a workspace, its two environments and their
-    logs. The other migrations bring a new record up to date as they do an old one."""
+    """Writes the first rows as the first version did: an installation secret, a workspace, two environments and their
+    logs. The later migrations update a new record like an old one."""
     connection.execute(
         "INSERT INTO installation VALUES (1, %s, %s, %s)",
         (secrets.token_bytes(32), workspace_id, now_us()),

@@ -1,4 +1,4 @@
-"""Many rows of the outbox at once, on the server."""
+"""Writes to the outbox with many rows at a time, in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -36,13 +36,14 @@ _REPEAT = Many(
 )
 _FORGET = Many(
     "DELETE FROM delivery d USING {rows} AS n(environment_id, position, item, endpoint) "
-    "WHERE d.environment_id = n.environment_id AND d.position = n.position AND d.item = n.item AND d.endpoint = n.endpoint",
+    "WHERE d.environment_id = n.environment_id AND d.position = n.position AND d.item = n.item "
+    "AND d.endpoint = n.endpoint",
     "bigint bigint bigint text",
 )
 
 
 class OutboxReads(outbox.OutboxReads):
-    """Reading them."""
+    """Queries on the feed and the senders."""
 
     def feed_deltas(self, rows: Sequence[Row]) -> list[tuple[Row, str, Delta]]:
         if not rows:
@@ -52,12 +53,12 @@ class OutboxReads(outbox.OutboxReads):
         return [(rows[row[0]], row[1], delta_of(row[2:])) for row in found]
 
     def senders(self) -> dict[str, int]:
-        """The processes that send, each with its beat."""
+        """The sending processes, each with its beat."""
         return dict(self._all("SELECT name, beat FROM sender"))
 
 
 class OutboxWrites(PostgresStatements, outbox.OutboxWrites):
-    """Writing them, in the unit's transaction."""
+    """Writes to the feed, in the unit's transaction."""
 
     def tell(self, environment_id: int, rows: Sequence[Row]) -> None:
         self._next_positions(environment_id, rows)

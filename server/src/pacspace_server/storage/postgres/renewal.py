@@ -1,4 +1,4 @@
-"""Going on in a new log: what is stored of it. The application's role may not do so: it changes leaves and locks."""
+"""Writes of a continuation in a new log. They change leaves and locks, which the application's role must not do."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .snapshot import PostgresSnapshot
 
 
 class PostgresRenewal(PostgresSnapshot):
-    """A write transaction that stores everything at once."""
+    """A write transaction that stores everything immediately."""
 
     def alone(self, environment: Environment) -> None:
-        """Whoever adds a customer, and whoever takes or keeps the integrator's lease, waits for the end."""
+        """Blocks all who add customers, or take or renew the integrator's lease, until the end."""
         self._one("SELECT 1 FROM environment WHERE id = %s FOR UPDATE", (environment.id,))
         self._one("SELECT 1 FROM lease WHERE name = %s FOR UPDATE", (f"integrator/{environment.id}",))
 
@@ -26,10 +26,15 @@ class PostgresRenewal(PostgresSnapshot):
             "INSERT INTO log (id, environment_id, origin, blinding_key, size, verifier_key, restored_from, seal) "
             "VALUES (%s, %s, %s, %s, 1, %s, %s, %s)",
             (
-                log.id, environment.id, log.origin, log.blinding_key, log.verifier_key, log.restored_from,
+                log.id,
+                environment.id,
+                log.origin,
+                log.blinding_key,
+                log.verifier_key,
+                log.restored_from,
                 sealing.log_seal(self.secret, log),
             ),
-        )  # fmt: skip
+        )
         self.connection.execute(
             "INSERT INTO log_entry VALUES (%s, %s, %s, %s, NULL)", (log.id, first.index, first.entry, first.leaf_hash)
         )
@@ -39,10 +44,15 @@ class PostgresRenewal(PostgresSnapshot):
         self.connection.execute(
             "INSERT INTO replaced_tree VALUES (%s, %s, %s, %s, %s, %s, %s)",
             (
-                before.customer, before.period, before.origin, before.opening, before.closing, before.root,
+                before.customer,
+                before.period,
+                before.origin,
+                before.opening,
+                before.closing,
+                before.root,
                 sealing.tree_seal(self.secret, before),
             ),
-        )  # fmt: skip
+        )
         month = head.customer, head.period
         for closing, leaf in ((False, head.opening), (True, head.closing)):
             self.connection.execute(
@@ -51,7 +61,8 @@ class PostgresRenewal(PostgresSnapshot):
             )
         frontier = head.frontier
         self.connection.execute(
-            "UPDATE period_head SET peaks = %s, spine = %s, merged = %s, root = %s WHERE shard_key = %s AND period = %s",
+            "UPDATE period_head SET peaks = %s, spine = %s, merged = %s, root = %s WHERE shard_key = %s "
+            "AND period = %s",
             (pack(frontier.peaks), pack(frontier.spine), pack(frontier.merged), head.root, *month),
         )
         self.connection.execute(
@@ -71,10 +82,13 @@ class PostgresRenewal(PostgresSnapshot):
         self.connection.execute(
             "UPDATE checkpoint SET proof_root = %s, parts = %s, seal = %s WHERE shard_key = %s AND number = %s",
             (
-                checkpoint.proof_root, sealing.checkpoint_parts(checkpoint),
-                sealing.checkpoint_seal(self.secret, checkpoint), checkpoint.customer, number,
+                checkpoint.proof_root,
+                sealing.checkpoint_parts(checkpoint),
+                sealing.checkpoint_seal(self.secret, checkpoint),
+                checkpoint.customer,
+                number,
             ),
-        )  # fmt: skip
+        )
         self.connection.execute(
             "INSERT INTO proof_root VALUES (%s, %s, %s)", (checkpoint.proof_root, checkpoint.customer, number)
         )

@@ -1,4 +1,4 @@
-"""Columns of the tables, and the records that their rows are. A row's `id` is its primary key as bytes."""
+"""Columns of the tables, and the rows made from them. A row's `id` is its primary key as bytes."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _SCALE = 9
 
 
 def stored(units: int) -> Decimal:
-    """An amount as it is stored."""
+    """The stored form of an amount."""
     return Decimal(units).scaleb(-_SCALE, _EXACT)
 
 
 def units_of(amount: Decimal) -> int:
-    """Units of 10^-9; the column has no more digits than those."""
+    """Units of 10^-9; the column holds no further digits."""
     return int(amount.scaleb(_SCALE, _EXACT))
 
 
@@ -54,7 +54,7 @@ def head_key(shard_key: bytes, period: str) -> bytes:
 
 
 def numbered(shard_key: bytes, number: int) -> bytes:
-    """The key of a customer's row that has a number: a delta's sequence, a checkpoint's number."""
+    """The key of a customer's numbered row: a delta by its sequence, a checkpoint by its number."""
     return shard_key + number.to_bytes(8, "big", signed=True)
 
 
@@ -98,7 +98,7 @@ def checkpoint_of(row: Any) -> Checkpoint:
     return Checkpoint(numbered(row[0], row[1]), public, row[0], *values)
 
 
-# What a unit stores: the columns of each table in order.
+# The rows that a unit stores: each table's columns in order.
 
 
 def new_customer_row(c: Customer, numbers: dict[bytes, int]) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Reading: every query over one consistent snapshot."""
+"""Reads: every query over one consistent snapshot."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from .rows import (
 from .surveys import SurveyReads
 
 T = TypeVar("T")
-PAGE = 1_000  # rows that are held at once
+PAGE = 1_000  # rows in memory at a time
 
 
 class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads):
-    """The record as it was when the transaction read first."""
+    """The record as of the transaction's first read."""
 
     def _paged(
         self, sql: Sql, values: Values, start: T, end: T, place: Callable[[Any], T], rows: int = PAGE
     ) -> Iterator[Any]:
-        """Rows in order of a key, a page at a time: {sql} has the places after the key, up to the key, and the limit last."""
+        """Rows in order of a key, in pages: {sql} has placeholders for the last key, the end key, and the limit."""
         while True:
             page = self._all(sql, (*values, start, end, rows))
             yield from page
@@ -92,7 +92,7 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
         return [head_of(row) for row in rows]
 
     def open_heads(self, customer: Customer) -> list[PeriodHead]:
-        """Months that are not locked and hold something, in order."""
+        """Months that hold deltas and are not locked, in order."""
         rows = self._all(
             f"SELECT {HEAD} FROM {HEAD_FROM} WHERE h.shard_key = %s AND h.period > %s ORDER BY h.period",
             (customer.id, customer.locked_through or ""),
@@ -135,24 +135,34 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
         rows = self._paged(
             f"SELECT {DELTA} FROM delta d WHERE d.shard_key = %s AND d.period = %s AND d.leaf_index > %s "
             "AND d.leaf_index < %s ORDER BY d.leaf_index LIMIT %s",
-            (head.customer, head.period), first - 1, end, lambda row: int(row[2]),
-        )  # fmt: skip
+            (head.customer, head.period),
+            first - 1,
+            end,
+            lambda row: int(row[2]),
+        )
         return map(delta_of, rows)
 
     def deltas_by_sequence(self, customer: Customer, first: int, last: int) -> Iterator[Delta]:
         rows = self._paged(
             f"SELECT {DELTA} FROM delta d WHERE d.shard_key = %s AND d.sequence > %s AND d.sequence <= %s "
             "ORDER BY d.sequence LIMIT %s",
-            (customer.id,), first - 1, last, lambda row: int(row[3]),
-        )  # fmt: skip
+            (customer.id,),
+            first - 1,
+            last,
+            lambda row: int(row[3]),
+        )
         return map(delta_of, rows)
 
     def leaf_hashes(self, head: PeriodHead, first: int, end: int) -> Iterator[bytes]:
         rows = self._paged(
             "SELECT leaf_index, leaf_hash FROM delta WHERE shard_key = %s AND period = %s AND leaf_index > %s "
             "AND leaf_index < %s ORDER BY leaf_index LIMIT %s",
-            (head.customer, head.period), first - 1, end, lambda row: int(row[0]), 10 * PAGE,
-        )  # fmt: skip
+            (head.customer, head.period),
+            first - 1,
+            end,
+            lambda row: int(row[0]),
+            10 * PAGE,
+        )
         return (row[1] for row in rows)
 
     def idempotency(self, shard_key: bytes, key_hash: bytes) -> tuple[Delta | None, Checkpoint | None, bytes] | None:
@@ -165,7 +175,7 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
     def _recalled(
         self, shard_key: bytes, sequence: int | None, number: int | None, body_mac: bytes
     ) -> tuple[Delta | None, Checkpoint | None, bytes]:
-        """What a key led to."""
+        """The delta or checkpoint of a key."""
         delta = self._delta("d.sequence = %s", shard_key, sequence) if sequence is not None else None
         checkpoint = (
             self._checkpoint("k.shard_key = %s AND k.number = %s", (shard_key, number)) if number is not None else None
@@ -210,7 +220,7 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
         limit: int,
         offset: int,
     ) -> tuple[list[Checkpoint], int]:
-        """Newest first, with the number there are; of the months first to last, and of windows that touch them, if given."""
+        """Newest first, with their number; optionally only months from first to last, and windows that overlap them."""
         where, order = ["k.environment_id = %s"], "k.created_at DESC, k.shard_key, k.number DESC"
         values: list[Any] = [environment_id]
         if customer is not None:
@@ -233,12 +243,13 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
         sql = "SELECT slot, entry_index FROM closed_slot WHERE log_id = %s AND slot = ANY(%s)"
         return dict(self._all(sql, (log_id, column("bytea", slots)))) if slots else {}
 
-    # changed_head fills and empties all the time, so statistics of it say nothing, and a plan that goes by them reads whole
-    # tables for one month. LIMIT 1 keeps each of these to a look-up by key.
+    # changed_head fills and empties all the time, so its statistics are useless, and a plan based on them scans whole
+    # tables for one month. LIMIT 1 makes each of these a look-up by key.
 
     def changed_heads(self, environment_id: int, limit: int) -> list[tuple[Customer, PeriodHead]]:
         keys = self._all(
-            "SELECT x.shard_key, x.period FROM changed_head x LEFT JOIN LATERAL (SELECT f.frozen FROM integrated_head f "
+            "SELECT x.shard_key, x.period FROM changed_head x LEFT JOIN LATERAL (SELECT f.frozen "
+            "FROM integrated_head f "
             "WHERE f.shard_key = x.shard_key AND f.period = x.period LIMIT 1) AS known ON true "
             "WHERE x.environment_id = %s AND known.frozen IS NOT TRUE GROUP BY x.shard_key, x.period LIMIT %s",
             (environment_id, limit),
@@ -246,11 +257,13 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
         return _with_customers(self._all(statements.CHANGED.sql, statements.CHANGED.values(keys))) if keys else []
 
     def unverified(self, environment_id: int) -> tuple[int, int]:
-        # The opening and the closing leaf are no deltas.
+        # The opening and the closing leaf are not deltas.
         found: tuple[int, int] = self._one(
             "SELECT count(*), coalesce(sum(m.size - greatest(m.integrated, 1) - m.closed), 0)::bigint "
-            "FROM (SELECT x.shard_key, x.period FROM changed_head x WHERE x.environment_id = %s GROUP BY x.shard_key, x.period) AS changed "
-            "JOIN LATERAL (SELECT h.size, coalesce(i.integrated_size, 0) AS integrated, (h.root IS NOT NULL)::int AS closed, i.frozen "
+            "FROM (SELECT x.shard_key, x.period FROM changed_head x WHERE x.environment_id = %s "
+            "GROUP BY x.shard_key, x.period) AS changed "
+            "JOIN LATERAL (SELECT h.size, coalesce(i.integrated_size, 0) AS integrated, (h.root IS NOT NULL)::int AS "
+            "closed, i.frozen "
             "FROM period_head h LEFT JOIN integrated_head i ON i.shard_key = h.shard_key AND i.period = h.period "
             "WHERE h.shard_key = changed.shard_key AND h.period = changed.period LIMIT 1) AS m ON true "
             "WHERE m.size > m.integrated AND m.frozen IS NOT TRUE",
@@ -277,7 +290,7 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
         yield from self._new_of(few)
 
     def _new_of(self, heads: Sequence[PeriodHead]) -> Iterator[Delta]:
-        """The new deltas of months that have few of them, in one query."""
+        """The new deltas of months with few of them, in one query."""
         places = [(head.customer, head.period, head.integrated_size, head.size) for head in heads]
         many = statements.NEW_DELTAS
         return map(delta_of, self._all(many.sql, many.values(places)))

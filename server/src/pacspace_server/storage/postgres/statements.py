@@ -1,4 +1,4 @@
-"""What a unit stores, and what it looks up for many commands at once."""
+"""A unit's statements, and look-ups for many commands in one query."""
 
 from __future__ import annotations
 
@@ -96,9 +96,10 @@ SET_INTEGRATED = Many(
     "seal = excluded.seal",
     "bytea text bigint bytea bytea amount bigint bigint bigint bigint bytea",
 )
-# By keys and look-ups only: a join of many rows with a table that statistics call empty would compare all with all.
+# By keys and look-ups only: joining many rows with a table that is empty by its statistics would compare all with all.
 TAKEN_UP = (
-    "DELETE FROM changed_head x WHERE x.shard_key = ANY(%s) AND x.size <= (SELECT i.integrated_size FROM integrated_head i "
+    "DELETE FROM changed_head x WHERE x.shard_key = ANY(%s) AND x.size <= (SELECT i.integrated_size "
+    "FROM integrated_head i "
     "WHERE i.shard_key = x.shard_key AND i.period = x.period)"
 )
 ERASE = Many(
@@ -110,15 +111,18 @@ SET_RETENTION = Many(
     "INSERT INTO retention SELECT * FROM {rows} ON CONFLICT (shard_key) DO UPDATE SET through = excluded.through",
     "bytea bigint",
 )
-# Of customers whose next delta is old, the next ones: nothing else is read.
-_NEXT = "SELECT sequence, recorded_at FROM delta WHERE shard_key = n.shard_key AND sequence > coalesce(r.through, 0) ORDER BY sequence"
+# The next deltas of customers whose next delta is old; reads nothing else.
+_NEXT = (
+    "SELECT sequence, recorded_at FROM delta WHERE shard_key = n.shard_key "
+    "AND sequence > coalesce(r.through, 0) ORDER BY sequence"
+)
 OLDER = (
     "SELECT n.shard_key, d.sequence FROM unnest(%s::bytea[]) AS n(shard_key) "
     "LEFT JOIN retention r ON r.shard_key = n.shard_key "
     f"CROSS JOIN LATERAL ({_NEXT} LIMIT 1) AS f CROSS JOIN LATERAL ({_NEXT} LIMIT %s) AS d "
     "WHERE f.recorded_at < %s AND d.recorded_at < %s ORDER BY n.shard_key, d.sequence LIMIT %s"
 )
-# A stream of rows: the cheapest way in.
+# As a stream of rows, which is fastest.
 COPY_DELTA = "COPY delta FROM STDIN (FORMAT binary)"
 DELTA_TYPES = [
     "bytea",

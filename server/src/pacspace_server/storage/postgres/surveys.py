@@ -1,4 +1,4 @@
-"""An environment as a whole, on the server."""
+"""Queries over a whole environment, in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .rows import CHECKPOINT, checkpoint_of, number_of, units_of
 
 
 class SurveyReads(Statements):
-    """Reading it."""
+    """Queries over a whole environment."""
 
     def posted_by_day(self, environment_id: int, first_day: int, end_day: int) -> list[tuple[int, int]]:
         return self._all(
@@ -24,7 +24,8 @@ class SurveyReads(Statements):
         rows = self._all(
             "SELECT c.unit, sum(h.total), count(*), sum(h.size - 1 - (h.root IS NOT NULL)::int)::bigint "
             "FROM period_head h JOIN customer c ON c.shard_key = h.shard_key WHERE h.period = %s "
-            'AND c.environment_id = %s AND h.first_recorded_at IS NOT NULL GROUP BY c.unit ORDER BY c.unit COLLATE "C" NULLS FIRST',
+            "AND c.environment_id = %s AND h.first_recorded_at IS NOT NULL GROUP BY c.unit "
+            'ORDER BY c.unit COLLATE "C" NULLS FIRST',
             (period, environment_id),
         )
         return [UnitTotal(unit, units_of(total), customers, deltas) for unit, total, customers, deltas in rows]

@@ -1,4 +1,4 @@
-"""Writing: one transaction that locks the customers it touches, keeps all in memory, and stores it once, at the commit."""
+"""Writes: one transaction that locks its customers, keeps changes in memory, and stores them once, at the commit."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ _RANDOM_BYTES = 4096
 
 
 class Moved(Exception):
-    """What the unit had read is not so any more; done again it comes out right."""
+    """The unit's reads are out of date; a retry succeeds."""
 
 
 class PostgresUnit(UpkeepUnit):
     """A write transaction.
 
-    Whoever touches a customer holds its row's lock until the end, so what was read of that customer stays true, and
-    two units never give out one sequence number. Customers are locked in the order of their keys.
+    A unit locks the row of each customer it touches until its end, so its reads of that customer stay true, and no two
+    units give out the same sequence number. It locks customers in the order of their keys.
     """
 
     def __init__(self, connection: psycopg.Connection[Any], secret: bytes) -> None:
         super().__init__(connection, secret)
         self._environments_read: dict[int, Environment] = {}
         self._customers: dict[bytes, Customer | None] = {}
-        self._numbers: dict[bytes, int] = {}  # of each locked customer's last checkpoint
+        self._numbers: dict[bytes, int] = {}  # the last checkpoint of each locked customer
         self._heads: dict[tuple[Key, str], PeriodHead | None] = {}
         self._days: dict[tuple[Key, int], DayTotal] = {}
-        self._before: dict[Any, Any] = {}  # what tells whether one of these three changed
-        self._deltas: dict[tuple[Key, int], Delta] = {}  # to be stored, as the next four
+        self._before: dict[Any, Any] = {}  # earlier values, to see which of the above changed
+        self._deltas: dict[tuple[Key, int], Delta] = {}  # to be stored, like the next four
         self._checkpoints: list[Checkpoint] = []
         self._by_key: dict[bytes, tuple[Delta | None, Checkpoint | None, bytes]] = {}
         self._profiles: list[Profile] = []
@@ -66,14 +66,14 @@ class PostgresUnit(UpkeepUnit):
         self._random, self._random_left = b"", 0
 
     def now(self, environment: Environment) -> int:
-        """The ledger clock, read once: what is committed together was accepted together."""
+        """The ledger clock, read once: what is committed together was accepted at one instant."""
         key = environment.id, environment.clock_at
         if key not in self._now:
             self._now[key] = super().now(environment)
         return self._now[key]
 
     def random_bytes(self, count: int) -> bytes:
-        """Fresh random bytes, fetched from the system in larger pieces."""
+        """Random bytes, fetched from the system in larger pieces."""
         if self._random_left < count:
             self._random, self._random_left = os.urandom(_RANDOM_BYTES), _RANDOM_BYTES
         self._random_left -= count
@@ -91,7 +91,7 @@ class PostgresUnit(UpkeepUnit):
         return customer if customer and customer.environment_id == environment_id else None
 
     def _lock(self, shard_keys: Iterable[bytes]) -> None:
-        """Locks customers in the order of their keys, so that two units never wait for each other."""
+        """Locks customers in the order of their keys, so that units can't deadlock."""
         keys = sorted(set(shard_keys) - self._customers.keys())
         rows = self._all(statements.LOCK, (column("bytea", keys),))
         self._customers.update(dict.fromkeys(keys))
@@ -103,7 +103,7 @@ class PostgresUnit(UpkeepUnit):
             self._check_environment(environment_id)
 
     def add_customer(self, customer: Customer) -> Customer:
-        """A new customer has no row yet that a reset of its sandbox could wait for: it holds on to the environment."""
+        """Shares a lock on the environment's row, since a new customer has no row for a sandbox reset to wait for."""
         self.environment(customer.environment_id)
         self._one("SELECT 1 FROM environment WHERE id = %s FOR SHARE", (customer.environment_id,))
         self._check_environment(customer.environment_id)
@@ -114,7 +114,7 @@ class PostgresUnit(UpkeepUnit):
         return customer
 
     def _check_environment(self, environment_id: int) -> None:
-        """Nobody has emptied the environment since this unit read it. The locks it has now keep it so."""
+        """Raises Moved if the environment was emptied since it was read. This unit's locks now prevent that."""
         found = super().environment(environment_id)
         if found.origin != self._environments_read[environment_id].origin:
             raise Moved("the sandbox was emptied meanwhile")
@@ -140,7 +140,7 @@ class PostgresUnit(UpkeepUnit):
         ]
 
     def _current(self, customer: Customer, found: list[PeriodHead], first: str, last: str) -> list[PeriodHead]:
-        """The heads as this transaction has changed them, and those that it added."""
+        """The heads with this transaction's changes, and new ones."""
         for head in found:
             self._know((customer.id, head.period), head)
         known = [head for (shard, _), head in self._heads.items() if head is not None and shard == customer.id]
@@ -168,7 +168,7 @@ class PostgresUnit(UpkeepUnit):
     def expect(self, commands: Sequence[Command]) -> None:
         """Locks all customers, then reads in one round trip what the commands replay or add to."""
         self._lock(command.shard_key for command in commands)
-        # After the locks: whoever empties the sandbox waits for them, so this environment is that of these customers.
+        # After the locks, for which emptying the sandbox waits: so this environment is that of these customers.
         for environment_id in {command.environment_id for command in commands}:
             self.environment(environment_id)
         references = [
@@ -179,9 +179,11 @@ class PostgresUnit(UpkeepUnit):
         keys = [(command.shard_key, command.key_hash) for command in commands if command.key_hash is not None]
         months, days = self._places(commands)
         found = self._found(
-            (statements.BY_REFERENCE, references), (statements.BY_KEY, keys), (statements.HEADS, sorted(months)),
+            (statements.BY_REFERENCE, references),
+            (statements.BY_KEY, keys),
+            (statements.HEADS, sorted(months)),
             (statements.DAYS, sorted(days)),
-        )  # fmt: skip
+        )
         self._by_reference = {delta.reference_mac: delta for delta in map(delta_of, found[0]) if delta.reference_mac}
         self._new_references = {mac for _, mac in references} - self._by_reference.keys()
         self._new_keys = {key for _, key in keys} - {row[1] for row in found[1]}
@@ -193,7 +195,7 @@ class PostgresUnit(UpkeepUnit):
             self._know_day(day, totals.get(day) or DayTotal(*day))
 
     def _places(self, commands: Sequence[Command]) -> tuple[set[tuple[Key, str]], set[tuple[Key, int]]]:
-        """The months and days that the commands will most likely add to."""
+        """The months and days to which the commands will most likely add."""
         months: set[tuple[Key, str]] = set()
         days: set[tuple[Key, int]] = set()
         for command in commands:
@@ -247,7 +249,7 @@ class PostgresUnit(UpkeepUnit):
         return checkpoint
 
     def lock_at_or_after(self, customer: Customer, period: str) -> Checkpoint:
-        """Months lock in order, so what this unit locks comes after all that is stored."""
+        """Months lock in order, so this unit's own locks come after all stored ones."""
         try:
             return super().lock_at_or_after(customer, period)
         except LookupError:
@@ -259,9 +261,9 @@ class PostgresUnit(UpkeepUnit):
             return min(locks, key=lambda checkpoint: checkpoint.period or "")
 
     def flush(self) -> None:
-        """Stores everything that is still in memory. Called once, just before the commit."""
+        """Stores all changes in memory. Called once, just before the commit."""
         new, old = self._changed_customers()
-        # First, in the order of their keys: another unit that adds the same ones waits here, holding nothing else of theirs.
+        # First, in key order: another unit that adds the same customers waits here, before it locks other rows.
         self._store((statements.NEW_CUSTOMERS, [new_customer_row(customer, self._numbers) for customer in new]))
         self._copy(statements.COPY_DELTA, statements.DELTA_TYPES, map(delta_row, self._deltas.values()))
         profiles = [
@@ -269,15 +271,17 @@ class PostgresUnit(UpkeepUnit):
             for p in self._profiles
         ]
         self._store(
-            *self._head_rows(), *self._checkpoint_rows(), *self._day_rows(),
+            *self._head_rows(),
+            *self._checkpoint_rows(),
+            *self._day_rows(),
             (statements.SET_CUSTOMERS, [customer_row(customer, self._numbers) for customer in old]),
             (statements.NEW_KEYS, [self._key_row(key, *known) for key, known in sorted(self._by_key.items())]),
             (statements.NEW_PROFILES, profiles),
-        )  # fmt: skip
+        )
         self._remember_how_to_tell(new)
 
     def _changed_customers(self) -> tuple[list[Customer], list[Customer]]:
-        """New ones, in the order of their keys, and changed ones."""
+        """New customers, in the order of their keys, and changed ones."""
         known = sorted((c for c in self._customers.values() if c is not None), key=lambda customer: customer.shard_key)
         new = [customer for customer in known if customer.shard_key not in self._before]
         with_checkpoint = {checkpoint.customer for checkpoint in self._checkpoints}
@@ -290,7 +294,7 @@ class PostgresUnit(UpkeepUnit):
         return new, old
 
     def _head_rows(self) -> Iterator[tuple[Many, Rows]]:
-        """Months that have grown: their leaves at the edges, their heads, and the integrator's list."""
+        """Months that have grown: their opening and closing leaves, their heads, and the integrator's list."""
         changed = [head for key, head in self._heads.items() if head is not None and head.size != self._before[key]]
         new = [head for head in changed if self._before[head.customer, head.period] == 0]
         known = [head for head in changed if self._before[head.customer, head.period]]
@@ -333,7 +337,7 @@ class PostgresUnit(UpkeepUnit):
         return owner.customer, key, delta.sequence if delta else None, number, mac, seal
 
     def _remember_how_to_tell(self, new: list[Customer]) -> None:
-        """How another unit finds out whether this one was committed, should that stay unknown."""
+        """Prepares the check by which another unit finds out whether this one was committed."""
         if self._deltas:
             last = next(reversed(self._deltas.values()))
             self.was_written = lambda unit: unit.holds_delta(last)
@@ -345,7 +349,7 @@ class PostgresUnit(UpkeepUnit):
             self.was_written = lambda unit: unit.customer_by_shard(customer.shard_key) == customer
 
     def holds_delta(self, delta: Delta) -> bool:
-        """Whether this very delta is stored: asked under its customer's lock, which its own unit holds to its end."""
+        """Whether exactly this delta is stored; asked under its customer's lock, which its unit holds to its end."""
         assert isinstance(delta.customer, bytes)
         self._lock([delta.customer])
         rows = self._all(

@@ -1,4 +1,4 @@
-"""Writing beside the record: erasing, jobs, API keys, the sandbox."""
+"""Writes beside the record: erasing, jobs, API keys, the sandbox."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .outbox import OutboxWrites
 
 
 class UpkeepUnit(SharedWrites, OutboxWrites, LogUnit):
-    """What jobs, commands and the sandbox's tools write."""
+    """The writes of jobs, commands and sandbox tools."""
 
     def lockout(self, key: str) -> Lockout | None:
-        """Locked, so that two who fail at once both count; made first, as there is no lock on what is not there."""
+        """Locks the row, so that two simultaneous failures both count; creates it first if there is none."""
         self._run("INSERT INTO lockout VALUES (?, 0, 0, 0) ON CONFLICT (key) DO NOTHING", key)
         row = self._one("SELECT key, failures, since, locked_until FROM lockout WHERE key = ? FOR UPDATE", (key,))
         return Lockout(*row) if row else None
@@ -32,7 +32,7 @@ class UpkeepUnit(SharedWrites, OutboxWrites, LogUnit):
         return len(erased), rows[-1][0] if rows else None
 
     def erase_older(self, environment: Environment, before: int, cursor: bytes, limit: int) -> tuple[int, bytes | None]:
-        """A page of customers at a time; of each how far it is, so that nothing is looked at twice."""
+        """Takes customers page by page, and remembers how far each is, so that nothing is read twice."""
         customers = self._all(
             "SELECT shard_key FROM customer WHERE environment_id = %s AND shard_key > %s ORDER BY shard_key LIMIT %s",
             (environment.id, cursor, limit // 10),
@@ -41,7 +41,7 @@ class UpkeepUnit(SharedWrites, OutboxWrites, LogUnit):
             return 0, None
         rows = self._all(statements.OLDER, ([row[0] for row in customers], limit, before, before, limit))
         self._store((statements.ERASE, rows), (statements.SET_RETENTION, sorted(dict(rows).items())))
-        # The same page again while there is more of it.
+        # Repeats the page while it has more.
         return len(rows), cursor if len(rows) == limit else customers[-1][0]
 
     def add_job_failures(self, job_id: str, failures: Sequence[JobFailure]) -> None:
@@ -58,6 +58,6 @@ class UpkeepUnit(SharedWrites, OutboxWrites, LogUnit):
         self.was_written = lambda unit: unit.log_by_origin(origin) is not None
 
     def empty(self, environment: Environment) -> None:
-        """Alone: a unit that adds customers shares the environment's row, any other one holds its customers'."""
+        """Excludes other units: those that add customers lock the environment's row, all others their customers'."""
         self._one("SELECT 1 FROM environment WHERE id = %s FOR UPDATE", (environment.id,))
         self._one("SELECT empty_sandbox(%s)", (environment.id,))

@@ -1,4 +1,4 @@
-"""How a unit writes: many rows with one statement, several statements in one round trip."""
+"""How a unit writes: many rows in one statement, several statements in one round trip."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ Rows = Sequence[tuple[Any, ...]]
 
 
 class PostgresWriter(PostgresSnapshot):
-    """A snapshot that writes. It reads what is committed, statement by statement, and its own."""
+    """A snapshot that writes. It reads committed rows, statement by statement, and its own."""
 
     @contextmanager
     def _one_round_trip(self) -> Iterator[None]:
-        """Statements sent together. A pipeline ends with a request to flush, and that stops the server's clock for
-        transactions that stand still, until the next statement: so there is one. Without it a process that is stopped here
-        would hold its customers for as long as it is."""
+        """Sends statements together. A pipeline ends with a flush request, which stops the server's idle timeout for
+        transactions until the next statement, so one statement follows. Without it, a process that is paused here would
+        hold its customers' locks for as long as the pause.
+        """
         with self.connection.pipeline():
             yield
         self.connection.execute("SELECT", prepare=False)
 
     def _found(self, *asked: tuple[Many, Rows]) -> list[list[Any]]:
-        """What several statements find for many rows, in one round trip."""
+        """The results of several look-ups for many rows, in one round trip."""
         with self._one_round_trip():
             cursors = [
                 self.connection.execute(many.sql, many.values(rows), binary=True) if rows else None
@@ -42,7 +43,7 @@ class PostgresWriter(PostgresSnapshot):
                     self.connection.execute(many.sql, many.values(rows))
 
     def _copy(self, sql: str, types: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-        """Rows as a stream: the cheapest way in, measured."""
+        """Writes rows as a stream, which was fastest when measured."""
         rows = list(rows)
         if rows:
             with self.connection.cursor().copy(sql.encode()) as copy:

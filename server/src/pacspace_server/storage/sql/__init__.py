@@ -1,1 +1,1 @@
-"""Queries that are one text on every engine: all that is not hot."""
+"""Queries with the same text on both engines: all that are not hot."""

@@ -1,4 +1,4 @@
-"""Customers: lists of them, what a vendor says of them, and counts over a month."""
+"""Customers: lists, profiles, and counts over a month."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .statements import Statements, Values
 
 
 class _Sort(NamedTuple):
-    """An order: what a row is placed by, the order itself, and a condition for what comes after a place."""
+    """An order: a row's sort value, the ORDER BY, and a condition for rows after a place."""
 
     place: str
     order: str
@@ -29,7 +29,7 @@ _SORTS = {
     ),
 }
 _ALL = "customer c LEFT JOIN profile n ON n.$customer = c.$own"
-# What is shown of a page is looked up for its rows alone: the page is cut first.
+# Cuts the page first, then looks up the shown columns for its rows alone.
 _SHOWN = (
     "SELECT $customer_columns, n.display_name, n.sharing_hint, n.event_cadence, l.policy, "
     "(SELECT min(h.first_recorded_at) FROM period_head h WHERE h.$customer = c.$own), "
@@ -39,7 +39,7 @@ _OF_THEM = "LEFT JOIN profile n ON n.$customer = c.$own LEFT JOIN link l ON l.$c
 
 
 class CustomerReads(Statements):
-    """Reading them."""
+    """Queries on customers."""
 
     def customers(self, environment_id: int, search: str | None, after: str, limit: int, offset: int) -> list[Customer]:
         page, values = self._page(CustomerList(environment_id, search, "id", [after], limit, offset))
@@ -80,7 +80,7 @@ class CustomerReads(Statements):
         return page, (wanted.environment_id, *values, *after, wanted.limit, wanted.offset)
 
     def _searched(self, search: str | None) -> tuple[str, Values]:
-        """A condition on customers: a part of the customerId or of the display name, in any case."""
+        """A condition on customers: a part of the customerId or display name, regardless of case."""
         if search is None:
             return "", ()
         text = self.dialect.plain(search)
@@ -90,7 +90,7 @@ class CustomerReads(Statements):
         )
 
     def _shown(self, page: str, order: str, values: Values, first: str, last: str) -> list[CustomerRow]:
-        """The rows of a page, and what each has in the months from first to last."""
+        """The rows of a page, each with its sums of the months from first to last."""
         rows = self._all(f"{_SHOWN} FROM {page} {_OF_THEM} ORDER BY {order}", values)
         shown = {row.customer.id: row for row in map(self._row_of, rows)}
         months = self._all(
@@ -117,7 +117,7 @@ class CustomerReads(Statements):
         return Profile(*row) if row else None
 
     def count_active(self, environment_id: int, period: str) -> tuple[int, int]:
-        # The opening and the closing leaf are no deltas.
+        # The opening and the closing leaf are not deltas.
         row = self._one(
             "SELECT count(*), CAST(coalesce(sum(h.size - CASE WHEN h.root IS NULL THEN 1 ELSE 2 END), 0) AS bigint) "
             "FROM period_head h JOIN customer c ON c.$own = h.$customer "
@@ -127,7 +127,7 @@ class CustomerReads(Statements):
         return row[0], row[1]
 
     def missing_sequences(self, customer: Customer, first: int, last: int) -> Iterator[tuple[int, int]]:
-        # The two ends count as there, so that a run at either end has neighbours too.
+        # Both ends count as present, so that a gap at either end has neighbours too.
         yield from self._all(
             "SELECT before + 1, sequence - 1 FROM (SELECT sequence, lag(sequence) OVER (ORDER BY sequence) "
             "AS before FROM ("
@@ -139,7 +139,7 @@ class CustomerReads(Statements):
 
 
 class CustomerWrites(CustomerReads):
-    """Writing what a vendor says of them."""
+    """Writes profiles."""
 
     def erase_profile(self, customer: Customer) -> None:
         self._run("DELETE FROM profile WHERE $customer = ?", customer.id)

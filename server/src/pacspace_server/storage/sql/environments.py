@@ -8,7 +8,7 @@ from .statements import Statements, Values
 
 
 class EnvironmentReads(Statements):
-    """Reading them."""
+    """Queries on environments."""
 
     def now(self, environment: Environment) -> int:
         """The ledger clock."""
@@ -30,7 +30,7 @@ class EnvironmentReads(Statements):
 
 
 class EnvironmentWrites(EnvironmentReads):
-    """Writing them."""
+    """Writes environments."""
 
     def set_clock(self, environment: Environment, at: int | None) -> None:
         self._run("UPDATE environment SET clock_at = ? WHERE id = ?", at, environment.id)

@@ -1,4 +1,4 @@
-"""Jobs, their keys, and what failed in them."""
+"""Jobs, their keys, and their failures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ JOB = "id, environment_id, period, status, total, started_at, done, failed, afte
 
 
 class JobReads(Statements):
-    """Reading them."""
+    """Queries on jobs."""
 
     def job(self, job_id: str) -> Job | None:
         return next(iter(self._jobs("id = ?", (self.dialect.plain(job_id),))), None)
@@ -38,7 +38,8 @@ class JobReads(Statements):
     def job_failures(self, jobs: Sequence[str], limit: int) -> dict[str, list[JobFailure]]:
         rows = self._all(
             "SELECT job, customer_id, code, message FROM (SELECT f.*, row_number() "
-            "OVER (PARTITION BY job ORDER BY customer_id) AS place FROM job_failure f WHERE job $among) AS first WHERE place <= ? ORDER BY job, customer_id",
+            "OVER (PARTITION BY job ORDER BY customer_id) AS place FROM job_failure f WHERE job $among) AS first "
+            "WHERE place <= ? ORDER BY job, customer_id",
             (self.dialect.texts(jobs), limit),
         )
         found: dict[str, list[JobFailure]] = {job: [] for job in jobs}
@@ -48,7 +49,7 @@ class JobReads(Statements):
 
 
 class JobWrites(JobReads):
-    """Writing them."""
+    """Writes jobs."""
 
     def add_job(self, job: Job) -> None:
         self._run(

@@ -1,4 +1,4 @@
-"""Failed tries."""
+"""Failed attempts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .statements import Statements
 
 
 class LockoutReads(Statements):
-    """Reading them."""
+    """Queries on lockouts."""
 
     def lockout(self, key: str) -> Lockout | None:
         row = self._one("SELECT key, failures, since, locked_until FROM lockout WHERE key = ?", (key,))
@@ -15,14 +15,17 @@ class LockoutReads(Statements):
 
 
 class LockoutWrites(LockoutReads):
-    """Writing them."""
+    """Writes lockouts."""
 
     def set_lockout(self, lockout: Lockout) -> None:
         self._run(
             "INSERT INTO lockout VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, "
             "since = excluded.since, locked_until = excluded.locked_until",
-            lockout.key, lockout.failures, lockout.since, lockout.locked_until,
-        )  # fmt: skip
+            lockout.key,
+            lockout.failures,
+            lockout.since,
+            lockout.locked_until,
+        )
 
     def forget_lockout(self, key: str) -> None:
         self._run("DELETE FROM lockout WHERE key = ?", key)

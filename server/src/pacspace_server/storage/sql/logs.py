@@ -1,4 +1,4 @@
-"""Logs: what is fixed in them, and what is published."""
+"""Logs: their entries, and what they have published."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .statements import Statements
 
 
 class LogReads(Statements):
-    """Reading them."""
+    """Queries on logs."""
 
     def log(self, log_id: int) -> Log:
         return Log(*self._one(f"SELECT {LOG} WHERE l.id = ?", (log_id,)))
@@ -58,7 +58,7 @@ class LogReads(Statements):
 
 
 class LogWrites(LogReads):
-    """Writing them."""
+    """Writes logs."""
 
     def add_log_node(self, log_id: int, level: int, index: int, node: bytes) -> None:
         self._run("INSERT INTO log_node VALUES (?, ?, ?, ?)", log_id, level, index, node)
@@ -66,8 +66,13 @@ class LogWrites(LogReads):
     def publish(self, log_id: int, size: int, root: bytes, note: str, at: int) -> None:
         self._run(
             "INSERT INTO log_checkpoint VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (log_id, size) DO NOTHING",
-            log_id, size, root, note, at, sealing.log_checkpoint_seal(self.secret, log_id, size, root, note, at),
-        )  # fmt: skip
+            log_id,
+            size,
+            root,
+            note,
+            at,
+            sealing.log_checkpoint_seal(self.secret, log_id, size, root, note, at),
+        )
         self._run("UPDATE log SET published_size = ? WHERE id = ? AND published_size <= ?", size, log_id, size)
 
     def set_verifier_key(self, log: Log, key: str) -> None:

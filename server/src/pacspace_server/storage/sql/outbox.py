@@ -1,4 +1,4 @@
-"""Endpoints, the feed of events, and their deliveries; each engine writes many rows in its own way."""
+"""Endpoints, the feed of events, and their deliveries. Each engine writes many rows in its own way."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DELIVERY = (
     "d.status_code, d.error, "
     "d.created_at, d.attempted_at"
 )
-_TOLD = "JOIN outbox o ON o.environment_id = d.environment_id AND o.position = d.position"  # a delivery's row is there
+_TOLD = "JOIN outbox o ON o.environment_id = d.environment_id AND o.position = d.position"
 
 
 def _endpoint_of(row: Any) -> Endpoint:
@@ -38,7 +38,7 @@ def _events_text(endpoint: Endpoint) -> str | None:
 
 
 class OutboxReads(Statements):
-    """Reading them."""
+    """Queries on endpoints, the feed and deliveries."""
 
     def endpoints(self, environment_id: int | None = None) -> list[Endpoint]:
         rows = self._all(
@@ -138,7 +138,7 @@ class OutboxReads(Statements):
 
 
 def _chosen(environment_id: int, endpoint_id: str | None, status: int | None) -> tuple[str, list[Any]]:
-    """Which deliveries are asked for."""
+    """The condition that selects deliveries."""
     where = "d.environment_id = ?"
     values: list[Any] = [environment_id]
     for name, value in (("endpoint", endpoint_id), ("status", status)):
@@ -148,10 +148,10 @@ def _chosen(environment_id: int, endpoint_id: str | None, status: int | None) ->
 
 
 class OutboxWrites(OutboxReads):
-    """Writing them."""
+    """Writes endpoints, the feed and deliveries."""
 
     def endpoint(self, endpoint_id: str) -> Endpoint | None:
-        """Locked, so that two changes at the same time don't undo each other."""
+        """Locks the row, so that two simultaneous changes don't undo each other."""
         row = self._one(f"SELECT {_ENDPOINT} FROM endpoint WHERE id = ?$for_update", (endpoint_id,))
         return _endpoint_of(row) if row else None
 
@@ -179,16 +179,18 @@ class OutboxWrites(OutboxReads):
         self._run(
             "INSERT INTO feed VALUES (?, 0, ?) ON CONFLICT (environment_id) DO UPDATE "
             "SET followed_until = excluded.followed_until",
-            environment_id, until,
-        )  # fmt: skip
+            environment_id,
+            until,
+        )
 
     def _next_positions(self, environment_id: int, rows: Sequence[Row]) -> None:
-        """Gives rows their positions in the feed, which is held from here to the end of the unit."""
+        """Assigns rows their positions in the feed, and locks the feed until the unit ends."""
         self._run(
             "INSERT INTO feed AS f VALUES (?, ?, 0) ON CONFLICT (environment_id) "
             "DO UPDATE SET position = f.position + excluded.position",
-            environment_id, len(rows),
-        )  # fmt: skip
+            environment_id,
+            len(rows),
+        )
         first = self.feed_position(environment_id) - len(rows) + 1
         for position, row in enumerate(rows, first):
             row.position = position
@@ -200,14 +202,22 @@ class OutboxWrites(OutboxReads):
                 "failure_count = failure_count + ?, last_triggered_at = coalesce(?, last_triggered_at), "
                 "failing_since = ? "
                 "WHERE id = ?",
-                moved.position, moved.item, moved.succeeded, moved.failed, moved.last_triggered_at, moved.failing_since,
+                moved.position,
+                moved.item,
+                moved.succeeded,
+                moved.failed,
+                moved.last_triggered_at,
+                moved.failing_since,
                 moved.endpoint_id,
-            )  # fmt: skip
+            )
             if moved.disabled_at is not None:
                 self._run(
                     "UPDATE endpoint SET enabled = ?, disabled_at = ?, disabled_reason = ? WHERE id = ?",
-                    False, moved.disabled_at, moved.disabled_reason, moved.endpoint_id,
-                )  # fmt: skip
+                    False,
+                    moved.disabled_at,
+                    moved.disabled_reason,
+                    moved.endpoint_id,
+                )
 
     def _to_repeat(self, endpoint: Endpoint, since: int, until: int, after: Place, limit: int) -> list[Place]:
         return self._all(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...domain.enumerations import Role
 from ..model.people import AuditEntry, AuditFilter, OneTimeLink, Session, User, Workspace
 from ..model.records import ApiKey
 from .rows import KEY, api_key_of
@@ -17,7 +18,7 @@ ENTRY = "id, workspace_id, environment, at, actor, action, subject, details"
 
 
 class PeopleReads(Statements):
-    """Reading them."""
+    """Queries on workspaces, users, sessions and the audit trail."""
 
     def workspace(self, workspace_id: str) -> Workspace | None:
         row = self._one(f"SELECT {WORKSPACE} FROM workspace w WHERE w.id = ?", (workspace_id,))
@@ -76,7 +77,7 @@ class PeopleReads(Statements):
         row = self._one(f"SELECT {USER} FROM user_account u WHERE u.folded_email = ?", (email.casefold(),))
         return User(*row) if row else None
 
-    def members(self, workspace_id: str) -> list[tuple[User, str]]:
+    def members(self, workspace_id: str) -> list[tuple[User, Role]]:
         rows = self._all(
             f"SELECT {USER}, m.role FROM membership m JOIN user_account u ON u.id = m.user_id "
             "WHERE m.workspace_id = ? ORDER BY u.created_at, u.id",
@@ -84,7 +85,7 @@ class PeopleReads(Statements):
         )
         return [(User(*row[:-1]), row[-1]) for row in rows]
 
-    def memberships(self, user_id: str) -> list[tuple[Workspace, str]]:
+    def memberships(self, user_id: str) -> list[tuple[Workspace, Role]]:
         rows = self._all(
             f"SELECT {WORKSPACE}, m.role FROM membership m JOIN workspace w ON w.id = m.workspace_id "
             "WHERE m.user_id = ? ORDER BY w.created_at, w.id",
@@ -103,9 +104,11 @@ class PeopleReads(Statements):
     def audit_entries(self, workspace_id: str, wanted: AuditFilter, limit: int) -> list[AuditEntry]:
         where, values = ["workspace_id = ?"], [workspace_id]
         for condition, value in (
-            ("id < ?", wanted.before), ("actor = ?", wanted.actor), ("action = ?", wanted.action),
+            ("id < ?", wanted.before),
+            ("actor = ?", wanted.actor),
+            ("action = ?", wanted.action),
             ("subject = ?", wanted.subject),
-        ):  # fmt: skip
+        ):
             if value is not None:
                 where.append(condition)
                 values.append(value)
@@ -116,7 +119,7 @@ class PeopleReads(Statements):
 
 
 class PeopleWrites(PeopleReads):
-    """Writing them. Every change of theirs has an audit entry, which tells whether it is there."""
+    """Writes workspaces, users and sessions. Each change has an audit entry, which shows whether it was committed."""
 
     def hold_workspace(self, workspace_id: str) -> None:
         self._one("SELECT 1 FROM workspace WHERE id = ?$for_update", (workspace_id,))
@@ -124,39 +127,61 @@ class PeopleWrites(PeopleReads):
     def add_workspace(self, workspace: Workspace) -> None:
         self._run(
             "INSERT INTO workspace VALUES (?, ?, ?, ?, ?, ?, ?)",
-            workspace.id, workspace.name, workspace.created_at, workspace.time_zone, workspace.locale, workspace.unit,
+            workspace.id,
+            workspace.name,
+            workspace.created_at,
+            workspace.time_zone,
+            workspace.locale,
+            workspace.unit,
             workspace.sharing_policy,
-        )  # fmt: skip
+        )
 
     def set_workspace(self, workspace: Workspace) -> None:
         self._run(
             "UPDATE workspace SET name = ?, time_zone = ?, locale = ?, unit = ?, sharing_policy = ? WHERE id = ?",
-            workspace.name, workspace.time_zone, workspace.locale, workspace.unit, workspace.sharing_policy,
+            workspace.name,
+            workspace.time_zone,
+            workspace.locale,
+            workspace.unit,
+            workspace.sharing_policy,
             workspace.id,
-        )  # fmt: skip
+        )
 
     def add_environment(self, workspace_id: str, name: str, origin: str, blinding_key: bytes) -> None:
-        # Two who do it at once want the same numbers: one of them begins again.
+        # Two simultaneous calls take the same number: one of them fails and is retried.
         number = self._one("SELECT max(id) + 1 FROM environment")[0]
         log_id = self._one("SELECT max(id) + 1 FROM log")[0]
         self._run("INSERT INTO environment VALUES (?, ?, ?, ?, NULL)", number, workspace_id, name, log_id)
         self._run(
             "INSERT INTO log (id, environment_id, origin, blinding_key) VALUES (?, ?, ?, ?)",
-            log_id, number, origin, blinding_key,
-        )  # fmt: skip
+            log_id,
+            number,
+            origin,
+            blinding_key,
+        )
 
     def add_api_key(self, key: ApiKey) -> None:
         self._run(
             "INSERT INTO api_key VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
-            key.id, key.environment_id, key.public_id, key.secret_hash, key.name, ",".join(key.scopes), key.created_at,
-        )  # fmt: skip
+            key.id,
+            key.environment_id,
+            key.public_id,
+            key.secret_hash,
+            key.name,
+            ",".join(key.scopes),
+            key.created_at,
+        )
         self.was_written = lambda unit: unit.api_key(key.public_id) is not None
 
     def set_api_key(self, key: ApiKey) -> None:
         self._run(
             "UPDATE api_key SET public_id = ?, secret_hash = ?, revoked_at = ?, disabled_at = ? WHERE id = ?",
-            key.public_id, key.secret_hash, key.revoked_at, key.disabled_at, key.id,
-        )  # fmt: skip
+            key.public_id,
+            key.secret_hash,
+            key.revoked_at,
+            key.disabled_at,
+            key.id,
+        )
 
     def note_key_uses(self, uses: Mapping[str, int]) -> None:
         for key_id, at in sorted(uses.items()):
@@ -167,34 +192,52 @@ class PeopleWrites(PeopleReads):
     def add_user(self, user: User) -> None:
         self._run(
             "INSERT INTO user_account VALUES (?, ?, ?, ?, ?, ?, ?)",
-            user.id, user.email, user.folded_email, user.name, user.password_hash, user.created_at, user.disabled_at,
-        )  # fmt: skip
+            user.id,
+            user.email,
+            user.folded_email,
+            user.name,
+            user.password_hash,
+            user.created_at,
+            user.disabled_at,
+        )
 
     def set_user(self, user: User) -> None:
         self._run(
             "UPDATE user_account SET name = ?, password_hash = ?, disabled_at = ? WHERE id = ?",
-            user.name, user.password_hash, user.disabled_at, user.id,
-        )  # fmt: skip
+            user.name,
+            user.password_hash,
+            user.disabled_at,
+            user.id,
+        )
 
-    def set_role(self, user_id: str, workspace_id: str, role: str) -> None:
+    def set_role(self, user_id: str, workspace_id: str, role: Role) -> None:
         self._run(
             "INSERT INTO membership VALUES (?, ?, ?) ON CONFLICT (workspace_id, user_id) DO UPDATE "
             "SET role = excluded.role",
-            workspace_id, user_id, role,
-        )  # fmt: skip
+            workspace_id,
+            user_id,
+            role,
+        )
 
     def add_session(self, session: Session) -> None:
         self._run(
             "INSERT INTO session VALUES (?, ?, ?, ?, ?, ?)",
-            session.token_hash, session.user_id, session.workspace_id, session.environment, session.created_at,
+            session.token_hash,
+            session.user_id,
+            session.workspace_id,
+            session.environment,
+            session.created_at,
             session.last_seen_at,
-        )  # fmt: skip
+        )
 
     def set_session(self, session: Session) -> None:
         self._run(
             "UPDATE session SET workspace_id = ?, environment = ?, last_seen_at = ? WHERE token_hash = ?",
-            session.workspace_id, session.environment, session.last_seen_at, session.token_hash,
-        )  # fmt: skip
+            session.workspace_id,
+            session.environment,
+            session.last_seen_at,
+            session.token_hash,
+        )
 
     def end_session(self, token_hash: bytes) -> None:
         self._run("DELETE FROM session WHERE token_hash = ?", token_hash)
@@ -208,8 +251,12 @@ class PeopleWrites(PeopleReads):
     def add_one_time_link(self, link: OneTimeLink) -> None:
         self._run(
             "INSERT INTO one_time_link VALUES (?, ?, ?, ?, ?)",
-            link.token_hash, link.purpose, link.user_id, link.created_at, link.expires_at,
-        )  # fmt: skip
+            link.token_hash,
+            link.purpose,
+            link.user_id,
+            link.created_at,
+            link.expires_at,
+        )
 
     def take_one_time_link(self, token_hash: bytes) -> bool:
         return self._run("DELETE FROM one_time_link WHERE token_hash = ?", token_hash) == 1
@@ -220,16 +267,22 @@ class PeopleWrites(PeopleReads):
     def add_audit_entry(self, entry: AuditEntry) -> None:
         self._run(
             "INSERT INTO audit_entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            entry.id, entry.workspace_id, entry.environment, entry.at, entry.actor, entry.action, entry.subject,
+            entry.id,
+            entry.workspace_id,
+            entry.environment,
+            entry.at,
+            entry.actor,
+            entry.action,
+            entry.subject,
             entry.details,
-        )  # fmt: skip
+        )
         self.was_written = lambda unit: bool(
             unit._all("SELECT 1 FROM audit_entry WHERE workspace_id = ? AND id = ?", (entry.workspace_id, entry.id))
         )
 
 
 def _of_workspace(workspace_id: str, environment: str | None) -> tuple[str, tuple[str, ...]]:
-    """A condition on API keys."""
+    """A condition on the API keys of a workspace or environment."""
     if environment is None:
         return "e.workspace_id = ?", (workspace_id,)
     return "e.workspace_id = ? AND e.name = ?", (workspace_id, environment)

@@ -1,4 +1,4 @@
-"""Columns that both engines have, and the records that their rows are."""
+"""Columns that both engines have, and the rows made from them."""
 
 from __future__ import annotations
 

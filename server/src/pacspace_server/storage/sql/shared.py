@@ -1,4 +1,4 @@
-"""All shared queries in one: what a snapshot of either engine reads with, and what its unit writes with."""
+"""All shared queries in one class: for snapshots to read with, and for units to write with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .sharing import SharingReads, SharingWrites
 
 
 class SharedReads(EnvironmentReads, CustomerReads, JobReads, LogReads, PeopleReads, SharingReads, LockoutReads):
-    """Reading; the outbox is apart, as some of it is an engine's own."""
+    """Reads. The outbox is separate, because parts of it are specific to an engine."""
 
 
 class SharedWrites(

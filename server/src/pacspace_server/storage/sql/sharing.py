@@ -1,4 +1,4 @@
-"""Links, codes, notes, and who looked."""
+"""Links, codes, remarks and visits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _note_of(customer: Key, at: int, note_id: bytes, by_vendor: int, *said: Any)
 
 
 class SharingReads(Statements):
-    """Reading them."""
+    """Queries on links, remarks and visits."""
 
     def link(self, customer: Customer) -> Link | None:
         row = self._one("SELECT $customer, nonce, version, policy FROM link WHERE $customer = ?", (customer.id,))
@@ -58,7 +58,7 @@ class SharingReads(Statements):
 
 
 class SharingWrites(SharingReads):
-    """Writing them."""
+    """Writes links, remarks and visits."""
 
     def set_link(self, customer: Customer, link: Link) -> None:
         self._run(

@@ -1,4 +1,4 @@
-"""The embedded engine: one SQLite file, write-ahead log, durable at every commit."""
+"""The embedded engine: one SQLite file with a write-ahead log, durable at every commit."""
 
 from .backup import check, restore
 from .database import SqliteStorage, sole_process

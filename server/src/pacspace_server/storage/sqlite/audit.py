@@ -1,4 +1,4 @@
-"""Reading everything there is, for fsck, in bounded memory."""
+"""Reads the whole record, for fsck, in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,20 +8,48 @@ from ..model.records import Checkpoint, Customer, Key, LogEntry
 from .rows import CHECKPOINT, CUSTOMER, checkpoint_of, customer_of
 from .snapshot import SqliteSnapshot
 
+_STRAYS = (
+    ("delta", "customer", "customer"),
+    ("delta", "period_id", "period_head"),
+    ("period_head", "customer", "customer"),
+    ("day_total", "customer", "customer"),
+    ("checkpoint", "customer", "customer"),
+    ("customer", "environment_id", "environment"),
+    ("proof_root", "checkpoint", "checkpoint"),
+    ("idempotency", "delta", "delta"),
+    ("idempotency", "checkpoint", "checkpoint"),
+    ("log_entry", "log_id", "log"),
+    ("log_node", "log_id", "log"),
+    ("log_checkpoint", "log_id", "log"),
+    ("closed_slot", "log_id", "log"),
+    ("profile", "customer", "customer"),
+    ("replaced_tree", "customer", "customer"),
+    ("environment", "log_id", "log"),
+    ("log", "environment_id", "environment"),
+    ("job", "environment_id", "environment"),
+)
 _ROOTS = (
-    ("proof_root: {} rows differ from their checkpoint's root", "proof_root r JOIN checkpoint k ON k.id = r.checkpoint "
-     "WHERE r.root <> k.proof_root AND NOT EXISTS (SELECT 1 FROM replaced_tree t WHERE k.locked = 1 AND t.customer = k.customer "
-     "AND t.period = k.period AND t.root = r.root)"),
-    ("replaced_tree: {} roots lead nowhere", "replaced_tree t WHERE t.root IS NOT NULL AND NOT EXISTS (SELECT 1 FROM proof_root r "
-     "JOIN checkpoint k ON k.id = r.checkpoint WHERE r.root = t.root AND k.locked = 1 AND k.customer = t.customer AND k.period = t.period)"),
-)  # fmt: skip
+    (
+        "proof_root: {} rows differ from their checkpoint's root",
+        "proof_root r JOIN checkpoint k ON k.id = r.checkpoint "
+        "WHERE r.root <> k.proof_root AND NOT EXISTS (SELECT 1 FROM replaced_tree t WHERE k.locked = 1 "
+        "AND t.customer = k.customer "
+        "AND t.period = k.period AND t.root = r.root)",
+    ),
+    (
+        "replaced_tree: {} roots lead to no lock",
+        "replaced_tree t WHERE t.root IS NOT NULL AND NOT EXISTS (SELECT 1 FROM proof_root r "
+        "JOIN checkpoint k ON k.id = r.checkpoint WHERE r.root = t.root AND k.locked = 1 AND k.customer = t.customer "
+        "AND k.period = t.period)",
+    ),
+)
 
 
 class SqliteAudit(SqliteSnapshot):
-    """One consistent snapshot with what only an audit asks for."""
+    """One consistent snapshot with the queries that only an audit needs."""
 
     def engine_problems(self) -> list[str]:
-        """What SQLite itself finds wrong with the file."""
+        """Problems that SQLite itself finds in the file."""
         found = [row[0] for row in self._connection.execute("PRAGMA integrity_check(20)")]
         return [] if found == ["ok"] else found
 
@@ -69,23 +97,16 @@ class SqliteAudit(SqliteSnapshot):
         return nodes, slots
 
     def stray_rows(self) -> list[str]:
-        """Rows whose owner is not there."""
+        """Rows whose owner does not exist."""
         strays = []
-        for child, column, parent in (
-            ("delta", "customer", "customer"), ("delta", "period_id", "period_head"), ("period_head", "customer", "customer"),
-            ("day_total", "customer", "customer"), ("checkpoint", "customer", "customer"),
-            ("customer", "environment_id", "environment"), ("proof_root", "checkpoint", "checkpoint"),
-            ("idempotency", "delta", "delta"), ("idempotency", "checkpoint", "checkpoint"),
-            ("log_entry", "log_id", "log"), ("log_node", "log_id", "log"), ("log_checkpoint", "log_id", "log"),
-            ("closed_slot", "log_id", "log"), ("profile", "customer", "customer"), ("replaced_tree", "customer", "customer"),
-            ("environment", "log_id", "log"), ("log", "environment_id", "environment"), ("job", "environment_id", "environment"),
-        ):  # fmt: skip
+        for child, column, parent in _STRAYS:
             count = self._one(
-                f"SELECT count(*) FROM {child} WHERE {column} IS NOT NULL AND {column} NOT IN (SELECT id FROM {parent})",
+                f"SELECT count(*) FROM {child} WHERE {column} IS NOT NULL AND {column} NOT IN (SELECT id "
+                f"FROM {parent})",
                 (),
             )[0]
             if count:
-                strays.append(f"{child}: {count} rows name a {parent} that is not there")
+                strays.append(f"{child}: {count} rows name a {parent} that does not exist")
         for problem, source in _ROOTS:
             count = self._one(f"SELECT count(*) FROM {source}", ())[0]
             strays += [problem.format(count)] if count else []

@@ -47,14 +47,14 @@ def check_library() -> None:
 
 @contextmanager
 def sole_process(path: Path) -> Iterator[None]:
-    """One process at a time serves a file, or changes more of it than a server may. Raises BlockingIOError."""
+    """Lets one process at a time serve a file, or make changes that a server may not. Raises BlockingIOError."""
     with path.with_name(path.name + ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
 
 
 class SoleServer:
-    """The lease of everything: one server process per file."""
+    """The lease for everything: one server process per file."""
 
     def hold(self) -> int | None:
         return 0
@@ -75,13 +75,13 @@ class SqliteStorage:
     def __init__(
         self, path: str | Path, create: bool = True, workspace_id: str | None = None, alone: bool = False
     ) -> None:
-        """`alone`: the caller has `sole_process`. Whoever creates has it too. Raises UnusableDatabase."""
+        """`alone`: the caller has `sole_process`, as the creator of a file must. Raises UnusableDatabase."""
         check_library()
         self.path = Path(path)
         if not create and not self.path.exists():
             raise UnusableDatabase(f"{self.path} does not exist; `pacspace serve` creates it")
         if not create and self.path.stat().st_size == 0:
-            raise UnusableDatabase(f"{self.path} is empty: there is no record in it")
+            raise UnusableDatabase(f"{self.path} is empty: it does not hold a record")
         self._write_lock = threading.Lock()
         self._kept = Kept()
         self._readers: list[apsw.Connection] = []
@@ -104,16 +104,16 @@ class SqliteStorage:
                 yield
         except BlockingIOError as error:
             raise UnusableDatabase(
-                f"a server of an earlier version serves {self.path}, which this version would bring up to date: stop it first, or "
-                "use its own version's command"
+                f"a server of an earlier version serves {self.path}, and this version would migrate it: "
+                "stop that server first, or use its version's command"
             ) from error
 
     def _connect(self, cache_kib: int) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), statementcachesize=200)
         connection.set_busy_timeout(_BUSY_MS)
-        # SQLite's own lower() knows ASCII only.
+        # SQLite's own lower() folds ASCII only.
         connection.create_scalar_function("casefold", _casefold, 1, deterministic=True)
-        # What is erased is overwritten, not only unlinked.
+        # Overwrites erased data instead of only unlinking it.
         for pragma in (
             "secure_delete = ON",
             "synchronous = FULL",
@@ -148,9 +148,10 @@ class SqliteStorage:
         except BaseException as error:
             self.roll_back(unit)
             if isinstance(error, _IN_DOUBT):
-                # A failed sync, or a failed write after the commit's own frame, leaves a whole transaction in the write-ahead
-                # log. Another one that is written there replaces it; a restart before that finds it, and it counts.
-                raise InDoubt(f"the disk failed while it committed ({error})") from error
+                # A failed sync, or a failed write after the commit's own frame, leaves a whole transaction in the
+                # write-ahead log. The next transaction overwrites it; a restart before that replays it, and then it
+                # counts.
+                raise InDoubt(f"the disk failed during the commit ({error})") from error
             raise
         self._write_lock.release()
 
@@ -189,14 +190,14 @@ class SqliteStorage:
         source = self._connect(_READER_CACHE_KIB)
         try:
             source.execute("BEGIN")
-            held = contents(SqliteAudit(source, self.secret))  # reads, so that the snapshot is taken
+            held = contents(SqliteAudit(source, self.secret))  # the first read takes the snapshot
             copy_database(source, file, shown)
         finally:
             source.close()
         return held
 
     def scrub(self) -> str | None:
-        """Moves the write-ahead log, which still holds what was erased, into the file and empties it."""
+        """Moves the write-ahead log, which still holds erased data, into the file and empties it."""
         with self._write_lock:
             self._writer.set_busy_timeout(0)
             try:
@@ -205,7 +206,7 @@ class SqliteStorage:
                 busy = True
             finally:
                 self._writer.set_busy_timeout(_BUSY_MS)
-        return "The write-ahead log is in use: it holds old bytes until the server writes it back" if busy else None
+        return "The write-ahead log is in use: it keeps erased data until the server writes it back" if busy else None
 
     def lease(self, name: str) -> Lease:
         return SoleServer()

@@ -1,4 +1,4 @@
-"""How the file is asked."""
+"""SQLite's dialect."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..sql.statements import Dialect, Statements, Values
 from .rows import CUSTOMER, customer_of, stored_total, total_of
 
 WORDS = {
-    "customer": "customer",  # by which a table names its customer
-    "own": "id",  # what that is in its own table
+    "customer": "customer",  # a table's column for its customer
+    "own": "id",  # the same in the customer's own table
     "customer_columns": CUSTOMER,
-    "for_update": "",  # there is one writer
+    "for_update": "",  # the only writer needs no row locks
     "among": "IN (SELECT value FROM json_each(?))",
     "each": "json_each(?) AS n",
     "instr": "instr",
@@ -35,7 +35,7 @@ def _spelled(text: str) -> str:
 
 
 class SqliteStatements(Statements):
-    """Statements on one connection inside one transaction."""
+    """Statements on one connection in one transaction."""
 
     dialect = Dialect(customer_of, total_of, stored_total, str, json.dumps, json.dumps, json.dumps)
 

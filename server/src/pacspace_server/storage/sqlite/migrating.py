@@ -14,7 +14,7 @@ from ..model.protocols import UnusableDatabase
 
 
 def migrate(connection: apsw.Connection, workspace_id: str | None = None) -> None:
-    """Brings the schema up to date, in one transaction; refuses a file that a newer or altered version wrote."""
+    """Migrates the schema in one transaction; refuses a file that a newer or altered version wrote."""
     with connection:
         connection.execute(
             "CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, checksum BLOB NOT NULL) WITHOUT ROWID"
@@ -27,7 +27,7 @@ def migrate(connection: apsw.Connection, workspace_id: str | None = None) -> Non
 
 
 def is_behind(connection: apsw.Connection) -> bool:
-    """Whether an earlier version made the record, or nobody did yet."""
+    """Whether an earlier version made the record, or there is none yet."""
     tables = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migration'").fetchall()
     return not tables or bool(missing_migrations(connection))
 
@@ -39,7 +39,7 @@ def known_migrations() -> list[Traversable]:
 
 
 def missing_migrations(connection: apsw.Connection) -> list[tuple[str, str]]:
-    """What a file has yet to become, by name and text; refuses one that a newer or altered version wrote."""
+    """The name and text of each missing migration; refuses a file that a newer or altered version wrote."""
     known = known_migrations()
     rows: list[Any] = connection.execute("SELECT name, checksum FROM migration").fetchall()
     applied: dict[str, bytes] = dict(rows)
@@ -51,13 +51,13 @@ def missing_migrations(connection: apsw.Connection) -> list[tuple[str, str]]:
         if file.name not in applied:
             missing.append((file.name, text))
         elif applied[file.name] != sha256(text.encode()).digest():
-            raise UnusableDatabase(f"migration {file.name} is not the one that made this database")
+            raise UnusableDatabase(f"migration {file.name} differs from the one that made this database")
     return missing
 
 
 def _found(connection: apsw.Connection, workspace_id: str) -> None:
-    """The first rows, as the first version wrote them: an installation secret, a workspace, its two environments and their
-    logs. The other migrations bring a new record up to date as they do an old one."""
+    """Writes the first rows as the first version did: an installation secret, a workspace, two environments and their
+    logs. The later migrations update a new record like an old one."""
     connection.execute(
         "INSERT INTO installation VALUES (1, ?, ?, CAST(unixepoch('subsec') * 1000000 AS INTEGER))",
         (secrets.token_bytes(32), workspace_id),

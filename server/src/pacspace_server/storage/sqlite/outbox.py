@@ -1,4 +1,4 @@
-"""Many rows of the outbox at once, in the file."""
+"""Writes to the outbox with many rows at a time, in SQLite."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..sql import outbox
 from .dialect import SqliteStatements
 from .rows import DELTA, delta_of
 
-# Many rows as one statement: each statement gives the interpreter up while it runs, and waits to have it back.
+# Many rows as one statement: each statement releases the interpreter's lock while it runs, and waits to get it back.
 _NEW_ROWS = (
     "INSERT INTO outbox SELECT "
     + ", ".join(f"unhex(value ->> {n})" if n == 9 else f"value ->> {n}" for n in range(12))
@@ -29,7 +29,7 @@ _json = msgspec.json.Encoder().encode
 
 
 class OutboxReads(outbox.OutboxReads):
-    """Reading them."""
+    """Queries on the feed."""
 
     def feed_deltas(self, rows: Sequence[Row]) -> list[tuple[Row, str, Delta]]:
         given = [(row.customer, row.period, row.first, row.last) for row in rows]
@@ -47,7 +47,7 @@ class OutboxReads(outbox.OutboxReads):
 
 
 class OutboxWrites(SqliteStatements, outbox.OutboxWrites):
-    """Writing them."""
+    """Writes to the feed."""
 
     def tell(self, environment_id: int, rows: Sequence[Row]) -> None:
         self._next_positions(environment_id, rows)
@@ -60,8 +60,8 @@ class OutboxWrites(SqliteStatements, outbox.OutboxWrites):
 
     def set_deliveries(self, deliveries: Sequence[Delivery]) -> None:
         rows = [
-            (d.environment_id, d.position, d.item, d.endpoint_id, d.status, d.attempts, d.next_attempt_at, d.status_code,
-             d.error, d.created_at, d.attempted_at)
+            (d.environment_id, d.position, d.item, d.endpoint_id, d.status, d.attempts, d.next_attempt_at,
+             d.status_code, d.error, d.created_at, d.attempted_at)
             for d in deliveries
         ]  # fmt: skip
         self._connection.execute(_DELIVERIES, (_json(rows).decode(),))
@@ -86,7 +86,7 @@ class OutboxWrites(SqliteStatements, outbox.OutboxWrites):
         return len(rows)
 
     def set_sender(self, name: str, beat: int) -> None:
-        """Nobody else sends."""
+        """Does nothing: a file has one sender."""
 
     def forget_senders(self, names: Sequence[str]) -> None:
-        """There are none."""
+        """Does nothing: a file has one sender."""

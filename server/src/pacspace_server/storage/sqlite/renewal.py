@@ -1,4 +1,4 @@
-"""Going on in a new log: what is stored of it in the file."""
+"""Writes of a continuation in a new log, in SQLite."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .snapshot import SqliteSnapshot
 
 
 class SqliteRenewal(SqliteSnapshot):
-    """A write transaction that stores everything at once."""
+    """A write transaction that stores everything immediately."""
 
     def hold(self, customer: Customer) -> None:
-        """Nobody else writes to the file."""
+        """Does nothing: the transaction already excludes other writers."""
 
     def add_log(self, environment: Environment, log: Log, first: LogEntry) -> None:
         self._connection.execute(
@@ -31,29 +31,41 @@ class SqliteRenewal(SqliteSnapshot):
         self._connection.execute(
             "INSERT INTO replaced_tree VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
-                before.customer, before.period, before.origin, before.opening, before.closing, before.root,
+                before.customer,
+                before.period,
+                before.origin,
+                before.opening,
+                before.closing,
+                before.root,
                 sealing.tree_seal(self.secret, before),
             ),
-        )  # fmt: skip
+        )
         frontier = head.frontier
         self._connection.execute(
             "UPDATE period_head SET opening = ?, peaks = ?, spine = ?, merged = ?, closing = ?, root = ?, "
             "integrated_size = 0, integrated_root = NULL, integrated_peaks = NULL, integrated_total = NULL, "
             "entry_index = NULL, batch_index = NULL, batch_size = NULL, previous_size = 0, seal = NULL WHERE id = ?",
             (
-                head.opening, pack(frontier.peaks), pack(frontier.spine), pack(frontier.merged), head.closing, head.root,
+                head.opening,
+                pack(frontier.peaks),
+                pack(frontier.spine),
+                pack(frontier.merged),
+                head.closing,
+                head.root,
                 head.id,
             ),
-        )  # fmt: skip
+        )
 
     def replace_lock(self, checkpoint: Checkpoint) -> None:
         self._connection.execute(
             "UPDATE checkpoint SET proof_root = ?, parts = ?, seal = ? WHERE id = ?",
             (
-                checkpoint.proof_root, sealing.checkpoint_parts(checkpoint),
-                sealing.checkpoint_seal(self.secret, checkpoint), checkpoint.id,
+                checkpoint.proof_root,
+                sealing.checkpoint_parts(checkpoint),
+                sealing.checkpoint_seal(self.secret, checkpoint),
+                checkpoint.id,
             ),
-        )  # fmt: skip
+        )
         self._connection.execute("INSERT INTO proof_root VALUES (?, ?)", (checkpoint.proof_root, checkpoint.id))
 
     def set_locked_root(self, customer: Customer) -> None:

@@ -1,4 +1,4 @@
-"""Columns of the tables, and the records that their rows are."""
+"""Columns of the tables, and the rows made from them."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ CHECKPOINT = (
 )
 
 _INT64 = 2**63
-_FLAGS = {0: False, 1: True}  # any other number is none, and would be found by no condition
+_FLAGS = {0: False, 1: True}  # any other number is invalid, and no condition would find it
 
 
 def stored_total(total: int) -> int | str:
-    """A sum as it is stored: an integer of 10^-9 units where that fits, else canonical decimal text."""
+    """The stored form of a sum: an integer of 10^-9 units where that fits, else canonical decimal text."""
     return total if -_INT64 <= total < _INT64 else amount_text(total)
 
 

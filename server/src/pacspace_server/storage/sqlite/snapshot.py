@@ -1,4 +1,4 @@
-"""Reading: every query over one consistent snapshot."""
+"""Reads: every query over one consistent snapshot."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _CHECKPOINT_OF_K = ", ".join(f"k.{name}" for name in CHECKPOINT.split(", "))
 
 
 class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
-    """Reads on one connection inside one transaction."""
+    """Reads on one connection in one transaction."""
 
     def customer(self, environment_id: int, shard_key: bytes) -> Customer | None:
         customer = self.customer_by_shard(shard_key)
@@ -51,7 +51,7 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
         return customer_of(row)
 
     def active(self, environment_id: int, period: str, after: str, limit: int) -> list[tuple[Customer, PeriodHead]]:
-        # Along the names, which are in order: a chunk reads no further than it has to.
+        # Scans customers by name, which is in order, so a chunk reads only what it needs.
         return self._with_heads(
             "FROM customer c CROSS JOIN period_head p ON p.customer = c.id AND p.period = ? "
             "WHERE c.environment_id = ? AND c.customer_id > ? AND p.first_recorded_at IS NOT NULL "
@@ -79,7 +79,7 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
         return [head_of(row) for row in rows]
 
     def open_heads(self, customer: Customer) -> list[PeriodHead]:
-        """Months that are not locked and hold something, in order."""
+        """Months that hold deltas and are not locked, in order."""
         rows = self._all(
             f"SELECT {HEAD} FROM period_head WHERE customer = ? AND period > ? ORDER BY period",
             (customer.id, customer.locked_through or ""),
@@ -128,7 +128,8 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
 
     def leaf_hashes(self, head: PeriodHead, first: int, end: int) -> Iterator[bytes]:
         rows = self._connection.execute(
-            "SELECT leaf_hash FROM delta WHERE period_id = ? AND leaf_index >= ? AND leaf_index < ? ORDER BY leaf_index",
+            "SELECT leaf_hash FROM delta WHERE period_id = ? AND leaf_index >= ? AND leaf_index < ? "
+            "ORDER BY leaf_index",
             (head.id, first, end),
         )
         return (row[0] for row in rows)
@@ -179,7 +180,7 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
         limit: int,
         offset: int,
     ) -> tuple[list[Checkpoint], int]:
-        """Newest first, with the number there are; of the months first to last, and of windows that touch them, if given."""
+        """Newest first, with their number; optionally only months from first to last, and windows that overlap them."""
         where = ["customer IN (SELECT id FROM customer WHERE environment_id = ?)"]
         values: list[Any] = [environment_id]
         if customer is not None:
@@ -211,7 +212,7 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
         )
 
     def unverified(self, environment_id: int) -> tuple[int, int]:
-        # The opening and the closing leaf are no deltas.
+        # The opening and the closing leaf are not deltas.
         found: tuple[int, int] = self._one(
             "SELECT count(*), coalesce(sum(p.size - max(p.integrated_size, 1) - (p.closing IS NOT NULL)), 0) "
             "FROM period_head p JOIN customer c ON c.id = p.customer "
@@ -226,11 +227,13 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
         return [(customer_of(row[:width]), head_of(row[width:])) for row in rows]
 
     def new_deltas(self, environment_id: int, changed: Sequence[tuple[Customer, PeriodHead]]) -> Iterator[Delta]:
-        # One query for all of them: each one costs the interpreter's lock.
+        # One query for all of them: each query waits for the interpreter's lock.
         rows = self._connection.execute(
-            f"SELECT {DELTA} FROM period_head p CROSS JOIN delta d ON d.period_id = p.id AND d.leaf_index >= p.integrated_size "
+            f"SELECT {DELTA} FROM period_head p CROSS JOIN delta d ON d.period_id = p.id "
+            "AND d.leaf_index >= p.integrated_size "
             "JOIN customer c ON c.id = d.customer "
-            "WHERE p.size > p.integrated_size AND p.frozen = 0 AND p.id <= ? AND c.environment_id = ? ORDER BY p.id, d.leaf_index",
+            "WHERE p.size > p.integrated_size AND p.frozen = 0 AND p.id <= ? AND c.environment_id = ? "
+            "ORDER BY p.id, d.leaf_index",
             (changed[-1][1].id if changed else 0, environment_id),
         )
         return map(delta_of, rows)

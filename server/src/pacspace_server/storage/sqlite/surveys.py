@@ -1,4 +1,4 @@
-"""An environment as a whole, in the file."""
+"""Queries over a whole environment, in SQLite."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .rows import CHECKPOINT, checkpoint_of, total_of
 
 
 class SurveyReads(Statements):
-    """Reading it."""
+    """Queries over a whole environment."""
 
     def posted_by_day(self, environment_id: int, first_day: int, end_day: int) -> list[tuple[int, int]]:
-        # Customer by customer, each along its own days: the table has no other order.
+        # Reads days customer by customer: the table has no other order.
         return self._all(
             "SELECT d.day, sum(d.count) FROM customer c CROSS JOIN day_total d ON d.customer = c.id "
             "AND d.day >= ? AND d.day < ? WHERE c.environment_id = ? GROUP BY d.day ORDER BY d.day",
@@ -23,7 +23,7 @@ class SurveyReads(Statements):
         )
 
     def totals_by_unit(self, environment_id: int, period: str) -> list[UnitTotal]:
-        # Added up here: a sum may be longer than what SQL adds exactly.
+        # Adds up here: SQL can't add sums of any length exactly.
         rows = self._all(
             "SELECT c.unit, p.total, p.size - 1 - (p.closing IS NOT NULL) FROM period_head p "
             "JOIN customer c ON c.id = p.customer WHERE p.period = ? AND c.environment_id = ? "

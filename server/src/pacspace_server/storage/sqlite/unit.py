@@ -1,4 +1,4 @@
-"""Writing: one transaction that keeps what it touched in memory and stores it once, at the commit.
+"""Writes: one transaction that keeps what it touched in memory and stores it once, at the commit.
 
 Sixty deltas of one customer in a group change its row, its month and its day sixty times. A unit changes the objects in
 memory and writes each of them once, in `flush`:
@@ -8,8 +8,8 @@ memory and writes each of them once, in `flush`:
     unit.flush()           all deltas in one call, one upsert for each customer, head and day touched
     commit                 by the storage, on the committer's thread
 
-`Kept` outlives the unit: the process is the file's one writer, so what it wrote need not be read again. It is forgotten
-when a transaction fails, when another process has written, and when it grows too large.
+`Kept` outlives the unit: the process is the file's only writer, so it need not read back what it wrote. `Kept` is
+emptied when a transaction fails, when another process has written, and when it grows too large.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ _RECORD_TABLES = (
 
 
 class Kept:
-    """What the one writer knows to be in the file, so that it need not be read again.
+    """What the only writer knows to be in the file, so that it need not read it back.
 
-    Forgotten whenever a transaction fails, another process writes, or it grows too large.
+    Emptied when a transaction fails, when another process writes, and when it grows too large.
     """
 
     MAX_ROWS = 10_000  # of each kind
@@ -100,7 +100,7 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
             kept.data_version = version
         self._kept = kept
         self._environments_read: dict[int, Environment] = {}
-        self._customers: dict[bytes, Customer] = {}  # touched here, and stored at the commit, as the next two
+        self._customers: dict[bytes, Customer] = {}  # touched here, and stored at the commit; the next two alike
         self._heads: dict[tuple[Key, str], PeriodHead] = {}
         self._days: dict[tuple[Key, int], DayTotal] = {}
         self._by_reference: dict[bytes, Delta] = {}
@@ -113,14 +113,14 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
         self._random, self._random_left = b"", 0
 
     def now(self, environment: Environment) -> int:
-        """The ledger clock, read once: what is committed together was accepted together."""
+        """The ledger clock, read once: what is committed together was accepted at one instant."""
         key = environment.id, environment.clock_at
         if key not in self._now:
             self._now[key] = super().now(environment)
         return self._now[key]
 
     def random_bytes(self, count: int) -> bytes:
-        """Fresh random bytes, fetched from the system in larger pieces."""
+        """Random bytes, fetched from the system in larger pieces."""
         if self._random_left < count:
             self._random, self._random_left = os.urandom(_RANDOM_BYTES), _RANDOM_BYTES
         self._random_left -= count
@@ -146,10 +146,15 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
             "INSERT INTO customer (environment_id, shard_key, customer_id, slot_key, unit, created_at, last_sequence, "
             "total, last_recorded_at, locked_total, locked_count, seal) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, ?)",
             (
-                customer.environment_id, customer.shard_key, customer.customer_id, customer.slot_key, customer.unit,
-                customer.created_at, customer.seal,
+                customer.environment_id,
+                customer.shard_key,
+                customer.customer_id,
+                customer.slot_key,
+                customer.unit,
+                customer.created_at,
+                customer.seal,
             ),
-        )  # fmt: skip
+        )
         customer.id = self._connection.last_insert_rowid()
         self._customers[customer.shard_key] = self._kept.customers[customer.shard_key] = customer
         return customer
@@ -168,9 +173,12 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
         return self._current(super().open_heads(customer))
 
     def _current(self, stored: list[PeriodHead]) -> list[PeriodHead]:
-        """The heads as this transaction has changed them."""
-        return [self._heads.setdefault(key, self._kept.heads.setdefault(key, head))
-                for head in stored for key in [(head.customer, head.period)]]  # fmt: skip
+        """The heads, with this transaction's changes."""
+        return [
+            self._heads.setdefault(key, self._kept.heads.setdefault(key, head))
+            for head in stored
+            for key in [(head.customer, head.period)]
+        ]
 
     def add_head(self, head: PeriodHead) -> PeriodHead:
         self._connection.execute(
@@ -196,7 +204,7 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
         return total
 
     def expect(self, commands: Sequence[Command]) -> None:
-        """Finds in one query each which references and idempotency keys are new, so that they need no look-up."""
+        """Finds out in one query each which references and idempotency keys are new, and so need no look-up."""
         recording = [command for command in commands if not isinstance(command, LockPeriod)]
         references = [command.reference_mac for command in recording if command.reference_mac is not None]
         keys = [command.key_hash for command in commands if command.key_hash is not None]
@@ -206,7 +214,7 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
     def _absent(self, table: str, column: str, values: list[bytes]) -> set[bytes]:
         present: set[bytes] = set()
         for first in range(0, len(values), _LOOKUP):
-            # Always the same number of places, so that the statement stays prepared.
+            # Always the same number of placeholders, so that the statement stays prepared.
             part = values[first : first + _LOOKUP]
             part += part[:1] * (_LOOKUP - len(part))
             places = ", ".join("?" * _LOOKUP)
@@ -273,14 +281,18 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
             self._connection.executemany(_INSERT_DELTA, self._new_deltas)
             self._new_deltas.clear()
 
+    def _key_row(
+        self, key: bytes, delta: Delta | None, checkpoint: Checkpoint | None, mac: bytes
+    ) -> tuple[bytes, Key | None, Key | None, bytes, bytes]:
+        delta_id = delta.id if delta else None
+        checkpoint_id = checkpoint.id if checkpoint else None
+        seal = sealing.idempotency_seal(self.secret, key, delta_id, checkpoint_id, mac)
+        return key, delta_id, checkpoint_id, mac, seal
+
     def flush(self) -> None:
-        """Stores everything that is still in memory. Called once, just before the commit."""
+        """Stores all changes in memory. Called once, just before the commit."""
         self._store_deltas()
-        keys = [
-            (key, delta.id if delta else None, checkpoint.id if checkpoint else None, mac,
-             sealing.idempotency_seal(self.secret, key, delta.id if delta else None, checkpoint.id if checkpoint else None, mac))
-            for key, (delta, checkpoint, mac) in self._by_key.items()
-        ]  # fmt: skip
+        keys = [self._key_row(key, *known) for key, known in self._by_key.items()]
         self._connection.executemany("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)", keys)
         customers = [
             (c.unit, c.last_sequence, stored_total(c.total), c.last_recorded_at, c.locked_through, c.locked_root,
@@ -304,8 +316,9 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
         )
         days = [
             (d.customer, d.day, stored_total(d.total), d.count, d.first_sequence, d.last_sequence)
-            for d in self._days.values() if d.count
-        ]  # fmt: skip
+            for d in self._days.values()
+            if d.count
+        ]
         self._connection.executemany(
             "INSERT INTO day_total VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (customer, day) DO UPDATE SET "
             "total = excluded.total, count = excluded.count, first_sequence = excluded.first_sequence, "
@@ -316,7 +329,8 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
     def erase_contexts(self, customer: Customer, before: str, after: int, limit: int) -> tuple[int, int | None]:
         rows = self._all(
             "SELECT d.id, d.sequence, d.context IS NOT NULL AND p.period < ? FROM delta d "
-            "JOIN period_head p ON p.id = d.period_id WHERE d.customer = ? AND d.sequence > ? ORDER BY d.sequence LIMIT ?",
+            "JOIN period_head p ON p.id = d.period_id WHERE d.customer = ? AND d.sequence > ? ORDER BY d.sequence "
+            "LIMIT ?",
             (before, customer.id, after, limit),
         )
         erased = [(row[0],) for row in rows if row[2]]
@@ -334,10 +348,11 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
         if old:
             self._erase(old)
             self._connection.execute(
-                "INSERT INTO retention VALUES (?, ?) ON CONFLICT (environment_id) DO UPDATE SET through = excluded.through",
+                "INSERT INTO retention VALUES (?, ?) ON CONFLICT (environment_id) DO UPDATE "
+                "SET through = excluded.through",
                 (environment.id, old[-1][0]),
             )
-        # How far it is, is in the table.
+        # The table remembers the place.
         return len(old), b"" if old else None
 
     def _erase(self, numbers: list[tuple[int]]) -> None:
@@ -356,7 +371,7 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
         )
 
     def touch(self) -> None:
-        # An UPDATE to the same value would write no page; this writes the first one, whatever the number.
+        # An UPDATE to the same value would write no page; this writes the first page in any case.
         version = self._one("PRAGMA user_version", ())[0]
         self._connection.execute(f"PRAGMA user_version = {version}")
 
@@ -414,18 +429,18 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
         self._connection.executemany(
             "UPDATE period_head SET previous_size = ?, integrated_size = ?, integrated_root = ?, integrated_peaks = ?, "
             "integrated_total = ?, entry_index = ?, batch_index = ?, batch_size = ?, seal = ? WHERE id = ?",
-            [(h.previous_size, h.integrated_size, h.integrated_root, h.integrated_peaks, stored_total(h.integrated_total),
-              h.entry_index, h.batch_index, h.batch_size, h.seal, h.id)
+            [(h.previous_size, h.integrated_size, h.integrated_root, h.integrated_peaks,
+              stored_total(h.integrated_total), h.entry_index, h.batch_index, h.batch_size, h.seal, h.id)
              for h in heads],
         )  # fmt: skip
 
-    def set_frozen(self, customer: Key, period: str) -> None:
+    def set_damaged(self, customer: Key, period: str) -> None:
         if (kept := self._kept.heads.get((customer, period))) is not None:
-            kept.frozen = True
+            kept.damaged = True
         self._connection.execute(
             "UPDATE period_head SET frozen = 1 WHERE customer = ? AND period = ?", (customer, period)
         )
 
-    def thaw(self) -> None:
+    def clear_damaged(self) -> None:
         self._kept.forget()
         self._connection.execute("UPDATE period_head SET frozen = 0 WHERE frozen = 1")

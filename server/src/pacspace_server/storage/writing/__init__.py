@@ -1,1 +1,1 @@
-"""The rules of writing and the group commit, the same for both engines."""
+"""The write rules and the group commit, the same for both engines."""

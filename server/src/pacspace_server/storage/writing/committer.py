@@ -1,16 +1,16 @@
-"""Group commit: many waiting requests, one durable transaction, then every answer.
+"""Group commit: many waiting requests, one durable transaction, then all answers.
 
 Three requests arrive while the disk commits an earlier group:
 
     emit A, emit B, emit C          each calls `apply` and waits for its future
     commit of the earlier group     returns from the disk
-    one transaction                 A, B and C in the order in which they arrived: rows made, one commit
+    one transaction                 A, B and C in order of arrival: make their rows, commit once
     three answers                   each future gets its outcome, after the commit
 
-An idle committer starts at once, so a lone request waits for its own commit only. A `_Group` holds the commands of one
-request and is answered as a whole. A `_Job` is any other writing work (a webhook's progress, a new user) and has a
-transaction to itself. When a transaction fails, the groups in it are halved and tried again until the guilty request
-stands alone, so that no request fails for another one's mistake.
+An idle committer starts immediately, so a lone request waits only for its own commit. A `_Group` holds the commands of
+one request and is answered as a whole. A `_Job` is any other write (a webhook's progress, a new user), in its own
+transaction. When a transaction fails, its groups are halved and retried until the failing request is alone, so no
+request fails because of another.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Overloaded(Exception):
 
 
 class NotWritten(Exception):
-    """The database could not take a request (a full disk, say): nothing of it was recorded."""
+    """The database could not write a request (a full disk, for example): nothing of it was recorded."""
 
 
 class _Group:
@@ -56,7 +56,7 @@ class _Group:
 
 
 class _Job:
-    """Other writing work, in a transaction of its own."""
+    """Another write, in its own transaction."""
 
     __slots__ = ("answer", "doing", "work")
 
@@ -65,11 +65,11 @@ class _Job:
 
 
 class Committer:
-    """Gathers commands while a commit is on disk, and commits at once when idle: a lone request pays no timer.
+    """Gathers commands while a commit is on disk, and commits immediately when idle: a lone request waits for no timer.
 
-    Lives on one event loop. The rows are made on the loop, because two threads that both run Python only wait for each
-    other; the commit, which waits for the disk, runs on a thread, and other writing work does so as a whole. So does
-    everything that is written to a remote engine, where each step waits for the network.
+    Lives on one event loop. It makes rows on the loop, because two threads that run Python only wait for each other.
+    The commit, which waits for the disk, runs on a thread. So does all other writing work, and every write to a remote
+    engine, where each step waits for the network.
     """
 
     def __init__(self, storage: Storage, on_commit: Callable[[], None] = lambda: None) -> None:
@@ -80,18 +80,16 @@ class Committer:
         self._pump: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="committer")
         self._loop = asyncio.get_running_loop()
-        self.sizes, self.seconds = Histogram(SIZES), Histogram(SECONDS)  # of groups: commands, and time to durable
-        self.refused = self.failed = (
-            0  # commands that found the queue full; transactions that the database did not take
-        )
+        self.sizes, self.seconds = Histogram(SIZES), Histogram(SECONDS)  # per group: commands, and time until durable
+        self.refused = self.failed = 0  # commands refused by a full queue; transactions that the database failed
 
     @property
     def waiting(self) -> int:
-        """Commands in the queue, of MAX_WAITING."""
+        """Commands in the queue; at most MAX_WAITING."""
         return self._count
 
     async def apply(self, commands: Sequence[Command]) -> list[Outcome]:
-        """Carries the commands out and returns when the outcome is durable. Overloaded: nothing was accepted."""
+        """Executes the commands and returns when their outcome is durable. Overloaded: nothing was accepted."""
         if self._count + len(commands) > MAX_WAITING:
             self.refused += len(commands)
             raise Overloaded
@@ -101,7 +99,7 @@ class Committer:
         return await group.answer
 
     async def run(self, work: Callable[[Unit], T]) -> T:
-        """Runs other writing work in turn with the groups."""
+        """Runs other writing work, in turn with the groups."""
         job = _Job(work, Future())
         self._enqueue(job)
         result: T = await asyncio.wrap_future(job.answer)
@@ -116,7 +114,7 @@ class Committer:
         return result
 
     async def close(self) -> None:
-        """Finishes what was accepted."""
+        """Finishes all accepted work."""
         while self._pump is not None:
             await self._pump
         self._thread.shutdown()
@@ -124,7 +122,7 @@ class Committer:
     def _enqueue(self, waiting: _Group | _Job) -> None:
         self._waiting.append(waiting)
         if self._pump is None:
-            # It works for everybody who waits, not for whoever happened to start it.
+            # An empty context: the task serves all requests, not only the one that started it.
             self._pump = self._loop.create_task(self._run(), context=Context())
 
     async def _run(self) -> None:
@@ -154,7 +152,7 @@ class Committer:
 
     async def _carry_out(self, job: _Job) -> None:
         if not job.answer.set_running_or_notify_cancel():
-            return  # nobody waits for it any more
+            return  # its caller has gone
         doing.set(job.doing)
         try:
             job.answer.set_result(await self._on_thread(job.work))
@@ -176,17 +174,17 @@ class Committer:
         except self._database_errors:
             raise
         except Exception as error:
-            # Not the database's refusal: it may be written, so nobody may do it again unasked.
+            # Not an error of the database: the transaction may be written, so it must not be repeated.
             logger.exception("a commit ended in a mistake")
-            raise InDoubt("the server made a mistake while it committed") from error
+            raise InDoubt("internal error during the commit") from error
         return result
 
     async def _on_thread(self, work: Callable[[Unit], T]) -> T:
-        """The whole transaction, on the thread; what it logs says for whom."""
+        """The whole transaction on the thread; its log lines name the request."""
         return await self._loop.run_in_executor(self._thread, copy_context().run, self._storage.write, work)
 
     def _told(self, error: Exception) -> Exception:
-        """A failure of the database in words of ours; a mistake of ours as it is."""
+        """A database error as one of this module's; any other error as it is."""
         if isinstance(error, Unavailable):
             return NotWritten(str(error))
         if not isinstance(error, self._storage.errors):
@@ -195,15 +193,15 @@ class Committer:
         return NotWritten(said(error))
 
     async def _commit(self, groups: list[_Group]) -> None:
-        """One transaction; a database error halves the group until the guilty request stands alone."""
+        """One transaction; a database error halves the groups until the failing request is alone."""
         started = time.perf_counter()
-        if self._storage.remote:  # what happens on the thread may be told of there
+        if self._storage.remote:  # the thread's log lines name the requests
             doing.set(_doing_of(groups))
         try:
             outcomes = await self._write(lambda unit: _apply_all(unit, groups))
         except (Unavailable, InDoubt) as error:
             self.failed += 1
-            for group in groups:  # nobody's own fault
+            for group in groups:  # none of them caused it
                 if not group.answer.cancelled():
                     group.answer.set_exception(self._told(error))
             return
@@ -225,7 +223,7 @@ class Committer:
 
 
 def _doing_of(groups: list[_Group]) -> dict[str, list[str]]:
-    """Whom a transaction is for: all of them."""
+    """The requests that a transaction serves, for its log lines."""
     found: dict[str, list[str]] = {}
     for group in groups:
         for name, value in group.doing.items():

@@ -1,4 +1,4 @@
-"""Locking months inside a write: close the trees in order, each under its closing leaf. The same for every engine."""
+"""Locking months inside a write: closes the trees in order, each with its closing leaf. The same for both engines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .recording import new_head
 
 
 def lock_period(unit: Unit, command: LockPeriod) -> Locked | Refusal:
-    """Locks the month for ever, or answers with the lock it already has."""
+    """Locks the month permanently, or returns the existing lock."""
     environment = unit.environment(command.environment_id)
     customer = unit.customer(command.environment_id, command.shard_key)
     if customer is None:
@@ -38,9 +38,9 @@ def lock_period(unit: Unit, command: LockPeriod) -> Locked | Refusal:
             problem = f"{command.period} has not begun and holds no deltas"
             return Refusal(None, problem, ("period", problem))
         earlier = [head for head in unit.open_heads(customer) if head.period < command.period]
-        frozen = [head.period for head in [*earlier, unit.head(customer, command.period)] if head and head.frozen]
-        if frozen:
-            return Refusal("RECORD_DAMAGED", f"{frozen[0]} holds a record that does not match its hash; run fsck")
+        damaged = [head.period for head in [*earlier, unit.head(customer, command.period)] if head and head.damaged]
+        if damaged:
+            return Refusal("RECORD_DAMAGED", f"{damaged[0]} is damaged: its data does not match its hash; run fsck")
         also = [_close(unit, environment, customer, head, now, None) for head in earlier]
         head = unit.head(customer, command.period) or unit.add_head(
             new_head(environment, customer, command.period, now)
@@ -54,7 +54,7 @@ def lock_period(unit: Unit, command: LockPeriod) -> Locked | Refusal:
 
 
 def _note(unit: Unit, environment: Environment, command: LockPeriod, locked: Locked) -> None:
-    """Who locked what, in the audit trail."""
+    """Adds the lock to the audit trail."""
     if command.actor is None:
         return
     months = [checkpoint.period for checkpoint in (*locked.also_locked, locked.checkpoint)]

@@ -1,13 +1,12 @@
-"""Recording one delta inside a write: replay, post, sequence, hash, grow the tree. The same for every engine."""
+"""Recording one delta inside a write: replay, post, sequence, hash, grow the tree. The same for both engines."""
 
 from __future__ import annotations
 
 import secrets
-from json.encoder import encode_basestring
 from typing import Any
 
 from pacspace_proofs.canonical import canonical, parse_canonical
-from pacspace_proofs.record import CONTEXT, DELTA, OPENING, context_hash, parse_context, receipt_tail
+from pacspace_proofs.record import OPENING, context_hash, parse_context, receipt_tail
 from pacspace_proofs.tree import leaf_hash
 
 from ...domain.amounts import amount_text, fits_total
@@ -19,12 +18,11 @@ from ..model.commands import Conflict, RecordDelta, Recorded, Refusal
 from ..model.protocols import Unit
 from ..model.records import Customer, Delta, Environment, PeriodHead
 from ..model.sealing import delta_seal
-
-_quoted = encode_basestring  # a JSON string as RFC 8785 spells it: only what must be escaped is
+from .leaf_bytes import delta_leaf
 
 
 def record_delta(unit: Unit, command: RecordDelta) -> Recorded | Refusal:
-    """Records the delta, or finds that it already is, or refuses. Nothing is written on a refusal."""
+    """Records the delta, finds it already recorded, or refuses it. A refusal writes nothing."""
     environment = unit.environment(command.environment_id)
     customer = unit.customer(command.environment_id, command.shard_key)
     if customer is not None:
@@ -42,7 +40,7 @@ def record_delta(unit: Unit, command: RecordDelta) -> Recorded | Refusal:
         adjusts = _resolve_adjusts(unit, customer, command.adjusts)
         if adjusts is None:
             field, text, _ = command.adjusts
-            return Refusal("RECORD_NOT_FOUND", f"adjusts.{field} {text} names no delta of this customer")
+            return Refusal("RECORD_NOT_FOUND", f"adjusts.{field} {text} does not name a delta of this customer")
     if customer is not None and not fits_total(customer.total + command.delta):
         problem = "the customer's total would need more than 40 characters"
         return Refusal(None, problem, ("delta", problem))
@@ -52,16 +50,21 @@ def record_delta(unit: Unit, command: RecordDelta) -> Recorded | Refusal:
 
 
 def new_customer(environment: Environment, shard: bytes, customer_id: str, now: int) -> Customer:
-    """A customer of this environment that has no deltas yet."""
+    """A new customer without deltas."""
     return Customer(0, environment.id, shard, customer_id, secrets.token_bytes(32), None, now)
 
 
 def new_head(environment: Environment, customer: Customer, period: str, opened_at: int) -> PeriodHead:
     """A month's tree with its opening leaf."""
     opening: dict[str, Any] = {
-        "schema": OPENING, "origin": environment.origin, "customerId": customer.customer_id, "period": period,
-        "slotKey": customer.slot_key.hex(), "openedAt": instant_text(opened_at), "nonce": secrets.token_hex(16),
-    }  # fmt: skip
+        "schema": OPENING,
+        "origin": environment.origin,
+        "customerId": customer.customer_id,
+        "period": period,
+        "slotKey": customer.slot_key.hex(),
+        "openedAt": instant_text(opened_at),
+        "nonce": secrets.token_hex(16),
+    }
     if customer.unit is not None:
         opening["unit"] = customer.unit
     if environment.restored_from is not None:
@@ -70,30 +73,6 @@ def new_head(environment: Environment, customer: Customer, period: str, opened_a
     data = canonical(opening)
     frontier.append(leaf_hash(data))
     return PeriodHead(0, customer.id, period, data, frontier)
-
-
-def delta_context(reason: str, reference_id: str | None, metadata: str | None) -> bytes:
-    """The canonical bytes of a delta's context. Spelled out for speed, as the leaf below."""
-    shown = f'"metadata":{_quoted(metadata)},' if metadata is not None else ""
-    named = f'"referenceId":{_quoted(reference_id)},' if reference_id is not None else ""
-    return f'{{{shown}"reason":{_quoted(reason)},{named}"schema":"{CONTEXT}"}}'.encode()
-
-
-def delta_leaf(customer_id: str, delta: Delta) -> bytes:
-    """The canonical bytes of a stored delta's leaf.
-
-    Spelled out in key order, because this is the hottest line of the server and none of these values needs an escape;
-    a test holds it against `canonical`.
-    """
-    adjusts = f'"adjusts":"{delta.adjusts}",' if delta.adjusts is not None else ""
-    occurred = f'"occurredAt":"{instant_text(delta.occurred_at)}",' if delta.occurred_at is not None else ""
-    return (
-        f'{{{adjusts}"contextHash":"{delta.context_hash.hex()}","customerId":"{customer_id}",'
-        f'"delta":"{amount_text(delta.delta)}","index":"{delta.leaf_index}",{occurred}"period":"{delta.period}",'
-        f'"periodTotal":"{amount_text(delta.period_total)}","postedAt":"{instant_text(delta.posted_at)}",'
-        f'"recordId":"{delta.record_id}","recordedAt":"{instant_text(delta.recorded_at)}","schema":"{DELTA}",'
-        f'"sequence":"{delta.sequence}"}}'
-    ).encode()
 
 
 def _append(
@@ -135,7 +114,7 @@ def _append(
 
 
 def _replay(unit: Unit, customer: Customer, command: RecordDelta) -> Recorded | Refusal | None:
-    """The earlier record under the same key or reference. The key decides before the reference."""
+    """The earlier delta with the same key or reference. The key decides before the reference."""
     if command.key_hash is not None:
         known = unit.idempotency(command.shard_key, command.key_hash)
         if known is not None:
@@ -154,13 +133,13 @@ def _replay(unit: Unit, customer: Customer, command: RecordDelta) -> Recorded | 
         if conflict is not None:
             return conflict
     if command.key_hash is not None:
-        # Bound to this record from now on: the same key with another body must not record either.
+        # Bind the key to this delta: the same key with another body must not record either.
         unit.add_idempotency(command.key_hash, earlier, None, command.body_mac)
     return Recorded(earlier, "reference")
 
 
 def _reference_conflict(unit: Unit, customer: Customer, earlier: Delta, command: RecordDelta) -> Refusal | None:
-    """What differs, with both values. None when only the name differs by which `adjusts` means the same delta."""
+    """The differences, with both values. None if `adjusts` only names the same delta in another way."""
     code, message = "REFERENCE_ID_CONFLICT", "this referenceId was recorded with other values; nothing was recorded"
     if earlier.context is None:
         return Refusal(code, f"{message}. The earlier context was erased, so the values can't be named")
@@ -185,7 +164,7 @@ def _instant_or_none(at_us: int | None) -> str | None:
 
 
 def _resolve_adjusts(unit: Unit, customer: Customer | None, adjusts: tuple[str, str, bytes]) -> str | None:
-    """The record id of the customer's earlier delta that is named, or None."""
+    """The record id of the customer's earlier delta that `adjusts` names, or None."""
     if customer is None:
         return None
     field, text, mac = adjusts

@@ -9,6 +9,7 @@ from ...http.messages import Reply
 from ...service.base.context import Caller, Context
 from ...service.base.errors import ServiceError, invalid
 from ...service.closing import jobs as jobs_service
+from ...views.checkpoints import Preview
 from .customer import named_period, need
 from .desk import Desk, Filled, Request, filled
 from .locking import lock_request
@@ -24,7 +25,7 @@ async def propose(desk: Desk, request: Request) -> Reply:
 
 async def _proposal(desk: Desk, request: Request, named: str | None, after: str, form: Filled) -> Reply:
     times = await desk.ask(_times, request, named_period(named))
-    preview: dict[str, Any] | None = None
+    preview: Preview | None = None
     problem = ""
     try:
         asked = lock_request(None, times["period"], None)

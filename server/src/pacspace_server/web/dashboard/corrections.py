@@ -12,6 +12,8 @@ from ...service.base.errors import ServiceError, invalid
 from ...service.base.limits import MAX_REASON_CHARS, MAX_REFERENCE_CHARS
 from ...service.recording import delta as record_service
 from ...service.recording import emit as emit_service
+from ...views.balance import DeltaStatus
+from ...views.customers import Customer
 from .. import words
 from ..forms import Form
 from .customer import find, need
@@ -41,7 +43,7 @@ async def correct(desk: Desk, request: Request) -> Reply:
     )
 
 
-async def _corrected(desk: Desk, request: Request, record: str, customer: dict[str, Any]) -> dict[str, Any]:
+async def _corrected(desk: Desk, request: Request, record: str, customer: Customer) -> DeltaStatus:
     """The delta to correct, which must be this customer's."""
     found = await desk.ask(record_service.get_delta, request, record)
     if found["customerId"] != customer["customerId"]:

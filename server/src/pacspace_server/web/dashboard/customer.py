@@ -17,6 +17,8 @@ from ...service.base.context import Caller, Context
 from ...service.base.errors import ServiceError, invalid
 from ...service.closing import timeline as timeline_service
 from ...service.receipts import listing as checkpoint_list
+from ...views.customers import Customer as CustomerDetail
+from ...views.shapes import Bucket
 from .. import plots, words
 from .desk import Desk, Request
 from .sharing import shared_record
@@ -86,7 +88,7 @@ def _view(context: Context, caller: Caller, customer_id: str, named: str | None,
     }
 
 
-def _plot(days: list[dict[str, Any]]) -> plots.Plot:
+def _plot(days: list[Bucket]) -> plots.Plot:
     """The month's running total at the end of each day."""
     totals = list(accumulate(units(words.exact(day["netChange"])) for day in days))
     return plots.steps([day["startDate"][:10] for day in days], totals, words.amount)
@@ -120,7 +122,7 @@ async def receipts(desk: Desk, request: Request) -> Reply:
     return desk.page(request, "receipts.html", listed=listed, customer_id=customer_id, after=asked.after)
 
 
-async def find(desk: Desk, request: Request) -> dict[str, Any]:
+async def find(desk: Desk, request: Request) -> CustomerDetail:
     """The customer in the path. Raises 404 CUSTOMER_NOT_FOUND."""
     customer_id = request.call.path("customerId")
     return await desk.ask(customers_service.get_customer, request, customer_id, None, 1, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ...domain.enumerations import SharingHint
 from ...http.messages import Reply
 from ...service.balances import customers as customers_service
 from ...service.base.errors import ServiceError, invalid
@@ -11,7 +12,7 @@ from ..forms import Form
 from .desk import Desk, Filled, Request, filled
 
 SORTS = [("id", "customer id"), ("name", "name"), ("recent", "latest delta")]
-SHARING = [
+SHARING: list[tuple[SharingHint, str]] = [
     ("INHERIT", "the workspace's policy"),
     ("TWO_TIER", "totals open, detail with a code"),
     ("GATED", "everything with a code"),
@@ -58,8 +59,9 @@ def _asked(form: Form) -> customers_service.NewCustomer:
         wrong.append(("customerId", "must have at most 128 letters, digits and _ - . :"))
     if len(unit) > MAX_UNIT:
         wrong.append(("unitLabel", f"must have at most {MAX_UNIT} characters"))
-    if hint and hint not in dict(SHARING[:4]):
+    sharing_hint = next((choice for choice, _ in SHARING[:4] if choice == hint), None)
+    if hint and sharing_hint is None:
         wrong.append(("sharingStateHint", "must be one of the choices"))
     if wrong:
         raise invalid(*wrong)
-    return customers_service.NewCustomer(name, customer_id or None, hint or None, None, unit or None)
+    return customers_service.NewCustomer(name, customer_id or None, sharing_hint, None, unit or None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from ...domain.instants import InstantError, parse_instant
@@ -13,6 +11,7 @@ from ...service.base.errors import ServiceError, invalid
 from ...service.webhooks import deliveries as deliveries_service
 from ...service.webhooks import endpoints as endpoints_service
 from ...storage.model.outbox import STATES
+from ...views.webhooks import TestedEndpoint
 from .. import words
 from .desk import Desk, Filled, Request, filled
 from .webhooks import CHOICES, asked
@@ -31,7 +30,7 @@ async def show(desk: Desk, request: Request) -> Reply:
 
 
 async def _page(
-    desk: Desk, request: Request, which: str = "", form: Filled | None = None, tested: dict[str, Any] | None = None
+    desk: Desk, request: Request, which: str = "", form: Filled | None = None, tested: TestedEndpoint | None = None
 ) -> Reply:
     """The endpoint and its deliveries. The form `which` shows the problems in `form`; `tested` is a test's result."""
     named, query = request.call.path("endpointId"), request.query
@@ -59,9 +58,8 @@ async def change(desk: Desk, request: Request) -> Reply:
     """Changes URL, description or events, where they differ."""
     named = request.call.path("endpointId")
     before = await endpoints_service.get(desk.context, request.caller, named)
-    before["events"] = tuple(before["events"]) if before["events"] else None
     try:
-        given = {name: value for name, value in asked(request.form).items() if value != before[name]}
+        given = asked(request.form).changes(before)
         if given:
             await endpoints_service.change(desk.context, desk.running.sender, request.caller, named, given)
     except ServiceError as error:
@@ -114,7 +112,7 @@ async def replay(desk: Desk, request: Request) -> Reply:
             raise invalid(("since", str(error))) from error
         done = await deliveries_service.replay(desk.context, desk.running.sender, request.caller, named, since, None)
     except ServiceError as error:
-        if error.extra.get("details", [{}])[0].get("field") == "until":
+        if any(detail["field"] == "until" for detail in error.extra.get("details", [])):
             error = invalid(("since", "must be in the past"))
         return await _again(desk, request, REPLAY, error)
     many = done["queued"]

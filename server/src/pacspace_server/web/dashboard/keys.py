@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+from ...domain.enumerations import KeyScope
 from ...http.messages import Reply
 from ...service.base.context import SCOPES, Caller
 from ...service.base.errors import ServiceError, invalid
 from ...service.people import keys as keys_service
 from ...storage.model.protocols import Unit
 from ...storage.model.records import ApiKey
+from ...views.dashboard import NewApiKey
 from ..forms import Form
 from .desk import Desk, Filled, Request, filled
 
@@ -26,7 +27,7 @@ async def show(desk: Desk, request: Request) -> Reply:
     return await _page(desk, request, Filled())
 
 
-async def _page(desk: Desk, request: Request, form: Filled, once: dict[str, Any] | None = None) -> Reply:
+async def _page(desk: Desk, request: Request, form: Filled, once: NewApiKey | None = None) -> Reply:
     """The keys of both environments. `once` is the key with the secret that this page shows."""
     number = request.query.get("page", "1")
     page = int(number) if number.isascii() and number.isdigit() and len(number) < 7 and int(number) else 1
@@ -47,7 +48,7 @@ async def create(desk: Desk, request: Request) -> Reply:
     return await _once(desk, request, lambda unit, caller: keys_service.add_key(unit, caller, side, name, scopes))
 
 
-def _asked(form: Form) -> tuple[str, tuple[str, ...]]:
+def _asked(form: Form) -> tuple[str, tuple[KeyScope, ...]]:
     name = form.one("name")
     scopes = tuple(scope for scope in SCOPES if scope in form.many("scopes"))
     wrong = [] if 1 <= len(name) <= MAX_NAME else [("name", f"must have 1 to {MAX_NAME} characters")]

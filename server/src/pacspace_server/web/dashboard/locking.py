@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...domain.exact_json import text_of
 from ...domain.scopes import Scope
 from ...http.messages import Reply
 from ...service.base.errors import ServiceError, invalid
 from ...service.closing import checkpoint as checkpoint_service
 from ...service.closing import jobs as jobs_service
+from ...views.customers import Customer
 from .. import words
 from .customer import find, named_period, need
 from .desk import Desk, Filled, Request, filled
@@ -43,7 +42,7 @@ async def lock(desk: Desk, request: Request) -> Reply:
     return desk.page(request, "lock.html", status, customer=customer, period=period, form=problems, preview=preview)
 
 
-async def _lock(desk: Desk, request: Request, customer: dict[str, Any], period: str) -> Reply:
+async def _lock(desk: Desk, request: Request, customer: Customer, period: str) -> Reply:
     invoice = request.form.one("invoiceReference")
     wrong = []
     if request.form.one("typed") != period:
@@ -53,7 +52,7 @@ async def _lock(desk: Desk, request: Request, customer: dict[str, Any], period: 
     if wrong:
         raise invalid(*wrong)
     asked = lock_request(customer["customerId"], period, invoice or None)
-    made, _ = await checkpoint_service.checkpoint(desk.context, request.caller, asked)
+    made, _ = await checkpoint_service.lock(desk.context, request.caller, customer["customerId"], asked)
     also = "".join(f", and {words.month_text(other['period'])} with it" for other in made["alsoLocked"])
     said = f"{words.month_text(period)} is locked{also}."
     return desk.go(f"/app/customers/{customer['customerId']}", said, period=period)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from ...http.messages import Reply
 from ...service.balances import overview as overview_service
 from ...service.base.context import Caller
 from ...service.recording.readiness import OK
 from ...service.webhooks import endpoints as endpoints_service
+from ...views.pages import Overview
 from .. import plots, words
 from .desk import Desk, Request
 
@@ -22,11 +22,11 @@ KEPT_TIMES = 10
 class Kept:
     """A cached overview, ready or in progress, and its expiry."""
 
-    task: asyncio.Task[dict[str, Any]]
+    task: asyncio.Task[Overview]
     until_s: float = 0.0
 
 
-async def _overview(desk: Desk, caller: Caller) -> dict[str, Any]:
+async def _overview(desk: Desk, caller: Caller) -> Overview:
     """The overview, shared by concurrent requests and cached for ten times as long as it took. It reads every customer;
     this bounds it to a tenth of a processor."""
     kept = desk.overviews.get(caller.environment_id)
@@ -35,7 +35,7 @@ async def _overview(desk: Desk, caller: Caller) -> dict[str, Any]:
     return await asyncio.shield(kept.task)
 
 
-async def _make(desk: Desk, caller: Caller) -> dict[str, Any]:
+async def _make(desk: Desk, caller: Caller) -> Overview:
     started_s = time.monotonic()
     view = await asyncio.to_thread(overview_service.overview, desk.context, caller)
     ended_s = time.monotonic()

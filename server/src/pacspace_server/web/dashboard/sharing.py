@@ -10,6 +10,7 @@ from ...service.base.errors import ServiceError, invalid
 from ...service.sharing import links as sharing_service
 from ...service.sharing import notes as notes_service
 from ...service.sharing import visits as visits_service
+from ...views.sharing import SharedNotes
 from .desk import Desk, Filled, Request
 
 SHOWN = 10
@@ -32,7 +33,7 @@ async def shared_record(desk: Desk, request: Request, customer_id: str) -> dict[
     }
 
 
-def _notes(context: Context, caller: Caller, customer_id: str) -> dict[str, Any]:
+def _notes(context: Context, caller: Caller, customer_id: str) -> SharedNotes:
     with context.storage.snapshot() as snapshot:
         return notes_service.list_notes(snapshot, find_customer(context, snapshot, caller, customer_id), SHOWN, 0)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...http.messages import Reply
 from ...http.refusals import status_of
 from ...service.base.errors import ServiceError, invalid
 from ...service.people import people
 from ...storage.model.people import ROLES
 from ...storage.model.protocols import Unit
+from ...views.dashboard import User as UserView
 from .desk import Desk, Filled, Request, filled
 
 SAYS = {
@@ -60,18 +59,16 @@ async def change(desk: Desk, request: Request) -> Reply:
     user_id, form, caller = request.call.path("userId"), request.form, request.caller
     action = form.one("action")
 
-    def work(unit: Unit) -> tuple[dict[str, Any], str]:
+    def work(unit: Unit) -> tuple[UserView, str]:
         if action == "link":
             return people.password_link(unit, caller, user_id)
         if action == "role":
-            people.change_role(unit, caller, user_id, form.one("role"))
+            people.change_role(unit, caller, user_id, people.role_of(form.one("role")))
         elif action in ("disable", "enable"):
             people.set_disabled(unit, caller, user_id, action == "disable")
         return people.user_view(*people.find_member(unit, caller, user_id)), ""
 
     try:
-        if action == "role" and form.one("role") not in ROLES:
-            raise invalid(("role", "must be one of the choices"))
         user, token = await desk.context.committer.run(work)
     except ServiceError as error:
         if status_of(error) in (404, 503):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from ...domain.events import EVENTS
 from ...http.messages import Reply
 from ...service.base.errors import ServiceError, invalid
 from ...service.webhooks import endpoints as endpoints_service
+from ...views.webhooks import Endpoint, EndpointChanges
 from ..forms import Form
 from .desk import Desk, Filled, Request, filled
 
@@ -23,7 +24,6 @@ SAYS = {
     "customer.step_up_failed_repeatedly": "a visitor gave several wrong access codes",
 }
 CHOICES = [(event, SAYS[event]) for event in EVENTS]
-NAMES = ("url", "description", "events")
 
 
 async def show(desk: Desk, request: Request) -> Reply:
@@ -47,15 +47,35 @@ async def create(desk: Desk, request: Request) -> Reply:
     try:
         given = asked(request.form)
         made = await endpoints_service.create(
-            desk.context, desk.running.sender, request.caller, *(given[name] for name in NAMES)
+            desk.context, desk.running.sender, request.caller, given.url, given.description, given.events
         )
     except ServiceError as error:
         return await _page(desk, request, filled(request.form, error))
     return desk.page(request, "webhook_secret.html", endpoint=made)
 
 
-def asked(form: Form) -> dict[str, Any]:
-    """The fields of an endpoint's form."""
+@dataclass(frozen=True)
+class Asked:
+    """The fields of an endpoint's form. `events` None means all events."""
+
+    url: str
+    description: str | None
+    events: tuple[str, ...] | None
+
+    def changes(self, before: Endpoint) -> EndpointChanges:
+        """The fields that differ from the endpoint's."""
+        given: EndpointChanges = {}
+        if self.url != before["url"]:
+            given["url"] = self.url
+        if self.description != before["description"]:
+            given["description"] = self.description
+        if self.events != (tuple(before["events"]) if before["events"] else None):
+            given["events"] = self.events
+        return given
+
+
+def asked(form: Form) -> Asked:
+    """Reads an endpoint's form."""
     url, description, chosen = form.one("url"), form.one("description"), form.many("events")
     most = endpoints_service.MAX_DESCRIPTION_CHARS
     wrong = []
@@ -68,4 +88,4 @@ def asked(form: Form) -> dict[str, Any]:
     if wrong:
         raise invalid(*wrong)
     events = tuple(event for event in EVENTS if event in chosen)
-    return {"url": url, "description": description or None, "events": events or None}
+    return Asked(url, description or None, events or None)
