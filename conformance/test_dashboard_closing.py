@@ -34,7 +34,7 @@ def test_a_killed_server_goes_on_with_the_month(start_server: Callable[..., Serv
             ]
         )
         assert reply.data["totalFailed"] == 0
-    browser.open("/app/close").press("Close January 2026 for good", typed="2026-01")
+    browser.open("/app/close").press("Close January 2026 permanently", typed="2026-01")
     place = browser.place.removeprefix(server.url)
     seen = [progress(browser)]
     while seen[-1] < 1_000:
@@ -49,10 +49,10 @@ def test_a_killed_server_goes_on_with_the_month(start_server: Callable[..., Serv
     while "January 2026 is closed" not in browser.text:
         after.append(progress(browser.open(place)))
     assert after == sorted(after) and progress(browser) == CUSTOMERS
-    assert "Locked 10,000 customers Records 10,000 Sum of their totals \u221210,000" in browser.text
+    assert "Locked 10,000 customers Deltas 10,000 Sum of their totals \u221210,000" in browser.text
     listed = server.client.get("/api/v1/balance/checkpoints", period="2026-01", limit=1).data
     assert listed["pagination"]["total"] == CUSTOMERS and listed["checkpoints"][0]["locked"]
-    assert "Nothing: no customer has an open month" in browser.open("/app/close").text
+    assert "Nothing: no customer has unlocked deltas" in browser.open("/app/close").text
     assert server.stop() == 0
     checked = server.run("fsck")
     assert checked.returncode == 0, checked.stdout + checked.stderr

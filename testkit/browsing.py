@@ -112,7 +112,7 @@ class Browser:
         return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
     def set_up(self, link: str, email: str = "ada@example.com", name: str = "Ada Lovelace") -> Browser:
-        self.open(link).press("Make the owner", email=email, name=name, password=PASSWORD)
+        self.open(link).press("Create the owner", email=email, name=name, password=PASSWORD)
         assert "Overview" in self.text, self.text
         return self
 

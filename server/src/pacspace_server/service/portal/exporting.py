@@ -42,9 +42,9 @@ COLUMNS = (
 )  # fmt: skip
 README = """\
 {warning}The record of {customer}, as its vendor wrote it.
-Taken away on {at}. Key fingerprint: {fingerprint}
+Exported at {at}. Key fingerprint: {fingerprint}
 
-Each month is a file that verifies on its own, with no network and no account:
+Each month is a file that verifies on its own, without network or account:
 
     python -m pacspace_proofs {files} --trust trust.txt{allowed}
 
@@ -52,8 +52,8 @@ pacspace_proofs is the open verifier, the folder proofs/python of the PacSpace s
 trust.txt has the verifier keys of the server that these files came from: compare the fingerprint above with the one on
 your contract or on an earlier receipt.
 
-A file that passes proves that the vendor recorded each amount once, never rewrote it afterwards, and told everybody the
-same. It does not prove that the vendor's meter was right.
+A verified file proves that the vendor recorded each amount once, never rewrote it, and showed everyone the same record.
+It does not prove that the vendor's meter was right.
 {left_out}"""
 
 
