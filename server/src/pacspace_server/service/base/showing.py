@@ -67,8 +67,10 @@ def context_fields(delta: Delta) -> StatedContext:
 
 def stated_context(reason: str, reference_id: str | None, metadata: str | None) -> StatedContext:
     return {
-        "reason": reason, "referenceId": reference_id, "metadata": None if metadata is None else Raw(metadata.encode()),
-    }  # fmt: skip
+        "reason": reason,
+        "referenceId": reference_id,
+        "metadata": None if metadata is None else Raw(metadata.encode()),
+    }
 
 
 def pages(total: int, limit: int) -> int:

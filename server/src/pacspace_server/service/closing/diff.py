@@ -89,9 +89,13 @@ def _between(snapshot: Snapshot, heads: list[PeriodHead], spans: list[range]) ->
 
 
 def _problems(
-    snapshot: Snapshot, customer: Customer, heads: list[PeriodHead], earlier: Checkpoint, later: Checkpoint,
+    snapshot: Snapshot,
+    customer: Customer,
+    heads: list[PeriodHead],
+    earlier: Checkpoint,
+    later: Checkpoint,
     spans: list[range],
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Why the two don't belong to one history; nothing for a sound record. Each month is hashed again."""
     problems = []
     for head in heads:

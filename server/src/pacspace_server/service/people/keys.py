@@ -88,9 +88,12 @@ def list_keys(snapshot: Snapshot, caller: Caller, page: int, limit: int) -> ApiK
     keys = snapshot.workspace_keys(*of, limit, (page - 1) * limit)
     total = snapshot.count_workspace_keys(*of)
     return {
-        "items": [key_view(key) for key in keys], "total": total, "page": page, "limit": limit,
+        "items": [key_view(key) for key in keys],
+        "total": total,
+        "page": page,
+        "limit": limit,
         "totalPages": -(-total // limit),
-    }  # fmt: skip
+    }
 
 
 def key_view(key: ApiKey) -> ApiKeyView:
@@ -190,10 +193,12 @@ def authenticate(snapshot: Snapshot, full_key: str | None) -> Caller:
     key = snapshot.api_key(match[2]) if match else None
     digest = sha256(match[3].encode()).digest() if match else b""
     if (
-        match is None or key is None or not key.is_active
+        match is None
+        or key is None
+        or not key.is_active
         or not hmac.compare_digest(digest, key.secret_hash)
         or PREFIXES[key.environment] != f"pk_{match[1]}_"
-    ):  # fmt: skip
+    ):
         raise ServiceError("INVALID_API_KEY", _refused(full_key, match))
     environment = snapshot.environment(key.environment_id)
     return Caller(environment.id, environment.name, environment.workspace_id, key.scopes, f"key:{key.id}")

@@ -79,9 +79,18 @@ def find_actor(snapshot: Snapshot, token: str | None, environment: Environment |
     name = environment or session.environment
     side = _side(snapshot, session.workspace_id, name)
     return Actor(
-        user.id, user.email, user.name, member[0].id, member[0].name, member[1], name, side, session.token_hash,
-        _expires_at(session), session.last_seen_at,
-    )  # fmt: skip
+        user.id,
+        user.email,
+        user.name,
+        member[0].id,
+        member[0].name,
+        member[1],
+        name,
+        side,
+        session.token_hash,
+        _expires_at(session),
+        session.last_seen_at,
+    )
 
 
 def _side(snapshot: Snapshot, workspace_id: str, name: str) -> int:
@@ -198,9 +207,18 @@ def _again(snapshot: Snapshot, actor: Actor, session: Session) -> Actor:
     workspace, role = next(pair for pair in snapshot.memberships(actor.user_id) if pair[0].id == session.workspace_id)
     side = _side(snapshot, workspace.id, session.environment)
     return Actor(
-        actor.user_id, actor.email, actor.name, workspace.id, workspace.name, role, session.environment, side,
-        actor.token_hash, actor.expires_at, actor.last_seen_at,
-    )  # fmt: skip
+        actor.user_id,
+        actor.email,
+        actor.name,
+        workspace.id,
+        workspace.name,
+        role,
+        session.environment,
+        side,
+        actor.token_hash,
+        actor.expires_at,
+        actor.last_seen_at,
+    )
 
 
 async def change_password(context: Context, address: str, actor: Actor, current: str, new: str) -> tuple[str, Actor]:
@@ -258,9 +276,14 @@ def is_csrf_token(token: str, given: str) -> bool:
 def actor_view(actor: Actor, workspaces: list[tuple[Workspace, Role]]) -> Me:
     """Who is logged in, as `me` and log-in answer it."""
     return {
-        "id": actor.user_id, "email": actor.email, "name": actor.name, "role": actor.role, "isVerified": True,
+        "id": actor.user_id,
+        "email": actor.email,
+        "name": actor.name,
+        "role": actor.role,
+        "isVerified": True,
         "tenantId": actor.workspace_id,
         "workspace": {"id": actor.workspace_id, "name": actor.workspace_name, "role": actor.role},
         "workspaces": [{"id": workspace.id, "name": workspace.name, "role": role} for workspace, role in workspaces],
-        "preferredEnvironment": actor.environment, "expiresAt": instant_text(actor.expires_at),
-    }  # fmt: skip
+        "preferredEnvironment": actor.environment,
+        "expiresAt": instant_text(actor.expires_at),
+    }

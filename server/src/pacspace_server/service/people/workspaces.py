@@ -42,10 +42,14 @@ def workspace_view(snapshot: Snapshot, workspace_id: str) -> WorkspaceView:
     workspace = snapshot.workspace(workspace_id)
     assert workspace is not None
     return {
-        "id": workspace.id, "name": workspace.name, "createdAt": instant_text(workspace.created_at),
-        "timeZone": workspace.time_zone, "locale": workspace.locale, "defaultUnit": workspace.unit,
+        "id": workspace.id,
+        "name": workspace.name,
+        "createdAt": instant_text(workspace.created_at),
+        "timeZone": workspace.time_zone,
+        "locale": workspace.locale,
+        "defaultUnit": workspace.unit,
         "sharingPolicy": workspace.sharing_policy,
-    }  # fmt: skip
+    }
 
 
 def change_workspace(unit: Unit, caller: Caller, changes: Mapping[str, str]) -> WorkspaceView:

@@ -37,9 +37,22 @@ MEDIA_TYPES = {CSV: "text/csv; charset=utf-8", JSON: "application/json", BUNDLE:
 SUFFIXES = {CSV: "csv", JSON: "json", BUNDLE: "zip"}
 ROWS = 500
 COLUMNS = (
-    "environment", "period", "recordId", "referenceId", "delta", "reason", "metadata", "recordedAt", "postedAt",
-    "occurredAt", "latePosting", "adjusts", "state", "receiptId", "contentHash",
-)  # fmt: skip
+    "environment",
+    "period",
+    "recordId",
+    "referenceId",
+    "delta",
+    "reason",
+    "metadata",
+    "recordedAt",
+    "postedAt",
+    "occurredAt",
+    "latePosting",
+    "adjusts",
+    "state",
+    "receiptId",
+    "contentHash",
+)
 README = """\
 {warning}The record of {customer}, as its vendor wrote it.
 Taken away on {at}. Key fingerprint: {fingerprint}
@@ -110,9 +123,12 @@ def _csv(shared: Shared, rows: Iterator[tuple[Delta, SharedRecordLine]]) -> Iter
 def _cells(side: str, delta: Delta, view: SharedRecordLine) -> list[str]:
     metadata = parse_context(delta.context).get("metadata") if delta.context is not None else None
     own = {
-        "environment": side, "delta": amount_text(delta.delta), "metadata": metadata, "adjusts": delta.adjusts,
+        "environment": side,
+        "delta": amount_text(delta.delta),
+        "metadata": metadata,
+        "adjusts": delta.adjusts,
         "latePosting": "true" if view["latePosting"] else "false",
-    }  # fmt: skip
+    }
     values = (own[name] if name in own else view.get(name) for name in COLUMNS)
     return ["" if value is None else str(value) for value in values]
 
@@ -122,9 +138,12 @@ def _cells(side: str, delta: Delta, view: SharedRecordLine) -> list[str]:
 
 def _json(shared: Shared, fingerprint: str, rows: Iterator[tuple[Delta, SharedRecordLine]]) -> Iterator[bytes]:
     head = {
-        "environment": shared.environment.name, "customerId": shared.customer.customer_id, "unit": shared.customer.unit,
-        "keyFingerprint": fingerprint, "exportedAt": instant_text(now_us()),
-    }  # fmt: skip
+        "environment": shared.environment.name,
+        "customerId": shared.customer.customer_id,
+        "unit": shared.customer.unit,
+        "keyFingerprint": fingerprint,
+        "exportedAt": instant_text(now_us()),
+    }
     yield msgspec.json.encode(head)[:-1] + b',"records":['
     pieces: list[bytes] = []
     for number, (_, view) in enumerate(rows):
@@ -175,11 +194,14 @@ def _bundle(context: Context, snapshot: Snapshot, shared: Shared, period: str | 
     key = verifier_key(context.signer, log)
     sandbox = shared.environment.name == "sandbox"
     readme = README.format(
-        warning="SANDBOX: a test, not a bill.\n\n" if sandbox else "", customer=customer.customer_id,
-        at=instant_text(now_us()), fingerprint=key.fingerprint, files=" ".join(files),
+        warning="SANDBOX: a test, not a bill.\n\n" if sandbox else "",
+        customer=customer.customer_id,
+        at=instant_text(now_us()),
+        fingerprint=key.fingerprint,
+        files=" ".join(files),
         allowed="" if all(head.closed for head in heads) else " --allow-provisional",
         left_out=f"\nNot in it, because the log has not taken them up yet: {', '.join(left_out)}\n" if left_out else "",
-    )  # fmt: skip
+    )
     texts = {"README.txt": readme, "trust.txt": trust_file(snapshot, log)}
     return _zip({name: iter([text.encode()]) for name, text in texts.items()} | files)
 

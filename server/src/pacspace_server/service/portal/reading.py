@@ -121,15 +121,22 @@ def _period_view(context: Context, head: PeriodHead, own_log: Log, log: Log, loc
         "invoiceReference": lock.invoice_reference if lock else None,
         "receiptId": lock.checkpoint_id if lock else None,
         "links": {
-            "verify": f"{base}/verify/{root}", "page": f"{base}/receipt/{lock.checkpoint_id}", "json": f"{file}.json",
-            "csv": f"{file}.csv", "pdf": f"{file}.pdf",
-        } if lock else None,
+            "verify": f"{base}/verify/{root}",
+            "page": f"{base}/receipt/{lock.checkpoint_id}",
+            "json": f"{file}.json",
+            "csv": f"{file}.csv",
+            "pdf": f"{file}.pdf",
+        }
+        if lock
+        else None,
         "commands": [
             f"curl -o {head.period}.json {shlex.quote(f'{file}.json')}",
             f"python -m pacspace_proofs {head.period}.json --key '{own}'",
-        ] if lock else [],
+        ]
+        if lock
+        else [],
         "keyFingerprint": own.fingerprint,
-    }  # fmt: skip
+    }
 
 
 def activity(snapshot: Snapshot, shared: Shared, page: ActivityPage) -> SharedActivity:

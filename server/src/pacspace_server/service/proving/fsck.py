@@ -192,9 +192,10 @@ class _Checker:
             restored = canonical(opening.get("restoredFrom", "")).decode()
             self.findings.same(f"{where}, restored from", log.restored_from, restored)
         stated = {
-            "customerId": customer.customer_id, "period": head.period,
+            "customerId": customer.customer_id,
+            "period": head.period,
             "slotKey": customer.slot_key.hex(),
-        }  # fmt: skip
+        }
         for name, value in stated.items():
             self.findings.same(f"{where}, {name}", value, opening[name])
         self.findings.same(f"{where}, unit", customer.unit, opening.get("unit"))
@@ -246,11 +247,16 @@ class _Checker:
                 brought, in_month = carried, month.frontier.size - 1
                 carried, count = carried + month.total, count + in_month
                 stated = {
-                    "customerId": customer.customer_id, "period": head.period, "deltaCount": str(in_month),
-                    "periodTotal": amount_text(month.total), "broughtForward": amount_text(brought),
-                    "carriedForward": amount_text(carried), "countToDate": str(count),
-                    "previousPeriod": through, "previousRoot": root.hex() if root else None,
-                }  # fmt: skip
+                    "customerId": customer.customer_id,
+                    "period": head.period,
+                    "deltaCount": str(in_month),
+                    "periodTotal": amount_text(month.total),
+                    "broughtForward": amount_text(brought),
+                    "carriedForward": amount_text(carried),
+                    "countToDate": str(count),
+                    "previousPeriod": through,
+                    "previousRoot": root.hex() if root else None,
+                }
                 for name, value in stated.items():
                     same(f"{where}, {head.period}, closing leaf, {name}", value, closing.get(name))
                 month.append_end(leaf_hash(head.closing))

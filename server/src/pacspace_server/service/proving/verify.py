@@ -209,9 +209,11 @@ def _from_log(
         (row,) = snapshot.log_entries(log.id, head.entry_index, head.entry_index + 1)
         entry = check_structure(parse_canonical(row.entry), BATCH, CLOSED)
         if closed:
-            _same(f"{part.period}: closed entry", canonical(entry).decode(), canonical(
-                {"schema": CLOSED, "slot": stated["slot"], "commitment": committed.hex()}
-            ).decode())  # fmt: skip
+            _same(
+                f"{part.period}: closed entry",
+                canonical(entry).decode(),
+                canonical({"schema": CLOSED, "slot": stated["slot"], "commitment": committed.hex()}).decode(),
+            )
         else:
             members = unpack(row.commitments or b"")
             if committed not in members:

@@ -114,8 +114,12 @@ def _month(snapshot: Snapshot, customer: Customer, period: str, kind: str, reaso
 
     def pieces(read: Leaves) -> Iterator[bytes]:
         yield b'{%b"entry":%b,"head":%b,"headSalt":%b,"kind":%b,"leaves":[' % (
-            prefix, entry.entry, canonical(stated), canonical(head_salt(log, stated).hex()), canonical(kind),
-        )  # fmt: skip
+            prefix,
+            entry.entry,
+            canonical(stated),
+            canonical(head_salt(log, stated).hex()),
+            canonical(kind),
+        )
         items = (
             _full(read, customer, head, size, closed)
             if kind == "full"

@@ -22,9 +22,23 @@ from .receipt import receipt
 
 DELTAS, LINES = 500, 200
 COLUMNS = (
-    "customerId", "delta", "reason", "referenceId", "metadata", "occurredAt", "adjusts.recordId", "recordId", "receiptId",
-    "contentHash", "sequenceNumber", "period", "postedAt", "recordedAt", "latePosting", "status",
-)  # fmt: skip
+    "customerId",
+    "delta",
+    "reason",
+    "referenceId",
+    "metadata",
+    "occurredAt",
+    "adjusts.recordId",
+    "recordId",
+    "receiptId",
+    "contentHash",
+    "sequenceNumber",
+    "period",
+    "postedAt",
+    "recordedAt",
+    "latePosting",
+    "status",
+)
 _encode = msgspec.json.Encoder().encode
 
 

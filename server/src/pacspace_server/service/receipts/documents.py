@@ -131,9 +131,14 @@ def read_document(
 
 
 def _document(
-    context: Context, snapshot: Snapshot, checkpoint: Checkpoint, customer: Customer, wanted: Presentation,
-    reader: Reader, most_lines: int,
-) -> Document:  # fmt: skip
+    context: Context,
+    snapshot: Snapshot,
+    checkpoint: Checkpoint,
+    customer: Customer,
+    wanted: Presentation,
+    reader: Reader,
+    most_lines: int,
+) -> Document:
     heads = heads_of(snapshot, checkpoint)
     refuse_damaged(heads)
     sums = Sums.of(checkpoint_deltas(snapshot, heads, checkpoint), most_lines)

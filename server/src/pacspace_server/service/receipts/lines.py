@@ -17,9 +17,20 @@ from ..closing.leaves import Leaves, heads_of, is_stored
 from .access import Reader, find_receipt, lines_refused, may_read_lines
 
 LINE = (
-    "recordId", "sequence", "postedAt", "recordedAt", "occurredAt", "amount", "reason", "referenceId", "adjusts", "late",
-    "receiptId", "contentHash", "metadata",
-)  # fmt: skip
+    "recordId",
+    "sequence",
+    "postedAt",
+    "recordedAt",
+    "occurredAt",
+    "amount",
+    "reason",
+    "referenceId",
+    "adjusts",
+    "late",
+    "receiptId",
+    "contentHash",
+    "metadata",
+)
 # The same in every line, because files get merged and lose their names.
 FILE = ("customerId", "period", "unit", "environment", "state", "invoiceReference", "proofRoot", "keyFingerprint")
 
@@ -36,10 +47,15 @@ def receipt_csv(context: Context, receipt_id: str, reader: Reader) -> tuple[str,
         log = log_of(snapshot, heads[-1]) if heads else log_in_use(snapshot, customer)
         fingerprint = verifier_key(context.signer, log).fingerprint
     whole = (
-        customer.customer_id, span_text(checkpoint), customer.unit or "", environment,
-        "locked" if checkpoint.locked else "provisional", checkpoint.invoice_reference or "",
-        f"0x{checkpoint.proof_root.hex()}", fingerprint,
-    )  # fmt: skip
+        customer.customer_id,
+        span_text(checkpoint),
+        customer.unit or "",
+        environment,
+        "locked" if checkpoint.locked else "provisional",
+        checkpoint.invoice_reference or "",
+        f"0x{checkpoint.proof_root.hex()}",
+        fingerprint,
+    )
     lines = Leaves(context.storage, is_stored(checkpoint)).lines(checkpoint, heads)
     rows = ((*_line(customer, delta), *whole) for delta in lines)
     return file_name(customer, checkpoint, environment, "csv"), csv_chunks((*LINE, *FILE), rows)

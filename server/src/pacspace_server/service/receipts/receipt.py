@@ -82,9 +82,14 @@ def integrated(snapshot: Snapshot, checkpoint: Checkpoint) -> bool:
 
 
 def receipt_view(
-    context: Context, snapshot: Snapshot, customer: Customer, scope: Scope, checkpoint: Checkpoint | None,
-    sums: Sums | None = None, with_link: bool = True,
-) -> Receipt:  # fmt: skip
+    context: Context,
+    snapshot: Snapshot,
+    customer: Customer,
+    scope: Scope,
+    checkpoint: Checkpoint | None,
+    sums: Sums | None = None,
+    with_link: bool = True,
+) -> Receipt:
     """The reply: every field always there, null where nothing applies. `sums`: if the lines have been read already. The
     customer's link and code are for the vendor."""
     environment = snapshot.environment(customer.environment_id)

@@ -104,8 +104,9 @@ async def emit_batch(
     """Records each good item; one bad item never hides or undoes a good one. Also says whether all were replayed."""
     commands = {
         index: _command(context, caller, item, idempotency_key, index)
-        for index, item in enumerate(items) if isinstance(item, Emit)
-    }  # fmt: skip
+        for index, item in enumerate(items)
+        if isinstance(item, Emit)
+    }
     outcomes = dict(zip(commands, await context.committer.apply(list(commands.values())), strict=True))
     results: list[BatchQueued | BatchRejected] = []
     replayed = bool(outcomes)

@@ -41,9 +41,12 @@ def move_clock(unit: Unit, environment: Environment, now: int | None, advance_s:
     moved = replace(environment, clock_at=target)
     if unit.now(moved) < current and unit.has_deltas(environment):
         raise invalid(
-            ("now", f"the sandbox clock stands at {instant_text(current)} and holds deltas: it only goes forward, "
-                    "or start over with POST /api/v1/sandbox/reset (`pacspace clock reset`)")
-        )  # fmt: skip
+            (
+                "now",
+                f"the sandbox clock stands at {instant_text(current)} and holds deltas: it only goes forward, "
+                "or start over with POST /api/v1/sandbox/reset (`pacspace clock reset`)",
+            )
+        )
     unit.set_clock(environment, target)
     return _view(unit, moved)
 

@@ -144,10 +144,17 @@ def _fail(unit: Unit, shared: Shared, visitor: Visitor, keys: list[str]) -> None
     now = now_us()
     shuts = [lockouts.failed(unit, key, now) for key in keys]
     if any(shuts):
-        tell(unit, shared.customer, "customer.step_up_failed_repeatedly", {
-            "customerId": shared.customer.customer_id, "failures": lockouts.FAILURES, "address": short(visitor.address),
-            "lockedUntil": instant_text(now + lockouts.WINDOW_US),
-        })  # fmt: skip
+        tell(
+            unit,
+            shared.customer,
+            "customer.step_up_failed_repeatedly",
+            {
+                "customerId": shared.customer.customer_id,
+                "failures": lockouts.FAILURES,
+                "address": short(visitor.address),
+                "lockedUntil": instant_text(now + lockouts.WINDOW_US),
+            },
+        )
 
 
 def short(address: str) -> str:

@@ -89,6 +89,12 @@ def list_notes(snapshot: Snapshot, customer: Customer, limit: int, offset: int) 
 
 def note_view(note: Note) -> SharedNote:
     return {
-        "noteId": f"nte_{note.id.hex()}", "by": "vendor" if note.by_vendor else "customer", "author": note.author,
-        "period": note.period, "recordId": note.record_id, "text": note.text or None, "dataPurged": not note.text, "createdAt": instant_text(note.at),
-    }  # fmt: skip
+        "noteId": f"nte_{note.id.hex()}",
+        "by": "vendor" if note.by_vendor else "customer",
+        "author": note.author,
+        "period": note.period,
+        "recordId": note.record_id,
+        "text": note.text or None,
+        "dataPurged": not note.text,
+        "createdAt": instant_text(note.at),
+    }

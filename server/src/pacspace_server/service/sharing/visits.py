@@ -26,8 +26,10 @@ EXPORTED: Final = "exported"
 COMPARED: Final = "compared"
 CODE_FAILED: Final = "code failed"
 EVENTS = {
-    VIEWED: "customer.shared_record_viewed", EXPORTED: "customer.export_downloaded", COMPARED: "customer.compare_run",
-}  # fmt: skip
+    VIEWED: "customer.shared_record_viewed",
+    EXPORTED: "customer.export_downloaded",
+    COMPARED: "customer.compare_run",
+}
 ONE_VISIT_US = 30 * 60 * 1_000_000
 MAX_WAITING, MAX_PER_DAY = 1_000, 1_000  # rows in memory; new rows of one customer
 
@@ -100,10 +102,17 @@ def _store(unit: Unit, shard_key: bytes, seen: _Seen) -> None:
         return
     # Looking is told once a visit, taking each time.
     if seen.kind in EVENTS and (found is None or seen.kind != VIEWED):
-        tell(unit, customer, EVENTS[seen.kind], {
-            "customerId": customer.customer_id, "visitorId": visitor.id.hex(), "address": short(visitor.address),
-            "at": instant_text(seen.at),
-        })  # fmt: skip
+        tell(
+            unit,
+            customer,
+            EVENTS[seen.kind],
+            {
+                "customerId": customer.customer_id,
+                "visitorId": visitor.id.hex(),
+                "address": short(visitor.address),
+                "at": instant_text(seen.at),
+            },
+        )
 
 
 async def list_visits(context: Context, caller: Caller, customer_id: str, limit: int, offset: int) -> SharedVisits:
@@ -121,7 +130,11 @@ async def list_visits(context: Context, caller: Caller, customer_id: str, limit:
 
 def _view(visit: Visit) -> SharedVisit:
     return {
-        "kind": visit.kind, "visitorId": visit.visitor.hex(), "firstAt": instant_text(visit.at),
-        "lastAt": instant_text(visit.last_at), "times": visit.times, "address": visit.address or None,
+        "kind": visit.kind,
+        "visitorId": visit.visitor.hex(),
+        "firstAt": instant_text(visit.at),
+        "lastAt": instant_text(visit.last_at),
+        "times": visit.times,
+        "address": visit.address or None,
         "userAgent": visit.agent or None,
-    }  # fmt: skip
+    }

@@ -47,11 +47,18 @@ def view(delivery: Delivery, event: Event) -> DeliveryView:
     """A delivery as replies show it."""
     state = STATES[delivery.status]
     return {
-        "eventId": event.id, "event": event.name, "endpointId": delivery.endpoint_id, "deliveryStatus": state,
-        "status": state, "attempts": delivery.attempts, "nextAttemptAt": showing.instant(delivery.next_attempt_at),
-        "lastStatusCode": delivery.status_code, "lastError": delivery.error,
-        "lastAttemptAt": showing.instant(delivery.attempted_at), "createdAt": showing.instant(delivery.created_at),
-    }  # fmt: skip
+        "eventId": event.id,
+        "event": event.name,
+        "endpointId": delivery.endpoint_id,
+        "deliveryStatus": state,
+        "status": state,
+        "attempts": delivery.attempts,
+        "nextAttemptAt": showing.instant(delivery.next_attempt_at),
+        "lastStatusCode": delivery.status_code,
+        "lastError": delivery.error,
+        "lastAttemptAt": showing.instant(delivery.attempted_at),
+        "createdAt": showing.instant(delivery.created_at),
+    }
 
 
 def _views(context: Context, snapshot: Snapshot, caller: Caller, found: list[Delivery]) -> list[DeliveryView]:

@@ -61,14 +61,21 @@ def secrets_of(server_secret: ServerSecret, endpoint: Endpoint, now: int) -> lis
 def view(endpoint: Endpoint) -> EndpointView:
     """An endpoint as replies show it; never its secret."""
     return {
-        "id": endpoint.id, "url": endpoint.url, "description": endpoint.description,
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "description": endpoint.description,
         "events": None if endpoint.events is None else list(endpoint.events),
-        "enabled": endpoint.enabled, "active": endpoint.enabled, "createdAt": showing.instant(endpoint.created_at),
-        "rotatedAt": showing.instant(endpoint.rotated_at), "lastTriggered": showing.instant(endpoint.last_triggered_at),
-        "successCount": endpoint.success_count, "failureCount": endpoint.failure_count,
-        "failingSince": showing.instant(endpoint.failing_since), "disabledAt": showing.instant(endpoint.disabled_at),
+        "enabled": endpoint.enabled,
+        "active": endpoint.enabled,
+        "createdAt": showing.instant(endpoint.created_at),
+        "rotatedAt": showing.instant(endpoint.rotated_at),
+        "lastTriggered": showing.instant(endpoint.last_triggered_at),
+        "successCount": endpoint.success_count,
+        "failureCount": endpoint.failure_count,
+        "failingSince": showing.instant(endpoint.failing_since),
+        "disabledAt": showing.instant(endpoint.disabled_at),
         "disabledReason": endpoint.disabled_reason,
-    }  # fmt: skip
+    }
 
 
 def find(snapshot: Snapshot, caller: Caller, endpoint_id: str) -> Endpoint:
@@ -132,10 +139,11 @@ def health(context: Context, caller: Caller) -> EndpointHealth:
         found = snapshot.endpoints(caller.environment_id)
         waiting = snapshot.count_waiting(caller.environment_id, MOST_WAITING)
     return {
-        "endpoints": len(found), "waiting": waiting,
+        "endpoints": len(found),
+        "waiting": waiting,
         "failing": [view(endpoint) for endpoint in found if endpoint.enabled and endpoint.failing_since is not None],
         "switchedOff": [view(endpoint) for endpoint in found if endpoint.disabled_reason is not None],
-    }  # fmt: skip
+    }
 
 
 async def get(context: Context, caller: Caller, endpoint_id: str) -> EndpointView:
@@ -211,15 +219,25 @@ async def test(context: Context, sender: Sender, caller: Caller, endpoint_id: st
     except (AttemptFailed, Forbidden) as error:
         problem = str(error)
     return {
-        "eventId": event.id, "event": event.name, "delivered": problem is None, "statusCode": status, "error": problem,
-        "reply": body.decode("utf-8", "replace"), "durationMs": round((time.monotonic() - started_s) * 1000),
-    }  # fmt: skip
+        "eventId": event.id,
+        "event": event.name,
+        "delivered": problem is None,
+        "statusCode": status,
+        "error": problem,
+        "reply": body.decode("utf-8", "replace"),
+        "durationMs": round((time.monotonic() - started_s) * 1000),
+    }
 
 
 def _test_event(caller: Caller, endpoint: Endpoint, now: int) -> Event:
     identity, at = f"evt_test_{secrets.token_hex(16)}", instant_text(now)
     envelope = {
-        "id": identity, "event": TEST, "timestamp": at, "createdAt": at, "tenantId": caller.workspace_id,
-        "environment": caller.environment, "data": {"test": True, "endpointId": endpoint.id},
-    }  # fmt: skip
+        "id": identity,
+        "event": TEST,
+        "timestamp": at,
+        "createdAt": at,
+        "tenantId": caller.workspace_id,
+        "environment": caller.environment,
+        "data": {"test": True, "endpointId": endpoint.id},
+    }
     return Event((0, 0), TEST, identity, msgspec.json.encode(envelope), now)

@@ -60,20 +60,42 @@ def _sample(event: str, now: int) -> dict[str, object]:
     base: dict[str, object] = {"test": True, "customerId": "cust_sample"}
     if event == "delta.verified":
         return base | {
-            "recordId": f"rec_{zeros[:52]}", "receiptId": f"0x{zeros}", "verificationReference": "0", "delta": -42.5,
-            "sequenceNumber": "1", "referenceId": "sample_1", "reason": "sample", "period": at[:7], "deltaIndex": 1,
-            "status": "verified", "proof": {"proofHash": f"0x{zeros}", "contentHash": f"0x{zeros}"},
+            "recordId": f"rec_{zeros[:52]}",
+            "receiptId": f"0x{zeros}",
+            "verificationReference": "0",
+            "delta": -42.5,
+            "sequenceNumber": "1",
+            "referenceId": "sample_1",
+            "reason": "sample",
+            "period": at[:7],
+            "deltaIndex": 1,
+            "status": "verified",
+            "proof": {"proofHash": f"0x{zeros}", "contentHash": f"0x{zeros}"},
             "verification": {"verified": True, "latencyMs": 0, "discrepancies": []},
-        }  # fmt: skip
+        }
     if event == "delta.failed":
         return base | {
-            "recordId": f"rec_{zeros[:52]}", "delta": -42.5, "period": at[:7], "error": "a sample of a failure", "failedAt": at,
-        }  # fmt: skip
+            "recordId": f"rec_{zeros[:52]}",
+            "delta": -42.5,
+            "period": at[:7],
+            "error": "a sample of a failure",
+            "failedAt": at,
+        }
     if event in ("checkpoint.verified", "receipt.generated"):
         chk = f"chk_{zeros[:56]}"
         return base | {
-            "checkpointId": chk, "receiptId": chk, "period": at[:7], "proofRoot": f"0x{zeros}", "deltaCount": 1,
-            "netChange": -42.5, "finalBalance": -42.5, "broughtForward": 0, "carriedForward": -42.5, "locked": True,
-            "status": "verified", "verificationReference": "0", "invoiceReference": None,
-        }  # fmt: skip
+            "checkpointId": chk,
+            "receiptId": chk,
+            "period": at[:7],
+            "proofRoot": f"0x{zeros}",
+            "deltaCount": 1,
+            "netChange": -42.5,
+            "finalBalance": -42.5,
+            "broughtForward": 0,
+            "carriedForward": -42.5,
+            "locked": True,
+            "status": "verified",
+            "verificationReference": "0",
+            "invoiceReference": None,
+        }
     return base | {"at": at}
