@@ -20,7 +20,7 @@ from ...views.dashboard import Me
 from ..base import audit, lockouts
 from ..base.context import SCOPES_OF, Caller, Context
 from ..base.errors import ServiceError, invalid
-from ..base.lockouts import knocks_from
+from ..base.lockouts import client_network
 from ..base.passwords import check_password, hash_password, is_password
 from . import people
 
@@ -119,7 +119,7 @@ async def current_actor(context: Context, token: str | None, environment: Enviro
 
 def _door(address: str, email: str) -> str:
     """The door of one e-mail, for whoever knocks from an address."""
-    return "login:" + sha256(f"{knocks_from(address)}\x00{email.casefold()}".encode()).hexdigest()
+    return "login:" + sha256(f"{client_network(address)}\x00{email.casefold()}".encode()).hexdigest()
 
 
 async def log_in(
@@ -128,7 +128,7 @@ async def log_in(
     """A new token and who it speaks for; the session that the browser had ends. 401 INVALID_CREDENTIALS says no more than
     that, after the same work; 429 RATE_LIMITED after five failures for one e-mail, or thirty for any, from one address."""
     now, email = now_us(), email.strip()
-    door, wide = _door(address, email), f"login:{knocks_from(address)}"
+    door, wide = _door(address, email), f"login:{client_network(address)}"
 
     def knock(unit: Unit) -> User | None:
         """Counts the try before it is looked at, so that many at once are no more than one after the other."""
@@ -151,7 +151,7 @@ async def log_in(
         if user is None or user.password_hash != known or user.disabled_at is not None:
             raise ServiceError("INVALID_CREDENTIALS", NOT_KNOWN)  # changed meanwhile
         lockouts.succeeded(unit, door)
-        lockouts.taken_back(unit, wide, FAILURES_OF_AN_ADDRESS)  # one's own log-in does not pay for tries at others'
+        lockouts.uncount(unit, wide, FAILURES_OF_AN_ADDRESS)  # one's own log-in does not pay for tries at others'
         return begin(unit, user, old_token)
 
     return await context.committer.run(enter)

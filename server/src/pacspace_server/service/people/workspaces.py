@@ -86,7 +86,7 @@ async def register(
     if not context.registration:
         raise ServiceError("FORBIDDEN", "registration is off here: ask the operator of this server for a user")
     email = people.check_email(email)
-    password, door, now = check_password(password), f"register:{lockouts.knocks_from(address)}", now_us()
+    password, door, now = check_password(password), f"register:{lockouts.client_network(address)}", now_us()
 
     def knock(unit: Unit) -> None:
         lockouts.refuse_locked(unit, door, now)

@@ -28,7 +28,7 @@ from ..base.context import Context
 from ..base.errors import ServiceError
 from ..base.lookup import find_checkpoint, find_delta, log_in_use, log_of, verifier_key
 from ..base.restored import lost_words, restored_view
-from ..recording.delta import record_view
+from ..recording.delta import delta_status_view
 
 SOURCES = ("db", "chain", "both")
 CACHE_S = 60.0
@@ -340,7 +340,7 @@ def _verdict_on_delta(context: Context, snapshot: Snapshot, text: str) -> DeltaV
         message = f"this proof root was never handed out by this server{f', or {lost}' if lost else ''}"
         raise ServiceError("PROOF_NOT_FOUND", message, verified=False)
     customer, delta = found
-    view = record_view(snapshot, customer, delta)
+    view = delta_status_view(snapshot, customer, delta)
     intact = leaf_hash(delta_leaf(customer.customer_id, delta)) == delta.leaf_hash
     verified = view["status"] == showing.VERIFIED and intact
     message = "recorded, and in the published log" if verified else f"recorded; status {view['status']}"

@@ -16,7 +16,7 @@ from ..base import lockouts
 from ..base.context import Context
 from ..base.errors import ServiceError
 from ..base.events import tell
-from ..base.lockouts import knocks_from, prefix
+from ..base.lockouts import client_network, prefix
 from .links import GATED, OPEN, TWO_TIER, Shared, find, is_code
 
 SUMMARY, DETAIL = "summary", "detail"
@@ -129,7 +129,7 @@ async def give_code(context: Context, handle: str, visitor: Visitor, typed: str)
 def _refuse_shut(context: Context, snapshot: Snapshot, shared: Shared, visitor: Visitor) -> list[str]:
     """The doors that a visitor stands at, none of them shut: the link's, for the address and for the cookie."""
     door = shared.customer.shard_key.hex()
-    whoever = [("address", knocks_from(visitor.address))]
+    whoever = [("address", client_network(visitor.address))]
     if visitor.has_cookie:
         whoever.append(("cookie", visitor.id.hex()))
     keys = sorted(
