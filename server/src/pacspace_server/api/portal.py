@@ -15,7 +15,7 @@ from ..service.base.limits import DEFAULT_PAGE, MAX_BATCH_BODY_BYTES
 from ..service.portal import comparing as shared_compare
 from ..service.portal import exporting as shared_export
 from ..service.portal import reading as shared_record
-from ..service.sharing import access, notes, visits
+from ..service.sharing import access, remarks, visits
 from ..service.sharing.access import DETAIL, SUMMARY, Visitor
 from ..service.sharing.links import Shared
 from ..storage.model.protocols import Snapshot
@@ -29,9 +29,9 @@ from .scope import PERIOD
 Given = dict[str, Any]
 
 MAX_PAGE, MAX_LIST_CHARS = 200, MAX_BATCH_BODY_BYTES
-BODY_TEXT = fields.text(notes.MAX_TEXT_CHARS, *fields.NO_NUL, says="What is said; not part of the signed record.").like(
-    "Call 4711 is not ours."
-)
+BODY_TEXT = fields.text(
+    remarks.MAX_TEXT_CHARS, *fields.NO_NUL, says="What is said; not part of the signed record."
+).like("Call 4711 is not ours.")
 MONTH: Table = {"period": PERIOD.meaning("One UTC calendar month, YYYY-MM; the running one without it.")}
 CODE: Table = {
     "factor": fields.required(fields.choice("ACCESS_HINT", says="ACCESS_HINT: the code printed beside the link.").like("ACCESS_HINT")),
@@ -61,7 +61,7 @@ COMPARE: Table = {
 }
 NOTE: Table = {
     "text": fields.required(BODY_TEXT),
-    "name": fields.text(notes.MAX_AUTHOR_CHARS, *fields.NO_NUL, says="Who says it."),
+    "name": fields.text(remarks.MAX_AUTHOR_CHARS, *fields.NO_NUL, says="Who says it."),
     "period": PERIOD.meaning("The month it is about."),
     "recordId": fields.text(64, says="The record it is about."),
 }
@@ -88,7 +88,7 @@ async def verify_code(public: Public, call: Call, given: Given) -> Reply:
     except ServiceError as error:
         if error.code != "ACCESS_CODE_INVALID":
             raise
-        public.running.visits.note(shared, visitor, visits.CODE_FAILED)
+        public.running.visits.record(shared, visitor, visits.CODE_FAILED)
         reply = as_json(error)
     else:
         reply = success({"verified": True, "expiresInSeconds": access.COOKIE_LIFE_S})
@@ -100,7 +100,7 @@ async def verify_code(public: Public, call: Call, given: Given) -> Reply:
 async def summary(public: Public, call: Call, given: Given) -> Reply:
     """Totals of a month and of each month, and how far the published log has them."""
     shared, visitor = await _enter(public, call, SUMMARY)
-    public.running.visits.note(shared, visitor, visits.VIEWED)
+    public.running.visits.record(shared, visitor, visits.VIEWED)
 
     def work(snapshot: Snapshot) -> SharedSummary:
         return shared_record.summary(public.context, snapshot, shared, visitor, given.get("period"))
@@ -111,14 +111,14 @@ async def summary(public: Public, call: Call, given: Given) -> Reply:
 async def periods(public: Public, call: Call, given: Given) -> Reply:
     """Each month with its proof root, its receipt, and how to check it alone."""
     shared, visitor = await _enter(public, call, DETAIL)
-    public.running.visits.note(shared, visitor, visits.VIEWED)
+    public.running.visits.record(shared, visitor, visits.VIEWED)
     return success(await public.context.look(lambda snapshot: shared_record.periods(public.context, snapshot, shared)))
 
 
 async def activity(public: Public, call: Call, given: Given) -> Reply:
     """Records, newest first, each with how far its proof is."""
     shared, visitor = await _enter(public, call, DETAIL)
-    public.running.visits.note(shared, visitor, visits.VIEWED)
+    public.running.visits.record(shared, visitor, visits.VIEWED)
     asked = given.get("limit", DEFAULT_PAGE), given.get("before"), given.get("period"), given.get("referenceId")
     page = shared_record.ActivityPage(*asked)
     return success(await public.context.look(lambda snapshot: shared_record.activity(snapshot, shared, page)))
@@ -131,7 +131,7 @@ async def export(public: Public, call: Call, given: Given) -> Reply:
     work = public.context, shared, kind, period
     async with public.places:
         chunks = await asyncio.to_thread(shared_export.export, *work)
-    public.running.visits.note(shared, visitor, visits.EXPORTED)
+    public.running.visits.record(shared, visitor, visits.EXPORTED)
     headers = {
         "Content-Disposition": f'attachment; filename="{shared_export.file_name(shared, kind, period)}"',
         "Cache-Control": "no-store",
@@ -150,7 +150,7 @@ async def compare(public: Public, call: Call, given: Given) -> Reply:
 
     async with public.places:  # reads every line: strangers must not take all threads
         reply = await asyncio.to_thread(work)
-    public.running.visits.note(shared, visitor, visits.COMPARED)
+    public.running.visits.record(shared, visitor, visits.COMPARED)
     return success(reply)
 
 
@@ -172,16 +172,16 @@ def _theirs(given: Given) -> shared_compare.Theirs:
 async def notes_of(public: Public, call: Call, given: Given) -> Reply:
     """What both sides have said, newest first. Not part of the signed record."""
     shared, visitor = await _enter(public, call, DETAIL)
-    public.running.visits.note(shared, visitor, visits.VIEWED)
+    public.running.visits.record(shared, visitor, visits.VIEWED)
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
-    return success(await public.context.look(lambda snapshot: notes.list_notes(snapshot, shared.customer, *page)))
+    return success(await public.context.look(lambda snapshot: remarks.list_remarks(snapshot, shared.customer, *page)))
 
 
 async def leave_note(public: Public, call: Call, given: Given) -> Reply:
     """Say something about a month or a record, for both sides to read. It changes no amount and no proof."""
     shared, _ = await _enter(public, call, DETAIL)
-    return success(await notes.leave(public.context, shared.handle, new_note(given)), 201)
+    return success(await remarks.leave(public.context, shared.handle, new_note(given)), 201)
 
 
-def new_note(given: Given) -> notes.NewNote:
-    return notes.NewNote(given["text"], given.get("name"), given.get("period"), given.get("recordId"))
+def new_note(given: Given) -> remarks.NewRemark:
+    return remarks.NewRemark(given["text"], given.get("name"), given.get("period"), given.get("recordId"))
