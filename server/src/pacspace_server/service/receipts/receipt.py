@@ -22,7 +22,7 @@ from ..closing.checkpoint import (
     brought_forward,
     checkpoint_status,
     checkpoint_views,
-    hand_out,
+    issue,
     refuse_damaged,
     span,
 )
@@ -40,7 +40,7 @@ async def receipt(context: Context, caller: Caller, customer_id: str, scope: Sco
     if checkpoint is None or not await context.read(is_integrated, context, checkpoint):
         context.need_signing(caller.environment_id)
     if checkpoint is None:
-        checkpoint = await context.committer.run(lambda unit: hand_out(context, unit, caller, customer_id, scope))
+        checkpoint = await context.committer.run(lambda unit: issue(context, unit, caller, customer_id, scope))
     if checkpoint is not None:
         found = checkpoint
         await context.wait_for_log(lambda: is_integrated(context, found))
