@@ -239,7 +239,7 @@ async def create(context: Context, caller: Caller, asked: NewCustomer) -> MadeCu
             "unit": asked.unit,
             "createdAt": showing.instant(customer.created_at),
         }
-        events.tell(unit, customer, "customer.created", about)
+        events.queue_event(unit, customer, "customer.created", about)
         return customer
 
     customer = await context.committer.run(work)

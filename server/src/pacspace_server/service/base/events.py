@@ -12,7 +12,7 @@ from ...storage.model.protocols import Unit
 from ...storage.model.records import Customer
 
 
-def tell(unit: Unit, customer: Customer, event: str, data: Mapping[str, object]) -> None:
+def queue_event(unit: Unit, customer: Customer, event: str, data: Mapping[str, object]) -> None:
     """Queues an event for the endpoints of the customer's environment, if it has any.
 
     `event` is one of `domain.events.EVENTS`; `msgspec` encodes `data`, with amounts from `showing.number`.

@@ -15,7 +15,7 @@ from ...storage.model.protocols import Snapshot, Unit
 from ..base import lockouts
 from ..base.context import Context
 from ..base.errors import ServiceError
-from ..base.events import tell
+from ..base.events import queue_event
 from ..base.lockouts import client_network, prefix
 from .links import GATED, OPEN, TWO_TIER, Shared, find, is_code
 
@@ -144,7 +144,7 @@ def _fail(unit: Unit, shared: Shared, visitor: Visitor, keys: list[str]) -> None
     now = now_us()
     locks = [lockouts.failed(unit, key, now) for key in keys]
     if any(locks):
-        tell(
+        queue_event(
             unit,
             shared.customer,
             "customer.step_up_failed_repeatedly",

@@ -16,7 +16,7 @@ from ...storage.model.protocols import Snapshot, Unit
 from ...storage.model.sharing import Visit
 from ...views.sharing import SharedVisit, SharedVisits
 from ..base.context import Caller, Context, find_customer
-from ..base.events import tell
+from ..base.events import queue_event
 from .access import Visitor, short
 from .links import Shared
 
@@ -102,7 +102,7 @@ def _store(unit: Unit, shard_key: bytes, seen: _Seen) -> None:
         return
     # One event per visit for viewing, one each time for the rest.
     if seen.kind in EVENTS and (found is None or seen.kind != VIEWED):
-        tell(
+        queue_event(
             unit,
             customer,
             EVENTS[seen.kind],
