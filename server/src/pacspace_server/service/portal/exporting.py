@@ -57,16 +57,16 @@ README = """\
 {warning}The record of {customer}, as its vendor wrote it.
 Exported at {at}. Key fingerprint: {fingerprint}
 
-Each month is a file that verifies alone, without a network or an account:
+Each month is a file that verifies on its own, without network or account:
 
     python -m pacspace_proofs {files} --trust trust.txt{allowed}
 
-pacspace_proofs is the open verifier, in the folder proofs/python of the PacSpace source; `pacspace verify` does the same.
-trust.txt has the verifier keys of the server that made these files: compare the fingerprint above with the one on your
-contract or on an earlier receipt.
+pacspace_proofs is the open verifier, the folder proofs/python of the PacSpace source; `pacspace verify` does the same.
+trust.txt has the verifier keys of the server that these files came from: compare the fingerprint above with the one on
+your contract or on an earlier receipt.
 
-A file that passes proves that the vendor recorded each amount once, never rewrote it afterwards, and told everybody the
-same. It does not prove that the vendor's meter was right.
+A verified file proves that the vendor recorded each amount once, never rewrote it, and showed everyone the same record.
+It does not prove that the vendor's meter was right.
 {left_out}"""
 
 

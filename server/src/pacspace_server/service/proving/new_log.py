@@ -1,4 +1,4 @@
-"""New logs: a record continues in a new log when its log can't be signed any more, after the restore of an older backup.
+"""New logs: after the restore of an older backup, a record continues in a new log, because the old can't be signed.
 
 Locked months that the old log published stay in it with their roots and proofs. Every other month gets a new tree in
 the new log: the same deltas, byte for byte, after a new opening leaf and, if it was locked, before a new closing leaf.

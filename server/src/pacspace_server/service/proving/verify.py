@@ -168,7 +168,7 @@ def _recompute_part(
 def _was_replaced(
     snapshot: Snapshot, customer: Customer, head: PeriodHead, checkpoint: Checkpoint, part: Part, leaves: list[bytes]
 ) -> bool:
-    """Whether a state belongs to a tree that a restore replaced: the same deltas between other first and last leaves."""
+    """Whether a state belongs to a tree that a restore replaced: the same deltas between other end leaves."""
     for tree in snapshot.replaced_trees(customer, part.period) if not checkpoint.locked else ():
         then = [leaf_hash(tree.opening), *leaves[1 : min(part.size, head.delta_count + 1)]]
         if tree.closing is not None and len(then) < part.size:

@@ -19,7 +19,10 @@ from .printed import printed
 MAX_LINES = 3_000  # about 70 pages
 PARALLEL, MADE_IN_S = 2, 60
 COMPILER = "pacspace_server.service.receipts.pdf_compiler"
-NOT_THERE = "this server can't make PDFs: install pacspace-server[pdf], or print the page; the CSV and the receipt file are there"
+NOT_THERE = (
+    "this server can't make PDFs: install pacspace-server[pdf], or print the page; "
+    "the CSV and the receipt file are available"
+)
 
 
 class PdfMaker:

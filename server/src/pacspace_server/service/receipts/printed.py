@@ -31,16 +31,18 @@ from .reader_words import Words
 
 ERASED = "(erased)"
 PROVES = (
-    "A receipt file that verifies proves that the vendor recorded each amount once, never rewrote it afterwards, and "
-    "told everybody the same: two receipts that contradict each other are evidence anyone can check. It does not "
-    "prove that the vendor\u2019s meter was right, and the vendor states every time shown here. This document is a "
-    "reading copy: the proof is in the receipt file."
+    "A verified receipt file proves that the vendor recorded each amount once, never rewrote it, and showed everyone "
+    "the same record: two receipts that contradict each other are evidence that anyone can check. It does not prove "
+    "that the vendor\u2019s meter was right, and every time shown here is the vendor\u2019s word. This document is a "
+    "copy for reading: the proof is in the receipt file."
 )
-LOCKED = "The month is locked: its deltas can\u2019t change any more."
-OPEN = "The month is not locked yet: its total may still change. Bill a locked month."
-WINDOW = "A window is never locked, but the months in it are."
-GROWN = "The record has grown since this receipt; a newer one shows more."
-QUEUED = "The month is locked, but not in the published log yet; that normally takes less than a second."
+LOCKED = "The month is locked: it can\u2019t change any more."
+OPEN = (
+    "The month is not locked yet: new deltas can be recorded, and change the total. A bill should use a locked month."
+)
+WINDOW = "A window of time is never locked; the months it touches are."
+GROWN = "The record has grown since this receipt; a newer receipt has more deltas."
+QUEUED = "Locked. The published log normally includes the lock within a second."
 
 
 def title_of(document: Document, words: Words) -> str:
@@ -193,7 +195,7 @@ class _Printer:
         rows: list[MarkedLine] = [{**self._line(delta), "mark": self._mark(delta)} for delta in shown]
         withheld = None
         if not self._document.shows_lines:
-            withheld = "The deltas need the access code, which the vendor gave to the customer."
+            withheld = "The deltas need the access code that the vendor gave to the customer."
         return {"rows": rows, "more": self._more(sums.count - len(shown)), "withheld": withheld}
 
     def _mark(self, delta: Delta) -> str | None:
@@ -220,8 +222,8 @@ class _Printer:
             "Deltas": words.count(document.sums.count),
             "First delta": self._zoned(checkpoint.first_recorded_at),
             "Last delta": self._zoned(checkpoint.last_recorded_at),
-            "Locked" if checkpoint.locked else "As of": self._zoned(checkpoint.created_at),
-            "Document made": self._zoned(document.generated_at),
+            "Locked" if checkpoint.locked else "State of": self._zoned(checkpoint.created_at),
+            "Document created": self._zoned(document.generated_at),
         }
         return [[label, value] for label, value in facts.items() if value]
 
