@@ -129,7 +129,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, dict[str, 
     """The events that are told, in order."""
     events: list[tuple[str, dict[str, Any]]] = []
     for module in (visits, access):
-        monkeypatch.setattr(module, "tell", lambda unit, customer, event, data: events.append((event, data)))
+        monkeypatch.setattr(module, "queue_event", lambda unit, customer, event, data: events.append((event, data)))
     yield events
 
 
