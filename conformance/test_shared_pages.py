@@ -114,7 +114,7 @@ def test_five_wrong_codes_show_a_shut_door(vendor: Vendor, customer: str, reader
     for _ in range(5):
         assert reader.fill_in("access", code="222222").status == 403
     shut = reader.fill_in("access", code=vendor.link(customer)["accessHint"])
-    assert shut.status == 429 and "looked at in" in text_of(shut.body.decode())
+    assert shut.status == 429 and "try again in" in text_of(shut.body.decode())
 
 
 def test_a_gated_record_shows_nothing_at_all(vendor: Vendor, customer: str, reader: Reader) -> None:

@@ -19,7 +19,7 @@ from ..service.portal import comparing as shared_compare
 from ..service.portal import exporting as shared_export
 from ..service.portal import reading as shared_record
 from ..service.running import Running
-from ..service.sharing import access, notes, visits
+from ..service.sharing import access, remarks, visits
 from ..service.sharing.access import DETAIL, SUMMARY, Visitor
 from ..service.sharing.links import Shared
 from ..storage.model.protocols import Snapshot
@@ -106,7 +106,7 @@ class SharedPages:
         shared, visitor = await self._enter(call)
         if not access.may_see(shared, visitor, part):
             return await self._gate(shared, visitor, place, values.get("period"))
-        self._visits.note(shared, visitor, visits.VIEWED)
+        self._visits.record(shared, visitor, visits.VIEWED)
         if look is not None:
             values["view"] = await self.context.look(partial(look, shared, visitor))
         return self._page(
@@ -175,7 +175,7 @@ class SharedPages:
             if error.code not in ("ACCESS_CODE_INVALID", "RATE_LIMITED"):
                 raise
             if error.code == "ACCESS_CODE_INVALID":
-                self._visits.note(shared, visitor, visits.CODE_FAILED)
+                self._visits.record(shared, visitor, visits.CODE_FAILED)
             problem, status = error.message, status_of(error)
         if problem is None:
             page = self._go(shared, place + (f"?period={period}" if period else ""))
@@ -220,14 +220,14 @@ class SharedPages:
             return await self._gate(shared, visitor, "/periods", period)
         async with self._places:
             chunks = await asyncio.to_thread(shared_export.export, self.context, shared, kind, period)
-        self._visits.note(shared, visitor, visits.EXPORTED)
+        self._visits.record(shared, visitor, visits.EXPORTED)
         name = shared_export.file_name(shared, kind, period)
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Reply(200, headers=headers, media_type=shared_export.MEDIA_TYPES[kind], stream=iterate_in_thread(chunks))
 
     async def _notes(self, call: Call) -> Reply:
         def look(shared: Shared, visitor: Visitor, snapshot: Snapshot) -> Mapping[str, object]:
-            return notes.list_notes(snapshot, shared.customer, NOTES, 0)
+            return remarks.list_remarks(snapshot, shared.customer, NOTES, 0)
 
         asked = call.query()
         return await self._show(
@@ -248,12 +248,12 @@ class SharedPages:
         form = await read_form(call)
         said = {name: _text(form, name).strip() for name in ("text", "name", "period", "record")}
         text = said["text"].replace("\r\n", "\n")
-        if not 0 < len(text) <= notes.MAX_TEXT_CHARS:
-            raise invalid(("text", f"must have 1 to {notes.MAX_TEXT_CHARS:,} characters, has {len(text):,}"))
-        if len(said["name"]) > notes.MAX_AUTHOR_CHARS:
-            raise invalid(("name", f"must have at most {notes.MAX_AUTHOR_CHARS} characters"))
-        new = notes.NewNote(text, said["name"] or None, _month(said["period"]), said["record"] or None)
-        await notes.leave(self.context, shared.handle, new)
+        if not 0 < len(text) <= remarks.MAX_TEXT_CHARS:
+            raise invalid(("text", f"must have 1 to {remarks.MAX_TEXT_CHARS:,} characters, has {len(text):,}"))
+        if len(said["name"]) > remarks.MAX_AUTHOR_CHARS:
+            raise invalid(("name", f"must have at most {remarks.MAX_AUTHOR_CHARS} characters"))
+        new = remarks.NewRemark(text, said["name"] or None, _month(said["period"]), said["record"] or None)
+        await remarks.leave(self.context, shared.handle, new)
         return self._go(shared, "/notes#notes")
 
     # ------------------------------------------------------------ compare
@@ -276,7 +276,7 @@ class SharedPages:
             theirs = await asyncio.to_thread(_theirs, given, form.files.get("file", b""))
             async with self._places:
                 values["view"] = await asyncio.to_thread(self._against, shared, theirs, period)
-            self._visits.note(shared, visitor, visits.COMPARED)
+            self._visits.record(shared, visitor, visits.COMPARED)
         except ServiceError as error:
             if error.code is not None:
                 raise

@@ -12,7 +12,7 @@ from ..domain.enumerations import VerifySource
 from ..service.base.context import Context
 from ..service.base.lookup import find_checkpoint, find_delta, log_in_use, log_of, verifier_key
 from ..service.proving import verify as verify_service
-from ..service.proving.verify import is_locked_anew
+from ..service.proving.verify import UNREADABLE, is_locked_anew
 from ..service.receipts.receipt import integrated, is_integrated
 from ..storage.model.protocols import Snapshot
 from ..storage.model.records import Checkpoint, Customer, Log
@@ -190,7 +190,7 @@ def _check_line(check: Check, customer: Customer) -> CheckLine:
     detail = printable(check["detail"])
     if ok and name not in SHOWN_DETAILS:
         detail = ""
-    elif not ok and (customer.customer_id in detail or detail.startswith("what is stored can't be read")):
+    elif not ok and (customer.customer_id in detail or detail.startswith(UNREADABLE)):
         detail = detail.partition(":")[0]
     return CheckLine(ok, CHECKS.get(name, name), detail)
 

@@ -8,7 +8,7 @@ from ...http.messages import Reply
 from ...service.base.context import Caller, Context, find_customer
 from ...service.base.errors import ServiceError, invalid
 from ...service.sharing import links as sharing_service
-from ...service.sharing import notes as notes_service
+from ...service.sharing import remarks as remarks_service
 from ...service.sharing import visits as visits_service
 from ...views.sharing import SharedNotes
 from .desk import Desk, Filled, Request
@@ -35,7 +35,7 @@ async def shared_record(desk: Desk, request: Request, customer_id: str) -> dict[
 
 def _notes(context: Context, caller: Caller, customer_id: str) -> SharedNotes:
     with context.storage.snapshot() as snapshot:
-        return notes_service.list_notes(snapshot, find_customer(context, snapshot, caller, customer_id), SHOWN, 0)
+        return remarks_service.list_remarks(snapshot, find_customer(context, snapshot, caller, customer_id), SHOWN, 0)
 
 
 async def reissue(desk: Desk, request: Request) -> Reply:
@@ -56,9 +56,9 @@ async def answer(desk: Desk, request: Request) -> Reply:
     """Adds a remark from the vendor, which the customer sees."""
     customer_id, text = request.call.path("customerId"), request.form.one("text")
     await desk.ask(_notes, request, customer_id)
-    if not 1 <= len(text) <= notes_service.MAX_TEXT_CHARS:
-        most = f"{notes_service.MAX_TEXT_CHARS:,}"
+    if not 1 <= len(text) <= remarks_service.MAX_TEXT_CHARS:
+        most = f"{remarks_service.MAX_TEXT_CHARS:,}"
         raise ServiceError(None, f"A remark must have 1 to {most} characters; this one has {len(text):,}")
-    said = notes_service.NewNote(text, request.actor.name[: notes_service.MAX_AUTHOR_CHARS], None, None)
-    await notes_service.answer(desk.context, request.caller, customer_id, said)
+    said = remarks_service.NewRemark(text, request.actor.name[: remarks_service.MAX_AUTHOR_CHARS], None, None)
+    await remarks_service.answer(desk.context, request.caller, customer_id, said)
     return desk.go(f"/app/customers/{customer_id}", "Your remark is saved; the customer can see it.")
