@@ -35,8 +35,7 @@ def receiver() -> Iterator[Receiver]:
 def outer(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """A server whose outside the test sets (`outside.set_outside`)."""
     server = Server(tmp_path)
-    server.command = outside.COMMAND
-    server.environment = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1])])}
+    server.program = outside.PROGRAM
     outside.set_outside(tmp_path)
 
     def start(*options: str) -> Server:

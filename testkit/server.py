@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,8 +20,9 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from .cluster import APPLICATION, OWNER, shared_cluster
-from .command import COMMAND, run_command
+from .command import OTHER, run_command
 from .contract import Contract, contract_of
+from .forkserver import Forked, fork
 
 START_S = 60
 STOP_S = 60
@@ -200,8 +202,9 @@ class Server:
         self.url = ""
         self.key: str | None = None
         self.setup_url: str | None = None  # where the first user is made, while there is none
-        self.command, self.environment = COMMAND, dict[str, str]()
-        self.process: subprocess.Popen[str] | None = None
+        self.program = "pacspace_server.cli:main"  # forked, unless there is a command
+        self.command, self.environment = OTHER, dict[str, str]()
+        self.process: subprocess.Popen[str] | Forked | None = None
         self.clients: dict[str | None, Client] = {}
         self.contract: Contract | None = None
         self._read_chars = 0
@@ -211,19 +214,18 @@ class Server:
         arguments = ["--json", "serve", "--port", "0", "--database", self.database, *options]
         if WORKERS > 1:
             arguments += ["--workers", str(WORKERS)]
+        environment = os.environ | self.environment
         with self.log_path.open("a") as log:
-            self.process = subprocess.Popen(
-                [*self.command, *arguments],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                cwd=self.folder,
-                env=os.environ | self.environment,
-                start_new_session=True,
-            )
+            if self.command:
+                self.process = subprocess.Popen(
+                    [*self.command, *arguments], stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder,
+                    env=environment, start_new_session=True,
+                )  # fmt: skip
+            else:
+                self.process = fork(self.program, arguments, self.folder, environment, log)
         document = self._ready()
         self.url, self.started = document["url"], document
-        self.contract = contract_of(self.url)
+        self.contract = contract_of(shlex.join(self.command) or self.program, self.url)
         self.key = document["fullKey"] or self.key
         self.setup_url = document["setupUrl"]
         return self
