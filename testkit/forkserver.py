@@ -1,4 +1,4 @@
-"""A process that has imported the server and forks for each one that starts: a test has its own server in a tenth of the time."""
+"""A process that has imported the server and forks for each one that starts: a test has its own in a tenth of the time."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+ADDRESS = "TEST_FORKSERVER"
 REQUEST_BYTES = 1 << 17
+REHASHER = "pacspace_server.process.rehasher"
 
 
 class Forked:
     """What a test does with a process: a part of subprocess.Popen."""
 
-    def __init__(self, pid: int, stdout: TextIO, ended: socket.socket) -> None:
-        self.pid, self.stdout, self._ended = pid, stdout, ended
+    def __init__(self, program: str, forkserver: socket.socket) -> None:
+        self._program, self._forkserver = program, forkserver
+        self.pid = int(forkserver.recv(16))
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
@@ -34,10 +38,10 @@ class Forked:
 
     def wait(self, timeout: float | None = None) -> int:
         if self.returncode is None:
-            if not select.select([self._ended], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired(f"forked {self.pid}", timeout or 0)
-            self.returncode = os.waitstatus_to_exitcode(int(self._ended.recv(16)))
-            self._ended.close()
+            if not select.select([self._forkserver], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self._program, timeout or 0)
+            self.returncode = os.waitstatus_to_exitcode(int(self._forkserver.recv(16)))
+            self._forkserver.close()
         return self.returncode
 
     def send_signal(self, number: int) -> None:
@@ -48,55 +52,68 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def fork(program: str, arguments: list[str], folder: Path, environment: dict[str, str], stderr: TextIO) -> Forked:
+def fork(
+    program: str, arguments: list[str], folder: Path, environment: dict[str, str], stdout: int, stderr: int
+) -> Forked:
     """Runs a program's main ("module:function") with these arguments, in a session of its own."""
-    request = json.dumps(
-        {"program": program, "arguments": arguments, "folder": str(folder), "environment": environment}
-    )
-    reader, writer = os.pipe()
-    ended, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with told:
-        socket.send_fds(_forkserver(), [request.encode()], [writer, stderr.fileno(), told.fileno()])
-        os.close(writer)
-    return Forked(int(ended.recv(16)), os.fdopen(reader), ended)
+    request = {"program": program, "arguments": arguments, "folder": str(folder), "environment": environment}
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.connect(os.environ.get(ADDRESS) or start())
+    socket.send_fds(connection, [json.dumps(request).encode()], [stdout, stderr])
+    return Forked(program, connection)
 
 
 @cache
-def _forkserver() -> socket.socket:
-    """One for each process of tests; it ends when its socket does."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        command = [sys.executable, "-m", __name__, str(theirs.fileno())]
-        subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()]).returncode = 0  # nobody waits for it
-    return ours
+def start() -> str:
+    """Starts it, once for each process of tests, and returns its address; it ends when this process does."""
+    address = f"{tempfile.mkdtemp()}/forkserver"
+    reader, _ = os.pipe()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(address)
+        listener.listen()
+        command, fds = (
+            [sys.executable, "-m", __name__, str(reader), str(listener.fileno())],
+            [reader, listener.fileno()],
+        )
+        environment = os.environ | {ADDRESS: address}
+        subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=fds).returncode = 0  # nobody waits for it
+    os.close(reader)
+    return address
 
 
-def serve(requests: socket.socket) -> None:
-    """Forks for each request, until nobody can ask any more."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the keepers need no wait
-    while True:
-        request, fds, _, _ = socket.recv_fds(requests, REQUEST_BYTES, 3)
-        if not request:
-            return
+# ---------------------------------------------------------------- the process
+
+
+def serve(tests: int, listener: socket.socket) -> None:
+    """Forks for each request, until the tests have ended."""
+    while tests not in select.select([tests, listener], [], [])[0]:
+        connection, _ = listener.accept()
+        reap()
         if os.fork() == 0:
-            requests.close()
-            return keep(json.loads(request), *fds)
-        for fd in fds:
-            os.close(fd)
+            listener.close()
+            return keep(connection)
+        connection.close()
 
 
-def keep(request: Any, stdout: int, stderr: int, told: int) -> None:
+def reap() -> None:
+    """The keepers that have ended."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def keep(connection: socket.socket) -> None:
     """Forks the program, tells its process id, and at its end its status."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    request, (stdout, stderr), _, _ = socket.recv_fds(connection, REQUEST_BYTES, 2)
     pid = os.fork()
     if pid == 0:
-        os.close(told)
-        return become(request, stdout, stderr)
+        connection.close()
+        return become(json.loads(request), stdout, stderr)
     os.close(stdout)
     os.close(stderr)
-    with socket.socket(fileno=told) as tests, suppress(OSError):
-        tests.send(str(pid).encode())
-        tests.send(str(os.waitpid(pid, 0)[1]).encode())
+    with suppress(OSError):
+        connection.send(str(pid).encode())
+        connection.send(str(os.waitpid(pid, 0)[1]).encode())
 
 
 def become(request: Any, stdout: int, stderr: int) -> None:
@@ -106,8 +123,9 @@ def become(request: Any, stdout: int, stderr: int) -> None:
         os.dup2(fd, standard)
         os.close(fd)
     os.chdir(request["folder"])
+    address = os.environ[ADDRESS]
     os.environ.clear()
-    os.environ.update(request["environment"])
+    os.environ.update(request["environment"] | {ADDRESS: address})
     sys.argv = ["pacspace", *request["arguments"]]
     module, _, name = request["program"].partition(":")
     getattr(import_module(module), name)()
@@ -122,6 +140,17 @@ def import_all() -> None:
             import_module(module.name)
 
 
+class Rehashers:
+    """Stands in for the module subprocess: the server's own child is forked too, its connection in place of stdout."""
+
+    DEVNULL = subprocess.DEVNULL
+
+    @staticmethod
+    def Popen(command: list[str], pass_fds: list[int], **_: Any) -> Forked:
+        return fork(f"{REHASHER}:serve", ["1"], Path.cwd(), dict(os.environ), pass_fds[0], sys.stderr.fileno())
+
+
 if __name__ == "__main__":
     import_all()
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    import_module(REHASHER).subprocess = Rehashers  # type: ignore[attr-defined]
+    serve(int(sys.argv[1]), socket.socket(fileno=int(sys.argv[2])))

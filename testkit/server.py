@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import quote, urlencode, urlsplit
 
 from .cluster import APPLICATION, OWNER, shared_cluster
@@ -24,6 +24,7 @@ from .command import OTHER, run_command
 from .contract import Contract, contract_of
 from .forkserver import Forked, fork
 
+Process = subprocess.Popen[str] | Forked
 START_S = 60
 STOP_S = 60
 IDLE_S = 20  # a keep-alive connection that was idle longer is opened anew
@@ -204,7 +205,7 @@ class Server:
         self.setup_url: str | None = None  # where the first user is made, while there is none
         self.program = "pacspace_server.cli:main"  # forked, unless there is a command
         self.command, self.environment = OTHER, dict[str, str]()
-        self.process: subprocess.Popen[str] | Forked | None = None
+        self.process: Process | None = None
         self.clients: dict[str | None, Client] = {}
         self.contract: Contract | None = None
         self._read_chars = 0
@@ -214,15 +215,8 @@ class Server:
         arguments = ["--json", "serve", "--port", "0", "--database", self.database, *options]
         if WORKERS > 1:
             arguments += ["--workers", str(WORKERS)]
-        environment = os.environ | self.environment
         with self.log_path.open("a") as log:
-            if self.command:
-                self.process = subprocess.Popen(
-                    [*self.command, *arguments], stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder,
-                    env=environment, start_new_session=True,
-                )  # fmt: skip
-            else:
-                self.process = fork(self.program, arguments, self.folder, environment, log)
+            self.process = self._launch(arguments, os.environ | self.environment, log)
         document = self._ready()
         self.url, self.started = document["url"], document
         self.contract = contract_of(shlex.join(self.command) or self.program, self.url)
@@ -230,13 +224,28 @@ class Server:
         self.setup_url = document["setupUrl"]
         return self
 
+    def _launch(self, arguments: list[str], environment: dict[str, str], log: TextIO) -> Process:
+        if not self.command:
+            reader, writer = os.pipe()
+            self._stdout = os.fdopen(reader)
+            process = fork(self.program, arguments, self.folder, environment, writer, log.fileno())
+            os.close(writer)
+            return process
+        started = subprocess.Popen(
+            [*self.command, *arguments], stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder, env=environment,
+            start_new_session=True,
+        )  # fmt: skip
+        assert started.stdout is not None
+        self._stdout = started.stdout
+        return started
+
     def _ready(self) -> Any:
-        assert self.process is not None and self.process.stdout is not None
+        assert self.process is not None
         watchdog = threading.Timer(START_S, self.process.kill)
         watchdog.start()
         text = ""
         try:
-            for line in self.process.stdout:
+            for line in self._stdout:
                 text += line
                 try:
                     return json.loads(text)
@@ -308,9 +317,9 @@ class Server:
         self._ended()
 
     def _ended(self) -> int:
-        assert self.process is not None and self.process.stdout is not None
+        assert self.process is not None
         code = self.process.wait(STOP_S)
-        self.process.stdout.close()
+        self._stdout.close()
         self.process = None
         return code
 
