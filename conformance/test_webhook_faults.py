@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
@@ -15,12 +14,13 @@ import pytest
 from testkit import outside
 from testkit.browsing import Browser
 from testkit.endpoints import Dashboard, emits
+from testkit.extent import times
 from testkit.receiver import FAULTS, Receiver, receiving, recorded
 from testkit.server import BROKEN, Client, Server
 
 from pacspace_sdk import Webhooks
 
-KILLS = int(os.environ.get("CONFORMANCE_WEBHOOK_KILLS", "3"))
+KILLS = times(2, 3, "CONFORMANCE_WEBHOOK_KILLS")
 PUBLIC, PRIVATE = "93.184.216.34", "127.0.0.1"
 DAY_S = 86_400
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from testkit.forkserver import main; main()"
 ADDRESS = "TEST_FORKSERVER"
 REQUEST_BYTES = 1 << 17
 REHASHER = "pacspace_server.process.rehasher"
@@ -71,12 +72,10 @@ def start() -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(address)
         listener.listen()
-        command, fds = (
-            [sys.executable, "-m", __name__, str(reader), str(listener.fileno())],
-            [reader, listener.fileno()],
-        )
-        environment = os.environ | {ADDRESS: address}
-        subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=fds).returncode = 0  # nobody waits for it
+        fds = [reader, listener.fileno()]
+        command, environment = [sys.executable, "-P", "-c", PROGRAM, *map(str, fds)], os.environ | {ADDRESS: address}
+        process = subprocess.Popen(command, env=environment, pass_fds=fds, stdin=subprocess.DEVNULL)
+        process.returncode = 0  # nobody waits for it
     os.close(reader)
     return address
 
@@ -150,7 +149,7 @@ class Rehashers:
         return fork(f"{REHASHER}:serve", ["1"], Path.cwd(), dict(os.environ), pass_fds[0], sys.stderr.fileno())
 
 
-if __name__ == "__main__":
+def main() -> None:
     import_all()
     import_module(REHASHER).subprocess = Rehashers  # type: ignore[attr-defined]
     serve(int(sys.argv[1]), socket.socket(fileno=int(sys.argv[2])))

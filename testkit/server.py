@@ -20,7 +20,7 @@ from typing import Any, TextIO
 from urllib.parse import quote, urlencode, urlsplit
 
 from .cluster import APPLICATION, OWNER, shared_cluster
-from .command import OTHER, run_command
+from .command import OTHER, PACSPACE, run_command
 from .contract import Contract, contract_of
 from .forkserver import Forked, fork
 
@@ -203,7 +203,7 @@ class Server:
         self.url = ""
         self.key: str | None = None
         self.setup_url: str | None = None  # where the first user is made, while there is none
-        self.program = "pacspace_server.cli:main"  # forked, unless there is a command
+        self.program = PACSPACE  # forked, unless there is a command
         self.command, self.environment = OTHER, dict[str, str]()
         self.process: Process | None = None
         self.clients: dict[str | None, Client] = {}
