@@ -14,14 +14,16 @@ from typing import Any
 from testkit.chance import SEED
 from testkit.cluster import OWNER, shared_cluster
 from testkit.command import run_command
+from testkit.extent import times
 from testkit.logreader import assert_extends, read_log, signed_checkpoint
 from testkit.receipts import origin_of
-from testkit.server import BROKEN, Client, Server, in_threads
+from testkit.server import BROKEN, Client, Server, in_threads, parts_of
 
 from pacspace_proofs.note import LogCheckpoint
 
 CUSTOMERS = [f"cust_{number}" for number in range(8)]
 WRITERS = 16
+CLOSED = times(1_000, 3_000)
 HELD = "SELECT holder FROM pacspace.lease WHERE name = 'integrator/1'"
 
 
@@ -217,11 +219,9 @@ def test_a_database_that_goes_away_and_comes_back(on_postgres: Callable[..., Ser
 def test_a_jobs_process_is_killed_and_another_one_ends_it(on_postgres: Callable[..., Server]) -> None:
     """A month that one process locks for everybody is locked to the end by the other one, without a restart."""
     first = on_postgres("--sandbox-clock", "2026-01-10T00:00:00Z")
-    names = [f"c{number:04d}" for number in range(3_000)]
-    for start in range(0, len(names), 1_000):
-        first.client.batch(
-            [{"customerId": name, "delta": -1, "reason": "u"} for name in names[start : start + 1_000]]
-        ).data
+    names = [f"c{number:04d}" for number in range(CLOSED)]
+    for part in parts_of(names, 500):
+        first.client.batch([{"customerId": name, "delta": -1, "reason": "u"} for name in part]).data
     second = on_postgres()
     first.client.clock(now="2026-02-03T00:00:00Z").data
     job = first.client.checkpoint(period="2026-01").data["jobId"]
@@ -230,7 +230,7 @@ def test_a_jobs_process_is_killed_and_another_one_ends_it(on_postgres: Callable[
     while (shown := second.client.get(f"/api/v1/balance/jobs/{job}").data)["status"] != "DONE":
         assert time.monotonic() < deadline, shown
         time.sleep(0.1)
-    assert (shown["done"], shown["failedCount"], shown["totals"]["netChange"]) == (3_000, 0, -3_000)
+    assert (shown["done"], shown["failedCount"], shown["totals"]["netChange"]) == (CLOSED, 0, -CLOSED)
 
 
 def test_the_schema_is_made_by_its_owner(tmp_path: Path) -> None:
