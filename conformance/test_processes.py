@@ -18,11 +18,13 @@ from testkit.extent import times
 from testkit.logreader import assert_extends, read_log, signed_checkpoint
 from testkit.receipts import origin_of
 from testkit.server import BROKEN, Client, Server, in_threads, parts_of
+from testkit.waiting import wait_until
 
 from pacspace_proofs.note import LogCheckpoint
 
 CUSTOMERS = [f"cust_{number}" for number in range(8)]
 WRITERS = 16
+KILLED_AFTER = 200
 CLOSED = times(1_000, 3_000)
 HELD = "SELECT holder FROM pacspace.lease WHERE name = 'integrator/1'"
 
@@ -108,7 +110,7 @@ def test_two_processes_and_a_killed_lease_holder(on_postgres: Callable[..., Serv
 
     def kill() -> None:
         nonlocal seconds
-        time.sleep(2)
+        wait_until(lambda: len(told.records) > KILLED_AFTER)
         integrating = holder(first)
         lost, left = (first, second) if integrating in processes(first) else (second, first)
         assert integrating in processes(lost)
@@ -119,8 +121,8 @@ def test_two_processes_and_a_killed_lease_holder(on_postgres: Callable[..., Serv
         while read_size(left.client, origin) == fixed:
             assert time.monotonic() - started < 60, "nobody integrates any more"
             time.sleep(0.02)
-        seconds = time.monotonic() - started
-        time.sleep(1)
+        seconds, before = time.monotonic() - started, len(told.records)
+        wait_until(lambda: len(told.records) > before + KILLED_AFTER)
 
     def kill_and_stop() -> None:
         try:
