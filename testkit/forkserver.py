@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pkgutil
@@ -137,6 +138,9 @@ def import_all() -> None:
     for module in pkgutil.walk_packages(pacspace_server.__path__, "pacspace_server."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
+    for late in ("babel.numbers", "jinja2", "segno", "uvloop"):
+        import_module(late)
+    gc.freeze()  # so that what is shared is not copied
 
 
 class Rehashers:
