@@ -76,6 +76,7 @@ class Browser:
 
     def __init__(self, url: str) -> None:
         self.url, self.session = url, requests.Session()
+        self.session.trust_env = False  # to look for proxies takes longer than the request
         self.status, self.page, self.place = 0, "", url
 
     def _took(self, answer: requests.Response) -> Browser:
