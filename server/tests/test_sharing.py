@@ -21,7 +21,8 @@ from pacspace_server.service.base.server_secret import ServerSecret
 from pacspace_server.service.recording.erase import erase_customer
 from pacspace_server.service.sharing import access, visits
 from pacspace_server.service.sharing.access import Visitor, short
-from pacspace_server.service.sharing.links import ALPHABET, CODE_CHARS, Shared, access_code, find, stored_link
+from pacspace_server.service.sharing.codes import ALPHABET, CODE_CHARS, access_code
+from pacspace_server.service.sharing.links import Shared, find, stored_link
 from pacspace_server.service.sharing.remarks import remark_view
 from pacspace_server.service.sharing.visits import EXPORTED, MAX_PER_DAY, ONE_VISIT_US, VIEWED, _Seen, _store
 from pacspace_server.storage.model.records import Customer

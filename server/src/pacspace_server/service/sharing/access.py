@@ -17,7 +17,8 @@ from ..base.context import Context
 from ..base.errors import ServiceError
 from ..base.events import queue_event
 from ..base.lockouts import client_network, prefix
-from .links import GATED, OPEN, TWO_TIER, Shared, find, is_code
+from .codes import is_code
+from .links import GATED, OPEN, TWO_TIER, Shared, find
 
 SUMMARY, DETAIL = "summary", "detail"
 # The parts that a link opens without the code, by policy.
@@ -113,7 +114,7 @@ async def give_code(context: Context, handle: str, visitor: Visitor, typed: str)
         # Checked again inside the transaction, so that parallel attempts can't exceed the limit.
         shared = find(unit, handle)
         keys = _refuse_locked(context, unit, shared, visitor)
-        if is_code(context, shared, typed):
+        if is_code(context, shared.handle, shared.link.version, typed):
             for key in keys:
                 lockouts.succeeded(unit, key)
             return True

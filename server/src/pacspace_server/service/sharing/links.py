@@ -1,7 +1,6 @@
-"""A customer's link: its handle, its access code, and its policy.
+"""A customer's link: its handle and its policy.
 
-The handle contains the shard key, which finds the customer, and 128 random bits, which make it unguessable. The code is
-derived from the handle, a version and the server secret; it is not stored.
+The handle contains the shard key, which finds the customer, and 128 random bits, which make it unguessable.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from ..base import audit
 from ..base.context import Caller, Context, find_customer
 from ..base.errors import ServiceError
 from ..base.vendor import name_of
+from .codes import access_code
 
 TWO_TIER: Final = "TWO_TIER"
 GATED: Final = "GATED"
@@ -34,11 +34,8 @@ OFF: Final = "OFF"
 INHERIT: Final = "INHERIT"
 POLICIES = (TWO_TIER, GATED, OPEN, OFF)
 NO_LINK: CustomerLinks = {"customerLinkUrl": None, "customerLinkHost": None, "accessHint": None}
-# Digits and capitals without 0, O, 1, I and L.
-ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-CODE_CHARS, NONCE_BYTES = 6, 16
+NONCE_BYTES = 16
 HANDLE = re.compile(r"cus_([0-9a-f]{32})([0-9a-f]{32})")
-_FORGIVEN = re.compile(r"[\s._\u2010-\u2015\u2212-]+")
 
 
 @dataclass(frozen=True)
@@ -96,26 +93,6 @@ def find(snapshot: Snapshot, handle: str) -> Shared:
         if shared.policy != OFF:
             return shared
     raise ServiceError("LINK_NOT_FOUND", "this link is unknown or no longer valid: ask the vendor for the current one")
-
-
-# ---------------------------------------------------------------- the code
-
-
-def access_code(context: Context, handle: str, version: int) -> str:
-    """Six characters of an alphabet without similar ones."""
-    number = int.from_bytes(context.server_secret.derive("access-code", handle, str(version)), "big")
-    code = ""
-    for _ in range(CODE_CHARS):
-        number, place = divmod(number, len(ALPHABET))
-        code += ALPHABET[place]
-    return code
-
-
-def is_code(context: Context, shared: Shared, typed: str) -> bool:
-    """Whether the typed text is the code, ignoring case, spaces and dashes."""
-    given = _FORGIVEN.sub("", typed).upper()
-    right = access_code(context, shared.handle, shared.link.version)
-    return hmac.compare_digest(given.encode(errors="replace"), right.encode())
 
 
 # ---------------------------------------------------------------- links on receipts
