@@ -132,7 +132,7 @@ def test_the_page_names_root_key_and_log(site: Site, month: dict[str, Any]) -> N
 def test_the_page_recomputes_from_records_and_log(site: Site, month: dict[str, Any]) -> None:
     """Each check of the records and of the log is listed with its own result."""
     page = site.get(f"/verify/{month['proofRoot']}").body
-    assert page.count('<li class="ok">') == 5
+    assert page.count('<li class="ok">') == 6
     assert '<li class="not">' not in page
     assert "Checked at" in page
 

@@ -231,3 +231,17 @@ class PostgresEngine:
 def unseen(total: int, things: str) -> Iterator[Callable[[int], None]]:
     """Progress that nobody is shown."""
     yield lambda done: None
+
+
+def changed(value: Any) -> Any:
+    """The value with its last bit flipped, or its last digit."""
+    if isinstance(value, bytes):
+        return value[:-1] + bytes([value[-1] ^ 1]) if value else b"\x01"
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value ^ 1
+    if isinstance(value, Decimal):
+        return value + Decimal("1e-9")
+    flipped = value.encode()[:-1] + bytes([value.encode()[-1] ^ 1])
+    return flipped.decode()

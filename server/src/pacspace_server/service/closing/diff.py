@@ -9,9 +9,9 @@ from pacspace_proofs.canonical import parse_canonical
 from pacspace_proofs.record import CLOSING, check_structure
 from pacspace_proofs.tree import leaf_hash, prefix_roots
 
+from ...storage.model.leaf_bytes import delta_leaf
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Checkpoint, Customer, Delta, Part, PeriodHead, ReplacedTree
-from ...storage.writing.leaf_bytes import delta_leaf
 from ...views.checkpoints import Diff
 from ..balances.derive import delta_views
 from ..base import showing

@@ -25,7 +25,7 @@ from ...views.sharing import Sharing as SharingView
 from ..base import audit
 from ..base.context import Caller, Context, find_customer
 from ..base.errors import ServiceError
-from ..base.vendor import name_of
+from ..base.vendor import name_of, workspace_of
 
 TWO_TIER: Final = "TWO_TIER"
 GATED: Final = "GATED"
@@ -75,8 +75,7 @@ def handle_of(customer: Customer, link: Link) -> str:
 
 def sharing_of(snapshot: Snapshot, environment: Environment) -> Sharing:
     """What is stated for all customers of an environment's workspace."""
-    workspace = snapshot.workspace(environment.workspace_id)
-    assert workspace is not None
+    workspace = workspace_of(snapshot, environment)
     return Sharing(workspace.sharing_policy, name_of(workspace))
 
 
