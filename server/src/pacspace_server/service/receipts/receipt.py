@@ -61,8 +61,8 @@ def _locked(context: Context, caller: Caller, customer_id: str, scope: Scope) ->
         customer = find_customer(context, snapshot, caller, customer_id)
         if not scope.names_period or customer.locked_through is None or scope.first > customer.locked_through:
             return None
-        found = snapshot.lock_at_or_after(customer, scope.first)
-        return found if found.period == scope.first else None
+        head, month = snapshot.head(customer, scope.first), (customer.id, scope.first)
+        return snapshot.locks_of([month])[month] if head is not None and head.closed else None
 
 
 def is_integrated(context: Context, checkpoint: Checkpoint) -> bool:
