@@ -10,7 +10,7 @@ from ...domain.scopes import LAST_PERIOD, Scope, ScopeError, scope_bounds
 from ...storage.model.protocols import Damaged, Snapshot
 from ...storage.model.records import Customer, DayTotal, Delta, Log, PeriodHead, delta_count
 from ...views.shapes import NamedScope
-from ..base.lookup import find_checkpoint, find_delta
+from ..base.lookup import all_months, find_checkpoint, find_delta
 
 
 @dataclass
@@ -44,7 +44,7 @@ def balance_of(snapshot: Snapshot, customer: Customer, scope: Scope, log: Log) -
 
 def _months(snapshot: Snapshot, customer: Customer, scope: Scope, log: Log) -> Balance:
     """Whole months from their heads; a month that a window cuts from its days."""
-    later = snapshot.heads(customer, scope.first, LAST_PERIOD)
+    later = [head for head in all_months(snapshot, customer) if head.period >= scope.first]
     balance = Balance(scope, heads=[head for head in later if head.period <= scope.last])
     balance.brought_forward = customer.total - sum(head.total for head in later)
     whole: list[PeriodHead] = []
