@@ -9,11 +9,13 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import apsw
 import msgspec
 import psycopg
+import pytest
 from testkit.inside.book import SANDBOX, Book
 from testkit.inside.engines import BOTH, Engine, SqliteEngine, changed
 from testkit.inside.running import in_context
@@ -24,6 +26,7 @@ from pacspace_server.service.balances import customers, derive
 from pacspace_server.service.base.context import SCOPES, Caller, Context
 from pacspace_server.service.base.errors import ServiceError
 from pacspace_server.service.closing import checkpoint, diff, timeline
+from pacspace_server.service.closing.checkpoint import read_again
 from pacspace_server.service.portal import reading
 from pacspace_server.service.proving.verify import Verifier, verify
 from pacspace_server.service.receipts import directory, documents, lines, printed, receipt
@@ -32,8 +35,10 @@ from pacspace_server.service.recording import delta
 from pacspace_server.service.sharing import links
 from pacspace_server.service.sharing.access import Visitor
 from pacspace_server.storage.model import ids
+from pacspace_server.storage.model.commands import LockPeriod, Refusal
 from pacspace_server.storage.model.protocols import Damaged, Snapshot, Vanished
 from pacspace_server.storage.model.records import Checkpoint, Delta, Profile
+from pacspace_server.storage.writing.locking import lock_period
 
 CUSTOMER, PERIOD = "cust_a", "2026-01"
 JANUARY = Scope("period", PERIOD, PERIOD)
@@ -206,3 +211,65 @@ def test_a_changed_column_is_never_shown_as_verified(story: Book) -> None:
 def _locks(book: Book) -> list[Checkpoint]:
     with book.storage.snapshot() as snapshot:
         return [lock for lock in snapshot.checkpoints(SANDBOX, None, None, None, 99, 0)[0] if lock.locked]
+
+
+@BOTH
+@pytest.mark.parametrize("table", ["customer", "period_head", "delta", "checkpoint"])
+def test_a_lock_signs_no_changed_row(story: Book, table: str) -> None:
+    """Whichever column of a row behind a lock is changed, the lock is refused, and so is a delta where it needs the row."""
+    command = LockPeriod(SANDBOX, story.shard(CUSTOMER), CUSTOMER, "2026-03", None, None, b"")
+    engine, names, identity = story.engine, story.engine.keys[table].split(", "), _newest(story, table)
+    where = " AND ".join(f"{name} = ?" for name in names)
+    let, tried = [], 0
+    for column in engine.columns(table):
+        if column in names or (table, column) in KEYS or column in NOT_SIGNED:
+            continue
+        ((value,),) = engine.sql(f"SELECT {column} FROM {table} WHERE {where}", identity)
+        if value is None or not store(engine, table, column, where, identity, changed(value)):
+            continue
+        tried += 1
+        if not _is_refused(story, command):
+            let.append(column)
+        assert store(engine, table, column, where, identity, value)
+    assert tried > 5
+    assert let == []
+    assert not _is_refused(story, command)
+
+
+# A note of damage, which fsck clears; which row it is; what erasing removes; how PostgreSQL numbers checkpoints.
+NOT_SIGNED = ("frozen", "period_id", "customer", "sequence", "leaf_index", "context", "salt", "last_checkpoint")
+
+
+def _newest(book: Book, table: str) -> tuple[Any, ...]:
+    """The key of the row that locking March reads."""
+    own = "id" if table == "customer" else "customer"
+    where = {
+        "customer": "customer_id = 'cust_a'",
+        "period_head": "period = '2026-03' AND {own} = ?",
+        "delta": "sequence = 5 AND {own} = ?",
+        "checkpoint": "period = '2026-02' AND locked AND {own} = ?",
+    }[table]
+    is_file = isinstance(book.engine, SqliteEngine)
+    ((customer,),) = book.engine.sql(
+        f"SELECT {'id' if is_file else 'shard_key'} FROM customer WHERE customer_id = 'cust_a'"
+    )
+    where = where.format(own=own if is_file else "shard_key")
+    keys = book.engine.sql(
+        f"SELECT {book.engine.keys[table]} FROM {table} WHERE {where}", (customer,) * where.count("?")
+    )
+    assert len(keys) == 1
+    return tuple(keys[0])
+
+
+def _is_refused(book: Book, command: LockPeriod) -> bool:
+    """Tries the lock, and undoes it."""
+    try:
+        read_again(SimpleNamespace(storage=book.storage), command)  # type: ignore[arg-type]
+    except Damaged:
+        return True
+    unit = book.storage.begin()
+    try:
+        outcome = lock_period(unit, command)
+    finally:
+        book.storage.roll_back(unit)
+    return isinstance(outcome, Refusal) and outcome.code == "RECORD_DAMAGED"

@@ -224,7 +224,7 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
             "k.shard_key = %s AND k.locked AND k.period >= %s ORDER BY k.period LIMIT 1", (customer.id, period)
         )
         if found is None:
-            raise LookupError(f"no locked month at or after {period}")
+            raise Damaged("lock", f"at or after {period} of {customer.customer_id} is missing")
         return found
 
     def locks_of(self, months: Sequence[Month]) -> dict[Month, Checkpoint]:

@@ -12,6 +12,7 @@ from ...domain.instants import day_of
 from ...domain.posting import post
 from ..model import sealing
 from ..model.commands import Command, LockPeriod
+from ..model.protocols import Damaged
 from ..model.records import Checkpoint, Customer, DayTotal, Delta, Environment, Key, PeriodHead, Profile
 from . import statements
 from .columns import Many, column
@@ -265,7 +266,7 @@ class PostgresUnit(UpkeepUnit):
         """Months lock in order, so this unit's own locks come after all stored ones."""
         try:
             return super().lock_at_or_after(customer, period)
-        except LookupError:
+        except Damaged:
             locks = [
                 c for c in self._checkpoints if c.customer == customer.id and c.locked and (c.period or "") >= period
             ]

@@ -174,7 +174,7 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
             "customer = ? AND locked = 1 AND period >= ? ORDER BY period LIMIT 1", (customer.id, period)
         )
         if found is None:
-            raise LookupError(f"no locked month at or after {period}")
+            raise Damaged("lock", f"at or after {period} of {customer.customer_id} is missing")
         return found
 
     def locks_of(self, months: Sequence[Month]) -> dict[Month, Checkpoint]:
