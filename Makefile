@@ -26,13 +26,13 @@ demo: $(STAMP)  ## a billing cycle on a real server, in a temporary folder
 	@$(VENV)/bin/pacspace demo
 
 TEST = $(PY) -m pytest -q -n $(WORKERS) --dist worksteal
-test: $(STAMP)  ## the tests but those that `make check` adds (PYTEST_ARGS="-k receipt" for a few)
-	@CONTRACT_EXAMPLES=10 $(TEST) -m "not (wheels or browser or soak or newest)" $(PYTEST_ARGS)
+test: $(STAMP)  ## every day's tests: fewer repetitions than `make check`, no wheels, no browser (PYTEST_ARGS="-k receipt" for a few)
+	@$(TEST) -m "not (wheels or browser or soak or newest)" $(PYTEST_ARGS)
 
 test-postgres: $(STAMP)  ## those of PostgreSQL's newest version, then the black-box tests on PostgreSQL (POSTGRES=18), with one process and two
 	@$(TEST) -m newest $(PYTEST_ARGS) server/tests
 	@for processes in 1 2; do CONFORMANCE_ENGINE=postgres CONFORMANCE_WORKERS=$$processes \
-	  $(TEST) -m "not (wheels or browser)" $(PYTEST_ARGS) conformance || exit 1; done
+	  FULL_TESTS=1 $(TEST) -m "not (wheels or browser)" $(PYTEST_ARGS) conformance || exit 1; done
 
 check: $(STAMP)  ## lint, format, types, imports, every test: also wheels, browser, faults, the newest PostgreSQL
 	$(PY) -m ruff check
@@ -40,7 +40,7 @@ check: $(STAMP)  ## lint, format, types, imports, every test: also wheels, brows
 	$(PY) -m mypy
 	$(PY) -m mypy --python-version 3.10 proofs/python/src clients/python/src
 	$(VENV)/bin/lint-imports --no-logo
-	@$(TEST) $(PYTEST_ARGS)
+	@FULL_TESTS=1 $(TEST) --durations=20 $(PYTEST_ARGS)
 
 format: $(STAMP)  ## put the code into its one format, fix what can be fixed
 	$(PY) -m ruff check --fix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ CALLS = {
 }  # fmt: skip
 ON_THE_DATABASE = ("admin", "backup", "erase", "fsck", "keys", "migrate", "new-log", "restore", "trust", "workspace")
 ELSEWHERE = {"serve", "demo"}  # every server of these tests, and test_first_steps
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A small record, which all commands read quickly."""
+    small = Server(tmp_path_factory.mktemp("small")).start("--sandbox-clock", "2026-02-10T12:00:00Z")
+    yield small
+    small.close()
 
 
 def test_every_command_is_here(tmp_path: Path) -> None:

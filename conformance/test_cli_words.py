@@ -120,7 +120,10 @@ def test_a_start_clock_that_is_too_early_is_told(start_server: Callable[..., Ser
     early = ["serve", "--port", "0", "--sandbox-clock", "2026-01-01T00:00:00Z"]
     refused = server.run(*early)
     assert refused.returncode == 2 and not refused.stdout
-    assert "start without --sandbox-clock and `pacspace clock reset --yes`, or use another --database" in refused.stderr
+    assert (
+        "start without --sandbox-clock and run `pacspace clock reset --yes`, or use another --database"
+        in refused.stderr
+    )
     server.start()
     Vendor(server, server.folder).text("clock", "reset", "--yes")
     server.restart("--sandbox-clock", "2026-01-01T00:00:00Z")

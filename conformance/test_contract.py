@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -26,10 +25,10 @@ from schemathesis.specs.openapi.checks import (
 )
 from testkit.chance import SEED
 from testkit.endpoints import WEBHOOKS, Dashboard
+from testkit.extent import times
 from testkit.server import BALANCE, PASSWORD, Client, Server
 
-# Requests per operation and kind of data: fewer in `make test`, more for a longer look.
-EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES") or os.environ.get("CONTRACT_EXAMPLES", "60"))
+EXAMPLES = times(4, 60, "CONFORMANCE_EXAMPLES")  # requests per operation and kind of data
 CHECKS = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
     response_schema_conformance,

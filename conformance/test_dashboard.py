@@ -60,13 +60,13 @@ def test_the_setup_link_works_once(start_server: Callable[..., Server]) -> None:
     assert link
     browser = Browser(server.url).open("/app")
     assert browser.place.endswith("/app/login?next=%2Fapp")
-    browser.open(link).press("Make the owner", email="ada@example.com", password="short")
+    browser.open(link).press("Create the owner", email="ada@example.com", password="short")
     assert browser.status == 400 and "Password must have 10 to 200 characters" in browser.text
-    browser.press("Make the owner", email="ada@example.com", name="Ada", password=PASSWORD)
+    browser.press("Create the owner", email="ada@example.com", name="Ada", password=PASSWORD)
     assert browser.place == f"{server.url}/app" and "Record the first amount" in browser.text
     assert server.url + "/api/v1/balance/delta" in browser.text
     other = Browser(server.url).open(link)
-    assert other.status == 404 and "not good any more" in other.text
+    assert other.status == 404 and "no longer valid" in other.text
     assert server.restart().setup_url is None
 
 
@@ -76,7 +76,7 @@ def test_log_in_goes_on_to_the_page_that_was_asked_for(office: Server) -> None:
     browser = Browser(office.url).open("/app/customers/cust_globex?period=2026-01")
     assert "Log in" in browser.text and browser.status == 200
     wrong = browser.press("Log in", email="ada@example.com", password="not the password")
-    assert wrong.status == 401 and "don’t go together" in wrong.text
+    assert wrong.status == 401 and "don’t match" in wrong.text
     browser.press("Log in", email="ADA@example.com", password=PASSWORD)
     assert browser.place.endswith("/app/customers/cust_globex?period=2026-01") and "January 2026" in browser.text
     cookie = browser.session.cookies.get("pacspace_session")
@@ -102,10 +102,10 @@ def test_the_overview_shows_the_running_month(ada: Browser) -> None:
     says how far everything is verified."""
     text = ada.open("/app").text
     assert f"Recorded in February 2026 {MINUS}1,300.5" in text
-    assert "Records 2 this month" in text and "Customers 1" in text
+    assert "Deltas 2 this month" in text and "Customers 1" in text
     assert "2026-02-01 1 2026-02-02 0" in text and "2026-02-17 0" in text
     assert ada.page.count('<rect class="mark"') == 2
-    assert "It records, the integrator keeps up, and the log is signed." in text
+    assert "The server records, the integrator keeps up, and the log is signed." in text
 
 
 def test_a_part_is_only_the_part(ada: Browser, office: Server) -> None:
@@ -119,13 +119,13 @@ def test_a_customer_page_adds_up(ada: Browser) -> None:
     """A customer's page has each month with its state and exact total, the running total at each day's end, and the records
     of the month that is picked; a reference is found exactly, in whatever month it is."""
     text = ada.open("/app/customers/cust_globex?period=2026-01").text
-    assert f"Recorded {MINUS}1,501.25 Records 5 Brought forward 0 All time {MINUS}2,801.75" in text
+    assert f"Recorded {MINUS}1,501.25 Deltas 5 Brought forward 0 All time {MINUS}2,801.75" in text
     assert f"2026-01-05 {MINUS}300.5 2026-01-06 {MINUS}300.5" in text and f"2026-01-31 {MINUS}1,501.25" in text
-    assert "January 2026 is over. All 5 records are verified. January 2026 is not locked yet." in text.replace("✓", "")
+    assert "January 2026 is over. All 5 deltas are verified. January 2026 is not locked yet." in text.replace("✓", "")
     found = ada.press("Show", reference="cust_globex_7").text
     assert "It is in February 2026." in found and f"{MINUS}700.25" in found and "cust_globex_6" not in found
     nothing = ada.open("/app/customers/cust_globex?reference=cust_globex_").text
-    assert "No record of this customer has exactly the reference" in nothing
+    assert "No delta of this customer has exactly the reference" in nothing
 
 
 def test_a_list_goes_on_after_its_last_row(office: Server, ada: Browser) -> None:
@@ -148,7 +148,7 @@ def test_a_list_goes_on_after_its_last_row(office: Server, ada: Browser) -> None
     ada.open("/app/customers/cust_long")
     shown: list[str] = []
     while True:
-        shown += re.findall(r'What for">(r\d+)', ada.page)
+        shown += re.findall(r'Reason">(r\d+)', ada.page)
         following = re.search(r'class="next" href="([^"]+)"', ada.page)
         if not following:
             break
@@ -162,15 +162,15 @@ def test_a_correction_is_looked_at_before_it_is_recorded(office: Server, ada: Br
     fill(office, "cust_fix")
     record = office.client.all_deltas("cust_fix", period="2026-01")[0]
     page = f"/app/customers/cust_fix/correct?record={record['recordId']}"
-    ada.open(page).press("Look at it first", delta="1.0000000001", reason=" ")
+    ada.open(page).press("Preview", delta="1.0000000001", reason=" ")
     assert (
         ada.status == 400
         and "more than 9 digits after the point" in ada.text
-        and "What for must have 1 to 500" in ada.text
+        and "Reason must have 1 to 500" in ada.text
     )
-    ada.press("Look at it first", delta="1,000", reason="Overcounted")
+    ada.press("Preview", delta="1,000", reason="Overcounted")
     assert ada.status == 400 and "1,000 may be 1000 or 1.000" in ada.text
-    ada.press("Look at it first", delta="1,000.5", reason="Overcounted <b>twice</b>", referenceId="fix-1")
+    ada.press("Preview", delta="1,000.5", reason="Overcounted <b>twice</b>", referenceId="fix-1")
     assert "Record this correction?" in ada.text and "1,000.5" in ada.text
     before = len(office.client.all_deltas("cust_fix"))
     fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', ada.page))
@@ -197,15 +197,15 @@ def test_a_month_is_locked_once_it_is_typed(office: Server, ada: Browser) -> Non
     fill(office, "cust_lock")
     ada.open("/app/customers/cust_lock/lock?period=2026-01")
     assert f"Recorded {MINUS}1,501.25" in ada.text and "can’t be undone" in ada.text
-    ada.press("Lock January 2026 for good", typed="2026-02", invoiceReference="INV-7")
+    ada.press("Lock January 2026 permanently", typed="2026-02", invoiceReference="INV-7")
     assert ada.status == 400 and "must be 2026-01" in ada.text
     assert office.client.derive("cust_lock").data["latestCheckpoint"] is None
-    ada.press("Lock January 2026 for good", typed="2026-01", invoiceReference="INV-7")
+    ada.press("Lock January 2026 permanently", typed="2026-01", invoiceReference="INV-7")
     assert "January 2026 is locked." in ada.text and "INV-7" in ada.text
     receipt = office.client.receipt("cust_lock", period="2026-01").data
     assert receipt["locked"] and receipt["invoiceReference"] == "INV-7" and receipt["proofRoot"] in ada.text
     again = ada.open("/app/customers/cust_lock/lock?period=2026-01")
-    assert "It is locked already" in again.text
+    assert "This month or a later one is already locked" in again.text
     document = ada.open(f"/app/receipts/{receipt['receiptId']}")
     assert document.status == 200 and document.place == f"{office.url}/receipt/{receipt['receiptId']}"
     assert "INV-7" in ada.open("/app/customers/cust_lock/receipts").text
@@ -223,16 +223,16 @@ def test_comparing_names_the_entries(office: Server, ada: Browser) -> None:
         else:
             ada.press("Compare", files={"file": ("list.csv", lines.encode(), "text/csv")})
         text = ada.text
-        assert "The two differ" in text and ada.status == 200
-        assert "With other amounts: 1" in text and f"cust_cmp_2 {MINUS}200.25 {MINUS}200" in text
-        assert "Not in their list: 1" in text and "Not in the record: 1" in text and "Twice in their list: 1" in text
+        assert "They differ" in text and ada.status == 200
+        assert "Different amounts: 1" in text and f"cust_cmp_2 {MINUS}200.25 {MINUS}200" in text
+        assert "Not in their list: 1" in text and "Not in the record: 1" in text and "Repeated in their list: 1" in text
         assert "line 5: cust_cmp_4" in text
     ada.open("/app/compare").press("Compare", customerId="cust_cmp", period="2026-01", total=f"{MINUS}1,501.25")
-    assert "Both sides agree" in ada.text
+    assert "Both sides match" in ada.text
     ada.press("Compare", lines="referenceId,delta\na,b", total="")
     assert ada.status == 400 and "line 2" in ada.text and "a,b" in ada.page
     ada.press("Compare", customerId="nobody", lines="referenceId,delta\na,1")
-    assert ada.status == 400 and "Customer id names no customer of this environment" in ada.text
+    assert ada.status == 400 and "Customer id is not a customer of this environment" in ada.text
 
 
 def test_environments_are_apart(office: Server, ada: Browser) -> None:
@@ -244,8 +244,8 @@ def test_environments_are_apart(office: Server, ada: Browser) -> None:
     ada.open("/app/customers").press("Production")
     assert ada.place == f"{office.url}/app/customers" and "SANDBOX" not in ada.page and "No customers yet" in ada.text
     assert ada.open("/app/customers/cust_globex").status == 404 and ada.open("/app/clock").status == 403
-    stale.press("Make the customer", displayName="Of the sandbox")
-    assert stale.status == 409 and "shows the sandbox environment" in stale.text
+    stale.press("Create the customer", displayName="Of the sandbox")
+    assert stale.status == 409 and "showed the sandbox environment" in stale.text
     assert "No customers yet" in ada.open("/app/customers").text
     ada.press("Sandbox")
     assert "SANDBOX" in ada.page
@@ -258,32 +258,32 @@ def test_the_sandbox_clock_moves_and_starts_over(start_server: Callable[..., Ser
     assert server.setup_url
     browser = Browser(server.url).set_up(server.setup_url)
     fill(server, "cust_a")
-    browser.open("/app/clock").press("Hold it there", now="2026-01-01")
+    browser.open("/app/clock").press("Hold", now="2026-01-01")
     assert browser.status == 400 and "only goes forward" in browser.text
-    browser.press("Hold it there", now="yesterday")
+    browser.press("Hold", now="yesterday")
     assert browser.status == 400 and "is not a date or an instant" in browser.text
-    browser.press("Move on", seconds="86400")
+    browser.press("Advance", seconds="86400")
     assert "is held at 18 February 2026, 12:00:00 UTC" in browser.text
-    browser.press("Let real time go on")
-    assert "Runs with real time" in browser.text
-    browser.press("Empty the sandbox", typed="production")
+    browser.press("Return to real time")
+    assert "Follows real time" in browser.text
+    browser.press("Reset the sandbox", typed="production")
     assert browser.status == 400 and server.client.derive("cust_a").status == 200
-    browser.press("Empty the sandbox", typed="sandbox")
+    browser.press("Reset the sandbox", typed="sandbox")
     assert "The sandbox is empty" in browser.text and server.client.derive("cust_a").status == 404
 
 
 def test_a_key_is_shown_once_and_works(office: Server, ada: Browser) -> None:
     """A key that is made on its page records at once, is on no page afterwards, has another secret once it was rotated, and
     stops when it is revoked."""
-    ada.open("/app/keys").press("Make the key", name="", scopes=[])
+    ada.open("/app/keys").press("Create the key", name="", scopes=[])
     assert (
-        ada.status == 400 and "What it is for must have 1 to 100" in ada.text and "What it may do is needed" in ada.text
+        ada.status == 400 and "Name must have 1 to 100" in ada.text and "Permissions need at least one tick" in ada.text
     )
-    ada.press("Make the key", name="billing job", scopes=["read", "write"])
+    ada.press("Create the key", name="billing job", scopes=["read", "write"])
     first = key_on(ada)
     assert office.with_key(first).emit("cust_key", -1).status == 201
     assert first.partition(".")[2] not in ada.open("/app/keys").page and first.partition(".")[0] in ada.page
-    ada.press("Give it another secret")
+    ada.press("Replace its secret")
     second = key_on(ada)
     assert second != first and office.with_key(second).emit("cust_key", -1).status == 201
     ada.open("/app/keys").press("Revoke it permanently")
@@ -309,9 +309,9 @@ def stops(server: Server, key: str) -> bool:
 def test_people_are_invited_and_do_what_their_role_allows(office: Server, ada: Browser) -> None:
     """An owner makes a user with a link; with it the user chooses a password and is in, once; a viewer sees everything and
     finds no form that writes; another role works at once; a disabled user is out at once; the last owner stays."""
-    ada.open("/app/users").press("Make the user and a link", email="grace@example.com")
-    assert ada.status == 400 and "is a user's already" in ada.text
-    ada.press("Make the user and a link", email="hedy@example.com", name="Hedy")
+    ada.open("/app/users").press("Create the user and a link", email="grace@example.com")
+    assert ada.status == 400 and "already has a user" in ada.text
+    ada.press("Create the user and a link", email="hedy@example.com", name="Hedy")
     link = re.search(r'id="link">([^<]+)<', ada.page)
     assert link and "hedy@example.com" in ada.text
     hedy = Browser(office.url).open(link[1]).press("Set the password", password=PASSWORD)
@@ -339,9 +339,11 @@ def test_a_password_is_changed(office: Server) -> None:
     """With the old password; every other session of the user ends, and the old password is no use."""
     add_user(office, "edith@example.com", "viewer")
     here, elsewhere = (Browser(office.url).log_in("edith@example.com") for _ in range(2))
-    here.open("/app/password").press("Change it", currentPassword="wrong wrong", newPassword="a longer sentence still")
+    here.open("/app/password").press(
+        "Change the password", currentPassword="wrong wrong", newPassword="a longer sentence still"
+    )
     assert here.status == 400 and "is not your password" in here.text
-    here.press("Change it", currentPassword=PASSWORD, newPassword="a longer sentence still")
+    here.press("Change the password", currentPassword=PASSWORD, newPassword="a longer sentence still")
     assert here.place == f"{office.url}/app" and here.status == 200
     assert "/app/login" in elsewhere.open("/app").place
     assert Browser(office.url).log_in("edith@example.com").status == 401
@@ -375,23 +377,23 @@ def test_a_month_is_closed_for_everybody(start_server: Callable[..., Server]) ->
     server.client.batch(deltas)
     text = browser.open("/app/close").text
     assert "January 2026 ended 5 hours ago." in text
-    assert f"Customers 120 Records 120 Sum of their totals {MINUS}7,260" in text
+    assert f"Customers 120 Deltas 120 Sum of their totals {MINUS}7,260" in text
     seen = re.findall(r'<th scope="row"[^>]*><a href="/app/customers/(\w+)', browser.page)
     while following := re.search(r'class="next" href="([^"]+)"', browser.page):
         browser.open(following[1].replace("&amp;", "&"))
         seen += re.findall(r'<th scope="row"[^>]*><a href="/app/customers/(\w+)', browser.page)
     assert seen == [f"cust_{n:03d}" for n in range(1, 121)]
-    browser.open("/app/close").press("Close January 2026 for good", typed="January")
+    browser.open("/app/close").press("Close January 2026 permanently", typed="January")
     assert browser.status == 400 and "must be 2026-01" in browser.text
-    browser.press("Close January 2026 for good", typed="2026-01")
+    browser.press("Close January 2026 permanently", typed="2026-01")
     assert "/app/close/job_" in browser.place
     while "January 2026 is closed" not in browser.text:
         assert '<noscript><meta http-equiv="refresh"' in browser.page and 'hx-trigger="every 1s"' in browser.page
         browser.open(browser.place)
     assert "http-equiv" not in browser.page and "hx-trigger" not in browser.page and "Locked 120" in browser.text
     assert server.client.get("/api/v1/balance/checkpoints", period="2026-01").data["pagination"]["total"] == 120
-    assert "Nothing: no customer has an open month" in browser.open("/app/close").text
-    assert "is locked for everybody" in browser.open("/app").text
+    assert "Nothing: no customer has unlocked deltas" in browser.open("/app/close").text
+    assert "is locked for all customers" in browser.open("/app").text
 
 
 def test_link_code_and_notes_are_on_the_customers_page(office: Server, ada: Browser) -> None:
@@ -410,17 +412,17 @@ def test_link_code_and_notes_are_on_the_customers_page(office: Server, ada: Brow
         return answer.status_code == 200
 
     assert comes_in(code[1])
-    ada.press("Another code")
-    assert "There is a new code; the old one stopped." in ada.text
+    ada.press("New code")
+    assert "The code is replaced; the old one no longer works." in ada.text
     now = re.search(r'id="share-code"[^>]*>([^<]+)<', ada.page)
     assert now and now[1] != code[1] and not comes_in(code[1]) and comes_in(now[1])
-    ada.press("Leave the note", text="We looked at <b>line 3</b>\nand agree.")
-    assert "Your note is there" in ada.text and "You (Ada Lovelace)" in ada.text and "<b>line 3" not in ada.page
-    ada.press("Leave the note", text=" ")
-    assert ada.status == 400 and "A note has 1 to 2,000 characters" in ada.text
+    ada.press("Leave the remark", text="We looked at <b>line 3</b>\nand agree.")
+    assert "Your remark is saved" in ada.text and "You (Ada Lovelace)" in ada.text and "<b>line 3" not in ada.page
+    ada.press("Leave the remark", text=" ")
+    assert ada.status == 400 and "A remark must have 1 to 2,000 characters" in ada.text
     while "No visits yet." in ada.open("/app/customers/cust_share").text:
         requests.get(link[1], timeout=60).raise_for_status()
-    ada.press("Another link")
+    ada.press("New link")
     assert requests.get(link[1], timeout=60).status_code == 404
 
 

@@ -46,7 +46,7 @@ def ada(told: Server) -> Browser:
 
 def make(ada: Browser, url: str, description: str = "", events: list[str] | None = None) -> tuple[str, str]:
     """A new endpoint: the path of its page, and its secret."""
-    ada.open("/app/webhooks").press("Make the endpoint", url=url, description=description, events=events or [])
+    ada.open("/app/webhooks").press("Create the endpoint", url=url, description=description, events=events or [])
     found = re.search(r'class="button" href="(/app/webhooks/whk_[0-9a-f]{32})"', ada.page)
     assert found, ada.text
     return found[1], secret_on(ada)
@@ -81,21 +81,21 @@ def test_before_the_first_endpoint_there_is_a_receiver(start_server: Callable[..
     shown = re.search(r'<code id="receiver">(.*?)</code>', ada.page, re.DOTALL)
     written = re.search(r"```python receiver.py\n(.*?)\n```", GUIDE.read_text(), re.DOTALL)
     assert shown and written and html.unescape(shown[1]) == written[1]
-    assert "No endpoint yet" in ada.text and "pacspace webhooks listen --forward-to" in ada.text
+    assert "No endpoints yet" in ada.text and "pacspace webhooks listen --forward-to" in ada.text
 
 
 def test_an_endpoint_is_made_and_told(told: Server, ada: Browser, receiver: Receiver, customer: str) -> None:
     """An endpoint that is made on its page is told at once; its secret is on one page, and signs; the delivery's page has the
     very payload, escaped; sent again, the receiver has the event twice."""
     path, secret = make(ada, f"{receiver.url}/ok/page", "for the page", ["delta.verified"])
-    assert "This is the only time it is shown" in ada.text
+    assert "The secret is shown only once" in ada.text
     assert secret not in ada.open(path).page and secret not in ada.open("/app/webhooks").page
-    assert "Nothing was sent to it yet" in ada.open(path).text
+    assert "No deliveries yet" in ada.open(path).text
     record = told.client.emit(customer, Decimal("-42.50"), EVIL, referenceId="usage_1").data["recordId"]
     (sent,) = receiver.wait_for_records("/ok/page", {record})
     Webhooks(secret).verify_from_headers(sent.headers, sent.body)
     text = until(ada, path, lambda text: "Delivered 1" in text)
-    assert "delta.verified" in text and "answered 204" in text
+    assert "delta.verified" in text and "status 204" in text
     (event,) = events_on(ada)
     ada.open(f"{path}/deliveries/{event}")
     assert event == sent.event["id"] and "Last status 204" in ada.text and "Attempts 1" in ada.text
@@ -103,7 +103,7 @@ def test_an_endpoint_is_made_and_told(told: Server, ada: Browser, receiver: Rece
     shown = re.search(r'<code id="payload">(.*?)</code>', ada.page, re.DOTALL)
     assert shown and json.loads(html.unescape(shown[1]), parse_float=str) == json.loads(sent.body, parse_float=str)
     ada.press("Send again")
-    assert "It is due now." in ada.text
+    assert "The delivery is due now." in ada.text
     twice = receiver.wait_for("/ok/page", lambda found: len(found) == 2)
     assert {request.event["id"] for request in twice} == {event}
     until(ada, f"{path}/deliveries/{event}", lambda text: "Attempts 2" in text)
@@ -119,12 +119,12 @@ def test_an_endpoint_is_changed_tested_rotated_and_removed(told: Server, ada: Br
     assert "The endpoint is changed." in ada.text and "Events checkpoint.verified, receipt.generated" in ada.text
     assert "/ok/changed" in ada.text and "first" in ada.text
     ada.press("Save")
-    assert "Nothing was different." in ada.text
+    assert "Nothing has changed." in ada.text
     ada.press("Save", url="ftp://receiver.example/")
-    assert ada.status == 400 and "Address" in ada.text and 'value="ftp://receiver.example/"' in ada.page
-    ada.open(path).press("Make another secret")
+    assert ada.status == 400 and "URL" in ada.text and 'value="ftp://receiver.example/"' in ada.page
+    ada.open(path).press("Create a new secret")
     second = secret_on(ada)
-    assert second != secret and "the secret before signs too" in ada.text
+    assert second != secret and "the old secret signs too" in ada.text
     ada.open(path).press("Send a test event")
     assert "The test event was delivered" in ada.text
     (sent,) = receiver.taken("/ok/changed")
@@ -136,10 +136,10 @@ def test_an_endpoint_is_changed_tested_rotated_and_removed(told: Server, ada: Br
     assert "The endpoint is off" in ada.text and "It keeps its place" in ada.text
     ada.press("Switch it on")
     assert "The endpoint is on" in ada.text
-    ada.press("Remove it permanently", typed="yes")
+    ada.press("Delete it permanently", typed="yes")
     assert ada.status == 400 and "must be the word delete" in ada.text
-    ada.press("Remove it permanently", typed="delete")
-    assert "is removed" in ada.text and ada.place.endswith("/app/webhooks") and ada.open(path).status == 404
+    ada.press("Delete it permanently", typed="delete")
+    assert "is deleted" in ada.text and ada.place.endswith("/app/webhooks") and ada.open(path).status == 404
 
 
 def test_what_fails_is_said_filtered_and_paged(told: Server, ada: Browser, receiver: Receiver, customer: str) -> None:
@@ -152,7 +152,7 @@ def test_what_fails_is_said_filtered_and_paged(told: Server, ada: Browser, recei
     text = until(ada, "/app", lambda text: "for another attempt." in text and "fails: no attempt" in text)
     assert "The endpoint billing, failing fails" in text
     text = ada.open(path).text
-    assert "failing" in text and "After five days without one it is switched off" in text
+    assert "failing" in text and "After five days of failures the server switches it off" in text
     assert events_on(ada.open(f"{path}?status=pending")) and not events_on(ada.open(f"{path}?status=delivered"))
     until(ada, good, lambda text: "Delivered 30" in text)
     ada.open(good)
@@ -161,13 +161,13 @@ def test_what_fails_is_said_filtered_and_paged(told: Server, ada: Browser, recei
     assert more and len(first) == 25
     second = events_on(ada.open(html.unescape(more[1])))
     assert len(second) == 5 and not set(first) & set(second) and "Back to the first page" in ada.text
-    for wrong, says in (("yesterday", "From"), ("2999-01-01", "is not before now")):
-        ada.open(good).press("Send it all again", since=wrong)
+    for wrong, says in (("yesterday", "From"), ("2999-01-01", "must be in the past")):
+        ada.open(good).press("Send events again", since=wrong)
         assert ada.status == 400 and says in ada.text
-    ada.press("Send it all again", since="2026-01-01")
-    assert "30 events are sent again" in ada.text
+    ada.press("Send events again", since="2026-01-01")
+    assert "30 events since" in ada.text
     receiver.wait_for("/ok/paged", lambda found: len(found) == 60)
-    ada.open(path).press("Remove it permanently", typed="delete")
+    ada.open(path).press("Delete it permanently", typed="delete")
 
 
 def test_odd_queries_are_answered(told: Server, ada: Browser) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
@@ -14,13 +13,14 @@ from typing import Any
 
 import pytest
 from testkit.chance import SEED
+from testkit.extent import times
 from testkit.logreader import assert_extends, read_log, signed_checkpoint
 from testkit.receipts import accept, leaves_of, origin_of, set_checks, total_of
 from testkit.server import BROKEN, Client, Server, in_threads
 
 from pacspace_proofs.note import LogCheckpoint
 
-ROUNDS = int(os.environ.get("CONFORMANCE_KILLS", "20"))
+ROUNDS = times(5, 20, "CONFORMANCE_KILLS")
 CUSTOMERS = [f"cust_{number}" for number in range(6)]
 
 

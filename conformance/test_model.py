@@ -28,6 +28,7 @@ from testkit.drawn import (
     scopes,
     steps,
 )
+from testkit.extent import times
 from testkit.model import readable
 from testkit.modelled import Checkpoint, Delta, Refused, begin, end_of, shifted, total
 from testkit.server import BALANCE, Server
@@ -35,7 +36,7 @@ from testkit.sides import Answer, BothSides, one
 
 # A fixed few in every run of the tests; CONFORMANCE_EXAMPLES=1000 draws so many from CONFORMANCE_SEED.
 EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES", "0"))
-FEW, STEPS = 25, 50
+FEW, STEPS = times(12, 25), 50
 
 
 class Machine(BothSides):

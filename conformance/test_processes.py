@@ -14,14 +14,18 @@ from typing import Any
 from testkit.chance import SEED
 from testkit.cluster import OWNER, shared_cluster
 from testkit.command import run_command
+from testkit.extent import times
 from testkit.logreader import assert_extends, read_log, signed_checkpoint
 from testkit.receipts import origin_of
-from testkit.server import BROKEN, Client, Server, in_threads
+from testkit.server import BROKEN, Client, Server, in_threads, parts_of
+from testkit.waiting import wait_until
 
 from pacspace_proofs.note import LogCheckpoint
 
 CUSTOMERS = [f"cust_{number}" for number in range(8)]
 WRITERS = 16
+KILLED_AFTER = 200
+CLOSED = times(1_000, 3_000)
 HELD = "SELECT holder FROM pacspace.lease WHERE name = 'integrator/1'"
 
 
@@ -106,7 +110,7 @@ def test_two_processes_and_a_killed_lease_holder(on_postgres: Callable[..., Serv
 
     def kill() -> None:
         nonlocal seconds
-        time.sleep(2)
+        wait_until(lambda: len(told.records) > KILLED_AFTER)
         integrating = holder(first)
         lost, left = (first, second) if integrating in processes(first) else (second, first)
         assert integrating in processes(lost)
@@ -117,8 +121,8 @@ def test_two_processes_and_a_killed_lease_holder(on_postgres: Callable[..., Serv
         while read_size(left.client, origin) == fixed:
             assert time.monotonic() - started < 60, "nobody integrates any more"
             time.sleep(0.02)
-        seconds = time.monotonic() - started
-        time.sleep(1)
+        seconds, before = time.monotonic() - started, len(told.records)
+        wait_until(lambda: len(told.records) > before + KILLED_AFTER)
 
     def kill_and_stop() -> None:
         try:
@@ -217,11 +221,9 @@ def test_a_database_that_goes_away_and_comes_back(on_postgres: Callable[..., Ser
 def test_a_jobs_process_is_killed_and_another_one_ends_it(on_postgres: Callable[..., Server]) -> None:
     """A month that one process locks for everybody is locked to the end by the other one, without a restart."""
     first = on_postgres("--sandbox-clock", "2026-01-10T00:00:00Z")
-    names = [f"c{number:04d}" for number in range(3_000)]
-    for start in range(0, len(names), 1_000):
-        first.client.batch(
-            [{"customerId": name, "delta": -1, "reason": "u"} for name in names[start : start + 1_000]]
-        ).data
+    names = [f"c{number:04d}" for number in range(CLOSED)]
+    for part in parts_of(names, 500):
+        first.client.batch([{"customerId": name, "delta": -1, "reason": "u"} for name in part]).data
     second = on_postgres()
     first.client.clock(now="2026-02-03T00:00:00Z").data
     job = first.client.checkpoint(period="2026-01").data["jobId"]
@@ -230,7 +232,7 @@ def test_a_jobs_process_is_killed_and_another_one_ends_it(on_postgres: Callable[
     while (shown := second.client.get(f"/api/v1/balance/jobs/{job}").data)["status"] != "DONE":
         assert time.monotonic() < deadline, shown
         time.sleep(0.1)
-    assert (shown["done"], shown["failedCount"], shown["totals"]["netChange"]) == (3_000, 0, -3_000)
+    assert (shown["done"], shown["failedCount"], shown["totals"]["netChange"]) == (CLOSED, 0, -CLOSED)
 
 
 def test_the_schema_is_made_by_its_owner(tmp_path: Path) -> None:

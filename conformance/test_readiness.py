@@ -31,7 +31,7 @@ def test_a_full_disk_is_not_ready(start_server: Callable[..., Server]) -> None:
     assert server.process is not None
     before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
     found = until_ready(server, 503)
-    assert found["database"].startswith("the database does not take a write: ") and found["queue"] == "ok"
+    assert found["database"].startswith("the database does not accept writes: ") and found["queue"] == "ok"
     refused = server.client.emit("cust", -1, referenceId="full")
     assert refused.status == 503 and refused.headers["retry-after"]
     assert server.public.get("/healthz").status == 200

@@ -98,7 +98,7 @@ def test_a_restored_record_goes_on_in_a_new_log(start_server: START, tmp_path: P
     assert code == 1 and told["willSign"] is False, told
     sandbox, production = told["logs"]
     assert "is behind" in sandbox["problem"] and "pacspace new-log" in sandbox["problem"]
-    assert f"up to entry {sandbox['signedSize']}, here" in sandbox["problem"] and production["willSign"] is True
+    assert f"up to entry {sandbox['signedSize']}, but ends" in sandbox["problem"] and production["willSign"] is True
     if not POSTGRES:
         assert Path(told["movedAside"]).exists()
 
@@ -142,7 +142,7 @@ def test_a_restored_record_goes_on_in_a_new_log(start_server: START, tmp_path: P
     sizes = renewed["signedSize"], renewed["backupSize"]
     newer = " ".join(server.public.get(f"/verify/{february['proofRoot']}").body.decode().split())
     assert (
-        f"had been signed up to {sizes[0]} entries; the backup had {sizes[1]} of them" in newer
+        f"The earlier log had {sizes[0]} signed entries; the backup had {sizes[1]} of them" in newer
         and "frozen" not in newer
     )
     gone = f"after the backup from which this record was restored ({sizes[1]} of {sizes[0]} entries)"
@@ -152,7 +152,7 @@ def test_a_restored_record_goes_on_in_a_new_log(start_server: START, tmp_path: P
         "receipt", "anna", "--period", "2026-02", folder=tmp_path,
         environment={"PACSPACE_BASE_URL": server.url, "PACSPACE_API_KEY": server.key or ""},
     ).stdout  # fmt: skip
-    assert f"a backup that had {sizes[1]} of {sizes[0]} entries of {renewed['frozen']}" in told
+    assert f"a backup with {sizes[1]} of {sizes[0]} entries of {renewed['frozen']}" in told
     for root in (january["proofRoot"], february["proofRoot"]):
         assert settled(server.public, root, "both")["verified"] is True
     log = server.public.get(f"/log/{renewed['frozen'].rpartition('/')[2]}/checkpoint")
@@ -313,7 +313,7 @@ def test_what_backup_and_restore_refuse(start_server: START, tmp_path: Path) -> 
     of_the_record = [] if POSTGRES else ["record.db", "record.db-wal"]
     for name in [*of_the_record, str(signer_of(server) / "x.backup")]:
         own = server.run("backup", name, "--force", "--signer-dir", str(signer_of(server)))
-        assert own.returncode == 2 and "belongs to the record" in own.stderr, name
+        assert own.returncode == 2 and "is part of the record" in own.stderr, name
     there = run_command("restore", str(file), "--database", as_owner(server), folder=server.folder)
     served = run_command(
         "restore", str(file), "--replace", "--yes", "--database", as_owner(server), folder=server.folder

@@ -92,7 +92,7 @@ def test_the_link_on_a_receipt_opens_its_month(vendor: Vendor, customer: str, re
 def test_the_form_lets_in_and_leads_on(vendor: Vendor, customer: str, reader: Reader) -> None:
     """A wrong code says so on the page; the right one leads to where the reader was going, and stays for later."""
     gate = reader.open("/activity", period="2026-02")
-    assert gate.status == 200 and "This needs the access code" in text_of(gate.body.decode())
+    assert gate.status == 200 and "Enter the access code" in text_of(gate.body.decode())
     assert 'name="place" value="/activity"' in gate.body.decode() and "feb-1" not in gate.body.decode()
     wrong = reader.fill_in("access", code="222222", place="/activity", period="2026-02")
     assert wrong.status == 403 and "not the code of this link" in text_of(wrong.body.decode())
@@ -114,7 +114,7 @@ def test_five_wrong_codes_show_a_shut_door(vendor: Vendor, customer: str, reader
     for _ in range(5):
         assert reader.fill_in("access", code="222222").status == 403
     shut = reader.fill_in("access", code=vendor.link(customer)["accessHint"])
-    assert shut.status == 429 and "looked at in" in text_of(shut.body.decode())
+    assert shut.status == 429 and "try again in" in text_of(shut.body.decode())
 
 
 def test_a_gated_record_shows_nothing_at_all(vendor: Vendor, customer: str, reader: Reader) -> None:
@@ -122,7 +122,7 @@ def test_a_gated_record_shows_nothing_at_all(vendor: Vendor, customer: str, read
     vendor.change(customer, "sharing", {"sharingStateHint": "GATED"})
     for page in PAGES:
         body = reader.open(page).body.decode()
-        assert "Initech" in body and "This needs the access code" in text_of(body)
+        assert "Initech" in body and "Enter the access code" in text_of(body)
         for hidden in ("minutes recorded", "1,234.5", "2026-01", "Globex", "January"):
             assert hidden not in body
     for form in ("notes", "compare"):
@@ -135,7 +135,7 @@ def test_an_unknown_link_says_what_to_do(vendor: Vendor, reader: Reader) -> None
     reader.handle = reader.handle[:-4] + ("0000" if reader.handle[-4:] != "0000" else "1111")
     for page in PAGES:
         answer = reader.open(page)
-        assert answer.status == 404 and "This link leads nowhere" in text_of(answer.body.decode())
+        assert answer.status == 404 and "This link doesn’t work" in text_of(answer.body.decode())
 
 
 def test_required_labels_and_no_word_that_judges(vendor: Vendor, customer: str, reader: Reader) -> None:
@@ -236,7 +236,7 @@ def test_each_locked_month_says_how_to_check_it_alone(vendor: Vendor, customer: 
 
 
 def test_records_are_paged_and_found(vendor: Vendor, customer: str, reader: Reader) -> None:
-    """Following Older records shows each record once; a reference finds its own."""
+    """Following Older deltas shows each record once; a reference finds its own."""
     vendor.server.client.batch(
         [{"customerId": customer, "delta": n, "reason": "more", "referenceId": f"ref-{n:03}"} for n in range(1, 121)]
     ).data
@@ -269,9 +269,9 @@ def test_a_list_is_compared_from_a_file(vendor: Vendor, customer: str, reader: R
         kind = {"Content-Type": "multipart/form-data; boundary=b"}
         return text_of(reader.send("POST", f"{reader.page}/compare", body.encode(), kind).body.decode())
 
-    assert "Both are the same" in upload("referenceId,delta\nfeb-1,-40\n")
+    assert "Both match" in upload("referenceId,delta\nfeb-1,-40\n")
     differs = upload("Amount;Reference\n-41,5;feb-1\n7;feb-9\n")
-    assert "The two differ" in differs and "feb-1\u221240\u221241.5\u22121.52" in differs and "feb-973" in differs
+    assert "They differ" in differs and "feb-1\u221240\u221241.5\u22121.52" in differs and "feb-973" in differs
     assert "line 3 the amount 'many' is not a number" in upload("referenceId,delta\nfeb-1,-40\nfeb-2,many\n")
     assert "paste a list" in upload("")
 
@@ -287,7 +287,7 @@ def test_a_form_of_another_site_is_refused(vendor: Vendor, customer: str, reader
 
 
 def test_files_come_from_the_page(vendor: Vendor, customer: str, reader: Reader) -> None:
-    """The links under Take it with you answer files whose names say SANDBOX."""
+    """The links under Export answer files whose names say SANDBOX."""
     vendor.change(customer, "sharing", {"sharingStateHint": "OPEN"})
     for link in re.findall(r'href="([^"]+/export[^"]+)"', reader.open("/periods").body.decode()):
         file = reader.send("GET", html.unescape(link))

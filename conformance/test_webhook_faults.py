@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from testkit import outside
 from testkit.browsing import Browser
-from testkit.endpoints import Dashboard, emits
+from testkit.endpoints import Dashboard, emits, sample, sent_to
+from testkit.extent import times
 from testkit.receiver import FAULTS, Receiver, receiving, recorded
 from testkit.server import BROKEN, Client, Server
 
 from pacspace_sdk import Webhooks
 
-KILLS = int(os.environ.get("CONFORMANCE_WEBHOOK_KILLS", "3"))
+KILLS = times(2, 3, "CONFORMANCE_WEBHOOK_KILLS")
+STOPS = times(2, 5)
 PUBLIC, PRIVATE = "93.184.216.34", "127.0.0.1"
 DAY_S = 86_400
 
@@ -35,8 +35,7 @@ def receiver() -> Iterator[Receiver]:
 def outer(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """A server whose outside the test sets (`outside.set_outside`)."""
     server = Server(tmp_path)
-    server.command = outside.COMMAND
-    server.environment = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1])])}
+    server.program = outside.PROGRAM
     outside.set_outside(tmp_path)
 
     def start(*options: str) -> Server:
@@ -201,7 +200,7 @@ def test_a_stopped_server_finishes_what_it_began(start_server: Callable[..., Ser
     dashboard.make(f"{receiver.url}/ok/stopped")
     dashboard.make(f"{receiver.url}/hang")
     records: set[str] = set()
-    for number in range(5):
+    for number in range(STOPS):
         records |= emits(server.client, "cust_a", 200, number * 200)
         server.restart("--webhook-targets", "any")
     receiver.wait_for_records("/ok/stopped", records)
@@ -215,7 +214,7 @@ def test_two_processes_share_and_one_takes_over(on_postgres: Callable[..., Serve
     for path in paths:
         dashboard.make(receiver.url + path)
     deadline = time.monotonic() + 40
-    while min(lines := [_lines(server) for server in servers]) == 0 or sum(lines) != len(paths):
+    while min(lines := [sent_to(server) for server in servers]) == 0 or sum(lines) != len(paths):
         assert time.monotonic() < deadline, lines
         time.sleep(0.2)
     records = emits(servers[0].client, "cust_a", 50)
@@ -226,17 +225,8 @@ def test_two_processes_share_and_one_takes_over(on_postgres: Callable[..., Serve
     records |= emits(servers[1].with_key(servers[0].key), "cust_b", 50)
     for path in paths:
         receiver.wait_for_records(path, records)
-    assert _lines(servers[1]) == len(paths)
-
-
-def _sample(server: Server, name: str) -> float:
-    text: Any = server.public.get("/metrics").body.decode()
-    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
-
-
-def _lines(server: Server) -> int:
-    return int(_sample(server, "pacspace_webhook_endpoints{"))
+    assert sent_to(servers[1]) == len(paths)
 
 
 def _delivered(server: Server) -> int:
-    return int(_sample(server, 'pacspace_webhook_attempts_total{outcome="delivered"'))
+    return sample(server, 'pacspace_webhook_attempts_total{outcome="delivered"')

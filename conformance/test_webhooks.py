@@ -14,9 +14,10 @@ import pytest
 import standardwebhooks
 from testkit import seed_snippets
 from testkit.command import COMMAND
-from testkit.endpoints import WEBHOOKS, Dashboard, emits
+from testkit.endpoints import WEBHOOKS, Dashboard, emits, sent_to
 from testkit.receiver import Receiver, Request, receiving, recorded
 from testkit.server import BALANCE, Server
+from testkit.waiting import wait_until
 
 from pacspace_sdk import PacSpace, Webhooks, WebhookVerificationError, types
 
@@ -165,7 +166,8 @@ def test_off_means_waiting(told: Server, dashboard: Dashboard, receiver: Receive
     """What happens while an endpoint is off is sent when it is on again; a removed one is told nothing more."""
     endpoint = dashboard.make(f"{receiver.url}/ok/off")
     assert dashboard.change(endpoint, enabled=False)["active"] is False
-    time.sleep(1)  # the sender has seen it
+    on = sum(each["active"] for each in dashboard.call("GET").data["webhooks"])
+    wait_until(lambda: sent_to(told) == on)
     records = emits(told.client, customer, 3)
     witness = dashboard.make(f"{receiver.url}/ok/on")
     later = emits(told.client, customer, 3, 3)

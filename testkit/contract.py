@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
-from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -93,15 +92,14 @@ class Contract:
             raise AssertionError(f"{where}: {error}\n{body[:SHOWN_CHARS]!r}") from None
 
 
-def contract_of(url: str) -> Contract:
-    """What the server at this address promises."""
-    with urllib.request.urlopen(f"{url}/openapi.json", timeout=60) as reply:
-        document = json.load(reply)
-    assert document.pop("servers") == [{"url": url}]
-    return _known(json.dumps(document))
+_known: dict[str, Contract] = {}
 
 
-@lru_cache(4)
-def _known(text: str) -> Contract:
-    """Servers that promise the same share the work."""
-    return Contract(json.loads(text))
+def contract_of(program: str, url: str) -> Contract:
+    """What a program's servers promise: the first one is asked, at its address."""
+    if program not in _known:
+        with urllib.request.urlopen(f"{url}/openapi.json", timeout=60) as reply:
+            document = json.load(reply)
+        assert document.pop("servers") == [{"url": url}]
+        _known[program] = Contract(document)
+    return _known[program]

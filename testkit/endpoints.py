@@ -65,6 +65,17 @@ class Dashboard:
             time.sleep(0.1)
 
 
+def sample(server: Server, name: str) -> int:
+    """What /metrics says, over all lines that begin with the name."""
+    text = server.public.get("/metrics").body.decode()
+    return sum(int(float(line.rpartition(" ")[2])) for line in text.splitlines() if line.startswith(name))
+
+
+def sent_to(server: Server) -> int:
+    """How many endpoints the server's process sends to."""
+    return sample(server, "pacspace_webhook_endpoints{")
+
+
 def emits(client: Client, customer: str, count: int, first: int = 0) -> set[str]:
     """Emits so many deltas; their recordIds."""
     deltas = [

@@ -1,4 +1,4 @@
-"""The command of a server whose outside is a file's: the names that there are, where addresses lead, and how late it is for deliveries.
+"""The program of a server whose outside is a file's: the names that there are, where addresses lead, and how late it is for deliveries.
 
 outside.json: {"names": {host: [address]}, "ways": {address: port of this machine}, "laterS": seconds}. Each address that the server
 connects to is a line of connected.txt. Which of them it may connect to is decided by the server's own code.
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from pacspace_server.cli import main
+from pacspace_server import cli
 from pacspace_server.delivery import http, sender
+from pacspace_server.process import wiring
 
 FILE, CONNECTED = Path("outside.json"), Path("connected.txt")
-COMMAND = [sys.executable, str(Path(__file__).resolve())]
+PROGRAM = "testkit.outside:main"  # for the forkserver
+known = socket.getaddrinfo
 
 
 def set_outside(folder: Path, **outside: Any) -> None:
@@ -56,10 +57,8 @@ def getaddrinfo(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
     return known(host, port, *args, **kwargs)
 
 
-if __name__ == "__main__":
-    known, socket.getaddrinfo = socket.getaddrinfo, getaddrinfo
-    from pacspace_server.process import wiring
-
+def main() -> None:
+    socket.getaddrinfo = getaddrinfo
     wiring.HttpClient = Outside
     sender.now_us = lambda: time.time_ns() // 1000 + int(outside()["laterS"] * 1_000_000)
-    main()
+    cli.main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -15,13 +16,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import quote, urlencode, urlsplit
 
 from .cluster import APPLICATION, OWNER, shared_cluster
-from .command import COMMAND, run_command
+from .command import OTHER, PACSPACE, run_command
 from .contract import Contract, contract_of
+from .forkserver import Forked, fork
 
+Process = subprocess.Popen[str] | Forked
 START_S = 60
 STOP_S = 60
 IDLE_S = 20  # a keep-alive connection that was idle longer is opened anew
@@ -200,8 +203,9 @@ class Server:
         self.url = ""
         self.key: str | None = None
         self.setup_url: str | None = None  # where the first user is made, while there is none
-        self.command, self.environment = COMMAND, dict[str, str]()
-        self.process: subprocess.Popen[str] | None = None
+        self.program = PACSPACE  # forked, unless there is a command
+        self.command, self.environment = OTHER, dict[str, str]()
+        self.process: Process | None = None
         self.clients: dict[str | None, Client] = {}
         self.contract: Contract | None = None
         self._read_chars = 0
@@ -212,29 +216,36 @@ class Server:
         if WORKERS > 1:
             arguments += ["--workers", str(WORKERS)]
         with self.log_path.open("a") as log:
-            self.process = subprocess.Popen(
-                [*self.command, *arguments],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                cwd=self.folder,
-                env=os.environ | self.environment,
-                start_new_session=True,
-            )
+            self.process = self._launch(arguments, os.environ | self.environment, log)
         document = self._ready()
         self.url, self.started = document["url"], document
-        self.contract = contract_of(self.url)
+        self.contract = contract_of(shlex.join(self.command) or self.program, self.url)
         self.key = document["fullKey"] or self.key
         self.setup_url = document["setupUrl"]
         return self
 
+    def _launch(self, arguments: list[str], environment: dict[str, str], log: TextIO) -> Process:
+        if not self.command:
+            reader, writer = os.pipe()
+            self._stdout = os.fdopen(reader)
+            process = fork(self.program, arguments, self.folder, environment, writer, log.fileno())
+            os.close(writer)
+            return process
+        started = subprocess.Popen(
+            [*self.command, *arguments], stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder, env=environment,
+            start_new_session=True,
+        )  # fmt: skip
+        assert started.stdout is not None
+        self._stdout = started.stdout
+        return started
+
     def _ready(self) -> Any:
-        assert self.process is not None and self.process.stdout is not None
+        assert self.process is not None
         watchdog = threading.Timer(START_S, self.process.kill)
         watchdog.start()
         text = ""
         try:
-            for line in self.process.stdout:
+            for line in self._stdout:
                 text += line
                 try:
                     return json.loads(text)
@@ -306,9 +317,9 @@ class Server:
         self._ended()
 
     def _ended(self) -> int:
-        assert self.process is not None and self.process.stdout is not None
+        assert self.process is not None
         code = self.process.wait(STOP_S)
-        self.process.stdout.close()
+        self._stdout.close()
         self.process = None
         return code
 

@@ -118,18 +118,18 @@ def _everybody(stage: Stage) -> Iterator[Place]:
 def _compare(lines: str, page: Page) -> None:
     page.locator("textarea[name=lines]").fill(lines)
     page.get_by_role("button", name="Compare", exact=True).click()
-    page.get_by_role("heading", name="The two differ").wait_for()
+    page.get_by_role("heading", name="They differ").wait_for()
 
 
 def _make_key(page: Page) -> None:
-    page.get_by_label("What it is for").fill("meter of eu-north")
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_label("Name").fill("meter of eu-north")
+    page.get_by_role("button", name="Create the key").click()
     page.locator("#full-key").wait_for()
 
 
 def _make_endpoint(page: Page) -> None:
-    page.get_by_label("Address").fill("http://127.0.0.1:9/never")
-    page.get_by_role("button", name="Make the endpoint").click()
+    page.get_by_label("URL", exact=True).fill("http://127.0.0.1:9/never")
+    page.get_by_role("button", name="Create the endpoint").click()
     page.locator("#secret").wait_for()
 
 
@@ -142,5 +142,5 @@ def _forget(page: Page) -> None:
 def _correct(page: Page) -> None:
     page.locator("[name=delta]").fill("143")
     page.locator("[name=reason]").fill("The night job was ours, not theirs")
-    page.get_by_role("button", name="Look at it first").click()
+    page.get_by_role("button", name="Preview").click()
     page.get_by_role("button", name="Record the correction").wait_for()

@@ -81,7 +81,7 @@ def _play(server: Server, receiver: str) -> Stage:
     for email, name, role in (
         ("grace@meridian.example", "Grace Hopper", "admin"), ("mary@meridian.example", "Mary Somerville", "viewer"),
     ):  # fmt: skip
-        office.open("/app/users").press("Make the user and a link", email=email, name=name, role=role)
+        office.open("/app/users").press("Create the user and a link", email=email, name=name, role=role)
     invitation = _path(re.findall(r'<code id="link">([^<]+)', office.page)[0])
     dashboard.make(f"{receiver}/ok", description="Billing: closes the books")
     failing = dashboard.make(f"{receiver}/status/500", description="Warehouse import")
@@ -136,7 +136,7 @@ def _a_winter(server: Server, office: Browser) -> str:
 
 
 def _button(period: str) -> str:
-    return f"Close {date.fromisoformat(period + '-01'):%B %Y} for good"
+    return f"Close {date.fromisoformat(period + '-01'):%B %Y} permanently"
 
 
 def _a_day(customer: str, day: date, chance: random.Random) -> Iterator[dict[str, Any]]:

@@ -67,11 +67,11 @@ def make_key(server: Server, ada: Person, hand: Mouse) -> str:
     hand.type("E-mail", "ada@example.com")
     hand.type("Your name", "Ada Lovelace")
     hand.type("Password", PASSWORD)
-    hand.button("Make the owner")
+    hand.button("Create the owner")
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     hand.follow("API keys", ".menu")
-    hand.type("What it is for", "meter")
-    hand.button("Make the key")
+    hand.type("Name", "meter")
+    hand.button("Create the key")
     return str(page.locator("#full-key").text_content())
 
 
@@ -84,10 +84,10 @@ def record(server: Server, key: str) -> None:
 
 def make_endpoint(ada: Person, hand: Mouse, url: str) -> None:
     hand.follow("Webhooks", ".menu")
-    hand.type("Address", url)
-    hand.button("Make the endpoint")
+    hand.type("URL", url)
+    hand.button("Create the endpoint")
     expect(ada.page.locator("#secret")).to_contain_text("whsec_")
-    hand.follow("Go on to the endpoint")
+    hand.follow("Open the endpoint")
 
 
 def send_again(ada: Person, hand: Mouse, receiver: Receiver) -> None:
@@ -101,7 +101,7 @@ def send_again(ada: Person, hand: Mouse, receiver: Receiver) -> None:
         expect(page.get_by_text("pending", exact=True)).to_be_visible()
         sent = len(receiver.requests())
         hand.button("Send again")
-        expect(page.get_by_text("It is due now.")).to_be_visible()
+        expect(page.get_by_text("The delivery is due now.")).to_be_visible()
         until(page, lambda: len(receiver.requests()) > sent)
         if receiver.taken(f"/failing/{FAILS}"):
             break
@@ -126,11 +126,11 @@ def close_the_month(ada: Person, hand: Mouse) -> tuple[str, str]:
         expect(page.get_by_text(reference, exact=True)).to_be_visible()
     expect(page.locator("#month ~ dl, .figures").first).to_contain_text(f"{MINUS}1,247.5")
     hand.follow("Sandbox clock", ".menu")
-    hand.type("Hold it at", "2026-03-02")
-    hand.button("Hold it there")
+    hand.type("Hold at", "2026-03-02")
+    hand.button("Hold")
     hand.follow("Close a month", ".menu")
     hand.type("Type 2026-02 to confirm", "2026-02")
-    hand.button("Close February 2026 for good")
+    hand.button("Close February 2026 permanently")
     expect(page.get_by_role("heading", name="February 2026 is closed")).to_be_visible()
     hand.follow("The checkpoints of February 2026")
     hand.follow("cust_globex")
@@ -198,9 +198,9 @@ def compare(customer: Person, hand: Mouse, folder: Path) -> None:
     hand.choose("Month", "February 2026")
     hand.file("or a file", list_of_theirs)
     hand.button("Compare")
-    expect(page.get_by_role("heading", name="The two differ")).to_be_visible()
+    expect(page.get_by_role("heading", name="They differ")).to_be_visible()
     for section, reference in (
-        ("Another amount", "night-2"), ("Recorded, not in your list", "night-3"), ("In your list, not recorded", "night-9"),
+        ("Different amounts", "night-2"), ("Recorded, not in your list", "night-3"), ("In your list, not recorded", "night-9"),
     ):  # fmt: skip
         rows = page.get_by_role("region", name=section).locator("tbody tr")
         expect(rows).to_have_count(1)

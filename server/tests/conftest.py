@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from testkit.cluster import OLDEST, shared_cluster
 from testkit.inside.book import Book
 from testkit.inside.engines import Engine, PostgresEngine, SqliteEngine
+
+# By default a traceback shows every local variable, which takes seconds.
+PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], PLAIN])
 
 
 @pytest.fixture

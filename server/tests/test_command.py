@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from testkit.command import Done, run_command
 from testkit.inside.book import SANDBOX, Book
+from testkit.inside.running import running
 
 from pacspace_server.cli.host.serve import _named
 from pacspace_server.config import Value
-
-PACSPACE = [sys.executable, "-m", "pacspace_server", "--json"]
 
 
 @contextmanager
 def served(book: Book, folder: Path) -> Iterator[dict[str, str]]:
     """A server process on the book's record; the environment in which the command speaks to it."""
     book.storage.close()
-    arguments = ["serve", "--port", "0", "--database", f"sqlite:///{book.path}", "--signer-dir", str(folder / "signer")]
-    process = subprocess.Popen(
-        [*PACSPACE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder
-    )
-    try:
-        assert process.stdout is not None
-        started = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
+    with running(book.path, "--signer-dir", str(folder / "signer")) as started:
         yield {"PACSPACE_BASE_URL": started["url"], "PACSPACE_API_KEY": started["fullKey"]}
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
 
 
 def test_close_month_lists_who_could_not_be_locked(book: Book, tmp_path: Path) -> None:
@@ -51,11 +39,8 @@ def test_close_month_lists_who_could_not_be_locked(book: Book, tmp_path: Path) -
     book.storage.write(lambda unit: unit.set_damaged(head.customer, head.period))
     with served(book, tmp_path) as environment:
 
-        def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [*PACSPACE[:3], *arguments], cwd=tmp_path, env=os.environ | environment, stdin=subprocess.DEVNULL,
-                capture_output=True, text=True, timeout=60,
-            )  # fmt: skip
+        def run(*arguments: str) -> Done:
+            return run_command(*arguments, folder=tmp_path, environment=environment)
 
         text, told = run("close-month", "2026-01", "--yes"), run("--json", "close-month", "2026-01", "--yes")
         locked: Any = [

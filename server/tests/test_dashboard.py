@@ -291,7 +291,7 @@ def test_who_could_not_be_locked_is_tried_again(tmp_path: Path) -> None:
         requests.post(
             batch, json={"deltas": deltas}, headers={"X-Api-Key": started["fullKey"]}, timeout=60
         ).raise_for_status()
-        while "Everything that was recorded" not in browser.open("/app").text:
+        while "All deltas" not in browser.open("/app").text:
             pass
 
         def freeze(flag: int) -> None:
@@ -303,10 +303,12 @@ def test_who_could_not_be_locked_is_tried_again(tmp_path: Path) -> None:
                 )
 
         freeze(1)
-        browser.open("/app/close").press("Close January 2026 for good", typed="2026-01")
+        browser.open("/app/close").press("Close January 2026 permanently", typed="2026-01")
         text = browser.text
         assert (
-            "closed, but not for everybody" in text and "1 could not be locked" in text and "Locked 2 customers" in text
+            "closed, but not for all customers" in text
+            and "1 could not be locked" in text
+            and "Locked 2 customers" in text
         )
         assert "cust_1 2026-01 is damaged: its data does not match its hash; run fsck" in text
         freeze(0)

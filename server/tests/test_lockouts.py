@@ -12,7 +12,7 @@ from testkit.inside.engines import BOTH
 
 from pacspace_server.http.refusals import status_of
 from pacspace_server.service.base.errors import ServiceError
-from pacspace_server.service.base.lockouts import FAILURES, WINDOW_US, failed, knocks_from, refuse_locked, succeeded
+from pacspace_server.service.base.lockouts import FAILURES, WINDOW_US, client_network, failed, refuse_locked, succeeded
 from pacspace_server.service.base.server_secret import ServerSecret
 
 NOW = 1_800_000_000_000_000
@@ -98,4 +98,4 @@ def test_a_cut_secret_is_refused(tmp_path: Path) -> None:
 )
 def test_whoever_has_many_addresses_is_one_who_knocks(one: str, other: str, are_one: bool) -> None:
     """The 2^64 addresses of one IPv6 network, which any one machine may use, are one at a door; each IPv4 address is one."""
-    assert (knocks_from(one) == knocks_from(other)) is are_one
+    assert (client_network(one) == client_network(other)) is are_one

@@ -118,8 +118,8 @@ def test_a_slot_is_closed_once(story: Book) -> None:
 
 
 @BOTH
-def test_damage_freezes_the_month_and_fsck_thaws_it_once_clean(story: Book) -> None:
-    """A row that is not what was hashed never reaches the log; its month goes on once fsck is clean again."""
+def test_a_damaged_month_stays_out_of_the_log_until_fsck_is_clean(story: Book) -> None:
+    """A row that does not match its hash never reaches the log; its month continues once fsck is clean again."""
     recorded = story.emit("cust_a", -4_000_000_000).delta
     set_total, engine = "UPDATE delta SET delta = ? WHERE leaf_hash = ?", story.engine
     engine.sql(set_total, (engine.amount(-4_000_000_001), recorded.leaf_hash))

@@ -25,9 +25,10 @@ from pacspace_server.telemetry import Histogram, doing, said
 def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """Sets lines up, at the level debug; those that were written. All is as before afterwards."""
     root, handlers, level = logging.getLogger(), logging.getLogger().handlers[:], logging.getLogger().level
+    before = structlog.get_config()
     configure_logging("debug")
     yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    structlog.reset_defaults()
+    structlog.configure(**before)
     root.handlers, root.level = handlers, level
 
 
@@ -138,13 +139,13 @@ def test_a_log_that_takes_no_lines_stops_nobody(monkeypatch: pytest.MonkeyPatch)
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(sys, "stderr", Full())
-    root, handlers = logging.getLogger(), logging.getLogger().handlers[:]
+    root, handlers, before = logging.getLogger(), logging.getLogger().handlers[:], structlog.get_config()
     configure_logging("info")
     try:
         structlog.get_logger().error("lost")
         logging.getLogger("theirs").error("lost too")
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**before)
         root.handlers = handlers
 
 

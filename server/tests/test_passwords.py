@@ -17,7 +17,7 @@ from pacspace_server.service.people import sessions
 def test_a_log_in_costs_the_same_for_nobody() -> None:
     """An e-mail that nobody has is checked against a hash with the same parameters, and never fits."""
     real = passwords.hash_password("a long enough sentence")
-    assert extract_parameters(passwords._NOBODY) == extract_parameters(real)
+    assert extract_parameters(passwords._NO_MATCH) == extract_parameters(real)
     assert passwords.is_password("a long enough sentence", real)
     assert not passwords.is_password("a long enough sentencE", real)
     assert not passwords.is_password("", None) and not passwords.is_password("x", "no hash")

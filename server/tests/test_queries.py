@@ -23,7 +23,7 @@ from pacspace_server.service.closing import checkpoint, jobs, timeline
 from pacspace_server.service.people import keys
 from pacspace_server.service.portal import reading
 from pacspace_server.service.receipts import listing, receipt
-from pacspace_server.service.sharing import notes, visits
+from pacspace_server.service.sharing import remarks, visits
 from pacspace_server.service.sharing.links import Shared
 from pacspace_server.service.webhooks import deliveries, endpoints
 from pacspace_server.storage.model.outbox import Delivery, Endpoint
@@ -160,7 +160,7 @@ LISTS: dict[str, Callable[[Book, Context, Caller, Any], Any]] = {
         "deliveries"
     ],
     "visits": lambda b, c, who, s: visits.list_visits(c, who, MAIN, PAGE, 0),
-    "notes": lambda b, c, who, s: notes.list_notes(s, main(b, s), PAGE, 0)["notes"],
+    "notes": lambda b, c, who, s: remarks.list_remarks(s, main(b, s), PAGE, 0)["notes"],
     "keys": lambda b, c, who, s: keys.list_keys(s, who, 1, PAGE)["items"],
     "users": lambda b, c, who, s: s.members(who.workspace_id),
     "audit": lambda b, c, who, s: audit.list_audit(s, who.workspace_id, PAGE, AuditFilter())["entries"],

@@ -86,7 +86,7 @@ def test_a_refused_probe_is_not_ready(book: Book, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(type(book.storage.write(lambda unit: unit)), "touch", refuse)
     found = ask(book, lambda readiness, context: readiness.checks(False))
-    assert found["database"].startswith("the database does not take a write: ")
+    assert found["database"].startswith("the database does not accept writes: ")
 
 
 def test_a_database_that_does_not_answer_is_not_waited_for(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_a_database_that_does_not_answer_is_not_waited_for(book: Book, monkeypat
     async def work(readiness: Readiness, context: Context) -> None:
         blocked = asyncio.create_task(context.committer.run(lambda unit: hung.wait(60)))
         await asyncio.sleep(0)
-        assert "did not take a write" in (await readiness.checks(False))["database"]
+        assert "did not accept a write" in (await readiness.checks(False))["database"]
         hung.set()
         await blocked
         assert (await readiness.checks(False))["database"] == "ok"
@@ -135,7 +135,7 @@ def test_a_full_queue_is_not_ready(book: Book, monkeypatch: pytest.MonkeyPatch) 
         commands = [book.command("cust", -1, reference=str(number)) for number in range(3)]
         waiting = asyncio.create_task(context.committer.apply(commands))
         await asyncio.sleep(0)
-        assert "3 deltas wait" in readiness._queue()
+        assert "3 deltas are waiting" in readiness._queue()
         with pytest.raises(committer_module.Overloaded):
             await context.committer.apply(commands[:1])
         assert context.committer.refused == 1
@@ -160,8 +160,8 @@ def test_a_log_that_stands_still_is_not_ready_for_verification(book: Book) -> No
         assert problems(await readiness.checks(False)) == ""
         found = await readiness.checks(True)
         assert found["log"] == f"{origin}: deltas have waited 60 s"
-        assert found["integrator"] == "it last looked for new deltas 60 s ago"
-        assert found["signing"] == "nothing is signed: this database is older than what was signed"
+        assert found["integrator"] == "its last check for new deltas was 60 s ago"
+        assert found["signing"] == "signing is stopped: this database is older than what was signed"
 
     ask(book, work)
 

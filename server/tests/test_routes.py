@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import jsonschema_rs
@@ -74,12 +75,17 @@ def request_of(rooms: Rooms, route: Route) -> tuple[str, dict[str, str], Any]:
     return path, query, body | {name: rooms.held[name] for name in body.keys() & rooms.held.keys()}
 
 
+@cache
+def documented(path: str, method: str, status: int) -> jsonschema_rs.Validator:
+    """What holds a refusal against the document."""
+    schema = DOCUMENT["paths"][path][method]["responses"][str(status)]["content"]["application/json"]["schema"]
+    return jsonschema_rs.validator_for({**schema, "components": DOCUMENT["components"]})
+
+
 def refused(rooms: Rooms, route: Route, response: requests.Response, status: int, *codes: str) -> dict[str, Any]:
     """The error of a refusal that is documented for the route, has one of the codes, and left everything as it was."""
     assert response.status_code == status, response.text
-    documented = DOCUMENT["paths"][path_of(route)][route.method.lower()]["responses"][str(status)]
-    schema = documented["content"]["application/json"]["schema"]
-    jsonschema_rs.validate({**schema, "components": DOCUMENT["components"]}, response.json())
+    documented(path_of(route), route.method.lower(), status).validate(response.json())
     error: dict[str, Any] = response.json()["error"]
     assert not codes or error["code"] in codes, response.text
     return error

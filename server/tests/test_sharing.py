@@ -22,7 +22,7 @@ from pacspace_server.service.recording.erase import erase_customer
 from pacspace_server.service.sharing import access, visits
 from pacspace_server.service.sharing.access import Visitor, short
 from pacspace_server.service.sharing.links import ALPHABET, CODE_CHARS, Shared, access_code, find, stored_link
-from pacspace_server.service.sharing.notes import note_view
+from pacspace_server.service.sharing.remarks import remark_view
 from pacspace_server.service.sharing.visits import EXPORTED, MAX_PER_DAY, ONE_VISIT_US, VIEWED, _Seen, _store
 from pacspace_server.storage.model.records import Customer
 from pacspace_server.storage.model.sharing import Link, Note, Visit
@@ -119,7 +119,7 @@ def test_erasing_empties_notes_and_removes_visits(book: Book, customer: Customer
         (NOW + n, n == 0, "2026-02") for n in (4, 3, 2, 1, 0)
     ]
     assert {(note.author, note.text) for note in left} == {(None, "")}
-    shown = note_view(left[0])
+    shown = remark_view(left[0])
     assert shown["text"] is None and shown["dataPurged"] is True
     assert look(book, lambda snapshot: (snapshot.notes(other, 10, 0), snapshot.visits(other, 10, 0))) == before
 
@@ -129,7 +129,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, dict[str, 
     """The events that are told, in order."""
     events: list[tuple[str, dict[str, Any]]] = []
     for module in (visits, access):
-        monkeypatch.setattr(module, "tell", lambda unit, customer, event, data: events.append((event, data)))
+        monkeypatch.setattr(module, "queue_event", lambda unit, customer, event, data: events.append((event, data)))
     yield events
 
 

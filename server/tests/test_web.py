@@ -117,7 +117,7 @@ def test_an_invoice_link_shows_the_total_exactly(site: Site, month: dict[str, An
     shown = text_of(answer.body)
     assert answer.status == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert f"Total recorded {MINUS}1,234,653.879999999 in 3 records" in shown
+    assert f"Total recorded {MINUS}1,234,653.879999999 in 3 deltas" in shown
     assert '<data value="-1234653.879999999">' in answer.body
     assert "February 2026" in shown
     assert "Locked1 March 202600:05:12 UTC" in shown
@@ -192,7 +192,7 @@ def test_one_record_shows_times_and_no_amount(site: Site, month: dict[str, Any])
     answer = site.get(f"/verify/{month['deltas'][1]['receiptId']}")
     shown = text_of(answer.body)
     assert answer.status == 200
-    assert "One record recorded" in shown
+    assert "One delta recorded" in shown
     assert "Recorded1 March 202600:05:12 UTC" in shown
     for hidden in ("86.38", "234,", "compute_minutes", "Total", month["receiptId"], month["proofRoot"]):
         assert hidden not in shown
@@ -214,7 +214,7 @@ def test_an_outgrown_root_is_explained(site: Site) -> None:
     root = site.checkpoint("cust_grown")["proofRoot"]
     site.emit("cust_grown", -6, NOW)
     page = site.get(f"/verify/{root}").body
-    assert "An earlier state, and the record still contains it" in page
+    assert "An earlier state, still contained in the record" in page
     assert f"{MINUS}5</data>" in page
     assert "/receipts/" not in page
 
@@ -241,7 +241,7 @@ def test_a_changed_row_does_not_match(site: Site) -> None:
     assert "2026-02, line 1" in page
     assert customer_id not in page
     one = site.get(f"/verify/{record['receiptId']}").body
-    assert "not what was recorded first" in one
+    assert "no longer matches its hash" in one
     assert customer_id not in one
 
 
@@ -267,7 +267,7 @@ def test_a_root_that_the_log_does_not_show_yet_is_not_called_a_match(site: Site)
     )
     site.bring_about(sql)
     page = site.get(f"/verify/{root}").body
-    assert "The records match; the log has not published it yet" in page
+    assert "The deltas match; the log has not published them yet" in page
     assert "not published yet, in a log of" in text_of(page)
     assert "/receipts/" not in page
 
@@ -518,7 +518,7 @@ def test_too_many_requests_is_a_page() -> None:
     page = ask(pages_with(Refusing()), "/verify/{proof_root:path}")
     assert page.status == 429
     assert page.headers["Retry-After"] == "3"
-    assert b"Too many proofs were asked for" in page.body
+    assert b"too many requests" in page.body
 
 
 def test_a_mistake_of_the_server_is_a_page() -> None:

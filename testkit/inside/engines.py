@@ -37,7 +37,7 @@ class Undone:
         yield self.audit
 
     def write(self, work: Any) -> None:
-        """Nothing: a clean record is thawed, and here is nothing to thaw."""
+        """Does nothing: fsck clears damaged months of a clean record, and here are none."""
 
 
 class Engine(Protocol):
@@ -107,7 +107,7 @@ class SqliteEngine:
         # Their integer primary key is the row number itself.
         "delta": "id", "period_head": "id", "checkpoint": "id", "customer": "id", "log": "id",
     }  # fmt: skip
-    # What is no record. A month that is wrongly frozen is thawed by a clean fsck: that is how freezing ends. A delta's row
+    # What is no record. A clean fsck clears the mark of a month that is wrongly marked as damaged. A delta's row
     # number is where it lies in the file; what refers to it is sealed.
     unconfirmed = {("period_head", "frozen"), ("delta", "id")}
     leaves = [("period_head", "opening"), ("period_head", "closing")]

@@ -86,7 +86,7 @@ def make_key(storage: SqliteStorage, environment_id: int, side: str, scopes: tup
 
 
 def _of_sandbox(part: Any) -> Any:
-    """Without what production has."""
+    """Without what production has, and without when keys were used last."""
     for rows in part.values():
         if isinstance(rows, list):
             rows[:] = [row for row in rows if row.get("environment") not in ("production", "live")]
@@ -105,6 +105,9 @@ class Rooms:
     session: requests.Session
     held: dict[str, str]
     period: str = ""
+
+    def __post_init__(self) -> None:
+        self.session.trust_env = False  # to look for proxies takes longer than the request
 
     def send(
         self,

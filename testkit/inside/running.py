@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +15,9 @@ from pacspace_server.log.integrator import Integrator
 from pacspace_server.service.base.context import Context
 from pacspace_server.service.base.server_secret import ServerSecret
 from pacspace_server.storage.writing.committer import Committer
+from testkit.command import PACSPACE
+from testkit.forkserver import fork
 from testkit.inside.book import Book
-
-PROGRAM = "from pacspace_server.cli.main import main; main()"
 
 
 @contextmanager
@@ -26,14 +25,13 @@ def running(database: Path, *flags: str) -> Iterator[Any]:
     """What `pacspace serve` prints on its start; the process ends with the block."""
     flags = ("--port", "0", "--database", f"sqlite:///{database}", *flags)
     log = database.with_name("stderr")
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, "--json", "serve", *flags], stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-        assert process.stdout is not None
+    reader, writer = os.pipe()
+    with log.open("w") as errors, os.fdopen(reader) as told:
+        process = fork(PACSPACE, ["--json", "serve", *flags], Path.cwd(), dict(os.environ), writer, errors.fileno())
+        os.close(writer)
         try:
             text = ""
-            for line in process.stdout:
+            for line in told:
                 text += line
                 if line.rstrip() == "}":
                     break
@@ -42,7 +40,6 @@ def running(database: Path, *flags: str) -> Iterator[Any]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
-            process.stdout.close()
 
 
 def in_context(book: Book, work: Callable[[Context], Any]) -> Any:

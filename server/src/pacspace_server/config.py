@@ -56,7 +56,7 @@ SETTINGS = [
     Setting(
         "webhook_targets",
         "public",
-        "public: webhooks go only to public addresses, in production over https; any: they go anywhere, for development",
+        "public: webhooks go only to public addresses, in production over https; any: anywhere, for development",
     ),
     Setting("log_level", "info", "debug, info, warning or error"),
     Setting("base_url", "http://127.0.0.1:8787", "the server that client commands talk to"),

@@ -1,4 +1,4 @@
-"""Several receipts: what each proves (checks 1 to 9 are in receipt.py), whether they agree (10 to 13, spec/receipt.md)."""
+"""Several receipts: what each proves (checks 1 to 9: receipt.py), whether they agree (10 to 13, spec/receipt.md)."""
 
 from __future__ import annotations
 

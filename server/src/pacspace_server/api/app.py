@@ -104,16 +104,16 @@ class Api:
             if route.person and call.actor is None:
                 raise ServiceError("FORBIDDEN", "this needs a logged-in user; an API key is not enough")
             caller.require(route.scope)
-            return told(await route.handler(self.running, caller, call, await _fields(route, call)))
+            return with_status(await route.handler(self.running, caller, call, await _fields(route, call)))
 
         async def open_to_all(call: Call) -> Reply:
             if route.is_dashboard and route.method != "GET":
                 refuse_foreign(call, self.context.public_url)
             if route.before_body is not None and call.may_be_long(route.max_body):
                 await route.before_body(public, call)
-            return told(await route.handler(public, call, await _fields(route, call)))
+            return with_status(await route.handler(public, call, await _fields(route, call)))
 
-        def told(reply: Reply) -> Reply:
+        def with_status(reply: Reply) -> Reply:
             """Adds the `statusCode` that clients of the dashboard expect."""
             if route.is_dashboard and reply.value is not None:
                 reply.value["statusCode"] = reply.status

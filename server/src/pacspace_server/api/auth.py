@@ -53,14 +53,14 @@ PREFERENCES: Table = {
 
 
 async def login(public: Public, call: Call, given: Given) -> Reply:
-    """Log in. The reply has a session token for `Authorization: Bearer`, and sets it as a cookie."""
+    """Log in. The reply has a session token for Authorization: Bearer, and sets it as a cookie."""
     old = cookie_named(call.header(b"cookie"), SESSION)
     token, actor = await sessions.log_in(public.context, call.address, given["email"], given["password"], old)
     return await _logged_in(public.context, call, token, actor)
 
 
 async def register(public: Public, call: Call, given: Given) -> Reply:
-    """Create a workspace and its owner. Available only if the operator has turned on `registration`."""
+    """Create a workspace and its owner. Available only if the operator has turned on registration."""
     name = given.get("name") or " ".join(filter(None, (given.get("firstName"), given.get("lastName"))))
     company = given.get("organization") or given.get("companyName") or f"Workspace of {name or given['email']}"
     made = await workspaces.register(public.context, call.address, given["email"], name, company, given["password"])

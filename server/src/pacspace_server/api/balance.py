@@ -42,17 +42,21 @@ EMIT: Table = {
 }
 BATCH: Table = {"deltas": fields.required(fields.items(fields.later(EMIT), MAX_BATCH_ITEMS, says="At least one."))}
 DERIVE: Table = {
-    **SCOPE, **STARTING, **PAGE,
+    **SCOPE,
+    **STARTING,
+    **PAGE,
     "startingBalance": fields.from_query(fields.balance_amount("The balance to start from. Default: 0.")),
     "granularity": GRANULARITY,
     "include": fields.choice("deltas", says="Adds a page of the scope's deltas; limit and offset add it too."),
-}  # fmt: skip
+}
 THEIR_RECORD: Table = {
     "referenceId": fields.required(fields.text(MAX_REFERENCE_CHARS, says="Unique in the list.")),
     "delta": fields.required(fields.balance_amount()),
 }
 COMPARE: Table = {
-    "customerId": fields.required(CUSTOMER_ID), **SCOPE, **STARTING,
+    "customerId": fields.required(CUSTOMER_ID),
+    **SCOPE,
+    **STARTING,
     "yourBalance": fields.balance_amount("Your total of the scope. Required.").like(-42.5),
     "theirBalance": fields.balance_amount("The other side's total. Required.").like(-40),
     "yours": fields.balance_amount("The same as yourBalance."),
@@ -64,7 +68,7 @@ COMPARE: Table = {
         fields.nested(THEIR_RECORD), 100_000, says="The other side's entries; the reply lists those that differ."
     ),
     "vendorAccountId": fields.unsupported(),
-}  # fmt: skip
+}
 
 
 def _read_emit(given: Given) -> emit_service.Emit:

@@ -164,7 +164,7 @@ class Metrics:
         self._sources, self._number = Sources(running), str(number)
         # Memory, processor time and open files of this process, in a private registry.
         self._process = ProcessCollector(registry=CollectorRegistry())
-        self.others: Callable[[], Awaitable[list[bytes]]] = _nobody
+        self.others: Callable[[], Awaitable[list[bytes]]] = _none
 
     def count(self, targets: Iterable[Target]) -> None:
         """Adds routes to count requests of."""
@@ -224,5 +224,5 @@ class _Collected:
         return self._families
 
 
-async def _nobody() -> list[bytes]:
+async def _none() -> list[bytes]:
     return []

@@ -102,14 +102,16 @@ PATH_PARAMETERS = {
 }
 HEADERS: dict[str, Schema] = {
     "X-Request-Id": {
-        "description": "The request's id in the server's log.", "required": True, "schema": {"type": "string"},
+        "description": "The request's id in the server's log.",
+        "required": True,
+        "schema": {"type": "string"},
     },
     "Idempotent-Replayed": {
         "description": "Present if the reply repeats the first one with this Idempotency-Key.",
         "schema": {"const": "true"},
     },
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
-}  # fmt: skip
+}
 SENT_HEADERS: dict[str, Schema] = {
     "Idempotency-Key": {
         "description": "Requests with the same key and body are recorded once; the same key with another body "
@@ -122,20 +124,23 @@ SENT_HEADERS: dict[str, Schema] = {
         "chooses one.",
         "schema": {"type": "string"},
     },
-}  # fmt: skip
+}
 SECURITY = {
     "apiKey": {
-        "type": "apiKey", "in": "header", "name": "X-Api-Key",
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Api-Key",
         "description": "`pk_test_...` for the sandbox, `pk_live_...` for production. "
         "The scopes are read, write and admin.",
     },
     "bearer": {
-        "type": "http", "scheme": "bearer",
+        "type": "http",
+        "scheme": "bearer",
         "description": "A session's token, or a key with the admin scope. The session can be in the cookie "
         "`pacspace_session` instead; then writes need the header `X-Pacspace-CSRF: 1`. "
         "`X-Environment` selects the environment.",
     },
-}  # fmt: skip
+}
 EVERYWHERE = ("NotFound", "MethodNotAllowed")  # the replies to other paths and methods
 SCHEMES = {KEY: "apiKey", DASHBOARD: "bearer"}
 
@@ -151,8 +156,11 @@ def document(public_url: str) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "PacSpace", "version": metadata.version("pacspace-server"), "summary": ABOUT.partition("\n")[0],
-            "description": ABOUT, "license": {"name": "MIT", "identifier": "MIT"},
+            "title": "PacSpace",
+            "version": metadata.version("pacspace-server"),
+            "summary": ABOUT.partition("\n")[0],
+            "description": ABOUT,
+            "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": public_url}],
         "tags": [{"name": name, "description": says} for name, says, _ in GROUPS if name in used],
@@ -165,7 +173,7 @@ def document(public_url: str) -> dict[str, Any]:
             "headers": {_key(name): header for name, header in HEADERS.items()},
             "securitySchemes": SECURITY,
         },
-    }  # fmt: skip
+    }
 
 
 def path_of(route: Route) -> str:

@@ -15,7 +15,7 @@ from ..service.base.limits import DEFAULT_PAGE, MAX_BATCH_BODY_BYTES
 from ..service.portal import comparing as shared_compare
 from ..service.portal import exporting as shared_export
 from ..service.portal import reading as shared_record
-from ..service.sharing import access, notes, visits
+from ..service.sharing import access, remarks, visits
 from ..service.sharing.access import DETAIL, SUMMARY, Visitor
 from ..service.sharing.links import Shared
 from ..storage.model.protocols import Snapshot
@@ -30,7 +30,7 @@ Given = dict[str, Any]
 
 MAX_PAGE, MAX_LIST_CHARS = 200, MAX_BATCH_BODY_BYTES
 BODY_TEXT = fields.text(
-    notes.MAX_TEXT_CHARS, *fields.NO_NUL, says="The remark's text; not part of the signed record."
+    remarks.MAX_TEXT_CHARS, *fields.NO_NUL, says="The remark's text; not part of the signed record."
 ).like("Call 4711 is not ours.")
 MONTH: Table = {"period": PERIOD.meaning("A UTC calendar month, YYYY-MM. Default: the current one.")}
 _FACTOR = fields.choice("ACCESS_HINT", says="ACCESS_HINT: the code printed beside the link.")
@@ -63,7 +63,7 @@ COMPARE: Table = {
 }
 NOTE: Table = {
     "text": fields.required(BODY_TEXT),
-    "name": fields.text(notes.MAX_AUTHOR_CHARS, *fields.NO_NUL, says="The author's name."),
+    "name": fields.text(remarks.MAX_AUTHOR_CHARS, *fields.NO_NUL, says="The author's name."),
     "period": PERIOD.meaning("The month it is about."),
     "recordId": fields.text(64, says="The delta it is about."),
 }
@@ -90,7 +90,7 @@ async def verify_code(public: Public, call: Call, given: Given) -> Reply:
     except ServiceError as error:
         if error.code != "ACCESS_CODE_INVALID":
             raise
-        public.running.visits.note(shared, visitor, visits.CODE_FAILED)
+        public.running.visits.record(shared, visitor, visits.CODE_FAILED)
         reply = as_json(error)
     else:
         reply = success({"verified": True, "expiresInSeconds": access.COOKIE_LIFE_S})
@@ -102,7 +102,7 @@ async def verify_code(public: Public, call: Call, given: Given) -> Reply:
 async def summary(public: Public, call: Call, given: Given) -> Reply:
     """Get the totals of a month and of all months, with their proof status."""
     shared, visitor = await _enter(public, call, SUMMARY)
-    public.running.visits.note(shared, visitor, visits.VIEWED)
+    public.running.visits.record(shared, visitor, visits.VIEWED)
 
     def work(snapshot: Snapshot) -> SharedSummary:
         return shared_record.summary(public.context, snapshot, shared, visitor, given.get("period"))
@@ -113,14 +113,14 @@ async def summary(public: Public, call: Call, given: Given) -> Reply:
 async def periods(public: Public, call: Call, given: Given) -> Reply:
     """List the months with proof root, receipt, and how to verify each."""
     shared, visitor = await _enter(public, call, DETAIL)
-    public.running.visits.note(shared, visitor, visits.VIEWED)
+    public.running.visits.record(shared, visitor, visits.VIEWED)
     return success(await public.context.look(lambda snapshot: shared_record.periods(public.context, snapshot, shared)))
 
 
 async def activity(public: Public, call: Call, given: Given) -> Reply:
     """List deltas with their proof status, newest first."""
     shared, visitor = await _enter(public, call, DETAIL)
-    public.running.visits.note(shared, visitor, visits.VIEWED)
+    public.running.visits.record(shared, visitor, visits.VIEWED)
     asked = given.get("limit", DEFAULT_PAGE), given.get("before"), given.get("period"), given.get("referenceId")
     page = shared_record.ActivityPage(*asked)
     return success(await public.context.look(lambda snapshot: shared_record.activity(snapshot, shared, page)))
@@ -133,7 +133,7 @@ async def export(public: Public, call: Call, given: Given) -> Reply:
     work = public.context, shared, kind, period
     async with public.places:
         chunks = await asyncio.to_thread(shared_export.export, *work)
-    public.running.visits.note(shared, visitor, visits.EXPORTED)
+    public.running.visits.record(shared, visitor, visits.EXPORTED)
     headers = {
         "Content-Disposition": f'attachment; filename="{shared_export.file_name(shared, kind, period)}"',
         "Cache-Control": "no-store",
@@ -152,7 +152,7 @@ async def compare(public: Public, call: Call, given: Given) -> Reply:
 
     async with public.places:  # reads every delta: strangers must not occupy all threads
         reply = await asyncio.to_thread(work)
-    public.running.visits.note(shared, visitor, visits.COMPARED)
+    public.running.visits.record(shared, visitor, visits.COMPARED)
     return success(reply)
 
 
@@ -174,16 +174,16 @@ def _theirs(given: Given) -> shared_compare.Theirs:
 async def notes_of(public: Public, call: Call, given: Given) -> Reply:
     """List the remarks from both sides, newest first. They are not part of the signed record."""
     shared, visitor = await _enter(public, call, DETAIL)
-    public.running.visits.note(shared, visitor, visits.VIEWED)
+    public.running.visits.record(shared, visitor, visits.VIEWED)
     page = given.get("limit", DEFAULT_PAGE), given.get("offset", 0)
-    return success(await public.context.look(lambda snapshot: notes.list_notes(snapshot, shared.customer, *page)))
+    return success(await public.context.look(lambda snapshot: remarks.list_remarks(snapshot, shared.customer, *page)))
 
 
 async def leave_note(public: Public, call: Call, given: Given) -> Reply:
     """Leave a remark on a month or a delta. Both sides can read it; it changes no amount and no proof."""
     shared, _ = await _enter(public, call, DETAIL)
-    return success(await notes.leave(public.context, shared.handle, new_note(given)), 201)
+    return success(await remarks.leave(public.context, shared.handle, new_note(given)), 201)
 
 
-def new_note(given: Given) -> notes.NewNote:
-    return notes.NewNote(given["text"], given.get("name"), given.get("period"), given.get("recordId"))
+def new_note(given: Given) -> remarks.NewRemark:
+    return remarks.NewRemark(given["text"], given.get("name"), given.get("period"), given.get("recordId"))

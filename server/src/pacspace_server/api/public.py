@@ -54,7 +54,7 @@ class Public:
         self.metrics = Metrics(running, number)
         self.verifier = verify_service.Verifier(context)
         self.limit = AddressLimit()
-        self.places = asyncio.Semaphore(verify_service.AT_ONCE)
+        self.places = asyncio.Semaphore(verify_service.PARALLEL)
         self.pdfs = PdfMaker(context)
         self.readiness = Readiness(context)
 

@@ -10,7 +10,7 @@ from ..service.base.errors import invalid
 from ..service.base.limits import DEFAULT_PAGE
 from ..service.running import Running
 from ..service.sharing import links as sharing_service
-from ..service.sharing import notes, visits
+from ..service.sharing import remarks, visits
 from ..storage.model.protocols import Snapshot
 from ..views.sharing import SharedNotes
 from . import fields
@@ -83,11 +83,11 @@ async def notes_of(running: Running, caller: Caller, call: Call, given: Given) -
 
     def work(snapshot: Snapshot) -> SharedNotes:
         customer = find_customer(running.context, snapshot, caller, call.path("customerId"))
-        return notes.list_notes(snapshot, customer, *page)
+        return remarks.list_remarks(snapshot, customer, *page)
 
     return success(await running.context.look(work))
 
 
 async def answer(running: Running, caller: Caller, call: Call, given: Given) -> Reply:
     """Answer a customer's remarks. Both sides can read it; it changes no amount and no proof."""
-    return success(await notes.answer(running.context, caller, call.path("customerId"), new_note(given)), 201)
+    return success(await remarks.answer(running.context, caller, call.path("customerId"), new_note(given)), 201)

@@ -112,9 +112,14 @@ class Client:
         self._patiently("GET", path, None, None, True, save)
 
     def _patiently(
-        self, method: str, path: str, body: bytes | None, key: str | None, repeatable: bool,
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        key: str | None,
+        repeatable: bool,
         read: Callable[[HTTPResponse], T],
-    ) -> T:  # fmt: skip
+    ) -> T:
         began, patience_s, delay_s = time.monotonic(), self.patience_s, FIRST_DELAY_S
         while True:
             problem: CallFailed
@@ -182,8 +187,8 @@ class Client:
 
     def _refusal(self, reply: HTTPResponse, stated: bytes) -> CallFailed:
         try:
-            told = json.loads(stated, parse_float=Decimal)
-            error, message = dict(told["error"]), str(told["message"])
+            answer = json.loads(stated, parse_float=Decimal)
+            error, message = dict(answer["error"]), str(answer["message"])
         except (ValueError, KeyError, TypeError):
             error, message = {}, f"HTTP {reply.status}: is this a PacSpace server?"
         extra = {name: value for name, value in error.items() if name not in ("code", "message", "type")}

@@ -61,8 +61,11 @@ def demo_server(folder: Path) -> Iterator[tuple[Client, subprocess.Popen[str]]]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PACSPACE_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "pacspace_server", *arguments],
-        stdout=subprocess.PIPE, text=True, env=inherited | settings, cwd=folder,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        text=True,
+        env=inherited | settings,
+        cwd=folder,
+    )
     try:
         assert process.stdout is not None
         started = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
@@ -104,9 +107,11 @@ class Demo:
         for day, calls in MONTHS[period]:
             client.post("/api/v1/sandbox/clock", {"now": f"{day}T23:00:00Z"})
             body = {
-                "customerId": CUSTOMER, "delta": -calls, "reason": f"daily_usage_flush:{day}",
+                "customerId": CUSTOMER,
+                "delta": -calls,
+                "reason": f"daily_usage_flush:{day}",
                 "referenceId": f"usage:{CUSTOMER}:{day}",
-            }  # fmt: skip
+            }
             recorded = client.post("/api/v1/balance/delta", body)
             self.say(f"  {day}  recorded {calls} calls as {recorded['recordId'][:16]}..., {recorded['status']}")
 
@@ -131,10 +136,15 @@ class Demo:
         _expect(units == sum(calls for _, calls in MONTHS[period]), f"{period} bills {units} units")
         subtotal = (units * RATE).quantize(Decimal("0.01"))
         lines = {
-            "Customer": CUSTOMER, "Period": period, "Usage Units": f"{units:,}", "Recorded Days": receipt["deltaCount"],
-            "Rate": f"${RATE:.4f} / call", "Subtotal": f"${subtotal}", "Proof root": receipt["proofRoot"],
+            "Customer": CUSTOMER,
+            "Period": period,
+            "Usage Units": f"{units:,}",
+            "Recorded Days": receipt["deltaCount"],
+            "Rate": f"${RATE:.4f} / call",
+            "Subtotal": f"${subtotal}",
+            "Proof root": receipt["proofRoot"],
             "Verify at": receipt["verifyUrl"],
-        }  # fmt: skip
+        }
         self.say(f"{RULE}\n  INVOICE: inv-{CUSTOMER}-{period}\n{RULE}")
         for name, value in lines.items():
             self.say(f"  {name + ':':<19} {value}")
@@ -181,8 +191,12 @@ def verify_alone(folder: Path, files: list[Path], key: str) -> tuple[int, str]:
         shutil.copytree(source, alone / "pacspace_proofs", ignore=shutil.ignore_patterns("__pycache__"))
     done = subprocess.run(
         [sys.executable, "-S", "-m", "pacspace_proofs", *map(str, files), "--key", key],
-        cwd=alone, env={"PATH": os.environ.get("PATH", "")}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=alone,
+        env={"PATH": os.environ.get("PATH", "")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return done.returncode, (done.stdout + done.stderr).replace(f"{folder}/", "")
 
 

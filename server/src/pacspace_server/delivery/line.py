@@ -72,12 +72,11 @@ class Line:
         self.read = endpoint.place  # the feed is read up to here
         self._new: deque[Event] = deque()
         self._due: deque[tuple[Event, Delivery]] = deque()
-        self._order: deque[Place] = (
-            deque()
-        )  # what was taken from the feed and whose outcome is not known, or not yet of all before
+        # Taken from the feed, from the oldest event without an outcome on.
+        self._order: deque[Place] = deque()
         self._done: set[Place] = set()
         self._outcomes: dict[Place, Delivery] = {}
-        self.more_due = False  # than it has taken
+        self.more_due = False  # more are due than it has taken
         self.busy: set[Place] = set()  # due deliveries under way, or with an unwritten outcome
         self._tasks: set[asyncio.Task[None]] = set()
         self._not_before_s = 0.0

@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 
 from ..service.base.errors import ServiceError
-from ..service.base.lockouts import knocks_from
+from ..service.base.lockouts import client_network
 
 
 class AddressLimit:
@@ -19,7 +19,7 @@ class AddressLimit:
 
     def take(self, address: str) -> None:
         """Counts one request; raises 429 RATE_LIMITED when the address is over its limit."""
-        now, address = time.monotonic(), knocks_from(address)
+        now, address = time.monotonic(), client_network(address)
         spent, at = self._spent.pop(address, (0.0, now))
         spent = max(0.0, spent - (now - at) * self.PER_SECOND)
         if spent >= self.BURST:

@@ -50,7 +50,7 @@ CODES = {
     "EMAIL_TAKEN": Code(409, "a user with this e-mail already exists"),
     "LAST_OWNER": Code(409, "the change would leave the workspace without an owner who can log in"),
     "ENVIRONMENT_CHANGED": Code(409, "the form's page showed the other environment; nothing was changed"),
-    "IDEMPOTENCY_CONFLICT": Code(409, "the Idempotency-Key was used with another body before"),
+    "IDEMPOTENCY_CONFLICT": Code(409, "an earlier request with this Idempotency-Key had another body"),
     "PAYLOAD_TOO_LARGE": Code(413, "the body is larger than the route accepts"),
     "UNSUPPORTED_MEDIA_TYPE": Code(415, "the body is not application/json"),
     "RATE_LIMITED": Code(429, "too many requests or failed attempts; wait retryAfterSeconds"),
@@ -130,9 +130,12 @@ def as_json(error: ServiceError) -> Reply:
     allow = extra.pop("allow", None)
     named = {"type": "VALIDATION_ERROR"} if error.code is None else {"code": error.code}
     body = {
-        "success": False, "statusCode": status, **top,
-        "error": {**named, "message": error.message, **extra}, "message": error.message,
-    }  # fmt: skip
+        "success": False,
+        "statusCode": status,
+        **top,
+        "error": {**named, "message": error.message, **extra},
+        "message": error.message,
+    }
     if status == 202:
         body |= {"code": error.code, **extra}
     return Reply(status, body, retry_after(error) | ({"Allow": allow} if allow else {}))

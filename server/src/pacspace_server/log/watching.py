@@ -22,7 +22,7 @@ class Watched:
         self.size, self.published_size = log.size, log.published_size
 
     def count(self, months: int, deltas: int, now_s: float) -> None:
-        """Stores how much waits. If nothing does, whatever comes next has waited since now at most."""
+        """Stores how much waits. If nothing does, the next delta can't have waited since before now."""
         self.months, self.deltas = months, deltas
         if not self.waits:
             self._since_s = self._published_s = now_s

@@ -32,7 +32,7 @@ from ..service.base.context import Context
 from ..service.base.errors import ServiceError
 from ..service.base.server_secret import ServerSecret
 from ..service.closing.jobs import Jobs
-from ..service.people.keys import note_uses, write_uses
+from ..service.people.keys import keep_writing_uses, write_uses
 from ..service.recording.erase import keep_retention
 from ..service.recording.sandbox import move_clock
 from ..service.running import Running
@@ -206,7 +206,7 @@ async def _run(
         stack.push_async_callback(parts.close)
         parts.integrator.start()
         running.sender.start()
-        background = [running.jobs.watch(), note_uses(context)]
+        background = [running.jobs.watch(), keep_writing_uses(context)]
         if config.retention_days:
             background.append(keep_retention(context, config.retention_days))
         for work in background:

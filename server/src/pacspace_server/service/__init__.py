@@ -1,1 +1,1 @@
-"""One module per verb. Each takes the context, who asks, and parsed input, and returns plain values."""
+"""One module per verb. Each takes the context, the caller and parsed input, and returns plain values."""

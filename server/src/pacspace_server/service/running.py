@@ -1,4 +1,4 @@
-"""The running server: the context that verbs work with, and what runs around it. Composed once, in `process/wiring.py`."""
+"""The running server: the context of all verbs, and the tasks around it. `process/wiring.py` composes it once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .sharing.visits import Visits
 
 @dataclass(frozen=True)
 class Running:
-    """`jobs` lock months, `visits` waits to be written, `sender` sends webhooks."""
+    """`jobs` lock months, `visits` records visits, `sender` sends webhooks."""
 
     context: Context
     jobs: Jobs

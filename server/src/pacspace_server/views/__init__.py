@@ -1,7 +1,6 @@
-"""What each route answers, as types: services return them, OpenAPI is made of them, tests hold every reply against it.
+"""The types of all replies: services return them, OpenAPI is made from them, and tests check every reply against it.
 
-They cost nothing at run time: a reply is a plain dictionary. Annotations are real objects, because
-msgspec reads them.
+At run time a reply is a plain dictionary. Annotations are real objects, because msgspec reads them.
 """
 
 from .balance import Batch, Compared, Delta, DeltaStatus, Derived, Limits

@@ -1,4 +1,4 @@
-"""What recording and deriving answer."""
+"""Replies of recording, deriving and comparing."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
 
@@ -25,26 +25,28 @@ from .shapes import (
 
 
 class Delta(RecordedDelta):
-    """A delta that was recorded."""
+    """A recorded delta."""
 
-    idempotent: Annotated[bool, Meta(description="The referenceId had recorded it before; nothing new was recorded.")]
+    idempotent: Annotated[
+        bool, Meta(description="An earlier request with this referenceId recorded it; nothing is new.")
+    ]
     warnings: Warnings
 
 
 class DeltaProgress(TypedDict):
-    """How far the log has a delta."""
+    """The proof status of a delta."""
 
     verifiedAt: Instant | None
     verificationReference: Annotated[str | None, Meta(description="The log entry's index.")]
-    error: NotRequired[Annotated[str, Meta(description="What is wrong, with status FAILED.")]]
+    error: NotRequired[Annotated[str, Meta(description="The problem, with status FAILED.")]]
 
 
 class DeltaStatus(RecordedDelta, DeltaProgress):
-    """A delta, and how far the log has it."""
+    """A delta and its proof status."""
 
 
 class BatchQueued(TypedDict):
-    """An item that is recorded."""
+    """A recorded item."""
 
     index: Count
     status: Literal["QUEUED"]
@@ -54,7 +56,7 @@ class BatchQueued(TypedDict):
     delta: Amount
     recordId: RecordId
     receiptId: Hash
-    idempotent: Annotated[bool, Meta(description="The key or the reference had recorded it before.")]
+    idempotent: Annotated[bool, Meta(description="An earlier request with this key or referenceId recorded it.")]
     sequenceNumber: int
     period: Month
     latePosting: bool
@@ -62,7 +64,7 @@ class BatchQueued(TypedDict):
 
 
 class BatchRejection(TypedDict):
-    """An item that is not recorded."""
+    """A rejected item."""
 
     index: Count
     status: Literal["REJECTED"]
@@ -73,7 +75,7 @@ class BatchRejection(TypedDict):
 
 
 class BatchRejected(BatchRejection, RejectionDetails):
-    """An item that is not recorded, and why."""
+    """A rejected item, with the reason."""
 
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ else:
 
 
 class Batch(TypedDict):
-    """Each item, in the order in which it was sent."""
+    """Each item, in the order of the request."""
 
     totalQueued: Count
     totalFailed: Count
@@ -91,13 +93,13 @@ class Batch(TypedDict):
 
 
 class DerivedBalance(Totals):
-    """The balance of a scope, and what it covers."""
+    """The balance of a scope, and its range."""
 
     customerId: str
     startingBalance: Amount
-    verifiedCount: Annotated[Count, Meta(description="Deltas that are in the published log.")]
-    pendingCount: Annotated[Count, Meta(description="Deltas on their way into the log.")]
-    broughtForward: Annotated[Amount, Meta(description="Everything that was posted before the scope.")]
+    verifiedCount: Annotated[Count, Meta(description="Deltas in the published log.")]
+    pendingCount: Annotated[Count, Meta(description="Deltas that are not in the published log yet.")]
+    broughtForward: Annotated[Amount, Meta(description="The total of everything posted before the scope.")]
     latestReceiptId: Hash | None
     latestCheckpoint: CheckpointId | None
     firstRecordAt: Instant | None
@@ -107,7 +109,7 @@ class DerivedBalance(Totals):
 
 
 class DerivedDetails(TypedDict):
-    """What a derived balance says when asked."""
+    """The optional parts of a balance."""
 
     breakdown: NotRequired[Annotated[list[Bucket], Meta(description="With granularity; zero-filled.")]]
     deltas: NotRequired[Annotated[list[RecordedDelta], Meta(description="With limit, offset or include=deltas.")]]
@@ -115,11 +117,11 @@ class DerivedDetails(TypedDict):
 
 
 class Derived(DerivedBalance, DerivedDetails):
-    """The balance of a scope; everything acknowledged before the request is in it."""
+    """The balance of a scope, with everything acknowledged before the request."""
 
 
 class Limits(TypedDict):
-    """The largest that is taken, of each kind."""
+    """The limits of requests."""
 
     maxScopeMonths: int
     maxLastNDays: int
@@ -141,7 +143,7 @@ Resolution = Literal["YOURS_MATCHES", "THEIRS_MATCHES", "NEITHER_MATCHES"]
 
 
 class Discrepancy(TypedDict):
-    """How far each view is from the record. It states; it never judges."""
+    """The differences of both views from the record."""
 
     yourDifference: Amount
     theirDifference: Amount
@@ -150,7 +152,7 @@ class Discrepancy(TypedDict):
 
 
 class OurEntry(TypedDict):
-    """An entry of the record that the other side does not have."""
+    """A delta that the other side does not have."""
 
     referenceId: str | None
     recordId: RecordId
@@ -166,7 +168,7 @@ class TheirEntry(TypedDict):
 
 
 class DifferentEntry(TypedDict):
-    """An entry that both have, with two amounts."""
+    """A delta with another amount on the other side."""
 
     referenceId: str
     recordId: RecordId
@@ -196,7 +198,7 @@ class ComparedBalances(Totals):
 
 
 class ComparedDetails(TypedDict):
-    """What a comparison says when asked."""
+    """The optional parts of a comparison."""
 
     breakdown: NotRequired[list[Bucket]]
     missingInTheirs: NotRequired[

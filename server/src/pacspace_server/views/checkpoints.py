@@ -1,4 +1,4 @@
-"""What checkpoints and jobs answer."""
+"""Replies of checkpoints and jobs."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
@@ -25,7 +25,7 @@ from .shapes import (
 
 
 class AlsoLocked(TypedDict):
-    """An earlier month that was locked first."""
+    """An earlier month, locked first."""
 
     period: Month
     checkpointId: CheckpointId
@@ -33,10 +33,10 @@ class AlsoLocked(TypedDict):
 
 
 class CheckpointMade(Checkpoint):
-    """One customer's checkpoint: a month that is locked, or an interim root."""
+    """One customer's checkpoint: a locked month or an interim root."""
 
     alsoLocked: list[AlsoLocked]
-    idempotent: Annotated[bool, Meta(description="The month was locked before.")]
+    idempotent: Annotated[bool, Meta(description="The month was already locked.")]
     warnings: Warnings
 
 
@@ -59,13 +59,13 @@ else:
 
 
 class CustomersCounted(Counted):
-    """How many customers and deltas."""
+    """The numbers of customers and deltas."""
 
     customers: Count
 
 
 class MonthTotals(CustomersCounted):
-    """What a month comes to over all customers."""
+    """The totals of a month over all customers."""
 
     netChange: Amount
 
@@ -89,12 +89,12 @@ class JobFailure(TypedDict):
 
 
 class Job(TypedDict):
-    """How far locking a month for everybody is."""
+    """The progress of locking a month for all customers."""
 
     jobId: Annotated[str, Meta(pattern="^job_[0-9a-f]{32}$")]
     period: Month
     status: JobStatus
-    done: Annotated[Count, Meta(description="Customers that were tried.")]
+    done: Annotated[Count, Meta(description="Processed customers.")]
     total: Count
     failed: Annotated[list[JobFailure], Meta(description="The first 1,000 failures.")]
     failedCount: Count
@@ -104,27 +104,27 @@ class Job(TypedDict):
 
 
 class MonthLocked(Job):
-    """A month that is being locked, or is locked, for everybody."""
+    """A month, locked for all customers or with the job in progress."""
 
-    checkpoints: Annotated[list[CheckpointMade], Meta(description="Up to 100 customers; for more, the job is asked.")]
+    checkpoints: Annotated[list[CheckpointMade], Meta(description="For up to 100 customers; for more, ask the job.")]
     locked: bool
     warnings: Warnings
 
 
 class PreviewLine(Counted):
-    """What locking would lock of one customer."""
+    """The effect of a lock on one customer."""
 
     customerId: str
     period: Month
     netChange: Amount
     broughtForward: Amount
     carriedForward: Amount
-    alsoLocks: Annotated[list[Month], Meta(description="Earlier months that would be locked first.")]
+    alsoLocks: Annotated[list[Month], Meta(description="Earlier months that the lock would lock first.")]
     locked: Literal[False]
 
 
 class Preview(TypedDict):
-    """What locking would lock. Nothing was."""
+    """The effect of a lock, without locking anything."""
 
     preview: Literal[True]
     period: Month
@@ -148,14 +148,14 @@ class Checkpoints(TypedDict):
 
 
 class Difference(TypedDict):
-    """The later checkpoint less the earlier one."""
+    """The later checkpoint minus the earlier one."""
 
     deltaCount: int
     netChange: Amount
     carriedForward: Amount
 
 
-# The functional form, because `from` is a word of the language.
+# The functional form, because `from` is a keyword.
 Diff = TypedDict(
     "Diff",
     {
@@ -163,7 +163,9 @@ Diff = TypedDict(
         "from": Checkpoint,
         "to": Checkpoint,
         "difference": Difference,
-        "consistent": Annotated[bool, Meta(description="Both belong to one history: hashed again, and added up.")],
+        "consistent": Annotated[
+            bool, Meta(description="Both share one history; the months were hashed and summed again.")
+        ],
         "problems": list[str],
         "deltas": list[RecordedDelta],
         "pagination": Pagination,
@@ -172,7 +174,7 @@ Diff = TypedDict(
 
 
 class MonthState(Totals):
-    """One month of a customer, by itself."""
+    """One month of a customer."""
 
     period: Month
     startDate: Instant
@@ -189,7 +191,10 @@ class MonthState(Totals):
 
 
 class TimelineMonth(MonthState):
-    """One month of a customer after the months before. `previousRoot` is what its closing leaf names, or would name now."""
+    """One month of a customer, with its link to the month before.
+
+    `previousRoot` is the root that its closing leaf names, or would name now.
+    """
 
     broughtForward: Amount
     carriedForward: Amount

@@ -1,4 +1,4 @@
-"""What customers, usage and gaps answer."""
+"""Replies of customers, usage and gaps."""
 
 from typing import Annotated, TypedDict
 
@@ -19,17 +19,17 @@ from .shapes import (
 
 
 class CustomerRow(Computed):
-    """A customer in a list: its totals are those of `period`."""
+    """A customer in a list, with its totals of `period`."""
 
     customerId: str
-    customerReference: Annotated[str, Meta(description="A name for places where the customerId should not be shown.")]
+    customerReference: Annotated[str, Meta(description="A name for places that should not show the customerId.")]
     displayName: str | None
     sharingStateHint: SharingHint | None
     eventCadence: EventCadence | None
     unit: Annotated[str | None, Meta(description="What the amounts count.")]
     totalDeltas: Count
     period: Annotated[
-        Month, Meta(description="The month that is named; else the running one, and what is posted ahead.")
+        Month, Meta(description="The named month; by default the current one, with totals that include later months.")
     ]
     periodDeltas: Count
     allTimeBalance: Amount
@@ -40,7 +40,7 @@ class CustomerRow(Computed):
 
 
 class ProfileChanges(TypedDict, total=False):
-    """What the vendor changes about a customer: the fields that are given."""
+    """The changed fields of a customer's profile."""
 
     displayName: str
     sharingStateHint: SharingHint
@@ -48,7 +48,7 @@ class ProfileChanges(TypedDict, total=False):
 
 
 class CustomersPage(TypedDict):
-    """Which page this is; `page` is null with a cursor, `nextCursor` null on the last one."""
+    """The position in the list; `page` is null with a cursor, `nextCursor` is null on the last page."""
 
     page: int | None
     limit: int
@@ -58,14 +58,14 @@ class CustomersPage(TypedDict):
 
 
 class Customers(TypedDict):
-    """Customers in order of their customerId."""
+    """Customers in the order of customerId."""
 
     customers: list[CustomerRow]
     pagination: CustomersPage
 
 
 class ActivityItem(RecordedDelta):
-    """A delta, and where the log has it."""
+    """A delta and its place in the log."""
 
     time: Annotated[Instant, Meta(description="The same as recordedAt.")]
     verificationReference: str | None
@@ -79,35 +79,35 @@ class Activity(TypedDict):
 
 
 class Customer(CustomerRow):
-    """One customer with its recent deltas."""
+    """A customer with its recent deltas."""
 
     recentActivity: Activity
 
 
 class NewCustomer(CustomerRow):
-    """A customer that was made by hand."""
+    """A new customer."""
 
     environment: Environment
     createdAt: Instant
 
 
 class Usage(TypedDict):
-    """What was recorded for the running month. Nothing is limited, so `limit` and `remaining` are null."""
+    """The deltas of the current month. There are no quotas, so `limit` and `remaining` are null."""
 
     allowed: bool
-    used: Annotated[Count, Meta(description="Deltas posted to the running month.")]
+    used: Annotated[Count, Meta(description="Deltas posted to the current month.")]
     limit: int | None
     remaining: int | None
     period: Month
     activeCustomers: Count
 
 
-# The functional form, because `from` is a word of the language.
+# The functional form, because `from` is a keyword.
 Gap = TypedDict("Gap", {"from": int, "to": int, "count": int})
 
 
 class Gaps(TypedDict):
-    """Runs of sequence numbers that are missing. A sound record has none."""
+    """Runs of missing sequence numbers. An intact record has none."""
 
     customerId: str
     fromSequence: int

@@ -1,4 +1,4 @@
-"""What the dashboard's routes answer of users, sessions and the audit trail."""
+"""Replies of the dashboard's routes: users, sessions, keys, workspaces, the audit trail."""
 
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -16,12 +16,12 @@ class Person(TypedDict):
     email: str
     name: str
     role: Role
-    isVerified: Annotated[bool, Meta(description="Has a password, and so can log in.")]
+    isVerified: Annotated[bool, Meta(description="The user has a password and can log in.")]
     tenantId: Annotated[str, Meta(description="The workspace's id.")]
 
 
 class WorkspaceRole(TypedDict):
-    """A workspace, and what somebody is there."""
+    """A workspace, and the user's role there."""
 
     id: str
     name: str
@@ -29,19 +29,19 @@ class WorkspaceRole(TypedDict):
 
 
 class Me(Person):
-    """Who is logged in."""
+    """The logged-in user."""
 
     workspace: WorkspaceRole
     workspaces: list[WorkspaceRole]
     preferredEnvironment: Environment
-    expiresAt: Annotated[Instant, Meta(description="When the session ends if nothing more is asked.")]
+    expiresAt: Annotated[Instant, Meta(description="The end of the session without further requests.")]
 
 
 class LoggedIn(Me):
     """A new session."""
 
     user: Person
-    token: Annotated[str, Meta(description="For Authorization: Bearer. It is in the cookie too.")]
+    token: Annotated[str, Meta(description="For Authorization: Bearer. The cookie has it too.")]
     accessToken: Annotated[str, Meta(description="The same as token.")]
 
 
@@ -52,13 +52,13 @@ class LoggedOut(TypedDict):
 
 
 class AuditEntry(TypedDict):
-    """Who changed what."""
+    """One change in the workspace."""
 
     id: str
     at: Instant
     actor: Annotated[str, Meta(description="`user:` and an e-mail, `key:` and its id, or `command`.")]
     action: str
-    subject: Annotated[str, Meta(description="The id of what was changed.")]
+    subject: Annotated[str, Meta(description="The id of the changed object.")]
     environment: Environment | None
     details: dict[str, Any]
 
@@ -77,7 +77,7 @@ class User(TypedDict):
     email: str
     name: str
     role: Role
-    isVerified: Annotated[bool, Meta(description="Has a password, and so can log in.")]
+    isVerified: Annotated[bool, Meta(description="The user has a password and can log in.")]
     isDisabled: bool
     createdAt: Instant
 
@@ -91,7 +91,7 @@ class Users(TypedDict):
 class Invited(User):
     """A user, and the link that sets the password."""
 
-    setPasswordUrl: Annotated[Url, Meta(description="Good once, for three days. Shown in this reply only.")]
+    setPasswordUrl: Annotated[Url, Meta(description="Works once, within three days. Only this reply has it.")]
 
 
 class ApiKey(TypedDict):
@@ -101,7 +101,7 @@ class ApiKey(TypedDict):
     name: str
     environment: Annotated[KeyEnvironment, Meta(description="test is the sandbox, live is production.")]
     scopes: list[KeyScope]
-    publicKey: Annotated[str, Meta(description="The part before the point, which is no secret.")]
+    publicKey: Annotated[str, Meta(description="The part before the point, which is not secret.")]
     active: bool
     createdAt: Instant
     lastUsedAt: Annotated[Instant | None, Meta(description="To the minute.")]
@@ -119,10 +119,10 @@ class ApiKeys(TypedDict):
 
 
 class NewApiKey(ApiKey):
-    """An API key with its secret, which is shown in this reply only."""
+    """An API key with its secret, which only this reply has."""
 
     secretKey: str
-    fullKey: Annotated[str, Meta(description="What goes into X-Api-Key.")]
+    fullKey: Annotated[str, Meta(description="The value of X-Api-Key.")]
 
 
 class EnvironmentRow(TypedDict):
@@ -142,13 +142,13 @@ class Environments(TypedDict):
 
 
 class Status(TypedDict):
-    """Whether it is there."""
+    """The status of an environment."""
 
     status: Literal["active"]
 
 
 class EnvironmentStatus(TypedDict):
-    """Whether each environment is there."""
+    """The status of each environment."""
 
     sandbox: Status
     production: Status
@@ -160,28 +160,28 @@ class Workspace(TypedDict):
     id: str
     name: str
     createdAt: Instant
-    timeZone: Annotated[str, Meta(description="For how instants are shown. Months are UTC.")]
+    timeZone: Annotated[str, Meta(description="For displayed instants. Months are UTC.")]
     locale: str
     defaultUnit: str | None
     sharingPolicy: SharingPolicy
 
 
 class Summary(TypedDict):
-    """How far an environment is with a month."""
+    """An environment's progress with a month."""
 
     environment: Environment
     period: Month
-    customers: Annotated[Count, Meta(description="All there are.")]
-    activeCustomers: Annotated[Count, Meta(description="Those that have something in the month.")]
-    lockedCustomers: Annotated[Count, Meta(description="Of those, the ones whose month is locked.")]
+    customers: Annotated[Count, Meta(description="All customers.")]
+    activeCustomers: Annotated[Count, Meta(description="Customers with deltas in the month.")]
+    lockedCustomers: Annotated[Count, Meta(description="Those of them whose month is locked.")]
     openCustomers: Count
     deltaCount: Annotated[Count, Meta(description="Deltas posted to the month.")]
-    pendingCount: Annotated[Count, Meta(description="Deltas of any month that the log has still to take up.")]
+    pendingCount: Annotated[Count, Meta(description="Deltas of any month that are not in the published log yet.")]
     pendingMonths: Count
 
 
 class PackageFiles(TypedDict):
-    """Where the month's files are."""
+    """The links to the month's files."""
 
     bundle: Annotated[Url | None, Meta(description="The verifiable receipt file.")]
     csv: Url
@@ -189,12 +189,12 @@ class PackageFiles(TypedDict):
 
 
 class ClosePackage(TypedDict):
-    """What goes with the invoice of a month."""
+    """The enclosures of a month's invoice."""
 
     customerId: str
     displayName: str | None
     period: Month
     ready: Annotated[bool, Meta(description="Nothing is missing.")]
     missing: list[str]
-    receipt: Annotated[Receipt, Meta(description="Without its deltas, which the files have.")]
+    receipt: Annotated[Receipt, Meta(description="Without its deltas, which are in the files.")]
     files: PackageFiles

@@ -1,4 +1,4 @@
-"""What pages show and no route answers."""
+"""Data of pages that no API route returns."""
 
 from typing import TypedDict
 
@@ -9,14 +9,14 @@ from .webhooks import Endpoint
 
 
 class Day(TypedDict):
-    """How many deltas were posted to a day."""
+    """The number of deltas posted to a day."""
 
     day: str
     count: int
 
 
 class UnitTotal(TypedDict):
-    """What the customers of one unit add up to."""
+    """The total over the customers with one unit."""
 
     unit: str | None
     total: Amount
@@ -53,7 +53,7 @@ class Overview(TypedDict):
 
 
 class ListedCustomers(TypedDict):
-    """Customers with their totals of `period`; `next` is the cursor of the next page, null on the last one."""
+    """Customers with their totals of `period`; `next` is the cursor of the next page, null on the last."""
 
     customers: list[CustomerRow]
     period: Month
@@ -61,21 +61,21 @@ class ListedCustomers(TypedDict):
 
 
 class DeltasBefore(TypedDict):
-    """A customer's deltas, newest first; `next` is where the next page begins, null on the last one."""
+    """A customer's deltas, newest first; `next` is the place of the next page, null on the last."""
 
     deltas: list[ActivityItem]
     next: int | None
 
 
 class ListedCheckpoints(TypedDict):
-    """Checkpoints with where their receipts are; `next` is where the next page begins, null on the last one."""
+    """Checkpoints with links to their receipts; `next` is the place of the next page, null on the last."""
 
     checkpoints: list[ListedCheckpoint]
     next: str | None
 
 
 class EndpointHealth(TypedDict):
-    """How deliveries do. `waiting` counts 10,000 of one endpoint at most."""
+    """The state of deliveries. `waiting` counts at most 10,000 per endpoint."""
 
     endpoints: int
     waiting: int

@@ -1,4 +1,4 @@
-"""A receipt as a document: strings, as the page and the PDF print them."""
+"""A receipt as a document: the strings on the page and the PDF."""
 
 from typing import TypedDict
 
@@ -6,14 +6,14 @@ from .shapes import DocumentLinks
 
 
 class Printed(TypedDict):
-    """An amount or an instant: as the reader writes it, and exactly."""
+    """An amount or an instant, in the reader's notation and in canonical form."""
 
     text: str
     exact: str
 
 
 class Row(TypedDict):
-    """One line of an account. `strong`: the total."""
+    """One line of a table. `strong` marks the total."""
 
     label: str
     amount: Printed
@@ -33,26 +33,26 @@ class Line(TypedDict):
 
 
 class MarkedLine(Line):
-    """A delta in the list of all: a late one and a correction say so."""
+    """A delta in the list of all, marked if it is late or a correction."""
 
     mark: str | None
 
 
 class LateLine(Line):
-    """A late delta, and the month it is for."""
+    """A late delta and its own month."""
 
     belongs: str | None
 
 
 class CorrectionLine(LateLine):
-    """A delta that corrects an earlier one: in words, and by its recordId."""
+    """A correction, and the delta it corrects: in words, and by recordId."""
 
     corrects: str | None
     adjusts: str | None
 
 
 class Section(TypedDict):
-    """What the lines of a section add up to. `more`: how many of them are not printed."""
+    """The subtotal of a section. `more` tells how many lines are not printed."""
 
     subtotal: Printed
     count: str
@@ -72,7 +72,7 @@ class CorrectionSection(Section):
 
 
 class Lines(TypedDict):
-    """All lines. `withheld`: why none of them is printed."""
+    """All lines. `withheld` tells why they are not printed."""
 
     rows: list[MarkedLine]
     more: str | None
@@ -80,7 +80,7 @@ class Lines(TypedDict):
 
 
 class Checking(TypedDict):
-    """How to check the receipt: an address, the same as a QR code (SVG), commands."""
+    """How to verify the receipt: a URL, its QR code (SVG), and commands."""
 
     url: str
     qr: str
@@ -88,7 +88,7 @@ class Checking(TypedDict):
 
 
 class Head(TypedDict):
-    """What a document says first."""
+    """The head of a document."""
 
     title: str
     paper: str
@@ -110,7 +110,7 @@ class Head(TypedDict):
 
 
 class Account(TypedDict):
-    """The total: carried through the account, by kind, by reason."""
+    """The tables: the account, the total by kind, the total by reason."""
 
     account: list[Row]
     kinds: list[Row]
@@ -118,14 +118,14 @@ class Account(TypedDict):
 
 
 class LinesApart(TypedDict):
-    """The lines that are printed apart."""
+    """Late lines and corrections, in separate sections."""
 
     late: LateSection
     corrections: CorrectionSection
 
 
 class PrintedDocument(Head, Account, LinesApart):
-    """Everything that a document says. `facts` and `proof` are pairs of label and value."""
+    """All texts of a document. `facts` and `proof` are pairs of label and value."""
 
     lines: Lines
     facts: list[list[str]]

@@ -1,4 +1,4 @@
-"""What the routes without a key answer."""
+"""Replies of the routes without a key."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
@@ -27,7 +27,7 @@ class Check(TypedDict):
 
 
 class CheckedSummary(TypedDict):
-    """What a proof root commits to."""
+    """The totals that a proof root commits to."""
 
     recordCount: Count
     netChange: Amount
@@ -38,7 +38,7 @@ class CheckedSummary(TypedDict):
 
 
 class RootVerification(TypedDict):
-    """Where the log has it, and each check."""
+    """The place in the log, and each check."""
 
     verificationReference: Annotated[str | None, Meta(description="The log entry's index.")]
     verificationExplorerUrl: Url
@@ -61,14 +61,14 @@ class RootVerdict(TypedDict):
     period: Month | None
     environment: Environment
     source: VerifySource
-    checkedAt: Annotated[Instant, Meta(description="Verdicts are kept for a minute.")]
+    checkedAt: Annotated[Instant, Meta(description="The server keeps verdicts for a minute.")]
     summary: Annotated[CheckedSummary | None, Meta(description="null with source=chain: the log has no totals.")]
     records: Annotated[list[Any], Meta(max_length=0, description="Always empty: the receipt file has the deltas.")]
     verification: RootVerification
 
 
 class DeltaVerification(TypedDict):
-    """Where the log has a delta, and each check."""
+    """A delta's place in the log, and each check."""
 
     verificationReference: str | None
     verificationExplorerUrl: Url
@@ -77,10 +77,10 @@ class DeltaVerification(TypedDict):
 
 
 class DeltaVerdict(TypedDict):
-    """The verdict on a delta's receiptId: status and times, never an amount."""
+    """The verdict on a delta's receiptId: status and times, without the amount."""
 
     verified: bool
-    proofRoot: Annotated[Hash, Meta(description="The receiptId that was asked for.")]
+    proofRoot: Annotated[Hash, Meta(description="The requested receiptId.")]
     recordedAt: Instant
     status: DeltaStatus
     message: str
@@ -96,17 +96,15 @@ else:
 
 
 class Health(TypedDict):
-    """The process answers."""
+    """The process is running."""
 
     status: Literal["ok"]
 
 
 class Ready(TypedDict):
-    """It can record."""
+    """The process can record."""
 
     status: Literal["ready"]
-    checks: Annotated[
-        dict[str, str], Meta(description="`ok` for each thing that was looked at; a 503 says what is wrong instead.")
-    ]
+    checks: Annotated[dict[str, str], Meta(description="`ok` for each check; a 503 has the problem instead.")]
     logs: Annotated[dict[str, int], Meta(description="Entries under the published log checkpoint, by origin.")]
-    unsigned: Annotated[list[str], Meta(description="Why nothing is signed, and what to do; normally empty.")]
+    unsigned: Annotated[list[str], Meta(description="Why signing is stopped, and what to do; normally empty.")]

@@ -1,4 +1,4 @@
-"""What receipts answer."""
+"""Replies of receipts."""
 
 from typing import Annotated, Literal, TypedDict
 
@@ -29,14 +29,14 @@ Kind = Literal["receipt", "creditNote", "debitNote"]
 
 
 class CountAndTotal(TypedDict):
-    """Some deltas in one line."""
+    """The number and total of some deltas."""
 
     count: int
     total: Amount
 
 
 class Subtotal(TypedDict):
-    """The deltas of one reason; null when it was erased."""
+    """The deltas with one reason; null for erased reasons."""
 
     reason: str | None
     count: Count
@@ -44,7 +44,7 @@ class Subtotal(TypedDict):
 
 
 class ReceiptLine(TypedDict):
-    """A delta that a receipt lists apart."""
+    """A delta in a separate list of a receipt."""
 
     recordId: RecordId
     delta: Amount
@@ -65,42 +65,50 @@ class Correction(ReceiptLine):
 
 
 class ReceiptAsOf(AsOf):
-    """What the receipt had seen."""
+    """The state of the record when the receipt was made."""
 
-    newer: Annotated[int, Meta(description="Leaves that came to its months since.")]
+    newer: Annotated[int, Meta(description="Leaves added to its months since.")]
 
 
 class ReceiptProof(ProofLinks):
-    """What is needed to check the receipt."""
+    """The data for verifying the receipt."""
 
     verifierKey: str
     logOrigin: str
     logSize: Count
     restored: Restored | None
     inLog: bool
-    itemHashes: Annotated[list[Hash], Meta(description="The contentHash of each delta that is shown.")]
+    itemHashes: Annotated[list[Hash], Meta(description="The contentHash of each shown delta.")]
 
 
 class ReceiptSums(TypedDict):
-    """What the lines of a receipt add up to."""
+    """The sums of a receipt's lines."""
 
     debits: Annotated[Amount, Meta(description="The sum of the negative deltas.")]
     credits: Annotated[Amount, Meta(description="The sum of the positive deltas.")]
-    subtotals: Annotated[list[Subtotal], Meta(description="By reason; those erased are one group. At most 1,000.")]
-    otherReasons: Annotated[CountAndTotal | None, Meta(description="What is beyond the reasons in subtotals.")]
+    subtotals: Annotated[list[Subtotal], Meta(description="By reason; erased ones are one group. At most 1,000.")]
+    otherReasons: Annotated[CountAndTotal | None, Meta(description="The deltas whose reasons are not in subtotals.")]
     lateLines: list[LateLine]
     corrections: list[Correction]
 
 
 class CustomerLinks(TypedDict):
-    """The customer's own link as receipts name it; nulls while sharing is off."""
+    """The customer's link on receipts; nulls while sharing is off."""
 
     customerLinkUrl: Url | None
     customerLinkHost: str | None
     accessHint: str | None
 
 
-class Receipt(Totals, ReceiptSums, ProofLinks, CustomerLinks):
+class ReceiptTotals(Totals):
+    """The totals of a receipt, with the amounts brought and carried forward."""
+
+    startingBalance: Amount
+    broughtForward: Amount
+    carriedForward: Amount
+
+
+class Receipt(ReceiptTotals, ReceiptSums, ProofLinks, CustomerLinks):
     """The totals of a scope with their proof. Every field is always there, null where nothing applies."""
 
     customerId: str
@@ -110,9 +118,6 @@ class Receipt(Totals, ReceiptSums, ProofLinks, CustomerLinks):
     generatedAt: Instant
     proofRoot: Hash | None
     provisional: bool
-    startingBalance: Amount
-    broughtForward: Amount
-    carriedForward: Amount
     unit: Annotated[str | None, Meta(description="What the amounts count.")]
     status: CheckpointState
     locked: bool
@@ -129,7 +134,7 @@ class Receipt(Totals, ReceiptSums, ProofLinks, CustomerLinks):
 
 
 class ReceiptParts(TypedDict):
-    """How the total is made up. A line that corrects is a correction, also when it came late."""
+    """The parts of the total. A late correction counts as a correction."""
 
     ordinary: CountAndTotal
     late: CountAndTotal
@@ -137,25 +142,21 @@ class ReceiptParts(TypedDict):
 
 
 class ReceiptDocument(Receipt):
-    """A receipt as a document, and how the reader wants it. The amounts and instants here are the canonical ones."""
+    """A receipt as a document, with the reader's preferences. Amounts and instants are canonical."""
 
-    title: Annotated[
-        str, Meta(description="Receipt for February 2026, or Credit note for the months that it corrects.")
-    ]
+    title: Annotated[str, Meta(description="For example: Receipt for February 2026, or Credit note for January 2026.")]
     kind: Annotated[
         Kind,
-        Meta(
-            description="A credit note when every line corrects an earlier one; a debit note if they come to less than 0."
-        ),
+        Meta(description="A credit note if every line is a correction; a debit note if their total is below 0."),
     ]
-    correctedPeriods: Annotated[list[Month], Meta(description="The months whose records are corrected.")]
+    correctedPeriods: Annotated[list[Month], Meta(description="The corrected months.")]
     vendorName: str | None
     parts: Annotated[ReceiptParts, Meta(description="Every line is in exactly one of them.")]
-    linesWithheld: Annotated[bool, Meta(description="Only the totals are shown: the records need the access code.")]
+    linesWithheld: Annotated[bool, Meta(description="Only the totals are shown: the deltas need the access code.")]
     slotFingerprint: Annotated[
-        str, Meta(description="Names the customer's place in the log; the same on all receipts.")
+        str, Meta(description="Identifies the customer's slots in the log; the same on all receipts.")
     ]
-    commands: Annotated[list[str], Meta(description="How to check the receipt on one's own machine.")]
+    commands: Annotated[list[str], Meta(description="Commands that verify the receipt on your machine.")]
     customerDisplayName: str | None
     locale: str
     timezone: str
@@ -163,7 +164,7 @@ class ReceiptDocument(Receipt):
 
 
 class ListedCheckpoint(Checkpoint):
-    """A checkpoint in a list, and where its receipt is."""
+    """A checkpoint in a list, with links to its receipt."""
 
     links: DocumentLinks
 

@@ -1,4 +1,4 @@
-"""What the sandbox's tools answer."""
+"""Replies of the sandbox's tools."""
 
 from typing import Annotated, Literal, TypedDict
 
@@ -12,7 +12,7 @@ class Clock(TypedDict):
 
     environment: Environment
     now: Instant
-    held: Annotated[bool, Meta(description="A test clock stands there; else real time goes on.")]
+    held: Annotated[bool, Meta(description="Whether the clock is held; otherwise it follows real time.")]
 
 
 class Reset(Clock):

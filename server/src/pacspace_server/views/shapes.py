@@ -1,4 +1,4 @@
-"""What several replies share: scalars, twins that are always sent together, pages, a delta, a checkpoint."""
+"""Shared parts of replies: scalars, totals under all their names, pages, a delta, a checkpoint."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
 
@@ -7,10 +7,10 @@ from msgspec import Meta, Raw
 from ..domain.enumerations import CheckpointStatus, DeltaStatus, ScopeMode
 from ..domain.enumerations import Environment as Environment
 
-if TYPE_CHECKING:  # what the service returns: JSON as it is sent, so that an exact decimal never becomes a float
+if TYPE_CHECKING:  # services return JSON text, so that an exact decimal never becomes a float
     Amount = Raw
     JsonObject = Raw
-else:  # what JSON Schema says of it
+else:  # the same for JSON Schema
     Amount = Annotated[float, Meta(extra_json_schema={"format": "decimal"})]
     JsonObject = dict[str, Any]
 Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -25,23 +25,23 @@ CheckpointState = Annotated[
     CheckpointStatus,
     Meta(description="QUEUED: locked, and the root is final, but not yet in the log. PROVISIONAL: not locked."),
 ]
-Warnings = Annotated[list[str], Meta(description="What the caller should know, in words.")]
+Warnings = Annotated[list[str], Meta(description="Warnings in words.")]
 
 
 def one_of(*shapes: str) -> Meta:
-    """Exactly one of these named shapes."""
+    """One of these schemas."""
     return Meta(extra_json_schema={"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in shapes]})
 
 
 class FieldProblem(TypedDict):
-    """One field that could not be taken."""
+    """An invalid field."""
 
     field: str
     problem: str
 
 
 class FieldConflict(TypedDict):
-    """One field in which two bodies under the same referenceId differ."""
+    """A field that differs between two bodies with the same referenceId."""
 
     field: str
     recorded: str | None
@@ -49,16 +49,16 @@ class FieldConflict(TypedDict):
 
 
 class RejectionDetails(TypedDict):
-    """What a rejected delta says besides code and message."""
+    """The details of a rejected delta."""
 
     details: NotRequired[list[FieldProblem]]
-    recordId: NotRequired[Annotated[RecordId, Meta(description="What the referenceId names already.")]]
+    recordId: NotRequired[Annotated[RecordId, Meta(description="The delta that has this referenceId.")]]
     conflicts: NotRequired[list[FieldConflict]]
     retryAfterSeconds: NotRequired[int]
 
 
 class ErrorDetails(RejectionDetails):
-    """What any refused request says besides code and message."""
+    """The details of a refused request."""
 
     verified: NotRequired[Literal[False]]
     checks: NotRequired[dict[str, str]]
@@ -66,7 +66,7 @@ class ErrorDetails(RejectionDetails):
 
 
 class Counted(TypedDict):
-    """How many deltas, under both names."""
+    """The number of deltas, under both names."""
 
     deltaCount: Count
     deltasCount: Annotated[Count, Meta(description="The same as deltaCount.")]
@@ -75,20 +75,20 @@ class Counted(TypedDict):
 class Computed(TypedDict):
     """A scope's total, under all its names."""
 
-    computedBalance: Annotated[Amount, Meta(description="startingBalance and netChange: the scope's own total.")]
+    computedBalance: Annotated[Amount, Meta(description="The scope's total: startingBalance plus netChange.")]
     neutralBalance: Annotated[Amount, Meta(description="The same as computedBalance.")]
     finalBalance: Annotated[Amount, Meta(description="The same as computedBalance.")]
     endingBalance: Annotated[Amount, Meta(description="The same as computedBalance.")]
 
 
 class Totals(Counted, Computed):
-    """Sum and number of a scope's deltas."""
+    """The sum and number of a scope's deltas."""
 
     netChange: Annotated[Amount, Meta(description="The sum of the scope's deltas.")]
 
 
 class Pagination(TypedDict):
-    """Which part of a list this is."""
+    """The position in the list."""
 
     limit: int
     offset: int
@@ -96,7 +96,7 @@ class Pagination(TypedDict):
 
 
 class NumberedPage(TypedDict):
-    """Which page of a list this is."""
+    """The page of the list."""
 
     page: int
     limit: int
@@ -105,14 +105,14 @@ class NumberedPage(TypedDict):
 
 
 class AsOf(TypedDict):
-    """What the reply had seen."""
+    """The state of the record at the time of the reply."""
 
     sequence: Annotated[Count, Meta(description="The customer's last sequence number.")]
     logSize: Annotated[Count, Meta(description="Entries under the published log checkpoint.")]
 
 
 class NamedScope(TypedDict):
-    """The scope that was read. The end is exclusive."""
+    """The scope of the reply. The end is exclusive."""
 
     mode: ScopeMode
     periods: list[Month]
@@ -130,16 +130,16 @@ class Bucket(Counted):
 
 
 class Adjusted(TypedDict):
-    """The earlier delta that is corrected."""
+    """The corrected delta."""
 
     recordId: RecordId
 
 
 class NamedDelta(TypedDict):
-    """What a delta is called, and what it counts."""
+    """A delta's names and amount."""
 
     recordId: RecordId
-    receiptId: Annotated[Hash, Meta(description="The delta's public name: it verifies, and never shows the amount.")]
+    receiptId: Annotated[Hash, Meta(description="The delta's public name, for verifying it without its amount.")]
     contentHash: Annotated[Hash, Meta(description="The delta's leaf hash in its period tree.")]
     status: DeltaStatus
     customerId: str
@@ -147,39 +147,39 @@ class NamedDelta(TypedDict):
 
 
 class StatedContext(TypedDict):
-    """What a vendor states with a delta: the part that can be erased."""
+    """A delta's context, which can be erased."""
 
-    reason: Annotated[str | None, Meta(description="null once it was erased.")]
+    reason: Annotated[str | None, Meta(description="null after erasure.")]
     referenceId: str | None
     metadata: JsonObject | None
     dataPurged: NotRequired[
-        Annotated[Literal[True], Meta(description="reason, referenceId and metadata were erased; the proof stands.")]
+        Annotated[Literal[True], Meta(description="reason, referenceId and metadata are erased; the proof is valid.")]
     ]
 
 
 class DeltaPlace(TypedDict):
-    """Where a delta is in the record."""
+    """A delta's place in the record."""
 
     sequenceNumber: Annotated[int, Meta(ge=1, description="The customer's deltas count from 1, without gaps.")]
-    period: Annotated[Month, Meta(description="The month it is posted to, for good.")]
+    period: Annotated[Month, Meta(description="The month it is posted to, permanently.")]
     postedAt: Instant
     recordedAt: Instant
     latePosting: Annotated[bool, Meta(description="Its own month was locked, so it went to the next open one.")]
 
 
 class DeltaReferences(TypedDict):
-    """What a delta refers to, if anything: its own instant, an earlier delta."""
+    """When the usage occurred, and which delta this one corrects."""
 
     occurredAt: NotRequired[Instant]
     adjusts: NotRequired[Adjusted]
 
 
 class RecordedDelta(NamedDelta, StatedContext, DeltaPlace, DeltaReferences):
-    """A delta as it is in the record."""
+    """A delta in the record."""
 
 
 class CheckpointNames(TypedDict):
-    """What a checkpoint is called."""
+    """A checkpoint's names and root."""
 
     checkpointId: CheckpointId
     receiptId: Annotated[CheckpointId, Meta(description="The same as checkpointId.")]
@@ -188,7 +188,7 @@ class CheckpointNames(TypedDict):
 
 
 class Span(TypedDict):
-    """The time that a checkpoint is of."""
+    """The period, start and end of a checkpoint."""
 
     period: Annotated[Month | None, Meta(description="null for a window or several months.")]
     startDate: Instant | None
@@ -196,15 +196,17 @@ class Span(TypedDict):
 
 
 class CheckpointScope(Span):
-    """What a checkpoint says of its scope."""
+    """A checkpoint's scope and status."""
 
     customerId: str
     startingBalance: Amount
-    broughtForward: Annotated[Amount, Meta(description="Everything that was posted before.")]
-    carriedForward: Annotated[Amount, Meta(description="broughtForward and netChange.")]
+    broughtForward: Annotated[Amount, Meta(description="The total of everything posted before.")]
+    carriedForward: Annotated[Amount, Meta(description="broughtForward plus netChange.")]
     status: CheckpointState
     locked: bool
-    verifiedAt: Annotated[Instant | None, Meta(description="When the log checkpoint that covers it was published.")]
+    verifiedAt: Annotated[
+        Instant | None, Meta(description="When the first log checkpoint that covers it was published.")
+    ]
     firstRecordAt: Instant | None
     lastRecordAt: Instant | None
     previousCheckpointId: CheckpointId | None
@@ -212,11 +214,11 @@ class CheckpointScope(Span):
 
 
 class Checkpoint(CheckpointNames, CheckpointScope, Totals):
-    """A month that was locked, or a state that was handed out."""
+    """A locked month, or an interim root."""
 
 
 class DocumentLinks(TypedDict):
-    """Where a receipt is read, and downloaded: the verifiable file, the document, the records."""
+    """Links to a receipt: page, verifiable file, PDF, CSV."""
 
     permalink: Url
     page: Annotated[Url, Meta(description="The same as permalink.")]
@@ -226,17 +228,15 @@ class DocumentLinks(TypedDict):
 
 
 class Restored(TypedDict):
-    """The record was restored from a backup and goes on in a new log: the frozen log, and how much of it the backup had."""
+    """A record restored from a backup continues in a new log; this names the frozen log and its sizes."""
 
     origin: str
-    backupSize: Annotated[int, Meta(description="Published entries of the frozen log that the backup had.")]
-    signedSize: Annotated[
-        int | None, Meta(description="Entries of the frozen log that were signed; null if not known.")
-    ]
+    backupSize: Annotated[int, Meta(description="Published entries of the frozen log in the backup.")]
+    signedSize: Annotated[int | None, Meta(description="Signed entries of the frozen log; null if unknown.")]
 
 
 class ProofLinks(TypedDict):
-    """Where a proof is looked at, asked about and downloaded; null while there is no root."""
+    """Links to a proof and its receipt file; null while there is no root."""
 
     verifyUrl: Url | None
     verificationApiUrl: Url | None

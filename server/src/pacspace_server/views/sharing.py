@@ -1,4 +1,4 @@
-"""What Shared Records answer: to customers behind their link, and to the vendor about it."""
+"""Replies of Shared Records: to customers behind their link, and to the vendor."""
 
 from typing import Annotated, Literal, TypedDict
 
@@ -26,45 +26,45 @@ NoteId = Annotated[str, Meta(pattern="^nte_[0-9a-f]{24}$")]
 
 
 class CodeVerified(TypedDict):
-    """The code is right; the reply's cookie says so from now on."""
+    """The code is right; the reply sets a cookie that opens the record."""
 
     verified: Literal[True]
     expiresInSeconds: Count
 
 
 class SharedMonth(TypedDict):
-    """What is recorded for a month."""
+    """The totals of a month."""
 
     period: Month
     locked: bool
     recordedTotal: Amount
     recordCount: Count
-    verifiedCount: Annotated[Count, Meta(description="Records under a published proof.")]
+    verifiedCount: Annotated[Count, Meta(description="Deltas in the published log.")]
 
 
 class VerifiedPart(TypedDict):
-    """How much of a month the published log has."""
+    """The part of a month that the published log covers."""
 
-    pendingCount: Annotated[Count, Meta(description="Records whose proof is on its way.")]
-    verifiedThrough: Annotated[Instant | None, Meta(description="When the newest proven delta was recorded.")]
+    pendingCount: Annotated[Count, Meta(description="Deltas that are not in the published log yet.")]
+    verifiedThrough: Annotated[Instant | None, Meta(description="The recordedAt of the newest verified delta.")]
     firstRecordAt: Instant | None
     lastRecordAt: Instant | None
 
 
 class SharedSummary(SharedMonth, VerifiedPart):
-    """The totals of a Shared Record. Those beside `months` are of `period`."""
+    """The totals of a Shared Record: of `period`, and in `months` of each month."""
 
     vendorName: str | None
-    customerDisplayName: Annotated[str | None, Meta(description="null without the code, where that is needed.")]
+    customerDisplayName: Annotated[str | None, Meta(description="null if it needs the access code.")]
     environment: Environment
     unit: Annotated[str | None, Meta(description="What the amounts count.")]
-    opened: Annotated[bool, Meta(description="Whether this visitor may see the records too.")]
+    opened: Annotated[bool, Meta(description="Whether this visitor may also see the deltas.")]
     months: list[SharedMonth]
     keyFingerprint: str
 
 
 class SharedLinks(TypedDict):
-    """Where a locked month's receipt is."""
+    """Links to a locked month's receipt."""
 
     verify: Url
     page: Url
@@ -81,12 +81,12 @@ class SharedPeriod(SharedMonth):
     invoiceReference: str | None
     receiptId: CheckpointId | None
     links: SharedLinks | None
-    commands: Annotated[list[str], Meta(description="How to check the month alone.")]
-    keyFingerprint: Annotated[str, Meta(description="Of the log that the month is in.")]
+    commands: Annotated[list[str], Meta(description="Commands that verify the month.")]
+    keyFingerprint: Annotated[str, Meta(description="Of the month's log.")]
 
 
 class SharedPeriods(TypedDict):
-    """Each month, newest first."""
+    """The months, newest first."""
 
     periods: list[SharedPeriod]
     verifierKey: str
@@ -94,44 +94,44 @@ class SharedPeriods(TypedDict):
 
 
 class SharedRecordLine(RecordedDelta):
-    """A record, and how far its proof is."""
+    """A delta and its proof status."""
 
     state: RecordState
     proofAvailable: bool
 
 
 class SharedActivity(TypedDict):
-    """A page of records, newest first."""
+    """A page of deltas, newest first."""
 
     records: list[SharedRecordLine]
-    nextBefore: Annotated[int | None, Meta(description="`before` of the next page; null on the last one.")]
+    nextBefore: Annotated[int | None, Meta(description="`before` of the next page; null on the last.")]
 
 
 class UnknownLine(TheirEntry):
-    """A line of their list that is not recorded for the month."""
+    """A line of the customer's list that is not recorded for the month."""
 
-    line: Annotated[Count, Meta(description="Its place in their list, from 1.")]
+    line: Annotated[Count, Meta(description="Its number in the list, from 1.")]
 
 
 class DifferentLine(DifferentEntry):
-    """A line of their list whose amount differs from the recorded one."""
+    """A line of the customer's list with another amount than the recorded one."""
 
     line: Count
 
 
 class RepeatedLine(UnknownLine):
-    """A line whose reference is in an earlier line. Only the first one is compared."""
+    """A line that repeats a reference. The comparison uses only the first one."""
 
 
 class SharedComparison(TypedDict):
-    """Their view of a month against the record. Lists show 1,000 entries at most; the counts are of all."""
+    """The customer's view of a month against the record. Lists have at most 1,000 entries; counts are complete."""
 
     period: Month
     recordedTotal: Amount
     recordCount: Count
     theirTotal: Amount
-    theirCount: Annotated[Count | None, Meta(description="null for a total alone.")]
-    difference: Annotated[Amount, Meta(description="theirTotal less recordedTotal.")]
+    theirCount: Annotated[Count | None, Meta(description="null if only a total was sent.")]
+    difference: Annotated[Amount, Meta(description="theirTotal minus recordedTotal.")]
     match: bool
     missingInTheirs: list[OurEntry]
     missingInOurs: list[UnknownLine]
@@ -141,18 +141,18 @@ class SharedComparison(TypedDict):
     differentCount: Count
     repeated: list[RepeatedLine]
     repeatedCount: Count
-    oppositeSigns: Annotated[Count, Meta(description="Of `different`, those with the opposite sign: see turnSigns.")]
+    oppositeSigns: Annotated[Count, Meta(description="Entries of `different` with the opposite sign: see turnSigns.")]
 
 
 class SharedNote(TypedDict):
-    """What one side says. Not part of the signed record."""
+    """A remark from one side. Not part of the signed record."""
 
     noteId: NoteId
     by: Literal["customer", "vendor"]
     author: str | None
     period: Month | None
     recordId: RecordId | None
-    text: Annotated[str | None, Meta(description="null once it was erased.")]
+    text: Annotated[str | None, Meta(description="null after erasure.")]
     dataPurged: bool
     createdAt: Instant
 
@@ -166,7 +166,7 @@ class SharedNotes(TypedDict):
 
 
 class Sharing(TypedDict):
-    """What is stated for all customers of an environment."""
+    """The workspace's defaults for all customers."""
 
     policy: SharingPolicy
     vendorName: str | None
@@ -185,14 +185,14 @@ class AccessLink(TypedDict):
 
 
 class SharedVisit(TypedDict):
-    """What a visitor did, once or several times within half an hour."""
+    """A visitor's action, once or several times within half an hour."""
 
     kind: VisitKind
     visitorId: str
     firstAt: Instant
     lastAt: Instant
     times: Count
-    address: Annotated[str | None, Meta(description="The network, /24 or /48, that the visitor came from.")]
+    address: Annotated[str | None, Meta(description="The visitor's network, /24 or /48.")]
     userAgent: str | None
 
 

@@ -1,4 +1,4 @@
-"""What webhook endpoints and deliveries answer."""
+"""Replies of webhook endpoints and deliveries."""
 
 from typing import Annotated, TypedDict
 
@@ -9,7 +9,7 @@ from .shapes import Count, Instant, JsonObject, NumberedPage, Pagination, Url
 
 
 class Delivery(TypedDict):
-    """One event on its way to one endpoint."""
+    """One event for one endpoint."""
 
     eventId: str
     event: str
@@ -21,37 +21,37 @@ class Delivery(TypedDict):
     lastStatusCode: int | None
     lastError: str | None
     lastAttemptAt: Instant
-    createdAt: Annotated[Instant, Meta(description="When it was tried first.")]
+    createdAt: Annotated[Instant, Meta(description="The first attempt.")]
 
 
 class Deliveries(TypedDict):
-    """Deliveries, newest event first. `total` counts 10,000 at most."""
+    """Deliveries, newest event first. `total` counts at most 10,000."""
 
     deliveries: list[Delivery]
     pagination: Pagination
 
 
 class Endpoint(TypedDict):
-    """Where events are sent."""
+    """A webhook endpoint."""
 
     id: str
     url: Url
     description: str | None
-    events: Annotated[list[str] | None, Meta(description="Only these; null: all.")]
+    events: Annotated[list[str] | None, Meta(description="The events it receives; null for all.")]
     enabled: bool
     active: Annotated[bool, Meta(description="The same as enabled.")]
     createdAt: Instant
     rotatedAt: Instant | None
     lastTriggered: Instant | None
-    successCount: Annotated[Count, Meta(description="Attempts that were answered with 2xx.")]
-    failureCount: Annotated[Count, Meta(description="Attempts that were not.")]
+    successCount: Annotated[Count, Meta(description="Attempts with a 2xx answer.")]
+    failureCount: Annotated[Count, Meta(description="Other attempts.")]
     failingSince: Annotated[Instant | None, Meta(description="The first failed attempt since the last success.")]
     disabledAt: Instant | None
-    disabledReason: Annotated[str | None, Meta(description="Why the server switched it off.")]
+    disabledReason: Annotated[str | None, Meta(description="Why the server disabled it.")]
 
 
 class EndpointChanges(TypedDict, total=False):
-    """What changes about an endpoint: the fields that are given, by their names in the record."""
+    """The changed fields of an endpoint."""
 
     url: str
     description: str | None
@@ -60,15 +60,15 @@ class EndpointChanges(TypedDict, total=False):
 
 
 class NewEndpoint(Endpoint):
-    """An endpoint with its secret, shown this once."""
+    """An endpoint with its secret, which only this reply has."""
 
     secret: str
 
 
 class RotatedEndpoint(NewEndpoint):
-    """An endpoint with its new secret, shown this once."""
+    """An endpoint with its new secret, which only this reply has."""
 
-    previousSecretUntil: Annotated[Instant, Meta(description="Until then the secret before signs too.")]
+    previousSecretUntil: Annotated[Instant, Meta(description="The previous secret also signs until then.")]
 
 
 class Endpoints(TypedDict):
@@ -79,26 +79,26 @@ class Endpoints(TypedDict):
 
 
 class RemovedEndpoint(TypedDict):
-    """An endpoint that is no more."""
+    """A removed endpoint."""
 
     id: str
     deleted: bool
 
 
 class TestedEndpoint(TypedDict):
-    """What came back from a test event."""
+    """The result of a test event."""
 
     eventId: str
     event: str
     delivered: bool
     statusCode: int | None
     error: str | None
-    reply: Annotated[str, Meta(description="The beginning of what the endpoint answered.")]
+    reply: Annotated[str, Meta(description="The beginning of the endpoint's answer.")]
     durationMs: Count
 
 
 class CursorPage(TypedDict):
-    """How a list goes on."""
+    """The cursor of the next page."""
 
     limit: int
     nextCursor: str | None
@@ -112,13 +112,13 @@ class EndpointDeliveries(TypedDict):
 
 
 class SentDelivery(Delivery):
-    """A delivery with what is sent."""
+    """A delivery with its payload."""
 
     payload: JsonObject
 
 
 class Replayed(TypedDict):
-    """What is sent again."""
+    """The result of a replay."""
 
     id: str
     since: Instant
@@ -127,7 +127,7 @@ class Replayed(TypedDict):
 
 
 class Followed(TypedDict):
-    """Events, and where the next ones begin."""
+    """Events, and the cursor of the next ones."""
 
     events: list[JsonObject]
     cursor: str

@@ -1,1 +1,1 @@
-"""HTML for people."""
+"""The HTML pages."""

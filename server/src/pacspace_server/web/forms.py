@@ -1,4 +1,4 @@
-"""Forms as browsers send them: URL-encoded fields, or multipart with small files; bounded, strict UTF-8."""
+"""HTML forms: URL-encoded fields, or multipart with small files; bounded, strict UTF-8."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PARAMETER = re.compile(rb';[ \t]*(name|filename\*?)=("[^"]*"|[^;" \t]+)', re.IG
 
 
 class FormError(ServiceError):
-    """The body is no form, or a field is no text."""
+    """The body is not a form, or a field is not text."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(None, f"form: {problem}", details=[{"field": "form", "problem": problem}])
@@ -29,24 +29,24 @@ class FormError(ServiceError):
 
 @dataclass(frozen=True)
 class Form:
-    """What was sent: each field's values in order, and the files that have something in them."""
+    """A submitted form: each field's values in order, and the non-empty files."""
 
     fields: Mapping[str, list[str]] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
 
     def one(self, name: str) -> str:
-        """A field's only value, without spaces around it; empty when it was not sent."""
+        """A field's only value, without surrounding spaces; empty if absent."""
         values = self.fields.get(name, [])
         if len(values) > 1:
-            raise FormError(f"{name} was sent {len(values)} times")
+            raise FormError(f"{name} is repeated")
         return values[0].strip() if values else ""
 
     def raw(self, name: str) -> str:
-        """A field's value with its spaces: a password. What is longer than any can be is cut, and is still none."""
+        """A field's value with its spaces, for passwords. Cuts values longer than any password."""
         return self.fields.get(name, [""])[-1][:MAX_SECRET_CHARS]
 
     def last(self, name: str) -> str:
-        """A field's value as it was sent, whatever is around it."""
+        """A field's value, unchanged."""
         return self.fields.get(name, [""])[-1]
 
     def many(self, name: str) -> list[str]:
@@ -54,29 +54,28 @@ class Form:
 
 
 async def read_form(call: Call) -> Form:
-    """The form of a request. A plain 400 for what no form of ours sends, 403 for another site's."""
-    # Every browser says where a form comes from.
+    """The form of a request. Raises a plain 400 if it is malformed, 403 if it comes from another site."""
     if (call.header(b"sec-fetch-site") or "same-origin") not in ("same-origin", "none"):
-        raise ServiceError("FORBIDDEN", "this form was sent from another site's page")
+        raise ServiceError("FORBIDDEN", "this form comes from another site's page")
     body = await call.body(MAX_FORM_BYTES)
     return parse_form(call.header(b"content-type"), body) if body else Form()
 
 
 def parse_form(content_type: str | None, body: bytes) -> Form:
-    """The form of a body. FormError says what is wrong with it."""
+    """The form in a body. Raises FormError."""
     kind = (content_type or "").partition(";")[0].strip().lower()
     if kind == URLENCODED:
         return _form(_pairs(body))
     if kind == MULTIPART:
         return _multipart(content_type or "", body)
-    raise FormError(f"a form comes as {URLENCODED} or {MULTIPART}")
+    raise FormError(f"a form must be {URLENCODED} or {MULTIPART}")
 
 
 def _pairs(body: bytes) -> list[tuple[str, str]]:
     try:
         return parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError as error:  # UnicodeDecodeError is one
-        raise FormError(f"the form is not readable: more than {MAX_FIELDS} fields, or not UTF-8") from error
+        raise FormError(f"the form has more than {MAX_FIELDS} fields, or is not UTF-8") from error
 
 
 def _form(pairs: list[tuple[str, str]], files: Mapping[str, bytes] | None = None) -> Form:
@@ -84,19 +83,19 @@ def _form(pairs: list[tuple[str, str]], files: Mapping[str, bytes] | None = None
     for name, value in pairs:
         if "\0" in value:
             raise FormError(f"{name[:40]} must not hold U+0000")
-        # Browsers end a line of a text area with CR and LF.
+        # Browsers end the lines of a text area with CR LF.
         fields.setdefault(name, []).append(value.replace("\r\n", "\n"))
     return Form(fields, files or {})
 
 
 def _multipart(content_type: str, body: bytes) -> Form:
-    """Read in one pass over the bytes: strangers send these too, so whatever is in them costs no more than their size."""
+    """Reads a multipart body in one pass: strangers send these too, so the cost is linear in the size."""
     found = _BOUNDARY.search(content_type)
     if found is None:
-        raise FormError("the form is not readable as multipart: its Content-Type names no boundary")
+        raise FormError("the form is not readable as multipart: its Content-Type has no boundary")
     first, *parts = (b"\r\n" + body).split(b"\r\n--" + found[2].encode("latin-1", "replace"), MAX_FIELDS + 1)
     if first or not parts or not parts[-1].startswith(b"--"):
-        raise FormError(f"the form is not readable as multipart, is cut off, or has more than {MAX_FIELDS} parts")
+        raise FormError(f"the form is not readable as multipart, is incomplete, or has more than {MAX_FIELDS} parts")
     pairs: list[tuple[str, str]] = []
     files: dict[str, bytes] = {}
     for part in parts[:-1]:

@@ -1,4 +1,4 @@
-"""The OpenAPI document as people read it: groups, routes, rows of fields. The page /docs and docs/reference/ show this."""
+"""The OpenAPI document for people: groups, routes, rows of fields. The page /docs and docs/reference/ show it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AUTH = {
     "apiKey": ("X-Api-Key", "X-Api-Key: "),
     "bearer": ("Authorization: Bearer, or a session's cookie", "Authorization: Bearer "),
 }
-EVERYWHERE = ("X-Request-Id",)  # said once, in the introduction
+EVERYWHERE = ("X-Request-Id",)  # described once, in the introduction
 KEY = "$PACSPACE_API_KEY"
 KINDS = {
     "decimal": "exact number", "date-time": "instant", "uri": "URL", "string": "text", "integer": "whole number",
@@ -26,7 +26,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Row:
-    """One field. `shapes` names what its value may be made of, where that has names."""
+    """One field. `shapes` are the named types of its value, if it has any."""
 
     name: str
     kind: str
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Shape:
-    """A named object."""
+    """A named object type."""
 
     name: str
     says: str
@@ -46,7 +46,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Refusal:
-    """One code that a route may answer; a plain 400 has none."""
+    """One error code of a route; a plain 400 has no code."""
 
     status: str
     code: str
@@ -73,7 +73,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Group:
-    """Routes that belong together."""
+    """A group of routes."""
 
     name: str
     says: str
@@ -86,7 +86,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Manual:
-    """The whole interface."""
+    """The whole API."""
 
     version: str
     about: list[str]
@@ -95,7 +95,7 @@ class Manual:
 
 
 def read_manual(document: Schema) -> Manual:
-    """The manual of an OpenAPI document as this server makes it."""
+    """The manual of this server's OpenAPI document."""
     reader = _Reader(document)
     groups = {tag["name"]: Group(tag["name"], tag["description"]) for tag in document["tags"]}
     for path, methods in document["paths"].items():
@@ -106,7 +106,7 @@ def read_manual(document: Schema) -> Manual:
 
 
 class _Reader:
-    """Reads operations, and remembers the named shapes that their fields lead to."""
+    """Reads operations, and collects the named types of their fields."""
 
     def __init__(self, document: Schema) -> None:
         self._document = document
@@ -136,7 +136,7 @@ class _Reader:
         )
 
     def _resolved(self, part: Schema) -> Schema:
-        """What a reference names; anything else as it is."""
+        """The target of a reference; other parts unchanged."""
         if "$ref" not in part:
             return part
         _, _, kind, name = part["$ref"].split("/")
@@ -161,7 +161,7 @@ class _Reader:
         return [self._row(name, part, name in needed) for name, part in schema.get("properties", {}).items()]
 
     def _body_rows(self, schema: Schema, prefix: str = "") -> Iterator[Row]:
-        """The fields of a request, those of its inner objects under their whole name. null counts as absent everywhere."""
+        """The fields of a request; fields of inner objects have dotted names. null counts as absent."""
         for row in self._rows(schema):
             yield replace(row, name=prefix + row.name, kind=row.kind.removesuffix(" or null"))
             part = schema["properties"][row.name]
@@ -176,7 +176,7 @@ class _Reader:
         return Row(name, kind, says, needed, shapes)
 
     def _kind(self, schema: Schema) -> tuple[str, list[str]]:
-        """What a value is, in words; and the names of its shapes."""
+        """A value's type in words, and the names of its object types."""
         if "$ref" in schema:
             return "object", [schema["$ref"].removeprefix(SCHEMAS)]
         if parts := _parts(schema):
@@ -188,7 +188,7 @@ class _Reader:
         return _plain_kind(schema), []
 
     def _replies(self, schema: Schema) -> Iterator[Shape]:
-        """What `data` may be."""
+        """The types of `data`."""
         data = schema.get("properties", {}).get("data", {})
         for part in data.get("oneOf", [data] if data else []):
             name = part["$ref"].removeprefix(SCHEMAS)
@@ -199,7 +199,7 @@ class _Reader:
         return Shape(name, schema.get("description", ""), self._rows(schema))
 
     def named_shapes(self) -> list[Shape]:
-        """Every shape that some field is made of."""
+        """Every named type that a field refers to."""
         shapes: dict[str, Shape] = {}
         while waiting := sorted(self._named - shapes.keys()):
             shapes |= {name: self._shape(name) for name in waiting}
@@ -216,7 +216,7 @@ class _Reader:
                 yield Refusal(status, named.get("code", {}).get("const", ""), shape["description"])
 
     def _curl(self, method: str, path: str, operation: Schema, parameters: list[Schema], body: Any) -> str:
-        """A command that asks for it, ready to be pasted."""
+        """A curl command for the route."""
         examples = {p["name"]: str(p["example"]) for p in parameters if "example" in p}
         path = re.sub(r"{(\w+)}", lambda match: examples[match[1]], path)
         asked = "&".join(f"{p['name']}={p['example']}" for p in parameters if p["in"] == "query" and p.get("required"))
@@ -237,7 +237,7 @@ def _parts(schema: Schema) -> list[Schema]:
 
 
 def _plain_kind(schema: Schema) -> str:
-    """A value that is made of nothing else, in words."""
+    """A simple value's type, in words."""
     if "const" in schema:
         return json.dumps(schema["const"])
     if "enum" in schema:

@@ -1,4 +1,4 @@
-"""The pages that need no key: the verify page behind an invoice link, how to check a file, and the front page."""
+"""Public pages: front page, API manual, receipts, proofs, and how to verify a file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ROUTES = [
 
 
 class Pages:
-    """The pages and what they share with the API: the verifier, the limit per address, and the OpenAPI document."""
+    """The pages, with the verifier, the limit per address and the OpenAPI document that they share with the API."""
 
     def __init__(
         self,
@@ -66,13 +66,13 @@ class Pages:
         self._places = asyncio.Semaphore(DOCUMENTS_AT_ONCE)
 
     def routes(self) -> dict[tuple[str, str], Handler]:
-        """Method and path of every page."""
+        """The handlers, by method and path."""
         shared = SharedPages(self._running, self._limit, self._render).routes()
         own = {("GET", path): self._page(getattr(self, name)) for path, name in ROUTES}
         return own | {place: self._page(handler) for place, handler in shared.items()}
 
     def _page(self, handler: Handler) -> Handler:
-        """The handler, with its refusals said in words."""
+        """The handler, with refusals as pages."""
 
         async def page(call: Call) -> Reply:
             return await answered(call, handler, lambda error: self._refusal(error, call))
@@ -82,9 +82,12 @@ class Pages:
     def _refusal(self, error: ServiceError, call: Call) -> Reply:
         status = status_of(error)
         values = {
-            "code": error.code, "message": error.message[:1].upper() + error.message[1:], "request_id": call.request_id,
-            "details": error.extra.get("details", []), "is_form": call.scope["method"] == "POST",
-        }  # fmt: skip
+            "code": error.code,
+            "message": error.message[:1].upper() + error.message[1:],
+            "request_id": call.request_id,
+            "details": error.extra.get("details", []),
+            "is_form": call.scope["method"] == "POST",
+        }
         page = self._render.page(ERRORS.get(status, "error.html"), status, **values)
         page.headers |= retry_after(error)
         return page
@@ -98,9 +101,9 @@ class Pages:
         return replace(self._docs_page, headers=dict(self._docs_page.headers))
 
     def _make_docs(self) -> Reply:
-        """The page of the interface; it says the same until the server ends."""
+        """The API manual, built once: it doesn't change while the server runs."""
         if self._document is None:
-            raise ServiceError("NOT_FOUND", "this server has no document of its interface")
+            raise ServiceError("NOT_FOUND", "this server has no API manual")
         return self._render.page("docs.html", manual=read_manual(self._document()))
 
     async def _how(self, call: Call) -> Reply:
@@ -110,7 +113,7 @@ class Pages:
 
     def _logs(self, snapshot: Snapshot) -> list[proof.LogFacts]:
         environments = snapshot.environments()
-        # Whose logs these are is nobody else's business once vendors share a server.
+        # If several vendors share the server, don't list their logs.
         shown = environments if len(environments) <= ONE_WORKSPACE else []
         return [proof.log_facts(self.context, snapshot, environment.id) for environment in shown]
 
@@ -130,7 +133,7 @@ class Pages:
         except ServiceError as error:
             if error.code == "RECEIPT_NOT_FOUND":
                 return await self._unknown(receipt_id)
-            if error.code == "RECORD_DAMAGED":  # its page says which check failed
+            if error.code == "RECORD_DAMAGED":  # the proof page names the failed check
                 return await self._proof(call, receipt_id)
             raise
         return self._render.page("receipt.html", document=shown)
@@ -139,7 +142,7 @@ class Pages:
         checkpoint = await self.context.look(lambda snapshot: snapshot.checkpoint(receipt_id))
         if checkpoint is not None:
             await self.context.wait_for_log(lambda: is_integrated(self.context, checkpoint))
-        async with self._places:  # reads every line: strangers must not take all threads
+        async with self._places:  # reads every delta: strangers must not occupy all threads
             return await asyncio.to_thread(self._read, receipt_id, wanted, reader)
 
     def _read(self, receipt_id: str, wanted: Presentation, reader: Reader) -> PrintedDocument:

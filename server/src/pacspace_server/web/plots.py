@@ -1,6 +1,6 @@
-"""Plots as shapes for SVG: where bars, steps and grid lines lie, in per cent of the picture, so that text keeps its size.
+"""Plots as SVG shapes: bars, steps and grid lines, in per cent of the picture, so that text keeps its size.
 
-Pure. Values are whole numbers (counts, or units of 10^-9); the templates draw, and show the same values as a table.
+Values are integers (counts, or units of 10^-9). The templates draw the shapes, and show the same values as a table.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-TOP, BOTTOM = 9.0, 98.0  # between which values lie
-BAR = 0.7  # of the room that each has
+TOP, BOTTOM = 9.0, 98.0  # the range for values
+BAR = 0.7  # a bar's share of its slot
 MAX_SCALE_CHARS = 16
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A round value with a line through it."""
+    """A grid line at a round value."""
 
     value: int
     text: str
@@ -24,7 +24,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Bar:
-    """One value."""
+    """One value's bar."""
 
     text: str
     x: float
@@ -35,7 +35,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Line:
-    """A stretch from one point to another."""
+    """A straight line between two points."""
 
     x1: float
     y1: float
@@ -45,7 +45,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Plot:
-    """What there is to draw, and the same as rows of a table: name and value in words."""
+    """The shapes, and the same values as table rows of name and text."""
 
     grid: list[Grid]
     bars: list[Bar]
@@ -54,12 +54,12 @@ class Plot:
 
     @property
     def scale_chars(self) -> int:
-        """How much room the words at the grid need; beyond a bound they stand where there is none."""
+        """The width of the grid's labels in characters, at most MAX_SCALE_CHARS."""
         return min(max(len(line.text) for line in self.grid), MAX_SCALE_CHARS)
 
 
 def bars(names: Sequence[str], values: Sequence[int], said: Callable[[int], str]) -> Plot:
-    """A bar for each value, from 0 up or down. `said` spells a value."""
+    """A bar for each value, up or down from 0. `said` formats a value."""
     low, high, step = _range(values)
     room, zero = 100 / max(len(values), 1), _y(0, low, high)
     rows = [(name, said(value)) for name, value in zip(names, values, strict=True)]
@@ -74,7 +74,7 @@ def bars(names: Sequence[str], values: Sequence[int], said: Callable[[int], str]
 
 
 def steps(names: Sequence[str], values: Sequence[int], said: Callable[[int], str]) -> Plot:
-    """A line from 0 that stands at each value for as long as it is the newest."""
+    """A step line from 0 through the values."""
     low, high, step = _range(values)
     room, before = 100 / max(len(values), 1), _y(0, low, high)
     lines: list[Line] = []
@@ -89,14 +89,14 @@ def steps(names: Sequence[str], values: Sequence[int], said: Callable[[int], str
 
 
 def _range(values: Sequence[int]) -> tuple[int, int, int]:
-    """The values' own range with 0 in it, out to multiples of a round step; and that step."""
+    """The range of the values and 0, widened to multiples of a round step; and that step."""
     low, high = min(0, *values, 0), max(0, *values, 0)
     step = _step(high - low)
     return step * (low // step), step * -(-high // step) or (0 if low else step), step
 
 
 def _step(span: int) -> int:
-    """1, 2 or 5 times a power of ten; about three of it are the span."""
+    """A round step (1, 2 or 5 times a power of ten), about a third of the span."""
     target = max(span // 3, 1)
     power = int(10 ** (len(str(target)) - 1))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= target)

@@ -1,4 +1,4 @@
-"""The Shared Record: what a customer sees behind its link. Works without a script; the record is the vendor's, in its words."""
+"""The Shared Record: a customer's page behind its link. Works without JavaScript."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..service.portal import comparing as shared_compare
 from ..service.portal import exporting as shared_export
 from ..service.portal import reading as shared_record
 from ..service.running import Running
-from ..service.sharing import access, notes, visits
+from ..service.sharing import access, remarks, visits
 from ..service.sharing.access import DETAIL, SUMMARY, Visitor
 from ..service.sharing.links import Shared
 from ..storage.model.protocols import Snapshot
@@ -40,8 +40,8 @@ ROUTES = [
 ]
 PLACES = ("", "/activity", "/periods", "/compare", "/notes")
 RECENT, RECORDS, NOTES, LINES = 8, 50, 50, 200  # shown on one page
-AT_ONCE = 2  # that read every line of a month
-REFUSED_VALUES = "may be one of those in the list only"
+AT_ONCE = 2  # concurrent requests that read a whole month
+REFUSED_VALUES = "must be one of the choices"
 
 
 NOTHING_GIVEN = dict.fromkeys(("total", "lines", "turn"), "")
@@ -49,7 +49,7 @@ Look = Callable[[Shared, Visitor, Snapshot], Mapping[str, object]]
 
 
 class SharedPages:
-    """The pages under /c. Each looks who is there, asks the service, and shows it."""
+    """The pages under /c. Each identifies the visitor, calls the service, and renders."""
 
     def __init__(self, running: Running, limit: AddressLimit | None, renderer: Renderer) -> None:
         self.context, self._visits = running.context, running.visits
@@ -61,7 +61,7 @@ class SharedPages:
         return {(method, path): self._refusing(getattr(self, name)) for method, path, name in ROUTES}
 
     def _refusing(self, handler: Callable[[Call], Awaitable[Reply]]) -> Handler:
-        """The handler, with those of its refusals that have their own page."""
+        """The handler, with refusals that have a page here."""
 
         async def page(call: Call) -> Reply:
             try:
@@ -94,14 +94,19 @@ class SharedPages:
         return await access.enter(self.context, *asked, None)
 
     async def _show(
-        self, call: Call, part: str, place: str, look: Look | None = None,
-        status: int = 200, **values: Any,
-    ) -> Reply:  # fmt: skip
-        """A page of the record, or the form for the code; what `look` finds is there as `view`."""
+        self,
+        call: Call,
+        part: str,
+        place: str,
+        look: Look | None = None,
+        status: int = 200,
+        **values: Any,
+    ) -> Reply:
+        """A page of the record, or the form for the code. The template gets the result of `look` as `view`."""
         shared, visitor = await self._enter(call)
         if not access.may_see(shared, visitor, part):
             return await self._gate(shared, visitor, place, values.get("period"))
-        self._visits.note(shared, visitor, visits.VIEWED)
+        self._visits.record(shared, visitor, visits.VIEWED)
         if look is not None:
             values["view"] = await self.context.look(partial(look, shared, visitor))
         return self._page(
@@ -112,17 +117,23 @@ class SharedPages:
         )
 
     async def _frame(self, shared: Shared, visitor: Visitor, place: str) -> dict[str, Any]:
-        """What every page of a record shows."""
+        """The values that every page of a record shows."""
 
         def look(snapshot: Snapshot) -> SharedSummary:
             return shared_record.summary(self.context, snapshot, shared, visitor, None)
 
-        told = await self.context.look(look)
+        found = await self.context.look(look)
         return {
-            "record": f"{self._base}/c/{shared.handle}", "place": place, "opened": told["opened"], "environment": told["environment"],
-            "vendor": told["vendorName"], "customer": told["customerDisplayName"], "unit": told["unit"],
-            "months": [month["period"] for month in told["months"]], "fingerprint": told["keyFingerprint"],
-        }  # fmt: skip
+            "record": f"{self._base}/c/{shared.handle}",
+            "place": place,
+            "opened": found["opened"],
+            "environment": found["environment"],
+            "vendor": found["vendorName"],
+            "customer": found["customerDisplayName"],
+            "unit": found["unit"],
+            "months": [month["period"] for month in found["months"]],
+            "fingerprint": found["keyFingerprint"],
+        }
 
     async def _gate(
         self,
@@ -133,7 +144,7 @@ class SharedPages:
         status: int = 200,
         problem: str | None = None,
     ) -> Reply:
-        """The form for the code. It tells the vendor's name, and no month, unit or amount."""
+        """The form for the code. It shows the vendor's name, but no month, unit or amount."""
         frame = await self._frame(shared, visitor, place) | {"months": [], "unit": None, "customer": None}
         return self._page("shared/gate.html", status, **frame, period=period, problem=problem, shut=status == 429)
 
@@ -151,7 +162,7 @@ class SharedPages:
         return await self._show(call, SUMMARY, "", look, period=period, problem=None)
 
     async def _access(self, call: Call) -> Reply:
-        """The code, from the form; then where the reader was going."""
+        """Checks the code from the form, then continues to the requested page."""
         shared, visitor = await self._enter(call)
         form = await read_form(call)
         place = _text(form, "place")
@@ -164,7 +175,7 @@ class SharedPages:
             if error.code not in ("ACCESS_CODE_INVALID", "RATE_LIMITED"):
                 raise
             if error.code == "ACCESS_CODE_INVALID":
-                self._visits.note(shared, visitor, visits.CODE_FAILED)
+                self._visits.record(shared, visitor, visits.CODE_FAILED)
             problem, status = error.message, status_of(error)
         if problem is None:
             page = self._go(shared, place + (f"?period={period}" if period else ""))
@@ -182,7 +193,7 @@ class SharedPages:
         asked, period = call.query(), _period_of(call)
         before = asked.get("before", "")
         if before and not (before.isascii() and before.isdigit() and len(before) <= 12 and int(before) > 0):
-            raise invalid(("before", "is not a place in this list"))
+            raise invalid(("before", "is not a position in this list"))
         reference = asked.get("reference", "").strip()[:255] or None
         page = shared_record.ActivityPage(RECORDS, int(before) if before else None, period, reference)
 
@@ -200,7 +211,7 @@ class SharedPages:
         return await self._show(call, DETAIL, "/periods", look)
 
     async def _export(self, call: Call) -> Reply:
-        """A file; with no code the form for it."""
+        """An export file, or the form for the code."""
         period, kind = _period_of(call), call.query().get("format", shared_export.CSV)
         if kind not in shared_export.MEDIA_TYPES:
             raise invalid(("format", REFUSED_VALUES))
@@ -209,14 +220,14 @@ class SharedPages:
             return await self._gate(shared, visitor, "/periods", period)
         async with self._places:
             chunks = await asyncio.to_thread(shared_export.export, self.context, shared, kind, period)
-        self._visits.note(shared, visitor, visits.EXPORTED)
+        self._visits.record(shared, visitor, visits.EXPORTED)
         name = shared_export.file_name(shared, kind, period)
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Reply(200, headers=headers, media_type=shared_export.MEDIA_TYPES[kind], stream=iterate_in_thread(chunks))
 
     async def _notes(self, call: Call) -> Reply:
         def look(shared: Shared, visitor: Visitor, snapshot: Snapshot) -> Mapping[str, object]:
-            return notes.list_notes(snapshot, shared.customer, NOTES, 0)
+            return remarks.list_remarks(snapshot, shared.customer, NOTES, 0)
 
         asked = call.query()
         return await self._show(
@@ -237,12 +248,12 @@ class SharedPages:
         form = await read_form(call)
         said = {name: _text(form, name).strip() for name in ("text", "name", "period", "record")}
         text = said["text"].replace("\r\n", "\n")
-        if not 0 < len(text) <= notes.MAX_TEXT_CHARS:
-            raise invalid(("text", f"a note has 1 to {notes.MAX_TEXT_CHARS:,} characters, this one has {len(text):,}"))
-        if len(said["name"]) > notes.MAX_AUTHOR_CHARS:
-            raise invalid(("name", f"a name has at most {notes.MAX_AUTHOR_CHARS} characters"))
-        new = notes.NewNote(text, said["name"] or None, _month(said["period"]), said["record"] or None)
-        await notes.leave(self.context, shared.handle, new)
+        if not 0 < len(text) <= remarks.MAX_TEXT_CHARS:
+            raise invalid(("text", f"must have 1 to {remarks.MAX_TEXT_CHARS:,} characters, has {len(text):,}"))
+        if len(said["name"]) > remarks.MAX_AUTHOR_CHARS:
+            raise invalid(("name", f"must have at most {remarks.MAX_AUTHOR_CHARS} characters"))
+        new = remarks.NewRemark(text, said["name"] or None, _month(said["period"]), said["record"] or None)
+        await remarks.leave(self.context, shared.handle, new)
         return self._go(shared, "/notes#notes")
 
     # ------------------------------------------------------------ compare
@@ -265,7 +276,7 @@ class SharedPages:
             theirs = await asyncio.to_thread(_theirs, given, form.files.get("file", b""))
             async with self._places:
                 values["view"] = await asyncio.to_thread(self._against, shared, theirs, period)
-            self._visits.note(shared, visitor, visits.COMPARED)
+            self._visits.record(shared, visitor, visits.COMPARED)
         except ServiceError as error:
             if error.code is not None:
                 raise
@@ -279,7 +290,7 @@ class SharedPages:
 
 
 def _theirs(given: dict[str, str], file: bytes) -> shared_compare.Theirs:
-    """Their list from the file or the text, or a total alone."""
+    """The customer's list from the file or the text, or only a total."""
     turned = given["turn"] == "yes"
     listed = file if file.strip() else given["lines"].encode()
     if listed.strip():

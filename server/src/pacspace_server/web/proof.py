@@ -1,4 +1,4 @@
-"""What the page of a proof root, or of one delta, says. It never names the customer."""
+"""The contents of the page of a proof root or of one delta. It never names the customer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..domain.enumerations import VerifySource
 from ..service.base.context import Context
 from ..service.base.lookup import find_checkpoint, find_delta, log_in_use, log_of, verifier_key
 from ..service.proving import verify as verify_service
-from ..service.proving.verify import is_locked_anew
+from ..service.proving.verify import UNREADABLE, is_locked_anew
 from ..service.receipts.receipt import integrated, is_integrated
 from ..storage.model.protocols import Snapshot
 from ..storage.model.records import Checkpoint, Customer, Log
@@ -21,23 +21,23 @@ from ..views.shapes import Restored
 from . import words
 from .words import Moment
 
-# How a verdict reads. LOCKED and OPEN: recomputed from the records and from the log, and equal.
-# ANEW: a root that a restored backup knew, and that was not in its published log.
+# States of a verdict. LOCKED and OPEN: recomputed from the stored deltas and from the log, with equal results.
+# ANEW: a root from before a restore, which was not in the published log of the backup.
 LOCKED, OPEN, OUTGROWN, WAITING, DIFFERS, ANEW = "locked", "open", "outgrown", "waiting", "differs", "anew"
 CHECKS = {
-    "rows": "Every delta was read again and hashed again",
-    "root": "The hashes lead to exactly this proof root",
+    "rows": "Every delta was read and hashed again",
+    "root": "The hashes result in exactly this proof root",
     "totals": "The amounts add up to this total, over this number of deltas",
-    "shown": "Instants, balances and the lock\u2019s details are those of the hashed records",
-    "seals": "The rows that are shown are those that were written",
+    "shown": "Instants, balances and the lock\u2019s details are those of the hashed deltas",
+    "seals": "The rows shown are those that were written",
     "log checkpoint": "The log\u2019s newest checkpoint is signed by the log\u2019s key",
     "log entry": "The month\u2019s root is in the log under that checkpoint",
     "restored": "The record was restored from a backup before this root was in the published log",
-    "db": "Recomputing from the records",
-    "chain": "Recomputing from the published log",
+    "db": "Recomputed from the stored deltas",
+    "chain": "Recomputed from the published log",
 }
 SHOWN_DETAILS = ("log entry",)
-# Status of a delta -> what the page calls it.
+# A delta's status -> its word on the page.
 DELTA_WORDS = {"QUEUED": "recording", "PROCESSING": "recording", "VERIFIED": "recorded"}
 
 
@@ -52,7 +52,7 @@ class CheckLine:
 
 @dataclass(frozen=True)
 class LogFacts:
-    """Which log stands behind a page."""
+    """The log that a page refers to."""
 
     environment: str
     origin: str
@@ -88,7 +88,7 @@ class ProofView:
 
 @dataclass(frozen=True)
 class DeltaView:
-    """The page of one delta: status and times, never an amount."""
+    """The page of one delta: status and times, without the amount."""
 
     word: str
     receipt_id: str
@@ -100,7 +100,7 @@ class DeltaView:
 
 
 async def look_up(context: Context, verifier: verify_service.Verifier, text: str) -> ProofView | DeltaView:
-    """The verdict on a proof root, a checkpointId or a delta's receiptId. Raises what verify raises."""
+    """The verdict on a proof root, a checkpointId or a delta's receiptId. Raises as verify does."""
     checkpoint = await context.look(lambda snapshot: find_checkpoint(snapshot, text), checked=False)
     if checkpoint is None:
         return await context.read(_delta, context, text, await verify_service.verify_delta(context, text))
@@ -121,7 +121,7 @@ async def look_up(context: Context, verifier: verify_service.Verifier, text: str
 
 
 def _outgrown(context: Context, checkpoint: Checkpoint) -> bool:
-    """Whether an open month's root was handed out and the month has grown since: the log only has its newest root."""
+    """Whether an open month has grown since this root was issued: the log has only its newest root."""
     if checkpoint.locked:
         return False
     with context.storage.snapshot(checked=False) as snapshot:
@@ -137,7 +137,7 @@ def _outgrown(context: Context, checkpoint: Checkpoint) -> bool:
 
 
 def _damaged(context: Context, checkpoint: Checkpoint) -> bool:
-    """Whether a month is missing or was found damaged: then waiting for the log is not what is the matter."""
+    """Whether a month is missing or damaged: then waiting for the log is not the problem."""
     with context.storage.snapshot(checked=False) as snapshot:
         if integrated(snapshot, checkpoint):
             return False
@@ -175,7 +175,7 @@ def _proof(context: Context, snapshot: Snapshot, checkpoint: Checkpoint, state: 
         log=log,
         checks=[_check_line(check, customer) for check in verdict["verification"]["checks"]],
         checked=words.moment_of(verdict["checkedAt"]),
-        # Only a state that the log shows now has a file to check.
+        # Only a state in the current log has a receipt file.
         commands=commands(context.public_url, checkpoint, log.verifier_key) if state in (LOCKED, OPEN, DIFFERS) else [],
         restored=verdict["verification"]["restored"],
         frozen=log.origin != log_in_use(snapshot, customer).origin,
@@ -187,18 +187,18 @@ def _moment(at_us: int | None) -> Moment | None:
 
 
 def _check_line(check: Check, customer: Customer) -> CheckLine:
-    """A check in words. What differs is said, but a stored row is never quoted whole and the customer never named."""
+    """A check in words. It names the difference, but never quotes a whole stored row or names the customer."""
     ok, name = check["status"] == "ok", check["name"]
     detail = printable(check["detail"])
     if ok and name not in SHOWN_DETAILS:
         detail = ""
-    elif not ok and (customer.customer_id in detail or detail.startswith("what is stored can't be read")):
+    elif not ok and (customer.customer_id in detail or detail.startswith(UNREADABLE)):
         detail = detail.partition(":")[0]
     return CheckLine(ok, CHECKS.get(name, name), detail)
 
 
 def commands(public_url: str, checkpoint: Checkpoint, verifier_key: str) -> list[str]:
-    """How anybody checks the totals on their own machine: fetch the summary, recompute it."""
+    """The commands that verify the totals offline: fetch the summary receipt, recompute it."""
     url = f"{public_url}/receipts/0x{checkpoint.proof_root.hex()}.json?kind=summary"
     allowed = "--allow-summary" if checkpoint.locked else "--allow-summary --allow-provisional"
     return [
@@ -222,7 +222,7 @@ def _delta(context: Context, text: str, verdict: DeltaVerdict) -> DeltaView:
     reference, verified_at = verification["verificationReference"], verification["verifiedAt"]
     with context.storage.snapshot(checked=False) as snapshot:
         found = find_delta(snapshot, text)
-        assert found is not None, "verify has just answered for it"
+        assert found is not None, "verify has just found it"
         log = log_facts(context, snapshot, found[0].environment_id)
     return DeltaView(
         word=DELTA_WORDS.get(verdict["status"], "held back") if intact else "held back",

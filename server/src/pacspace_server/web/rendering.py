@@ -1,4 +1,4 @@
-"""Templates to pages, and the files they link to."""
+"""Renders templates, and serves the static files they link to."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HASH_CHARS = 16
 
 
 class Renderer:
-    """Renders templates. Every file they link to carries its content's hash in its name."""
+    """Renders templates. The name of every static file contains the hash of its content."""
 
     def __init__(self, public_url: str) -> None:
         self._base = urlsplit(public_url).path.rstrip("/")
@@ -58,38 +58,39 @@ class Renderer:
 
     @cached_property
     def _templates(self) -> Environment:
-        """Made for the first page: a server that only records needs no Jinja."""
+        """Created for the first page: a server that only records never imports Jinja."""
         import jinja2
 
         made = jinja2.Environment(
-            loader=jinja2.PackageLoader(__package__), autoescape=True, undefined=jinja2.StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True, auto_reload=False,
-        )  # fmt: skip
+            loader=jinja2.PackageLoader(__package__),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
         made.globals |= {"asset": self._urls.__getitem__, "link": self.link}
-        made.filters |= {
-            "breakable": breakable, "count": count, "coded": coded, "data_uri": data_uri, "segments": segments,
-            "wrapped": wrapped, "clean": clean, "exact": exact, "figure": figure, "moment": moment_of, "month": month_text,
-            "places": places,
-        }  # fmt: skip
+        filters = (breakable, clean, coded, count, data_uri, exact, figure, places, segments, wrapped)
+        made.filters |= {each.__name__: each for each in filters} | {"moment": moment_of, "month": month_text}
         return made
 
     def link(self, path: str) -> str:
-        """A path of this server, as a browser asks for it."""
+        """A path of this server, as browsers see it."""
         return self._base + path
 
     def redirect(self, path: str) -> Reply:
-        """Where to go on after a form."""
+        """A redirect after a form."""
         headers = {"Location": self.link(path), "Cache-Control": "no-store"}
         return Reply(303, body=b"", headers=headers, media_type=HTML)
 
     def page(self, template: str, status: int = 200, policy: str = CONTENT_POLICY, **values: Any) -> Reply:
-        """A page with its headers. Nothing of it is kept by caches on the way."""
+        """A page with its headers. Caches must not store it."""
         body = self._templates.get_template(template).render(values).encode()
         headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
         return Reply(status, body=body, headers=headers, media_type=HTML)
 
     def asset(self, name: str) -> Reply | None:
-        """A linked file by its hashed name."""
+        """A static file by its hashed name."""
         found = self._assets.get(name)
         if found is None:
             return None

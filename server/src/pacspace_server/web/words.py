@@ -1,4 +1,4 @@
-"""Amounts, instants and periods as people read them."""
+"""Formats amounts, instants and periods for people."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-GROUP = 8  # characters of a hash between two places where a line may break
+GROUP = 8  # characters of a hash between possible line breaks
 MINUS = "\u2212"
 DIGIT_SPACE, POINT_SPACE = "\u2007", "\u2008"
 
 
 @dataclass(frozen=True)
 class Moment:
-    """An instant in words to the second, and its exact spelling."""
+    """An instant in words, to the second, and its exact text."""
 
     day: str
     clock: str
@@ -44,7 +44,7 @@ def moment(at_us: int) -> Moment:
 
 
 def moment_of(text: str) -> Moment:
-    """The same, of an instant that is spelled out already."""
+    """The same, from an instant's text."""
     return moment(parse_instant(text))
 
 
@@ -58,7 +58,7 @@ def month_text(period: str) -> str:
 
 
 def window_text(start_us: int, end_us: int) -> str:
-    """A window in words. Its end is exclusive: whole days are named by their first and last day."""
+    """A window in words. Its end is exclusive, but whole days are written as first and last day."""
     start, end, last = instant_text(start_us), instant_text(end_us), instant_text(max(end_us - 1, start_us))
     if start_us % DAY_US == end_us % DAY_US == 0:
         return _day(start) if start[:10] == last[:10] else f"{_day(start)} to {_day(last)}"
@@ -72,13 +72,12 @@ def amount(value_units: int) -> str:
 
 
 def exact(number: Raw) -> str:
-    """The spelling of a reply's exact number."""
+    """The text of a reply's exact number."""
     return bytes(number).decode()
 
 
 def figure(number: Raw, places: int = 0) -> str:
-    """The same as people read it. In a column whose longest fraction has so many places, room is left for those that are not
-    there, so that the points stand in one line."""
+    """The same for people. In a column, spaces pad the fraction to `places` digits, so that the points line up."""
     text = amount(units(exact(number)))
     fraction = text.partition(".")[2]
     point = POINT_SPACE if places and not fraction else ""
@@ -86,12 +85,12 @@ def figure(number: Raw, places: int = 0) -> str:
 
 
 def places(numbers: Iterable[Raw]) -> int:
-    """How many digits the longest fraction of a column has."""
+    """The number of digits in a column's longest fraction."""
     return max((len(exact(number).partition(".")[2]) for number in numbers), default=0)
 
 
 def clean(text: str) -> str:
-    """What somebody wrote, with line breaks, and with escapes for what can't be seen."""
+    """A user's text, with line breaks, and with escapes for invisible characters."""
     return "\n".join(map(printable, text.split("\n")))
 
 
@@ -102,32 +101,32 @@ def count(number: int) -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of prose, or of code in it."""
+    """A piece of text, either prose or code."""
 
     text: str
     code: bool
 
 
 def coded(text: str) -> list[Part]:
-    """Prose in which code stands between backquotes."""
+    """Splits prose with code between backquotes."""
     return [Part(part, index % 2 == 1) for index, part in enumerate(text.split("`")) if part]
 
 
 def segments(path: str) -> list[str]:
-    """A path in pieces, between which a line may break."""
+    """A path in pieces; a line can break between them."""
     return re.findall(r"/?[^/]+", path)
 
 
 def wrapped(name: str) -> Markup:
-    """A long name with places where a line may break: before capitals, after points and underscores."""
+    """A long name with possible line breaks: before capitals, after points and underscores."""
     return Markup("<wbr>").join(re.split(r"(?<=[a-z])(?=[A-Z])|(?<=[._])", name))
 
 
 def breakable(text: str) -> Markup:
-    """A hash or key with places where a line may break. Copying it gives the text itself."""
+    """A hash or key with possible line breaks that don't change the copied text."""
     return Markup("<wbr>").join(text[at : at + GROUP] for at in range(0, len(text), GROUP))
 
 
 def data_uri(svg: str) -> str:
-    """An SVG as an address that holds it."""
+    """An SVG as a data URI."""
     return f"data:image/svg+xml,{quote(svg)}"

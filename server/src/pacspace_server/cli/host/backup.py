@@ -46,9 +46,9 @@ def run_backup(out: Output, values: Mapping[str, settings.Value], file: Path, fo
         {"environment": log.environment, "origin": log.origin, "size": log.size, "publishedSize": log.published_size,
          "root": log.root.hex()} for log in held.logs
     ]  # fmt: skip
-    told = {"file": str(file), "bytes": size, "customers": held.customers, "deltas": held.deltas, "logs": logs}
+    value = {"file": str(file), "bytes": size, "customers": held.customers, "deltas": held.deltas, "logs": logs}
     out.show(
-        told,
+        value,
         f"{file}: {counted(held.customers, 'customer')}, {counted(held.deltas, 'delta')}, {counted(size, 'byte')}\n"
         f"The signing keys are not in it: keep a separate copy of {signer}",
     )
@@ -123,8 +123,8 @@ def _tell(out: Output, file: Path, database: settings.Database, aside: Path | No
         lines.append(f"{log['environment']} log: {log['problem'] or _will_sign(log)}")
     lines.append("`pacspace fsck` recomputes every byte of the record")
     signs = all(log["willSign"] for log in logs)
-    told = {"file": str(file), "database": str(database), "movedAside": str(aside) if aside else None, "logs": logs}
-    out.show(told | {"willSign": signs}, "\n".join(lines))
+    value = {"file": str(file), "database": str(database), "movedAside": str(aside) if aside else None, "logs": logs}
+    out.show(value | {"willSign": signs}, "\n".join(lines))
     return 0 if signs else exit_status.NO
 
 

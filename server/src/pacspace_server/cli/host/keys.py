@@ -45,9 +45,14 @@ def keys_create(
     key, full = create_key(storage, ENVIRONMENTS[side], name, wanted, picked.id)
     storage.close()
     value = {
-        "id": key.id, "name": key.name, "environment": key.environment, "scopes": list(key.scopes),
-        "publicKey": full.partition(".")[0], "fullKey": full, "createdAt": instant_text(key.created_at),
-    }  # fmt: skip
+        "id": key.id,
+        "name": key.name,
+        "environment": key.environment,
+        "scopes": list(key.scopes),
+        "publicKey": full.partition(".")[0],
+        "fullKey": full,
+        "createdAt": instant_text(key.created_at),
+    }
     out.show(value, f"{full}\n\n{key.id}, {key.environment}, scopes {scopes}. Keep it: it is not shown again.")
 
 

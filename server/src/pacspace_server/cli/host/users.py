@@ -121,11 +121,15 @@ def list_users(out: Output, database: str | None) -> None:
     storage.close()
     value: list[dict[str, Any]] = [
         {
-            "id": user.id, "email": user.email, "name": user.name, "role": role, "workspaceId": workspace.id,
+            "id": user.id,
+            "email": user.email,
+            "name": user.name,
+            "role": role,
+            "workspaceId": workspace.id,
             "disabled": user.disabled_at is not None,
         }
         for workspace, user, role in there
-    ]  # fmt: skip
+    ]
     columns = ["id", "email", "name", "role", "workspaceId"]
     rows = [[str(v[name]) for name in columns] + ["disabled" if v["disabled"] else ""] for v in value]
     shown = table(["id", "e-mail", "name", "role", "workspace", "state"], rows)

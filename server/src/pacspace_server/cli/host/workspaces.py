@@ -54,10 +54,13 @@ def list_workspaces(out: Output, database: str | None) -> None:
     storage.close()
     value: list[dict[str, Any]] = [
         {
-            "id": one.id, "name": one.name, "createdAt": instant_text(one.created_at), "customers": sizes[one.id][0],
+            "id": one.id,
+            "name": one.name,
+            "createdAt": instant_text(one.created_at),
+            "customers": sizes[one.id][0],
             "users": sizes[one.id][1],
         }
         for one in there
-    ]  # fmt: skip
+    ]
     rows = [[v["id"], v["name"], v["customers"], v["users"]] for v in value]
     out.show(value, table(["id", "name", "customers", "users"], rows, ["customers", "users"]))

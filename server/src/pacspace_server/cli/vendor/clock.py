@@ -61,15 +61,15 @@ def reset(out: Output, /, client: Client, yes: bool) -> None:
     if not yes:
         need_terminal(out, "a reset")
         ask(out, f"Delete all customers, deltas, locks and receipts of the sandbox at {client.base_url}?", UNCHANGED)
-    told = client.post(RESET, {})
-    line = f"the sandbox is empty; its new log has the key fingerprint {told['keyFingerprint']}"
-    out.show(told, f"{line}\n{_time(told)}")
+    reply = client.post(RESET, {})
+    line = f"the sandbox is empty; its new log has the key fingerprint {reply['keyFingerprint']}"
+    out.show(reply, f"{line}\n{_time(reply)}")
 
 
-def _tell(out: Output, told: Any) -> None:
-    out.show(told, _time(told))
+def _tell(out: Output, reply: Any) -> None:
+    out.show(reply, _time(reply))
 
 
-def _time(told: Any) -> str:
-    state = "is held at" if told["held"] else "shows real time:"
-    return f"the {told['environment']} clock {state} {short_instant(told['now'])}"
+def _time(reply: Any) -> str:
+    state = "is held at" if reply["held"] else "shows real time:"
+    return f"the {reply['environment']} clock {state} {short_instant(reply['now'])}"

@@ -55,46 +55,46 @@ def checkpoint(
         held = f"{counted(balance['deltaCount'], 'delta')}, {amount(balance['netChange'])}"
         ask(out, f"Lock {scope['period']} of {customer} ({held})? It can't be undone.", UNLOCKED)
     body = {"customerId": customer, **scope} | ({"invoiceReference": invoice} if invoice else {})
-    told = client.post_once(f"{BALANCE}/checkpoint", body)
-    prover = _prover(client, told)
-    out.show(told, _gap(told, prover) if prover else _locked(told))
+    reply = client.post_once(f"{BALANCE}/checkpoint", body)
+    prover = _prover(client, reply)
+    out.show(reply, _gap(reply, prover) if prover else _locked(reply))
 
 
-def _prover(client: Client, told: Any) -> str | None:
+def _prover(client: Client, reply: Any) -> str | None:
     """The month whose root the reply has, if the requested month is empty and has no root."""
     from ..client import BALANCE, in_path
 
-    if not told["locked"] or told["deltaCount"]:
+    if not reply["locked"] or reply["deltaCount"]:
         return None
-    months = client.get(f"{BALANCE}/customers/{in_path(told['customerId'])}/timeline", limit=MONTHS)["periods"]
-    own = next((month["period"] for month in months if month["checkpointId"] == told["checkpointId"]), None)
-    return own if own != told["period"] else None
+    months = client.get(f"{BALANCE}/customers/{in_path(reply['customerId'])}/timeline", limit=MONTHS)["periods"]
+    own = next((month["period"] for month in months if month["checkpointId"] == reply["checkpointId"]), None)
+    return own if own != reply["period"] else None
 
 
-def _gap(told: Any, prover: str) -> str:
-    head = f"{told['period']} is empty and has no root; the root of {prover} proves that it is empty"
-    others = [warning for warning in told["warnings"] if not warning.startswith(f"{told['period']} had no deltas")]
-    lines = [(f"root of {prover}", told["proofRoot"]), (f"checkpoint of {prover}", told["checkpointId"])]
+def _gap(reply: Any, prover: str) -> str:
+    head = f"{reply['period']} is empty and has no root; the root of {prover} proves that it is empty"
+    others = [warning for warning in reply["warnings"] if not warning.startswith(f"{reply['period']} had no deltas")]
+    lines = [(f"root of {prover}", reply["proofRoot"]), (f"checkpoint of {prover}", reply["checkpointId"])]
     lines += [("warning", warning) for warning in others]
-    return f"{told['customerId']}, {head}\n{fields(lines)}"
+    return f"{reply['customerId']}, {head}\n{fields(lines)}"
 
 
-def _locked(told: Any) -> str:
-    if told["locked"]:
-        head = f"{told['customerId']}, {told['period']} is {'already ' if told['idempotent'] else ''}locked"
+def _locked(reply: Any) -> str:
+    if reply["locked"]:
+        head = f"{reply['customerId']}, {reply['period']} is {'already ' if reply['idempotent'] else ''}locked"
     else:
-        span = f"{short_instant(told['startDate'])} to {short_instant(told['endDate'])}"
-        head = f"{told['customerId']}, {told['period'] or span}: an interim root, nothing is locked"
+        span = f"{short_instant(reply['startDate'])} to {short_instant(reply['endDate'])}"
+        head = f"{reply['customerId']}, {reply['period'] or span}: an interim root, nothing is locked"
     lines = [
-        ("proof root", told["proofRoot"]),
-        ("checkpoint", told["checkpointId"]),
-        ("total", f"{amount(told['netChange'])} in {counted(told['deltaCount'], 'delta')}"),
-        ("brought forward", amount(told["broughtForward"])),
-        ("carried forward", amount(told["carriedForward"])),
-        ("status", told["status"]),
-        ("invoice", told["invoiceReference"]),
-        *(("also locked", f"{earlier['period']}  {earlier['proofRoot']}") for earlier in told["alsoLocked"]),
-        *(("warning", warning) for warning in told["warnings"]),
+        ("proof root", reply["proofRoot"]),
+        ("checkpoint", reply["checkpointId"]),
+        ("total", f"{amount(reply['netChange'])} in {counted(reply['deltaCount'], 'delta')}"),
+        ("brought forward", amount(reply["broughtForward"])),
+        ("carried forward", amount(reply["carriedForward"])),
+        ("status", reply["status"]),
+        ("invoice", reply["invoiceReference"]),
+        *(("also locked", f"{earlier['period']}  {earlier['proofRoot']}") for earlier in reply["alsoLocked"]),
+        *(("warning", warning) for warning in reply["warnings"]),
     ]
     return f"{head}\n{fields(lines)}"
 
@@ -120,15 +120,15 @@ def close_month(out: Output, /, client: Client, period: str, preview: bool, yes:
 
     if not (preview or yes):
         need_terminal(out, LOCK)
-    told = client.post_once(f"{BALANCE}/checkpoint", {"period": period, "preview": True})
-    left = told["totals"]["customers"]
+    reply = client.post_once(f"{BALANCE}/checkpoint", {"period": period, "preview": True})
+    left = reply["totals"]["customers"]
     if not left and not _was_locked(client, period):
-        out.show(told, f"{period} has no deltas; nothing was locked")
+        out.show(reply, f"{period} has no deltas; nothing was locked")
         raise SystemExit(exit_status.NO)
     if preview or not (left or yes):
-        return out.show(told, _previewed(period, told))
+        return out.show(reply, _previewed(period, reply))
     if not yes:
-        ask(out, f"{_totals(told['totals'])}. Lock {period} for all of them? It can't be undone.", UNLOCKED)
+        ask(out, f"{_totals(reply['totals'])}. Lock {period} for all of them? It can't be undone.", UNLOCKED)
     job = _lock(out, client, period) | {"idempotent": not left}
     out.show(job, _closed(period, job))
     if job["failedCount"]:
@@ -160,15 +160,15 @@ def _was_locked(client: Client, period: str) -> bool:
     return any(checkpoint["locked"] and checkpoint["deltaCount"] for checkpoint in known)
 
 
-def _previewed(period: str, told: Any) -> str:
-    if not told["checkpoints"]:
+def _previewed(period: str, reply: Any) -> str:
+    if not reply["checkpoints"]:
         return f"{period} is already locked for all customers with deltas in it"
-    shown = told["checkpoints"][:SHOWN]
+    shown = reply["checkpoints"][:SHOWN]
     rows = [[c["customerId"], c["netChange"], c["deltaCount"], ", ".join(c["alsoLocks"])] for c in shown]
     text = table(["customer", "total", "deltas", "also locks"], rows, numbers=("total", "deltas"))
-    if told["totals"]["customers"] > len(shown):
-        text += f"\n... and {told['totals']['customers'] - len(shown):,} more"
-    return f"{text}\n{period}: {_totals(told['totals'])}. Nothing was locked."
+    if reply["totals"]["customers"] > len(shown):
+        text += f"\n... and {reply['totals']['customers'] - len(shown):,} more"
+    return f"{text}\n{period}: {_totals(reply['totals'])}. Nothing was locked."
 
 
 def _follow(out: Output, client: Client, job_id: str) -> Any:

@@ -117,10 +117,14 @@ def _write_csv(target: IO[str], deltas: Iterator[Any]) -> None:
     for delta in deltas:
         metadata = delta["metadata"]
         given = [
-            delta["customerId"], amount(delta["delta"]), delta["reason"], delta["referenceId"],
-            None if metadata is None else json_text(metadata), delta.get("occurredAt"),
+            delta["customerId"],
+            amount(delta["delta"]),
+            delta["reason"],
+            delta["referenceId"],
+            None if metadata is None else json_text(metadata),
+            delta.get("occurredAt"),
             delta.get("adjusts", {}).get("recordId"),
-        ]  # fmt: skip
+        ]
         writer.writerow(given + [str(delta[n]).lower() if n == "latePosting" else delta[n] for n in RECORDED])
 
 

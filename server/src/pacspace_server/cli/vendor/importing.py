@@ -176,17 +176,22 @@ def _run(work: Any) -> tuple[bool, str]:
 
 
 def _tell(out: Output, file: str, state: State, rejected: RejectedFile, finished: bool) -> None:
-    from .imports.meter import told
+    from .imports.meter import results_text
 
     problems = rejected.first(SHOWN_REJECTED)
     value = {
-        "file": file, "finished": finished, "rows": state.rows, "recorded": state.recorded,
-        "alreadyThere": state.already_there, "rejected": state.rejected, "latePosting": state.late,
+        "file": file,
+        "finished": finished,
+        "rows": state.rows,
+        "recorded": state.recorded,
+        "alreadyThere": state.already_there,
+        "rejected": state.rejected,
+        "latePosting": state.late,
         "rejectedFile": str(rejected.path) if state.rejected else None,
         "problems": problems,
-    }  # fmt: skip
+    }
     text = "\n".join(
-        [f"{file}: {counted(state.rows, 'row')}: {told(state)}", *_problem_lines(problems, state.rejected)]
+        [f"{file}: {counted(state.rows, 'row')}: {results_text(state)}", *_problem_lines(problems, state.rejected)]
     )
     if state.rejected:
         then = "correct that file and import it" if finished else "don't change that file until the import is done"

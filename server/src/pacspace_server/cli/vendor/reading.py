@@ -37,18 +37,18 @@ def derive(out: Output, /, client: Client, customer: str, scope: dict[str, str])
     """
     from ..client import BALANCE, in_path
 
-    told = client.get(f"{BALANCE}/derive/{in_path(customer)}", **scope)
+    reply = client.get(f"{BALANCE}/derive/{in_path(customer)}", **scope)
     lines = [
-        ("balance", amount(told["computedBalance"])),
-        ("brought forward", amount(told["broughtForward"])),
-        ("deltas", told["deltaCount"]),
-        ("verified", told["verifiedCount"]),
-        ("pending", told["pendingCount"]),
-        ("first recorded", short_instant(told["firstRecordAt"])),
-        ("last recorded", short_instant(told["lastRecordAt"])),
-        ("latest checkpoint", told["latestCheckpoint"]),
+        ("balance", amount(reply["computedBalance"])),
+        ("brought forward", amount(reply["broughtForward"])),
+        ("deltas", reply["deltaCount"]),
+        ("verified", reply["verifiedCount"]),
+        ("pending", reply["pendingCount"]),
+        ("first recorded", short_instant(reply["firstRecordAt"])),
+        ("last recorded", short_instant(reply["lastRecordAt"])),
+        ("latest checkpoint", reply["latestCheckpoint"]),
     ]
-    out.show(told, f"{customer}, {scope_words(told['scope'])}\n{fields(lines)}")
+    out.show(reply, f"{customer}, {scope_words(reply['scope'])}\n{fields(lines)}")
 
 
 @click.command(
@@ -89,22 +89,22 @@ def compare(
         from .imports.rows import read_entries
 
         body["theirRecords"] = read_entries(their_records)
-    told = client.post(f"{BALANCE}/compare", body, repeatable=True)
-    out.show(told, _compared(customer, told))
-    if not told["match"]:
+    reply = client.post(f"{BALANCE}/compare", body, repeatable=True)
+    out.show(reply, _compared(customer, reply))
+    if not reply["match"]:
         raise SystemExit(exit_status.NO)
 
 
-def _compared(customer: str, told: Any) -> str:
-    gap = told["discrepancy"] or {"yourDifference": 0, "theirDifference": 0, "message": "both match the record"}
+def _compared(customer: str, reply: Any) -> str:
+    gap = reply["discrepancy"] or {"yourDifference": 0, "theirDifference": 0, "message": "both match the record"}
     views = [
-        ("the record", amount(told["computedBalance"])),
-        ("yours", _view(told["yourBalance"], told["matchesYours"], gap["yourDifference"])),
-        ("theirs", _view(told["theirBalance"], told["matchesTheirs"], gap["theirDifference"])),
+        ("the record", amount(reply["computedBalance"])),
+        ("yours", _view(reply["yourBalance"], reply["matchesYours"], gap["yourDifference"])),
+        ("theirs", _view(reply["theirBalance"], reply["matchesTheirs"], gap["theirDifference"])),
     ]
-    parts = [f"{customer}, {scope_words(told['scope'])}: {gap['message']}", fields(views)]
-    if "missingInOurs" in told:
-        parts.append(_entries(told) or "their entries and the record are the same")
+    parts = [f"{customer}, {scope_words(reply['scope'])}: {gap['message']}", fields(views)]
+    if "missingInOurs" in reply:
+        parts.append(_entries(reply) or "their entries and the record are the same")
     return "\n".join(parts)
 
 
@@ -112,11 +112,11 @@ def _view(balance: Any, matches: bool, difference: Any) -> str:
     return f"{amount(balance)}  {'matches' if matches else f'differs by {amount(difference)}'}"
 
 
-def _entries(told: Any) -> str:
+def _entries(reply: Any) -> str:
     rows = [
-        *(["different", e["referenceId"], e["ourDelta"], e["theirDelta"], e["recordId"]] for e in told["different"]),
-        *(["not in theirs", e["referenceId"], e["delta"], None, e["recordId"]] for e in told["missingInTheirs"]),
-        *(["not in the record", e["referenceId"], None, e["delta"], None] for e in told["missingInOurs"]),
+        *(["different", e["referenceId"], e["ourDelta"], e["theirDelta"], e["recordId"]] for e in reply["different"]),
+        *(["not in theirs", e["referenceId"], e["delta"], None, e["recordId"]] for e in reply["missingInTheirs"]),
+        *(["not in the record", e["referenceId"], None, e["delta"], None] for e in reply["missingInOurs"]),
     ]
     columns = ["entry", "reference", "the record", "theirs", "recordId"]
     return "\n" + table(columns, rows, numbers=("the record", "theirs")) if rows else ""
@@ -166,11 +166,11 @@ def _customers(client: Client, limit: int | None, query: dict[str, Any]) -> tupl
     cursor = None
     while True:
         left = PAGE if limit is None else min(limit - len(found), PAGE)
-        told = client.get(f"{BALANCE}/customers", cursor=cursor, limit=left, **query)
-        found += told["customers"]
-        cursor = told["pagination"]["nextCursor"]
+        reply = client.get(f"{BALANCE}/customers", cursor=cursor, limit=left, **query)
+        found += reply["customers"]
+        cursor = reply["pagination"]["nextCursor"]
         if cursor is None or len(found) == limit:
-            return found, told["pagination"]["total"]
+            return found, reply["pagination"]["total"]
 
 
 @click.command(
@@ -184,21 +184,21 @@ def customer(out: Output, /, client: Client, customer_id: str, period: str | Non
     """Show one CUSTOMER: balance, latest checkpoint, recent activity."""
     from ..client import BALANCE, in_path
 
-    told = client.get(f"{BALANCE}/customers/{in_path(customer_id)}", period=period)
+    reply = client.get(f"{BALANCE}/customers/{in_path(customer_id)}", period=period)
     lines = [
-        ("name", told["displayName"]),
-        ("reference", told["customerReference"]),
-        (f"balance {period or 'this month'}", amount(told["computedBalance"])),
-        ("all-time balance", amount(told["allTimeBalance"])),
-        ("deltas", told["totalDeltas"]),
-        ("locked through", told["lockedThrough"]),
-        ("latest checkpoint", told["latestCheckpoint"]),
+        ("name", reply["displayName"]),
+        ("reference", reply["customerReference"]),
+        (f"balance {period or 'this month'}", amount(reply["computedBalance"])),
+        ("all-time balance", amount(reply["allTimeBalance"])),
+        ("deltas", reply["totalDeltas"]),
+        ("locked through", reply["lockedThrough"]),
+        ("latest checkpoint", reply["latestCheckpoint"]),
     ]
     rows = [
         [short_instant(d["postedAt"]), d["delta"], d["reason"] or "(erased)", d["referenceId"], d["status"]]
-        for d in told["recentActivity"]["items"]
+        for d in reply["recentActivity"]["items"]
     ]
-    text = f"{told['customerId']}\n{fields(lines)}"
+    text = f"{reply['customerId']}\n{fields(lines)}"
     if rows:
         text += "\n\n" + table(["posted at", "delta", "reason", "reference", "status"], rows, numbers=("delta",))
-    out.show(told, text)
+    out.show(reply, text)

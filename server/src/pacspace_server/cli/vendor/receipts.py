@@ -46,53 +46,53 @@ def receipt(out: Output, /, client: Client, customer: str, scope: dict[str, str]
     """
     from ..client import BALANCE, in_path
 
-    told = client.get(f"{BALANCE}/receipt/{in_path(customer)}", **scope)
-    text = _summary(told)
+    reply = client.get(f"{BALANCE}/receipt/{in_path(customer)}", **scope)
+    text = _summary(reply)
     if file is not None:
-        if told["receiptId"] is None:
+        if reply["receiptId"] is None:
             out.fail(f"{customer} has no deltas in this scope, so there is no receipt file")
         form = file.suffix.lower() if file.suffix.lower() in DOCUMENTS else ".json"
         with whole_file(file) as target:
-            client.download(f"/receipts/{in_path(told['receiptId'])}{form}", target)
-        told = told | {"file": str(file)}
-        text += f"\n\nsaved {file}" + (_verifying(told, file) if form == ".json" else "")
-    out.show(told, text)
+            client.download(f"/receipts/{in_path(reply['receiptId'])}{form}", target)
+        reply = reply | {"file": str(file)}
+        text += f"\n\nsaved {file}" + (_verifying(reply, file) if form == ".json" else "")
+    out.show(reply, text)
 
 
-def _verifying(told: Any, file: Path) -> str:
+def _verifying(reply: Any, file: Path) -> str:
     """The command that verifies the saved file."""
-    allow = "" if told["locked"] else " --allow-provisional"
-    key = told["verification"]["verifierKey"]
+    allow = "" if reply["locked"] else " --allow-provisional"
+    key = reply["verification"]["verifierKey"]
     return f"; to verify it offline:\n  pacspace verify '{file}' --key '{key}'{allow}"
 
 
-def _summary(told: Any) -> str:
-    sandbox = told["environment"] == "sandbox"
-    span = told["period"] or f"{short_instant(told['startDate'])} to {short_instant(told['endDate'])} (exclusive)"
-    unit = f" {told['unit']}" if told["unit"] else ""
-    state = f"locked, {told['status']}" if told["locked"] else "PROVISIONAL: it may still change"
+def _summary(reply: Any) -> str:
+    sandbox = reply["environment"] == "sandbox"
+    span = reply["period"] or f"{short_instant(reply['startDate'])} to {short_instant(reply['endDate'])} (exclusive)"
+    unit = f" {reply['unit']}" if reply["unit"] else ""
+    state = f"locked, {reply['status']}" if reply["locked"] else "PROVISIONAL: it may still change"
     lines = [
-        ("total", f"{amount(told['finalBalance'])}{unit} in {counted(told['deltaCount'], 'delta')}"),
-        ("debits, credits", f"{amount(told['debits'])}, {amount(told['credits'])}"),
-        ("brought forward", amount(told["broughtForward"])),
-        ("carried forward", amount(told["carriedForward"])),
+        ("total", f"{amount(reply['finalBalance'])}{unit} in {counted(reply['deltaCount'], 'delta')}"),
+        ("debits, credits", f"{amount(reply['debits'])}, {amount(reply['credits'])}"),
+        ("brought forward", amount(reply["broughtForward"])),
+        ("carried forward", amount(reply["carriedForward"])),
         ("state", state),
-        ("invoice", told["invoiceReference"]),
-        ("proof root", told["proofRoot"]),
-        ("verify at", told["verifyUrl"]),
-        ("customer link", told["customerLinkUrl"]),
-        ("access code", told["accessHint"]),
-        ("receipt file", told["bundleUrl"]),
-        ("key fingerprint", told["keyFingerprint"]),
-        ("restored", _restored(told["verification"]["restored"])),
+        ("invoice", reply["invoiceReference"]),
+        ("proof root", reply["proofRoot"]),
+        ("verify at", reply["verifyUrl"]),
+        ("customer link", reply["customerLinkUrl"]),
+        ("access code", reply["accessHint"]),
+        ("receipt file", reply["bundleUrl"]),
+        ("key fingerprint", reply["keyFingerprint"]),
+        ("restored", _restored(reply["verification"]["restored"])),
     ]
     parts = ["*** SANDBOX: a test, not a bill ***\n"] if sandbox else []
-    parts.append(f"Receipt of {told['customerId']}, {span}\n{fields(lines)}")
-    if told["subtotals"]:
-        rows = [[s["reason"] or "(erased)", s["count"], s["total"]] for s in told["subtotals"][:SHOWN]]
+    parts.append(f"Receipt of {reply['customerId']}, {span}\n{fields(lines)}")
+    if reply["subtotals"]:
+        rows = [[s["reason"] or "(erased)", s["count"], s["total"]] for s in reply["subtotals"][:SHOWN]]
         parts.append("\n" + table(["reason", "deltas", "subtotal"], rows, numbers=("deltas", "subtotal")))
-        parts += _more(told["subtotals"])
-    parts += _late(told["lateLines"]) + _corrections(told["corrections"])
+        parts += _more(reply["subtotals"])
+    parts += _late(reply["lateLines"]) + _corrections(reply["corrections"])
     return "\n".join(parts)
 
 

@@ -43,28 +43,26 @@ def emit(out: Output, /, client: Client, wait: bool, **given: Any) -> None:
     from ..client import BALANCE, CallFailed
 
     try:
-        told = client.post_once(f"{BALANCE}/delta", _body(out, **given))
+        reply = client.post_once(f"{BALANCE}/delta", _body(out, **given))
     except CallFailed as error:
         if error.code == "REFERENCE_ID_CONFLICT":
             error.message += f"; {_correction(given['customer'], given['reference'])}"
         raise
     if wait:
-        seen = _wait(out, client, told["recordId"])
-        told |= {name: seen.get(name) for name in ("status", "verifiedAt", "verificationReference")}
-    before = "already recorded, nothing was added" if told["idempotent"] else "recorded"
+        seen = _wait(out, client, reply["recordId"])
+        reply |= {name: seen.get(name) for name in ("status", "verifiedAt", "verificationReference")}
+    before = "already recorded, nothing was added" if reply["idempotent"] else "recorded"
     lines = [
-        ("recordId", told["recordId"]),
-        ("receiptId", told["receiptId"]),
-        ("status", told["status"] + (QUEUED if told["status"] == "QUEUED" else "")),
-        ("period", told["period"] + (" (late: its own month is locked)" if told["latePosting"] else "")),
-        ("posted at", short_instant(told["postedAt"])),
-        *(("warning", warning) for warning in told["warnings"]),
+        ("recordId", reply["recordId"]),
+        ("receiptId", reply["receiptId"]),
+        ("status", reply["status"] + (QUEUED if reply["status"] == "QUEUED" else "")),
+        ("period", reply["period"] + (" (late: its own month is locked)" if reply["latePosting"] else "")),
+        ("posted at", short_instant(reply["postedAt"])),
+        *(("warning", warning) for warning in reply["warnings"]),
     ]
-    out.show(
-        told,
-        f"{before}: {amount(told['delta'])} for {told['customerId']}, {told['reason'] or '(erased)'}\n{fields(lines)}",
-    )
-    if told["status"] == "FAILED":
+    what = f"{amount(reply['delta'])} for {reply['customerId']}, {reply['reason'] or '(erased)'}"
+    out.show(reply, f"{before}: {what}\n{fields(lines)}")
+    if reply["status"] == "FAILED":
         out.fail("the delta is damaged: its stored row no longer matches its hash; run pacspace fsck", exit_status.NO)
 
 
@@ -82,10 +80,14 @@ def _body(
     if occurred_at is not None:
         parse_instant(occurred_at)
     body = {
-        "customerId": customer, "delta": delta, "reason": reason, "referenceId": reference, "occurredAt": occurred_at,
+        "customerId": customer,
+        "delta": delta,
+        "reason": reason,
+        "referenceId": reference,
+        "occurredAt": occurred_at,
         "metadata": None if metadata is None else _metadata(out, metadata),
         "adjusts": None if adjusts is None else _adjusts(adjusts),
-    }  # fmt: skip
+    }
     return {name: value for name, value in body.items() if value is not None}
 
 

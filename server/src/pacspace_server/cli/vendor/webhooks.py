@@ -92,15 +92,15 @@ def test(out: Output, /, client: Client, endpoint: str) -> None:
     """
     from ..client import in_path
 
-    told = client.post(f"{ENDPOINTS}/{in_path(endpoint)}/test", {})
+    reply = client.post(f"{ENDPOINTS}/{in_path(endpoint)}/test", {})
     lines = [
-        ("status", told["statusCode"]),
-        ("problem", told["error"]),
-        ("took", f"{told['durationMs']} ms"),
-        ("reply", told["reply"] or None),
+        ("status", reply["statusCode"]),
+        ("problem", reply["error"]),
+        ("took", f"{reply['durationMs']} ms"),
+        ("reply", reply["reply"] or None),
     ]
-    out.show(told, ("delivered" if told["delivered"] else "not delivered") + f"\n{fields(lines)}")
-    if not told["delivered"]:
+    out.show(reply, ("delivered" if reply["delivered"] else "not delivered") + f"\n{fields(lines)}")
+    if not reply["delivered"]:
         raise SystemExit(1)
 
 
@@ -112,8 +112,8 @@ def delete(out: Output, /, client: Client, endpoint: str) -> None:
     """Delete ENDPOINT and its pending deliveries."""
     from ..client import in_path
 
-    told = client.delete(f"{ENDPOINTS}/{in_path(endpoint)}")
-    out.show(told, f"{told['id']} is deleted")
+    reply = client.delete(f"{ENDPOINTS}/{in_path(endpoint)}")
+    out.show(reply, f"{reply['id']} is deleted")
 
 
 @webhooks.command("trigger", epilog=examples("pacspace webhooks trigger delta.verified"))
@@ -122,8 +122,8 @@ def delete(out: Output, /, client: Client, endpoint: str) -> None:
 @click.pass_obj
 def trigger(out: Output, /, client: Client, event: str) -> None:
     """Send a sample of EVENT, with `test: true` in its data, to the sandbox's endpoints and to `webhooks listen`."""
-    told = client.post(TRIGGER, {"event": event})
-    out.show(told, f"{told['event']} {told['eventId']}")
+    reply = client.post(TRIGGER, {"event": event})
+    out.show(reply, f"{reply['event']} {reply['eventId']}")
 
 
 @webhooks.command("listen", epilog=examples("pacspace webhooks listen --forward-to http://127.0.0.1:3000/webhooks"))
@@ -165,9 +165,9 @@ def _ask(client: Client, body: dict[str, Any]) -> tuple[list[bytes], str]:
     def parts(data: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
         return msgspec.json.decode(data, type=dict[str, msgspec.Raw])
 
-    told = parts(parts(client.fetch("POST", FOLLOW, json.dumps(body).encode(), repeatable=True))["data"])
-    events = msgspec.json.decode(told["events"], type=list[msgspec.Raw])
-    return [bytes(event) for event in events], msgspec.json.decode(told["cursor"], type=str)
+    reply = parts(parts(client.fetch("POST", FOLLOW, json.dumps(body).encode(), repeatable=True))["data"])
+    events = msgspec.json.decode(reply["events"], type=list[msgspec.Raw])
+    return [bytes(event) for event in events], msgspec.json.decode(reply["cursor"], type=str)
 
 
 def _forward(url: str, secret: str, body: bytes) -> int | str:

@@ -1,1 +1,1 @@
-"""What was recorded adds up to: balances, comparisons, customers."""
+"""Balances, comparisons, and the customers with their totals."""

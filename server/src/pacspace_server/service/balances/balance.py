@@ -1,4 +1,4 @@
-"""What a scope adds up to: kept totals, not replayed ones."""
+"""The balance of a scope, from stored totals instead of a replay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..base.lookup import all_months, find_checkpoint, find_delta
 
 @dataclass
 class Balance:
-    """The sum of a scope. `heads` are the months it touches; `latest` its delta of highest sequence."""
+    """The sum of a scope. `heads` are its months; `latest` is its delta with the highest sequence."""
 
     scope: Scope
     net: int = 0
@@ -33,7 +33,7 @@ class Balance:
 
 
 def balance_of(snapshot: Snapshot, customer: Customer, scope: Scope, log: Log) -> Balance:
-    """Adds a scope up. Raises ScopeError when a starting checkpoint is unknown or unusable."""
+    """The sum of a scope. Raises ScopeError if a starting checkpoint is unknown or unusable."""
     if scope.mode == "checkpoint":
         after = resolve_start(snapshot, customer, scope.after or "")
         if isinstance(after, Delta):
@@ -43,7 +43,7 @@ def balance_of(snapshot: Snapshot, customer: Customer, scope: Scope, log: Log) -
 
 
 def _months(snapshot: Snapshot, customer: Customer, scope: Scope, log: Log) -> Balance:
-    """Whole months from their heads; a month that a window cuts from its days."""
+    """Whole months from their heads; partly covered months from their day totals."""
     later = [head for head in all_months(snapshot, customer) if head.period >= scope.first]
     balance = Balance(scope, heads=[head for head in later if head.period <= scope.last])
     balance.brought_forward = customer.total - sum(head.total for head in later)
@@ -64,10 +64,12 @@ def _months(snapshot: Snapshot, customer: Customer, scope: Scope, log: Log) -> B
 
 
 def _newest(snapshot: Snapshot, customer: Customer, months: list[PeriodHead]) -> Iterator[Delta | None]:
-    """The deltas that may be the newest of whole months: sequences follow recordedAt, so of those recorded in last."""
+    """The candidates for the newest delta of whole months: one of each with the latest recordedAt."""
     last = max((head.last_recorded_at or 0 for head in months), default=0)
     months = [head for head in months if head.last_recorded_at == last]
-    if len(months) > 1:  # at one instant, as under a held clock: the customer's very newest mostly is in one of them
+    if (
+        len(months) > 1
+    ):  # the same instant, as under a held clock: the customer's newest delta is usually in one of them
         newest = snapshot.delta_at(customer, customer.last_sequence)
         if newest is not None and any(newest.period_id == head.id for head in months):
             yield newest
@@ -129,7 +131,7 @@ def _later_sequences(snapshot: Snapshot, customer: Customer, scope: Scope, after
 
 
 def _holds_later(snapshot: Snapshot, head: PeriodHead, after: Delta) -> bool:
-    """Whether a month holds a delta that was recorded after the one, which may be at the same instant."""
+    """Whether a month has a delta that was recorded later, perhaps at the same instant."""
     last = head.last_recorded_at or 0
     if last != after.recorded_at:
         return last > after.recorded_at
@@ -149,7 +151,7 @@ def _widen(balance: Balance, first: int | None, last: int | None) -> None:
 
 
 def _unverified(snapshot: Snapshot, heads: list[PeriodHead], log: Log) -> Iterator[Delta]:
-    """The deltas that the log does not have yet: the newest few of each month."""
+    """The deltas that are not in the log yet: the newest few of each month."""
     for head in heads:
         verified = head.verified_size(log)
         if verified < head.size:
@@ -157,7 +159,7 @@ def _unverified(snapshot: Snapshot, heads: list[PeriodHead], log: Log) -> Iterat
 
 
 def posted_days(snapshot: Snapshot, customer: Customer, start: int, end: int) -> Iterator[DayTotal]:
-    """Day totals of what was posted from start to end; a day that an edge cuts is scanned."""
+    """Day totals from start to end; a partly covered day is scanned."""
     for total in snapshot.days(customer, day_of(start), day_of(end - 1) + 1):
         begins, ends = total.day * DAY_US, (total.day + 1) * DAY_US
         if start <= begins and ends <= end:
@@ -175,7 +177,7 @@ def posted_days(snapshot: Snapshot, customer: Customer, start: int, end: int) ->
 
 
 def deltas_of(snapshot: Snapshot, customer: Customer, balance: Balance, after: int = 0) -> Iterator[Delta]:
-    """The deltas of a scope, month by month (or by sequence after a starting delta)."""
+    """The deltas of a scope, by month, or by sequence after a starting delta."""
     scope = balance.scope
     if scope.mode == "checkpoint" and not scope.first:
         yield from snapshot.deltas_by_sequence(
@@ -189,22 +191,22 @@ def deltas_of(snapshot: Snapshot, customer: Customer, balance: Balance, after: i
 
 
 def resolve_start(snapshot: Snapshot, customer: Customer, text: str) -> Delta | str:
-    """What a startingCheckpoint names: a delta (by recordId or receiptId) or a locked month (by proof root or chk_)."""
+    """The delta (by recordId or receiptId) or locked month (by proof root or chk_) of a startingCheckpoint."""
     found = find_delta(snapshot, text)
     if found is not None and found[0].id == customer.id:
         return found[1]
     checkpoint = find_checkpoint(snapshot, text)
     if checkpoint is None or checkpoint.customer != customer.id:
-        raise ScopeError("names no delta and no locked month of this customer", field="startingCheckpoint")
+        raise ScopeError("is not a delta or a locked month of this customer", field="startingCheckpoint")
     if not checkpoint.locked or checkpoint.period is None:
         raise ScopeError(
-            "names a provisional root; only a locked month can be started from", field="startingCheckpoint"
+            "is a provisional root; only a locked month can be a starting point", field="startingCheckpoint"
         )
     return checkpoint.period
 
 
 def scope_view(balance: Balance, now: int) -> NamedScope:
-    """How a reply names its scope."""
+    """The scope as replies show it."""
     scope, start, end = balance.scope, None, None
     if scope.first:
         last = max([scope.first, *balance.periods]) if scope.last == LAST_PERIOD else scope.last
@@ -214,7 +216,7 @@ def scope_view(balance: Balance, now: int) -> NamedScope:
 
 
 def _named_periods(balance: Balance, now: int) -> list[str]:
-    """The months that a scope names, with those that hold deltas."""
+    """The months of a scope: those with deltas, and the named one."""
     if balance.scope.mode == "current_month":
         return sorted({period_of(now), *balance.periods})
     return [balance.scope.first] if balance.scope.mode == "period" else balance.periods

@@ -1,4 +1,4 @@
-"""Compare: which of two views matches the record, and which entries make the difference. It states, it never judges."""
+"""Compare: which of two views matches the record, and the entries that differ, without a judgement."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Other:
-    """A delta of which the other side has another amount."""
+    """A delta with another amount on the other side."""
 
     delta: Delta
     reference: str
@@ -118,8 +118,8 @@ Difference = Missing | Unknown | Other
 def differences(
     snapshot: Snapshot, customer: Customer, balance: Balance, their_records: dict[str, int]
 ) -> Iterator[Difference]:
-    """The entries that make the difference, by referenceId; our deltas without one are missing in theirs."""
-    # By the kept hash of the reference, so that an erased context is found too.
+    """The entries that differ, by referenceId; our deltas without one count as missing in theirs."""
+    # The stored hash of a reference also finds an erased one.
     secret, shard = snapshot.secret, customer.shard_key
     theirs = {ids.reference_mac(secret, shard, named[0]): named for named in their_records.items()}
     for delta in deltas_of(snapshot, customer, balance):
@@ -147,7 +147,7 @@ def their_entry(reference: str, amount: int) -> TheirEntry:
 
 
 def different_entry(delta: Delta, reference: str, amount: int) -> DifferentEntry:
-    """A delta of which the other side has another amount."""
+    """A delta with another amount on the other side."""
     return {
         "referenceId": reference,
         "recordId": delta.record_id,

@@ -1,4 +1,4 @@
-"""Customers: the list, one of them, making one by hand, and how much was recorded."""
+"""Customers: list, get, create, and usage."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from .derive import computed
 
 @dataclass
 class Listing:
-    """A part of the list of customers: after a place, else from the number `offset` on.
+    """A part of the customer list, after a place or from `offset`.
 
-    `sort` is id, name or recent; the totals are those of `period`, else of the running month.
+    `sort` is id, name or recent; the totals are of `period`, by default the current month.
     """
 
     search: str | None
@@ -45,7 +45,7 @@ class Listing:
 
 @dataclass
 class NewCustomer:
-    """A customer as the vendor describes it. Without a customerId one is made."""
+    """A customer to create; without a customerId, the server makes one."""
 
     display_name: str
     customer_id: str | None
@@ -55,13 +55,13 @@ class NewCustomer:
 
 
 def listing(context: Context, caller: Caller, asked: Listing) -> ListedCustomers:
-    """Customers with their totals of a month, and the cursor after which the list goes on."""
+    """Customers with their totals of a month, and the cursor of the next page."""
     with context.storage.snapshot() as snapshot:
         return _listed(snapshot, caller, asked)
 
 
 def _listed(snapshot: Snapshot, caller: Caller, asked: Listing) -> ListedCustomers:
-    # One more than the page, to know whether there is a next one.
+    # One more than the page shows whether there is a next one.
     wanted = CustomerList(caller.environment_id, asked.search, asked.sort, asked.after, asked.limit + 1, asked.offset)
     first, last = months_of(snapshot, caller, asked.period)
     found = snapshot.customer_rows(wanted, first, last)
@@ -74,7 +74,7 @@ def _listed(snapshot: Snapshot, caller: Caller, asked: Listing) -> ListedCustome
 
 
 def numbered(context: Context, caller: Caller, asked: Listing, page: int | None) -> Customers:
-    """The same as pages with numbers; one after a cursor has none."""
+    """The same with page numbers; after a cursor, without."""
     asked.offset = 0 if page is None else (page - 1) * asked.limit
     with context.storage.snapshot() as snapshot:
         listed = _listed(snapshot, caller, asked)
@@ -101,7 +101,7 @@ _PLACES: dict[str, tuple[type, ...]] = {"id": (str,), "name": (str, str), "recen
 
 
 def place(cursor: str | None, sort: str, refusal: tuple[str, str]) -> list[str | int]:
-    """The place after which a list in this order goes on. A plain 400 for what is no cursor of such a list."""
+    """The place that a cursor of this list names. A plain 400 if it is not one."""
     if not cursor:
         return []
     try:
@@ -117,14 +117,14 @@ def place(cursor: str | None, sort: str, refusal: tuple[str, str]) -> list[str |
 
 
 def months_of(snapshot: Snapshot, caller: Caller, period: str | None) -> tuple[str, str]:
-    """The month that is named; else the running one and what is posted ahead."""
+    """The named month; by default the current one and later ones."""
     if period is not None:
         return period, period
     return period_of(snapshot.now(snapshot.environment(caller.environment_id))), LAST_PERIOD
 
 
 def customer_row(snapshot: Snapshot, customer: Customer, first: str, last: str) -> CustomerRow:
-    """A customer as lists show one, with its totals of the months from first to last."""
+    """A customer as lists show it, with its totals of the months from first to last."""
     return _row_view(snapshot.secret, snapshot.customer_row(customer, first, last), first)
 
 
@@ -152,7 +152,7 @@ def _row_view(secret: bytes, row: SurveyRow, period: str) -> CustomerRow:
 def get_customer(
     context: Context, caller: Caller, customer_id: str, period: str | None, page: int, limit: int
 ) -> CustomerDetail:
-    """One customer with a page of its deltas, newest first: of the month that is named, else of all time."""
+    """A customer with a page of its deltas, newest first, of the named month or all."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
         first, last = months_of(snapshot, caller, period)
@@ -172,7 +172,7 @@ def get_customer(
 
 
 def _deltas(snapshot: Snapshot, customer: Customer, head: PeriodHead | None, first: int, last: int) -> Iterable[Delta]:
-    """By their place in the month, else by their sequence: both have no gaps."""
+    """Found by place in the month, or by sequence: both have no gaps."""
     if head is not None:
         return snapshot.deltas_in_period(head, first, last + 1)
     return snapshot.deltas_by_sequence(customer, first, last)
@@ -193,7 +193,7 @@ def _item(customer: Customer, delta: Delta, head: PeriodHead, log: Log) -> Activ
 def deltas_before(
     context: Context, caller: Caller, customer_id: str, period: str | None, before: int | None, limit: int
 ) -> DeltasBefore:
-    """A customer's deltas, newest first: of a month or of all time, from the one before a place, and the next place."""
+    """A customer's deltas before a place, newest first, of a month or all; and the place of the next page."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
         head = snapshot.head(customer, period) if period is not None else None
@@ -207,7 +207,7 @@ def deltas_before(
 
 
 def delta_of_reference(context: Context, caller: Caller, customer_id: str, reference: str) -> ActivityItem | None:
-    """The customer's delta of a referenceId, exactly; found also when its context was erased."""
+    """The customer's delta with this exact referenceId, also after erasure."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
         mac = ids.reference_mac(context.storage.secret, customer.shard_key, reference)
@@ -216,7 +216,7 @@ def delta_of_reference(context: Context, caller: Caller, customer_id: str, refer
 
 
 async def create(context: Context, caller: Caller, asked: NewCustomer) -> MadeCustomer:
-    """Makes a customer that has no deltas yet. 409 CUSTOMER_ID_CONFLICT when the customerId is taken."""
+    """Creates a customer without deltas. 409 CUSTOMER_ID_CONFLICT if the customerId is taken."""
     customer_id = asked.customer_id or f"cust_{secrets.token_hex(8)}"
     shard = context.shard(caller, customer_id)
 
@@ -224,7 +224,7 @@ async def create(context: Context, caller: Caller, asked: NewCustomer) -> MadeCu
         if unit.customer(caller.environment_id, shard) is not None:
             raise ServiceError(
                 "CUSTOMER_ID_CONFLICT",
-                f"the {caller.environment} environment has a customer {customer_id} already",
+                f"the {caller.environment} environment already has a customer {customer_id}",
             )
         environment = unit.environment(caller.environment_id)
         made = new_customer(environment, shard, customer_id, unit.now(environment))
@@ -239,7 +239,7 @@ async def create(context: Context, caller: Caller, asked: NewCustomer) -> MadeCu
             "unit": asked.unit,
             "createdAt": showing.instant(customer.created_at),
         }
-        events.tell(unit, customer, "customer.created", about)
+        events.queue_event(unit, customer, "customer.created", about)
         return customer
 
     customer = await context.committer.run(work)
@@ -253,7 +253,7 @@ async def create(context: Context, caller: Caller, asked: NewCustomer) -> MadeCu
 
 
 def usage(context: Context, caller: Caller) -> Usage:
-    """Deltas posted to the running month. There are no quotas: `limit` and `remaining` are null."""
+    """The deltas posted to the current month. There are no quotas: `limit` and `remaining` are null."""
     with context.storage.snapshot() as snapshot:
         period = period_of(snapshot.now(snapshot.environment(caller.environment_id)))
         customers, deltas = snapshot.count_active(caller.environment_id, period)

@@ -1,4 +1,4 @@
-"""Derive: the balance of a scope, from kept totals."""
+"""Derive: the balance of a scope, from stored totals."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def derive(
     granularity: str | None,
     page: Page | None,
 ) -> Derived:
-    """The balance of a scope: everything acknowledged before the call is in it."""
+    """The balance of a scope, with everything acknowledged before the call."""
     with context.storage.snapshot() as snapshot:
         customer, log, now, balance = read_balance(context, snapshot, caller, customer_id, scope)
         latest = snapshot.latest_checkpoint(customer)
@@ -84,7 +84,7 @@ def counted(count: int) -> Counted:
 def read_balance(
     context: Context, snapshot: Snapshot, caller: Caller, customer_id: str, scope: Scope
 ) -> tuple[Customer, Log, int, Balance]:
-    """The customer, the log, the ledger clock, and what the scope adds up to."""
+    """The customer, the log, the ledger clock, and the balance of the scope."""
     customer = find_customer(context, snapshot, caller, customer_id)
     environment = snapshot.environment(caller.environment_id)
     log, now = snapshot.log(environment.log_id), snapshot.now(environment)
@@ -93,7 +93,7 @@ def read_balance(
     except ScopeError as error:
         raise scope_error(error) from error
     if scope.mode == "period" and not balance.heads and scope_bounds(scope, scope.last)[0] > now:
-        raise invalid(("period", f"{scope.first} has not begun and holds no deltas"))
+        raise invalid(("period", f"{scope.first} has not begun and has no deltas"))
     return customer, log, now, balance
 
 
@@ -113,7 +113,7 @@ def delta_views(customer: Customer, deltas: list[Delta], heads: list[PeriodHead]
 def breakdown(snapshot: Snapshot, customer: Customer, balance: Balance, granularity: str) -> list[Bucket]:
     """The scope in days, weeks (from Monday) or months, zero-filled."""
     if not balance.scope.first:
-        raise ServiceError("INVALID_SCOPE_COMBINATION", "granularity goes with a period or a window")
+        raise ServiceError("INVALID_SCOPE_COMBINATION", "granularity requires a period or a window")
     last = max([balance.scope.first, *balance.periods]) if balance.scope.last == LAST_PERIOD else balance.scope.last
     start, end = scope_bounds(balance.scope, last)
     buckets: dict[str, _Span] = {}
@@ -121,7 +121,7 @@ def breakdown(snapshot: Snapshot, customer: Customer, balance: Balance, granular
         span = buckets.setdefault(_bucket(day, granularity), _Span(max(start, day * DAY_US)))
         span.end = min(end, (day + 1) * DAY_US)
     if len(buckets) > MAX_BUCKETS:
-        raise invalid(("granularity", f"the scope has {len(buckets)} buckets, at most {MAX_BUCKETS} are given"))
+        raise invalid(("granularity", f"the scope has {len(buckets)} buckets; the limit is {MAX_BUCKETS}"))
     for total in posted_days(snapshot, customer, start, end):
         span = buckets[_bucket(total.day, granularity)]
         span.net += total.total
@@ -133,7 +133,7 @@ def breakdown(snapshot: Snapshot, customer: Customer, balance: Balance, granular
 
 @dataclass
 class _Span:
-    """A bucket that is being added up."""
+    """The running sum of a bucket."""
 
     start: int
     end: int = 0

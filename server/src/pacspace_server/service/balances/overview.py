@@ -1,4 +1,4 @@
-"""An environment at a glance: what the running month holds, how far it is verified, and which month is to be closed."""
+"""An environment at a glance: the current month, how far the log is, and the month to close."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..base.context import Caller, Context
 
 
 def overview(context: Context, caller: Caller) -> Overview:
-    """The running month by day and unit, customers, how far the log is, and the month before."""
+    """The current month by day and unit, customers, how far the log is, and the previous month."""
     with context.storage.snapshot() as snapshot:
         environment = snapshot.environment(caller.environment_id)
         now, log = snapshot.now(environment), snapshot.log(environment.log_id)
@@ -43,7 +43,7 @@ def overview(context: Context, caller: Caller) -> Overview:
 
 
 def _days(snapshot: Snapshot, caller: Caller, period: str, now: int) -> list[Day]:
-    """Each day of the month up to today, and those ahead that hold something."""
+    """Each day of the month up to today, and later days up to the last with deltas."""
     first, end = day_of(period_start(period)), day_of(period_end(period) - 1) + 1
     posted = dict(snapshot.posted_by_day(caller.environment_id, first, end))
     last = max([day_of(now), *posted])
@@ -51,7 +51,7 @@ def _days(snapshot: Snapshot, caller: Caller, period: str, now: int) -> list[Day
 
 
 def _month_before(snapshot: Snapshot, caller: Caller, period: str, now: int) -> MonthBefore:
-    """The month that is to be closed next, and for how long it has been over."""
+    """The month to close, and the time since its end."""
     before = add_months(period, -1)
     customers, deltas = snapshot.count_active(caller.environment_id, before)
     return {

@@ -1,4 +1,4 @@
-"""What the lines of a receipt add up to: read once, however many they are, and kept in bounded memory."""
+"""The sums of a receipt's lines: one pass over any number of lines, in bounded memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ONE = units("1")
 
 @dataclass
 class Group:
-    """Some lines in one: how many, and their total in units of 10^-9."""
+    """The count of some lines, and their total in units of 10^-9."""
 
     count: int = 0
     total: int = 0
@@ -28,17 +28,17 @@ class Group:
 
 
 class Sums:
-    """Debits, credits, subtotals by reason; and the lines apart, each line in exactly one of three groups.
+    """Debits, credits, subtotals by reason, and three groups, with each line in exactly one.
 
-    A line that corrects is a correction, also when it came late; another late line is late; all others are ordinary.
-    `lines` are the first ones, as many as asked for; `late` and `corrections` are at most 1,000 each.
+    A line that corrects an earlier one is a correction, even if it is late; other late lines are late; the rest are
+    ordinary. `lines` has the first `most_lines`; `late` and `corrections` have at most 1,000 each.
     """
 
     def __init__(self, most_lines: int) -> None:
         self.debits, self.credits = Group(), Group()
         self.ordinary, self.late_lines, self.correcting = Group(), Group(), Group()
         self.lines: list[Delta] = []
-        self.late: list[Delta] = []  # those that correct as well
+        self.late: list[Delta] = []  # late corrections too
         self.corrections: list[Delta] = []
         self._most_lines, self._grain = most_lines, ONE
         self._by_reason: dict[str | None, Group] = {}
@@ -80,21 +80,21 @@ class Sums:
 
     @property
     def digits(self) -> int:
-        """How many digits after the point spell every line exactly."""
+        """The fewest digits after the point that show every line exactly."""
         return next(digits for digits in range(10) if self._grain % 10 ** (9 - digits) == 0)
 
     def reasons(self) -> list[tuple[str | None, Group]]:
-        """By the exact code points of the reason; lines whose reason was erased are one group, the last."""
+        """Subtotals in code point order of the reason; erased reasons form one group, the last."""
         return sorted(self._by_reason.items(), key=lambda group: (group[0] is None, group[0] or ""))
 
     @property
     def other_reasons(self) -> Group | None:
-        """What is beyond the reasons that have a subtotal of their own."""
+        """The lines whose reasons have no subtotal."""
         return self._others if self._others.count else None
 
 
 def sums_view(sums: Sums) -> ReceiptSums:
-    """How receipts answer it."""
+    """The sums as receipts show them."""
     others = sums.other_reasons
     return {
         "debits": showing.number(sums.debits.total),
@@ -111,7 +111,7 @@ def group_view(group: Group) -> CountAndTotal:
 
 
 def happened(delta: Delta) -> int:
-    """When it happened, by the vendor's word."""
+    """When it happened, as the vendor states."""
     return delta.recorded_at if delta.occurred_at is None else delta.occurred_at
 
 

@@ -1,4 +1,4 @@
-"""The other side's own list, as text: CSV or JSON, forgiving where it can be read in one way only, by line where it can't."""
+"""The other side's list as CSV or JSON: read if it is unambiguous, otherwise refused with line numbers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MINUS = str.maketrans({"\u2212": "-", "\u2013": "-"})
 
 @dataclass(frozen=True)
 class Line:
-    """One line of theirs: where it stands, what it names, and its amount in units of 10^-9."""
+    """A line of the list: its number, its reference, and its amount in units of 10^-9."""
 
     number: int
     reference: str
@@ -35,15 +35,15 @@ class Line:
 
 @dataclass
 class TheirList:
-    """Their lines by reference. A reference that is there again is kept apart, so that nothing is compared twice."""
+    """The lines by reference. Repeated references are kept apart, so that nothing is compared twice."""
 
     first: dict[str, Line] = field(default_factory=dict)
     again: list[Line] = field(default_factory=list)
 
     def add(self, line: Line) -> None:
-        """Takes a line. A plain 400 above 100,000."""
+        """Adds a line. A plain 400 above 100,000."""
         if len(self.first) + len(self.again) == MAX_LINES:
-            problem = f"at most {MAX_LINES:,} lines are compared at once: compare a month at a time"
+            problem = f"a comparison takes at most {MAX_LINES:,} lines: compare a month at a time"
             raise invalid((f"line {line.number}", problem))
         if self.first.setdefault(line.reference, line) is not line:
             self.again.append(line)
@@ -63,7 +63,7 @@ class Unreadable(ValueError):
 
 
 def read_list(data: bytes) -> TheirList:
-    """A list of their lines. A plain 400 names each line that can't be read, the first twenty of them."""
+    """Reads a list. A plain 400 names the first twenty unreadable lines."""
     text = _text(data)
     if not text.strip():
         raise invalid(("lines", "are empty"))
@@ -82,12 +82,12 @@ def read_list(data: bytes) -> TheirList:
     if problems:
         raise invalid(*problems)
     if not theirs.first:
-        raise invalid(("lines", "hold no line with a reference and an amount"))
+        raise invalid(("lines", "have no line with a reference and an amount"))
     return theirs
 
 
 def total_of(text: str) -> int:
-    """A total, in units of 10^-9. A plain 400 for what can't be read in one way."""
+    """A total in units of 10^-9. A plain 400 if it is ambiguous or not a number."""
     try:
         return _amount(text)
     except Unreadable as problem:
@@ -95,7 +95,7 @@ def total_of(text: str) -> int:
 
 
 def list_of(records: Iterable[tuple[str, int]]) -> TheirList:
-    """The same of references and amounts that were read already."""
+    """A list of parsed references and amounts."""
     theirs = TheirList()
     for number, (reference, amount) in enumerate(records, 1):
         theirs.add(Line(number, reference, amount))
@@ -115,7 +115,7 @@ def _reference(value: Any) -> str:
     if isinstance(value, Number) or type(value) is str:
         if text := str(value).strip():
             return text
-        raise Unreadable("has no reference: each line needs the reference that the vendor's record names")
+        raise Unreadable("has no reference: each line needs the reference in the vendor's record")
     raise Unreadable("the reference must be text")
 
 
@@ -132,7 +132,7 @@ def _amount(value: Any) -> int:
 
 
 def plain_number(text: str) -> str:
-    """A number without marks between thousands, and with a point. Unreadable where it could be two different ones."""
+    """The number with a decimal point and without thousands separators. Unreadable if it is ambiguous."""
     given = text.strip().translate(_MINUS).removeprefix("+")
     number = _SPACED.sub("", given)
     commas, points = number.count(","), number.count(".")
@@ -162,7 +162,7 @@ Row = tuple[int, Any, Any]
 
 
 def _csv_rows(text: str) -> Iterator[Row]:
-    """Line number, reference and amount of each row. The first line names the columns, unless it is a row itself."""
+    """Line number, reference and amount of each row. The first line may be a header."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     places: tuple[int, int] | None = None
     start = 1
@@ -182,7 +182,7 @@ def _csv_rows(text: str) -> Iterator[Row]:
 
 
 def _delimiter(text: str) -> str:
-    """What stands between the cells of the first line: the mark that is there most often."""
+    """The most frequent delimiter in the first line."""
     first = next(line for line in text.splitlines() if line.strip())
     outside = re.sub(r'"[^"]*"', "", first)
     return max(DELIMITERS, key=outside.count)
@@ -193,9 +193,9 @@ def _plain_name(name: str) -> str:
 
 
 def _places(cells: Sequence[str], number: int) -> tuple[int, int]:
-    """Where reference and amount stand."""
+    """The columns of reference and amount."""
     if len(cells) == 2 and not any(_plain_name(cell) in (*REFERENCES, *AMOUNTS) for cell in cells):
-        return 0, 1  # a list without names
+        return 0, 1  # a list without a header
     return _place(cells, EXACT[0], REFERENCES, number), _place(cells, EXACT[1], AMOUNTS, number)
 
 
@@ -207,19 +207,17 @@ def _place(cells: Sequence[str], exact: str, names: Sequence[str], number: int) 
         return found[0]
     if found:
         listed = ", ".join(stripped[at][:40] for at in found)
-        raise invalid((f"line {number}", f"any of {listed} may be the {exact}: name that column {exact}"))
-    raise invalid(
-        (f"line {number}", f"no column is named {exact}: the first line names the columns, one of them {exact}")
-    )
+        raise invalid((f"line {number}", f"any of {listed} could be the {exact}: name one column {exact}"))
+    raise invalid((f"line {number}", f"no column is named {exact}: the first line must name the columns"))
 
 
 def _is_header(cells: Sequence[str], places: tuple[int, int]) -> bool:
-    """Whether a line names columns: where the amount stands it has no digit."""
+    """Whether a line is a header: its amount has no digit."""
     return not any(character.isdigit() for character in cells[places[1]])
 
 
 def _json_rows(text: str) -> Iterator[Row]:
-    """The objects of an array, of an object that holds one array, or one on each line."""
+    """The objects of an array, of an object with one array, or one per line."""
     try:
         value = parse(text.encode("utf-8", "replace"))
     except JsonError as whole:
@@ -247,6 +245,6 @@ def _fields(item: Any, number: int) -> tuple[Any, Any]:
     if not isinstance(item, dict):
         raise invalid((f"line {number}", "is not a JSON object with a referenceId and a delta"))
     names = list(item)
-    return item[names[_place(names, EXACT[0], REFERENCES, number)]], item[
-        names[_place(names, EXACT[1], AMOUNTS, number)]
-    ]
+    reference = names[_place(names, EXACT[0], REFERENCES, number)]
+    amount = names[_place(names, EXACT[1], AMOUNTS, number)]
+    return item[reference], item[amount]

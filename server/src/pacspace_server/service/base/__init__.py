@@ -1,1 +1,1 @@
-"""What every room of the service stands on: the context, who asks, refusals, look-ups, lock-outs."""
+"""What the rooms of the service share: context, caller, errors, lookups, lockouts."""

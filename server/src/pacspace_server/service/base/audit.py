@@ -1,4 +1,4 @@
-"""The audit trail: who changed what in a workspace, written with the change, in one transaction."""
+"""The audit trail: who changed what in a workspace. Each entry is written in the transaction of its change."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .context import Caller
 
 
 def record(unit: Unit, caller: Caller, action: str, subject: str, details: dict[str, Any] | None = None) -> None:
-    """One entry. `action` is a noun and a verb (`endpoint.create`), `subject` the id of what was changed; no secrets."""
+    """Adds an entry. `action` is a noun and a verb (`endpoint.create`), `subject` the changed id; no secrets."""
     unit.add_audit_entry(
         audit_entry(caller.workspace_id, caller.environment, caller.actor, action, subject, details or {})
     )
 
 
 def list_audit(snapshot: Snapshot, workspace_id: str, limit: int, wanted: AuditFilter) -> AuditTrail:
-    """Entries, newest first, with a cursor to the next page: the id of the last one."""
+    """Entries, newest first. The id of the last one is the cursor of the next page."""
     found = snapshot.audit_entries(workspace_id, wanted, limit + 1)
     shown = found[:limit]
     more = len(found) > limit

@@ -1,4 +1,4 @@
-"""What every verb works with: the record, the committer, the log, and who asks."""
+"""What every verb works with: storage, committer, log, and the caller."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .server_secret import ServerSecret
 T = TypeVar("T")
 LOG_WAIT_S = 2.0
 SCOPES: tuple[enumerations.KeyScope, ...] = ("read", "write", "admin")
-# What a person may do in a workspace. `owner` is no scope of API keys, and no other one includes it.
+# The scopes of each role. `owner` is not a scope of API keys, and no other scope includes it.
 SCOPES_OF: dict[str, tuple[str, ...]] = {
     "viewer": ("read",),
     "admin": SCOPES,
@@ -34,7 +34,7 @@ SCOPES_OF: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, in which environment, and what they may do there.
+    """The sender of a request, its environment, and its permissions there.
 
     `actor` is `key:<id>`, `user:<e-mail>` or `command`; a user has a role too.
     """
@@ -55,12 +55,12 @@ class Caller:
 
     def require_sandbox(self) -> None:
         if self.environment != "sandbox":
-            raise ServiceError("FORBIDDEN", "this exists in the sandbox only: use a pk_test_ key")
+            raise ServiceError("FORBIDDEN", "only the sandbox allows this: use a pk_test_ key")
 
 
 @dataclass
 class Context:
-    """What every verb needs to work, complete when made."""
+    """What every verb works with, complete from the start."""
 
     storage: Storage
     committer: Committer
@@ -68,9 +68,9 @@ class Context:
     signer: Signer
     server_secret: ServerSecret
     public_url: str
-    registration: bool = False  # whether strangers may make a workspace of their own
+    registration: bool = False  # whether anyone may create a workspace
     passwords: PasswordThreads = field(default_factory=PasswordThreads)
-    key_uses: dict[str, int] = field(default_factory=dict)  # when each API key was used last, until it is noted
+    key_uses: dict[str, int] = field(default_factory=dict)  # last use of each API key, not yet written
     _published: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -84,19 +84,19 @@ class Context:
         return self._shard(caller.workspace_id, caller.environment, customer_id)
 
     def need_signing(self, environment_id: int) -> None:
-        """503 while nothing is signed: what was locked or handed out now would have to be made anew."""
+        """503 while signing is stopped: a lock or root issued now would have to be issued again."""
         reason = self.integrator.refusals.get(environment_id)
         if reason is not None:
-            raise unavailable(f"nothing is signed for now: {reason}")
+            raise unavailable(f"signing is stopped: {reason}")
 
     async def read(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Reads without holding up the event loop: a remote engine is waited for on a thread, a file is quicker than one."""
+        """Reads without blocking the event loop: from a remote engine on a thread; from a file directly."""
         if self.storage.remote:
             return await asyncio.to_thread(work, *arguments)
         return work(*arguments)
 
     async def look(self, work: Callable[[Snapshot], T], checked: bool = True) -> T:
-        """The same, with a snapshot of its own. Unchecked, for those who say what is damaged."""
+        """The same, with a new snapshot; unchecked, to say what is damaged."""
 
         def looking() -> T:
             with self.storage.snapshot(checked) as snapshot:
@@ -105,12 +105,12 @@ class Context:
         return await self.read(looking)
 
     def announce_published(self) -> None:
-        """Wakes everybody who waits for the log. Called on the event loop."""
+        """Wakes all tasks that wait for the log. Call it on the event loop."""
         self._published.set()
         self._published = asyncio.Event()
 
     async def wait_for_log(self, is_there: Callable[[], bool]) -> bool:
-        """Waits up to 2 s until the log has what is_there asks for."""
+        """Waits up to 2 s for `is_there` to hold."""
         deadline = time.monotonic() + LOG_WAIT_S
         while True:
             published = self._published

@@ -1,4 +1,4 @@
-"""The one error that a service raises: refused by code. `http/refusals.py` says what each code means over HTTP."""
+"""The one error that services raise, by code. `http/refusals.py` maps each code to HTTP."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...views.shapes import ErrorDetails, FieldConflict, FieldProblem
 
 
 class ServiceError(Exception):
-    """Refused: code (None where fields have values that can't be, which `details` names), message, extra fields."""
+    """A refusal: code (None for invalid fields, which `details` names), message, extra fields."""
 
     def __init__(self, code: str | None, message: str, **extra: Unpack[ErrorDetails]) -> None:
         super().__init__(message)
@@ -17,7 +17,7 @@ class ServiceError(Exception):
 
 
 def invalid(*problems: tuple[str, str]) -> ServiceError:
-    """Names each field and its problem."""
+    """The refusal of invalid fields, each with its problem."""
     message = "; ".join(f"{field}: {problem}" for field, problem in problems)
     return ServiceError(None, message, details=_details(*problems))
 
@@ -27,7 +27,7 @@ def unavailable(message: str, retry_after_s: int = 1) -> ServiceError:
 
 
 def refused(outcome: Refusal) -> ServiceError:
-    """What the rules of writing refused."""
+    """The error for a refusal by the rules of writing."""
     extra: ErrorDetails = {"details": _details(outcome.problem)} if outcome.problem else {}
     if outcome.earlier:
         differing: list[FieldConflict] = [

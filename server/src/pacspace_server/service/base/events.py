@@ -1,4 +1,4 @@
-"""What endpoints are told: each event of the catalogue, written with what it tells of, in one transaction."""
+"""Events for endpoints: each is written in the transaction of its change."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ...storage.model.protocols import Unit
 from ...storage.model.records import Customer
 
 
-def tell(unit: Unit, customer: Customer, event: str, data: Mapping[str, object]) -> None:
-    """Leaves an event for the endpoints of the customer's environment; nothing when it has none.
+def queue_event(unit: Unit, customer: Customer, event: str, data: Mapping[str, object]) -> None:
+    """Queues an event for the endpoints of the customer's environment, if it has any.
 
-    `event` is one of `domain.events.EVENTS`; `data` what `msgspec` takes, amounts as `views.number` makes them.
+    `event` is one of `domain.events.EVENTS`; `msgspec` encodes `data`, with amounts from `showing.number`.
     """
     at = now_us()
     if unit.is_listened(customer.environment_id, at):

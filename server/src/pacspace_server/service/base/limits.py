@@ -1,4 +1,4 @@
-"""The limits that a client may want to know."""
+"""The limits that clients can ask for."""
 
 from __future__ import annotations
 

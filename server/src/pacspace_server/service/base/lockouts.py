@@ -1,6 +1,6 @@
-"""Who fails five times at a door within 15 minutes finds it shut for 15 minutes: log-in, and the code of a Shared Record.
+"""Lockouts: five failed attempts within 15 minutes lock a key for 15 minutes, at log-in and for access codes.
 
-A key names the door and whoever knocks (an address, a cookie), so that nobody can shut it for somebody else.
+A key names what is guarded and the client (an address or a cookie), so that a lockout affects that client only.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from .errors import ServiceError
 FAILURES, WINDOW_US = 5, 15 * 60 * 1_000_000
 
 
-def knocks_from(address: str) -> str:
-    """Who one is, at a door: an address, and of IPv6 its /64, all of which anybody's own machine may use."""
+def client_network(address: str) -> str:
+    """A client's identity in a key: its IPv4 address or IPv6 /64, since one machine can use a whole /64."""
     return prefix(address, 32, 64) or address
 
 
 def prefix(address: str, bits_4: int, bits_6: int) -> str:
-    """The network that an address lies in; empty for what is no address."""
+    """The network of an address; empty if it is not an address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -31,30 +31,30 @@ def prefix(address: str, bits_4: int, bits_6: int) -> str:
 
 
 def refuse_locked(snapshot: Snapshot, key: str, now: int) -> None:
-    """429 RATE_LIMITED while the door is shut. `now` is the wall clock, in microseconds."""
+    """429 RATE_LIMITED during a lockout. `now` is the wall clock, in microseconds."""
     found = snapshot.lockout(key)
     if found is not None and now < found.locked_until:
         wait_s = -(-(found.locked_until - now) // 1_000_000)
-        message = f"too many failed tries: the next one is looked at in {wait_s} seconds"
+        message = f"too many failed attempts: try again in {wait_s} seconds"
         raise ServiceError("RATE_LIMITED", message, retryAfterSeconds=wait_s)
 
 
 def failed(unit: Unit, key: str, now: int, most: int = FAILURES) -> bool:
-    """Counts a failed try; whether it was the one that shuts the door: the fifth, unless it is a wider one."""
+    """Counts a failed attempt. Returns whether it starts a lockout: whether it is number `most`."""
     found = unit.lockout(key)
     if found is None or now - found.since >= WINDOW_US:
         found = Lockout(key, 0, now, 0)
     found.failures += 1
-    shuts = found.failures == most
+    locks = found.failures == most
     if found.failures >= most:
         found.locked_until = now + WINDOW_US
     unit.set_lockout(found)
     unit.forget_lockouts_before(now - WINDOW_US)
-    return shuts
+    return locks
 
 
-def taken_back(unit: Unit, key: str, most: int = FAILURES) -> None:
-    """What was counted was no failure; what failed before it still counts."""
+def uncount(unit: Unit, key: str, most: int = FAILURES) -> None:
+    """Removes one counted failure; earlier ones still count."""
     found = unit.lockout(key)
     if found is not None:
         found.failures -= 1
@@ -64,5 +64,5 @@ def taken_back(unit: Unit, key: str, most: int = FAILURES) -> None:
 
 
 def succeeded(unit: Unit, key: str) -> None:
-    """Forgets what failed before."""
+    """Forgets earlier failures."""
     unit.forget_lockout(key)

@@ -1,4 +1,4 @@
-"""Finding deltas and checkpoints by their public ids."""
+"""Lookups of deltas and checkpoints by public id, and of logs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .errors import unavailable
 
 
 def find_delta(snapshot: Snapshot, text: str) -> tuple[Customer, Delta] | None:
-    """The delta of a recordId or receiptId, in whatever environment; the caller checks whose it is."""
+    """The delta of a recordId or receiptId, in any environment; the caller checks access."""
     match = ids.RECORD_ID.fullmatch(text) or ids.RECEIPT_ID.fullmatch(text)
     customer = snapshot.customer_by_shard(bytes.fromhex(match[1])) if match else None
     if match is None or customer is None:
@@ -30,7 +30,7 @@ def find_delta(snapshot: Snapshot, text: str) -> tuple[Customer, Delta] | None:
 
 
 def find_checkpoint(snapshot: Snapshot, text: str) -> Checkpoint | None:
-    """The checkpoint of a `chk_` id, or of a proof root that was handed out."""
+    """The checkpoint of a `chk_` id or an issued proof root."""
     if ids.CHECKPOINT_ID.fullmatch(text):
         return snapshot.checkpoint(text)
     if ids.RECEIPT_ID.fullmatch(text):
@@ -39,12 +39,12 @@ def find_checkpoint(snapshot: Snapshot, text: str) -> Checkpoint | None:
 
 
 def log_in_use(snapshot: Snapshot, customer: Customer) -> Log:
-    """The log that the customer's environment goes on in."""
+    """The current log of the customer's environment."""
     return snapshot.log(snapshot.environment(customer.environment_id).log_id)
 
 
 def log_of(snapshot: Snapshot, head: PeriodHead) -> Log:
-    """The log that a month belongs to; after a restore, months that were published before stay in an earlier one."""
+    """The log of a month; after a restore, months published before it stay in an earlier log."""
     log = snapshot.log_by_origin(head.origin)
     if log is None:
         raise Damaged("log", f"{head.origin} of {head.period} is missing")
@@ -60,14 +60,14 @@ def all_months(snapshot: Snapshot, customer: Customer) -> list[PeriodHead]:
 
 
 def integrated_at(snapshot: Snapshot, head: PeriodHead) -> int | None:
-    """When the first log checkpoint that covers a month's entry was published."""
+    """When the first log checkpoint over a month's entry was published."""
     if head.entry_index is None:
         return None
     return snapshot.published_at(log_of(snapshot, head).id, [head.entry_index]).get(head.entry_index)
 
 
 def all_integrated_at(snapshot: Snapshot, logs: Sequence[Log], heads: Iterable[PeriodHead]) -> dict[Month, int]:
-    """The same of many months, with one query for each of their environment's logs; of those that are covered."""
+    """The same for many months, with one query per log; months without such a checkpoint are absent."""
     by_origin: dict[str, dict[Month, int]] = {log.origin: {} for log in logs}
     for head in heads:
         if head.entry_index is not None and head.origin not in by_origin:
@@ -83,7 +83,7 @@ def all_integrated_at(snapshot: Snapshot, logs: Sequence[Log], heads: Iterable[P
 
 
 def verifier_key(signer: Signer, log: Log) -> VerifierKey:
-    """The public key that a log is verified with. It is in the database, so that it outlives the signing folder."""
+    """The public key of a log. The database has a copy that survives a loss of the signing folder."""
     if log.verifier_key is not None:
         return parse_verifier_key(log.verifier_key)
     try:

@@ -1,4 +1,4 @@
-"""What a record that was restored from a backup says about it."""
+"""What a restored record shows about its restore."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...views.shapes import Restored
 
 
 def restored_view(snapshot: Snapshot, log: Log) -> Restored | None:
-    """What a log goes on from: the frozen log, the size of its backup, and the last size that was signed, if known."""
+    """What a log continues: the frozen log, its size in the backup, and its last signed size, if known."""
     if log.restored_from is None:
         return None
     signed = restored_entry(snapshot, log).get("signedSize")
@@ -26,7 +26,7 @@ def restored_view(snapshot: Snapshot, log: Log) -> Restored | None:
 
 
 def lost_words(snapshot: Snapshot) -> str | None:
-    """What may have become of a proof that is not there, on a record that was restored; None on any other."""
+    """Why a restored record may lack a proof; None if the record was never restored."""
     logs = [snapshot.log(environment.log_id) for environment in snapshot.environments()]
     parts = [
         f"{view['backupSize']:,} entries"
@@ -37,30 +37,30 @@ def lost_words(snapshot: Snapshot) -> str | None:
     ]
     if not parts:
         return None
-    return f"it was locked after the backup from which this record was restored ({', '.join(parts)})"
+    return f"it was issued after the backup from which this record was restored ({', '.join(parts)})"
 
 
 def restored_entry(snapshot: Snapshot, log: Log) -> dict[str, str]:
-    """The first entry of a log that goes on from another one."""
+    """The first entry of a log that continues another one."""
     (first,) = snapshot.log_entries(log.id, 0, 1)
     return check_structure(parse_canonical(first.entry), RESTORED)
 
 
 def trust_file(snapshot: Snapshot, log: Log) -> str:
-    """Every log of a log's record, as a trust file lists them: the one in use, and those it goes on from.
+    """A trust file of a record's logs: the current one, and those it continues.
 
-    A frozen log's key counts up to the last size that was signed, where that is known.
+    A frozen log's key is trusted up to its last signed size, where that is known.
     """
     lines = [f"# The logs of one record ({log.environment}), newest first."]
     last = ""
     while True:
-        key = log.verifier_key or f"# the key of {log.origin} is not known"
+        key = log.verifier_key or f"# the key of {log.origin} is unknown"
         lines.append(f"{key}{last}")
         if log.restored_from is None:
             break
         stated: Any = parse_canonical(log.restored_from.encode())
         signed = restored_entry(snapshot, log).get("signedSize")
-        lines.append(f"# went on from a backup with {stated['size']} of its entries:")
+        lines.append(f"# continues, from a backup with {stated['size']} of its entries:")
         last = f" {signed}" if signed is not None else ""
         before = snapshot.log_by_origin(stated["origin"])
         if before is None:

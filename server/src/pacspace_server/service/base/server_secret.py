@@ -1,7 +1,7 @@
-"""The server secret: 32 bytes in a file beside the signing keys, outside the database and outside its backups.
+"""The server secret: 32 bytes in a file beside the signing keys, outside the database and its backups.
 
-Access codes and webhook secrets are derived from it, so that they can be shown again and none is stored. Whoever loses
-it has other codes and other webhook secrets from then on, and tells them anew.
+Access codes and webhook secrets are derived from it, so that they can be shown again and are not stored. If the file
+is lost, all codes and webhook secrets change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SIZE_BYTES = 32
 
 
 class ServerSecret:
-    """The secret of one folder, made when it is asked for first."""
+    """The secret in one folder, made on first use."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
@@ -33,11 +33,11 @@ class ServerSecret:
     def _read(self) -> bytes:
         secret = bytes.fromhex(self._path.read_text("ascii"))
         if len(secret) != SIZE_BYTES:
-            raise ValueError(f"{self._path} does not hold {SIZE_BYTES} bytes in hexadecimal: put the right file there")
+            raise ValueError(f"{self._path} must contain {SIZE_BYTES} bytes in hexadecimal: restore the right file")
         return secret
 
     def _make(self) -> None:
-        """Written whole or not at all; of several processes that start at once, one makes it."""
+        """Writes the file atomically; if several processes start together, one makes it."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = self._path.with_name(f"{FILE}.{secrets.token_hex(8)}")
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

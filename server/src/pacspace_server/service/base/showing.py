@@ -1,4 +1,4 @@
-"""How stored things look in replies: exact numbers, instants, hashes with 0x, twins sent together."""
+"""Stored values as replies show them: exact numbers, instants, hashes with 0x."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def receipt_id(customer: Customer, delta: Delta) -> str:
 
 
 def delta_status(delta: Delta, head: PeriodHead, log: Log) -> DeltaStatus:
-    """Derived, never stored: how far the log in use has the delta's month."""
+    """Derived from the current log's state of the delta's month, never stored."""
     if delta.leaf_index < head.verified_size(log):
         return VERIFIED
     if head.damaged:
@@ -58,7 +58,7 @@ def delta_status(delta: Delta, head: PeriodHead, log: Log) -> DeltaStatus:
 
 
 def context_fields(delta: Delta) -> StatedContext:
-    """reason, referenceId and metadata, or nulls and `dataPurged` when they were erased."""
+    """reason, referenceId and metadata, or nulls and `dataPurged` after erasure."""
     if delta.context is None:
         return {"reason": None, "referenceId": None, "metadata": None, "dataPurged": True}
     context = parse_context(delta.context)
@@ -67,12 +67,14 @@ def context_fields(delta: Delta) -> StatedContext:
 
 def stated_context(reason: str, reference_id: str | None, metadata: str | None) -> StatedContext:
     return {
-        "reason": reason, "referenceId": reference_id, "metadata": None if metadata is None else Raw(metadata.encode()),
-    }  # fmt: skip
+        "reason": reason,
+        "referenceId": reference_id,
+        "metadata": None if metadata is None else Raw(metadata.encode()),
+    }
 
 
 def pages(total: int, limit: int) -> int:
-    """How many pages a list has."""
+    """The number of pages."""
     return -(-total // limit)
 
 
@@ -89,7 +91,7 @@ def is_late(delta: Delta) -> bool:
 def delta_view(
     customer_id: str, shard_key: bytes, delta: Delta, status: DeltaStatus, context: StatedContext | None = None
 ) -> RecordedDelta:
-    """A delta as every route shows it; the context is read from the row unless it is known already."""
+    """A delta as every route shows it; without `context`, it is read from the row."""
     return {
         "recordId": delta.record_id,
         "receiptId": ids.receipt_id(shard_key, receipt_tail(delta.leaf_hash)),
@@ -117,7 +119,7 @@ def _references(delta: Delta) -> DeltaReferences:
 
 
 def warnings_of(delta: Delta) -> list[str]:
-    """What the vendor should know about where the delta landed."""
+    """Warnings about the delta's posting."""
     return posting_warnings(
         Posting(delta.period, delta.posted_at, is_late(delta)), delta.recorded_at, delta.occurred_at
     )

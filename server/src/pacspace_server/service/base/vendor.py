@@ -1,4 +1,4 @@
-"""What the vendor is called on documents and on what customers see."""
+"""The vendor's name on documents and in Shared Records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ...storage.model.people import Workspace
 from ...storage.model.protocols import Damaged, Snapshot
 from ...storage.model.records import Environment
 
-UNNAMED = "My workspace"  # what the first workspace is called until somebody names it
+UNNAMED = "My workspace"  # the first workspace's name until an owner changes it
 
 
 def name_of(workspace: Workspace) -> str | None:

@@ -1,1 +1,1 @@
-"""Locking months, for one customer or all, and comparing what was locked."""
+"""Locking months, for one customer or all, and comparing checkpoints."""

@@ -1,4 +1,4 @@
-"""Checkpoint: lock a named month, or hand out the interim root of any other scope."""
+"""Checkpoint: lock a named month, or issue the interim root of another scope."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ALL_LIMIT = 100
 
 @dataclass
 class CheckpointRequest:
-    """What a checkpoint was asked to cover. `body` is the request's canonical text, for replays."""
+    """A request for a checkpoint. `body` is the request's canonical text, for replays."""
 
     customer_id: str | None
     scope: Scope
@@ -49,7 +49,7 @@ class CheckpointRequest:
 async def checkpoint(
     context: Context, caller: Caller, asked: CheckpointRequest
 ) -> tuple[CheckpointMade | EmptyScope | InterimOfAll, bool]:
-    """Locks the month that is named; any other scope locks nothing. Also says whether the key replayed it."""
+    """Locks a named month; other scopes lock nothing. Also returns whether the key replayed it."""
     context.need_signing(caller.environment_id)
     if asked.customer_id is None:
         return await _interim_of_all(context, caller, asked), False
@@ -61,7 +61,7 @@ async def checkpoint(
 async def lock(
     context: Context, caller: Caller, customer_id: str, asked: CheckpointRequest
 ) -> tuple[CheckpointMade, bool]:
-    """Locks one customer's month, and first every earlier one that holds deltas."""
+    """Locks one customer's month, after every earlier one with deltas."""
     context.need_signing(caller.environment_id)
     shard = context.shard(caller, customer_id)
     key_and_body = _key_and_body(context, caller, customer_id, asked)
@@ -118,7 +118,7 @@ def lock_status(head: PeriodHead | None, log: Log) -> CheckpointStatus:
 
 
 def span(of: Checkpoint | Scope) -> Span:
-    """The month that a checkpoint or an empty scope is of; without a month its first and first excluded instant."""
+    """The period and the start and end of a checkpoint or an empty scope; the end is exclusive."""
     if isinstance(of, Scope):
         period = None if of.mode == "custom" else of.first or None
     else:
@@ -133,7 +133,7 @@ def checkpoint_view(snapshot: Snapshot, checkpoint: Checkpoint) -> CheckpointVie
 
 
 def checkpoint_views(snapshot: Snapshot, checkpoints: list[Checkpoint]) -> list[CheckpointView]:
-    """Some of one environment; what they need is read for all of them at once."""
+    """Checkpoints of one environment, with one query per kind of data."""
     if not checkpoints:
         return []
     environment_id = snapshot.customer_at(checkpoints[0].customer).environment_id
@@ -176,12 +176,12 @@ def _view(
 
 
 def locked_view(snapshot: Snapshot, locked: Locked, period: str, asked_reference: str | None = None) -> CheckpointMade:
-    """What locking a month answers."""
+    """The reply to a lock."""
     checkpoint = locked.checkpoint
     warnings = []
     view = checkpoint_view(snapshot, checkpoint)
     if locked.running:
-        warnings.append(f"{period} is still running: whatever is recorded from now on goes to the next month")
+        warnings.append(f"{period} has not ended: deltas recorded from now on go to the next month")
     if locked.gap:
         warnings.append(
             f"{period} had no deltas when {checkpoint.period} was locked: the closing leaf of {checkpoint.period} "
@@ -189,7 +189,7 @@ def locked_view(snapshot: Snapshot, locked: Locked, period: str, asked_reference
         )
         view = _gap_view(view, period)
     if locked.existing and asked_reference is not None and asked_reference != checkpoint.invoice_reference:
-        warnings.append("the month was locked before; its invoiceReference can't change any more")
+        warnings.append("the month was already locked; its invoiceReference can't change any more")
     also: list[AlsoLocked] = [
         {"period": c.parts[0].period, "checkpointId": c.checkpoint_id, "proofRoot": showing.hash_text(c.proof_root)}
         for c in locked.also_locked
@@ -198,7 +198,7 @@ def locked_view(snapshot: Snapshot, locked: Locked, period: str, asked_reference
 
 
 def _gap_view(lock: CheckpointView, period: str) -> CheckpointView:
-    """A month without deltas, which the lock of the month before it covers."""
+    """A month without deltas, covered by the lock of an earlier month."""
     return {
         **lock,
         **counted(0),
@@ -216,7 +216,7 @@ def _gap_view(lock: CheckpointView, period: str) -> CheckpointView:
 def _key_and_body(
     context: Context, caller: Caller, customer_id: str, asked: CheckpointRequest
 ) -> tuple[bytes | None, bytes]:
-    """The hash of the Idempotency-Key, which has a room of its own beside those of emits, and the body's MAC."""
+    """The hash of the Idempotency-Key, in a namespace separate from emits, and the MAC of the body."""
     key, shard = asked.idempotency_key, context.shard(caller, customer_id)
     hashed = ids.idempotency_hash(shard, "checkpoint\x00" + key) if key is not None else None
     return hashed, ids.body_mac(context.storage.secret, asked.body.encode())
@@ -225,9 +225,9 @@ def _key_and_body(
 async def _interim_reply(
     context: Context, caller: Caller, customer_id: str, asked: CheckpointRequest
 ) -> tuple[CheckpointMade | EmptyScope, bool]:
-    """An interim checkpoint: the provisional root of a scope. Locks nothing. Also says whether the key replayed it."""
+    """An interim checkpoint: the provisional root of a scope. Also returns whether the key replayed it."""
     if asked.invoice_reference is not None:
-        raise invalid(("invoiceReference", "goes with a period: only a locked month carries one"))
+        raise invalid(("invoiceReference", "requires a period: only a locked month has one"))
     shard = context.shard(caller, customer_id)
     key, body = _key_and_body(context, caller, customer_id, asked)
 
@@ -235,10 +235,10 @@ async def _interim_reply(
         known = unit.idempotency(shard, key) if key is not None else None
         if known is not None:
             if known[1] is None or known[2] != body:
-                message = "this Idempotency-Key was used with another body; nothing was handed out"
+                message = "this Idempotency-Key was used with another body; no root was issued"
                 raise ServiceError("IDEMPOTENCY_CONFLICT", message)
             return known[1], True
-        interim = hand_out(context, unit, caller, customer_id, asked.scope)
+        interim = issue(context, unit, caller, customer_id, asked.scope)
         if key is not None and interim is not None:
             unit.add_idempotency(key, None, interim, body)
         return interim, False
@@ -248,32 +248,32 @@ async def _interim_reply(
     def view(snapshot: Snapshot) -> CheckpointMade | EmptyScope:
         if interim is None:
             return _empty_view(snapshot, find_customer(context, snapshot, caller, customer_id), asked.scope)
-        warning = "interim: nothing was locked; name a period to lock it"
+        warning = "this root is interim, and nothing was locked; to lock a month, name its period"
         return {**checkpoint_view(snapshot, interim), "alsoLocked": [], "idempotent": False, "warnings": [warning]}
 
     return await context.look(view), replayed
 
 
 async def _interim_of_all(context: Context, caller: Caller, asked: CheckpointRequest) -> InterimOfAll:
-    """Interim checkpoints of the environment's first customers. Locks nothing."""
+    """Interim checkpoints of the environment's first customers."""
     customers = await context.look(
         lambda snapshot: snapshot.customers(caller.environment_id, None, "", ALL_LIMIT + 1, 0)
     )
     replies = [(await _interim_reply(context, caller, c.customer_id, asked))[0] for c in customers[:ALL_LIMIT]]
-    warnings = [f"only the first {ALL_LIMIT} customers are shown"] if len(customers) > ALL_LIMIT else []
+    warnings = [f"this shows only the first {ALL_LIMIT} customers"] if len(customers) > ALL_LIMIT else []
     totals: CustomersCounted = {"customers": len(replies), **counted(sum(reply["deltaCount"] for reply in replies))}
     return {"checkpoints": replies, "totals": totals, "jobId": None, "locked": False, "warnings": warnings}
 
 
-def hand_out(context: Context, snapshot: Unit, caller: Caller, customer_id: str, scope: Scope) -> Checkpoint | None:
-    """Stores what a scope's root is now, so that it can be verified later. None when the scope holds nothing."""
+def issue(context: Context, snapshot: Unit, caller: Caller, customer_id: str, scope: Scope) -> Checkpoint | None:
+    """Stores the current root of a scope, so that it can be verified later. None if the scope is empty."""
     customer, _, now, balance = read_balance(context, snapshot, caller, customer_id, scope)
     if not balance.heads:
         return None
     refuse_damaged(balance.heads)
     parts = [Part(head.period, head.size, head.frontier.root) for head in balance.heads]
     start, end, root = _root_of(customer, scope, balance, parts)
-    # A root does not cover what came before an open month: usage posted to an earlier one makes another state of it.
+    # The root does not cover earlier open months, but broughtForward does: the same root may need a new checkpoint.
     for known in (snapshot.checkpoint_by_root(root), snapshot.latest_checkpoint(customer)):
         if known is not None and (known.customer, known.proof_root) == (customer.id, root):
             if known.brought_forward == balance.brought_forward:
@@ -303,17 +303,17 @@ def hand_out(context: Context, snapshot: Unit, caller: Caller, customer_id: str,
 
 
 def refuse_damaged(heads: list[PeriodHead]) -> None:
-    """503 RECORD_DAMAGED for a month that holds what does not match its hash."""
+    """503 RECORD_DAMAGED for a damaged month."""
     for head in heads:
         if head.damaged:
-            message = f"{head.period} is damaged: its data does not match its hash; run fsck"
+            message = f"{head.period} is damaged: a stored row does not match its hash; run fsck"
             raise ServiceError("RECORD_DAMAGED", message)
 
 
 def _root_of(
     customer: Customer, scope: Scope, balance: Balance, parts: list[Part]
 ) -> tuple[int | None, int | None, bytes]:
-    """A single whole month has its tree's root; a window, or several months, one hash over the roots they touch."""
+    """For one whole month, its tree's root; for a window or several months, a hash over the roots of all of them."""
     start, end = scope.start, scope.end
     if start is None and len(parts) == 1:
         return None, None, parts[0].root
@@ -324,12 +324,12 @@ def _root_of(
 
 
 def brought_forward(snapshot: Snapshot, customer: Customer, scope: Scope) -> int:
-    """What a scope without deltas takes over, and hands on."""
+    """The amount that a scope without deltas brings and carries forward."""
     return balance_of(snapshot, customer, scope, log_in_use(snapshot, customer)).brought_forward
 
 
 def _empty_view(snapshot: Snapshot, customer: Customer, scope: Scope) -> EmptyScope:
-    """What a scope without deltas answers: zeros and no root."""
+    """The reply for a scope without deltas: zeros and no root."""
     carried = showing.number(brought_forward(snapshot, customer, scope))
     return {
         "checkpointId": None,
@@ -353,7 +353,7 @@ def _empty_view(snapshot: Snapshot, customer: Customer, scope: Scope) -> EmptySc
         "locked": False,
         "alsoLocked": [],
         "idempotent": False,
-        "warnings": ["the scope holds no deltas; nothing was locked"],
+        "warnings": ["the scope has no deltas; nothing was locked"],
     }
 
 

@@ -1,4 +1,4 @@
-"""Diff: two checkpoints of one customer, whether they belong to one history, and the deltas between them."""
+"""Diff: two checkpoints of one customer, the deltas between them, and whether they share one history."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .checkpoint import checkpoint_view
 
 
 def diff(context: Context, caller: Caller, earlier_id: str, later_id: str, limit: int, offset: int) -> Diff:
-    """Everything that was posted after the one checkpoint and is covered by the other.
+    """The deltas that the later checkpoint covers and the earlier one does not.
 
     404 CHECKPOINT_NOT_FOUND; a plain 400 for two customers, a window (it has no tree), or the wrong order.
     """
@@ -60,12 +60,12 @@ def _find(snapshot: Snapshot, caller: Caller, text: str) -> Checkpoint:
 
 
 def _in_order(earlier: Checkpoint, later: Checkpoint) -> tuple[Part, Part]:
-    """The one month of each."""
+    """The month of each checkpoint."""
     if earlier.customer != later.customer:
-        raise invalid(("to", "is a checkpoint of another customer than from"))
+        raise invalid(("to", "and from are checkpoints of two customers"))
     for name, checkpoint in (("from", earlier), ("to", later)):
         if checkpoint.start is not None:
-            raise invalid((name, "is the checkpoint of a window; only those of single months can be compared"))
+            raise invalid((name, "is the checkpoint of a window; a diff needs checkpoints of single months"))
     first, last = earlier.parts[0], later.parts[0]
     if (first.period, first.size) > (last.period, last.size):
         raise invalid(("to", "is earlier than from: swap them"))
@@ -77,7 +77,7 @@ def _carried(checkpoint: Checkpoint) -> int:
 
 
 def _span(head: PeriodHead, first: Part, last: Part) -> range:
-    """Where in a month's tree the deltas between the two states lie."""
+    """The places in a month's tree of the deltas between two states."""
     begin = first.size if head.period == first.period else 1
     end = last.size if head.period == last.period else head.size
     return range(begin, min(end, head.delta_count + 1))
@@ -89,24 +89,30 @@ def _between(snapshot: Snapshot, heads: list[PeriodHead], spans: list[range]) ->
 
 
 def _problems(
-    snapshot: Snapshot, customer: Customer, heads: list[PeriodHead], earlier: Checkpoint, later: Checkpoint,
+    snapshot: Snapshot,
+    customer: Customer,
+    heads: list[PeriodHead],
+    earlier: Checkpoint,
+    later: Checkpoint,
     spans: list[range],
-) -> list[str]:  # fmt: skip
-    """Why the two don't belong to one history; nothing for a sound record. Each month is hashed again."""
+) -> list[str]:
+    """Why the two don't share one history; empty for an intact record. Hashes each month again."""
     problems = []
     for head in heads:
         wanted = {c.parts[0].size: c for c in (earlier, later) if c.parts[0].period == head.period}
-        # After a restore a state may be one of the tree before it: the same deltas between other ends.
+        # After a restore, a state may belong to the replaced tree: the same deltas between other first and last leaves.
         trees: list[PeriodHead | ReplacedTree] = (
             [head, *snapshot.replaced_trees(customer, head.period)] if wanted else []
         )
         roots = [_roots_at(snapshot, customer, head, tree.opening, tree.closing, set(wanted)) for tree in trees]
         for size, checkpoint in wanted.items():
             if checkpoint.proof_root not in (found.get(size) for found in roots):
-                problems.append(f"{checkpoint.checkpoint_id}: its root is not that of the first {size} leaves")
+                problems.append(
+                    f"{checkpoint.checkpoint_id}: its root differs from the root of the first {size} leaves"
+                )
     moved = sum(delta.delta for delta in _between(snapshot, heads, spans)) if earlier.locked and later.locked else None
     if moved is not None and moved != _carried(later) - _carried(earlier):
-        problems.append("the deltas between do not add up to the difference of what is carried forward")
+        problems.append("the deltas between do not add up to the difference of the amounts carried forward")
     locked = [head for head in heads if head.closing is not None]
     for before, after in pairwise(locked):
         closing = check_structure(parse_canonical(after.closing or b""), CLOSING)
@@ -118,7 +124,7 @@ def _problems(
 def _roots_at(
     snapshot: Snapshot, customer: Customer, head: PeriodHead, opening: bytes, closing: bytes | None, sizes: set[int]
 ) -> dict[int, bytes]:
-    """The roots over a month's first leaves, hashed again from the rows in one pass."""
+    """The roots over a month's first leaves, recomputed from the rows in one pass."""
 
     def leaves() -> Iterator[bytes]:
         yield leaf_hash(opening)

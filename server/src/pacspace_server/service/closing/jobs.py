@@ -1,4 +1,4 @@
-"""Jobs: locking a month for every customer that has something in it, in chunks, going on after a restart."""
+"""Jobs: lock a month for every customer with deltas in it, in chunks. A job continues after a restart."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ from .checkpoint import CheckpointRequest, is_in_log, locked_view, read_again, r
 logger = structlog.get_logger("pacspace.jobs")
 RUNNING: Final = "RUNNING"
 DONE: Final = "DONE"
-AT_ONCE = 100  # up to so many customers are answered in the same reply
-CHUNK = 50  # locks in one piece of work: everybody else waits for so many at most
+IN_REPLY = 100  # up to so many customers, the reply waits for the job
+CHUNK = 50  # locks in one piece of work, which other writes wait for
 PAGE = 1_000
 OUTAGE_S = 1.0
-SHOWN = 1_000  # failures, or customers of a preview, in one reply
+SHOWN = 1_000  # failures or previewed customers in one reply
 FULL_QUEUE_S = 0.1
-LOOK_S, WATCH_S = 0.2, 2.0  # for a job that another process works on; for jobs that nobody does
+LOOK_S, WATCH_S = 0.2, 2.0  # pauses: while another process runs a job; between searches for abandoned jobs
 
 
 class Jobs:
-    """The jobs that this process works on."""
+    """The jobs of this process."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._tasks: dict[str, asyncio.Task[list[Locked]]] = {}
         self._stopping = False
-        self.held: set[str] = set()  # of those, the ones whose lease this process has
+        self.held: set[str] = set()  # jobs whose lease this process has
 
     def start(self, job_id: str) -> asyncio.Task[list[Locked]]:
-        """Works on a job until it is done; its outcomes, if there are only a few."""
+        """Runs a job. The task returns its locks if there are only a few."""
         if job_id not in self._tasks:
             task = self._tasks[job_id] = asyncio.create_task(self._run(job_id))
             task.add_done_callback(lambda done: self._ended(job_id, done))
@@ -59,30 +59,30 @@ class Jobs:
         self.held.discard(job_id)
         if not task.cancelled() and (problem := task.exception()) is not None:
             logger.error(
-                "a job stopped; the same request, or a restart, goes on with it", job=job_id, problem=said(problem)
+                "a job stopped; repeating the request or a restart continues it", job=job_id, problem=said(problem)
             )
 
     async def resume(self) -> None:
-        """Goes on with what an earlier process left."""
+        """Continues the unfinished jobs of earlier processes."""
         for job in await self._context.look(lambda snapshot: snapshot.running_jobs()):
             self.start(job.id)
 
     async def watch(self) -> None:
-        """The same now and again, for what another process leaves, until it is cancelled."""
+        """Resumes jobs that other processes left, every few seconds, until cancelled."""
         while True:
             try:
                 await self.resume()
             except Unavailable:
-                logger.warning("no look for jobs: the database is not there")
+                logger.warning("could not look for jobs: the database is unavailable")
             await asyncio.sleep(WATCH_S)
 
     async def stop(self) -> None:
-        """Ends each job after the chunk it is at."""
+        """Stops each job after its current chunk."""
         self._stopping = True
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _run(self, job_id: str) -> list[Locked]:
-        """One process works on a job, under its lease; another one that wants it done waits."""
+        """Runs a job under its lease; if another process holds it, waits for the end."""
         doing.set({"job_id": job_id})
         lease = self._context.storage.lease(f"job/{job_id}")
         outages: tuple[type[Exception], ...] = (Unavailable, InDoubt, *self._context.storage.errors)
@@ -102,21 +102,21 @@ class Jobs:
                 continue
             job, chunk = found
             if job.environment_id in self._context.integrator.refusals:
-                await asyncio.sleep(OUTAGE_S)  # what is locked now would have to be locked anew
+                await asyncio.sleep(OUTAGE_S)  # a lock made now would have to be made again
                 continue
             outcomes = await self._lock_all(job, chunk)
-            # Crash here: the chunk is locked again from the same place, which changes nothing.
+            # After a crash here, the chunk is locked again, which changes nothing.
             try:
                 await self._write(lease.guard(partial(_advance, job_id=job_id, chunk=chunk, outcomes=outcomes), held))
             except (LeaseLost, InDoubt):
-                continue  # the job's row says how far it is
-            if job.total <= AT_ONCE:
+                continue  # the job's row tells how far it is
+            if job.total <= IN_REPLY:
                 kept += [outcome for outcome in outcomes if isinstance(outcome, Locked)]
         await asyncio.to_thread(lease.release)
         return kept
 
     def _next(self, job_id: str) -> tuple[Job, list[Customer]] | None:
-        """The job and its next customers; None when it is done, or the sandbox was emptied."""
+        """The job and its next customers; None if it is done or the sandbox was emptied."""
         with self._context.storage.snapshot(checked=False) as snapshot:  # a damaged customer is refused by itself
             job = snapshot.job(job_id)
             if job is None or job.status == DONE:
@@ -125,7 +125,7 @@ class Jobs:
         return job, [customer for customer, _ in active]
 
     async def _write(self, work: Callable[[Unit], None]) -> None:
-        """Waits out a database that takes nothing for a while: a full disk, say."""
+        """Writes, and retries while the database accepts no writes, for example on a full disk."""
         while True:
             try:
                 return await self._context.committer.run(work)
@@ -135,7 +135,7 @@ class Jobs:
                 await asyncio.sleep(OUTAGE_S)
 
     async def _lock_all(self, job: Job, chunk: list[Customer]) -> list[Locked | JobFailure]:
-        """Each customer's outcome. Who could not be written is tried once more when the database takes writes again."""
+        """Each customer's outcome. Failed writes are retried once, when the database accepts writes again."""
         outcomes = await asyncio.gather(*(self._lock(job, customer) for customer in chunk))
         if any(isinstance(outcome, NotWritten) for outcome in outcomes):
             await self._write(lambda unit: None)
@@ -172,7 +172,7 @@ class Jobs:
         return outcome
 
     async def _apply(self, command: LockPeriod) -> Outcome:
-        """A job waits where a request would be turned away."""
+        """Waits while the queue is full, where a request would be refused."""
         while True:
             try:
                 return (await self._context.committer.apply((command,)))[0]
@@ -181,14 +181,14 @@ class Jobs:
 
 
 def _advance(unit: Unit, job_id: str, chunk: list[Customer], outcomes: list[Locked | JobFailure]) -> None:
-    """In one transaction: what a chunk did, and where the next one begins."""
+    """Writes a chunk's results and the place of the next chunk, in one transaction."""
     job = unit.job(job_id)
     if job is None:
         return
     failures = [outcome for outcome in outcomes if isinstance(outcome, JobFailure)]
     locked = [outcome.checkpoint for outcome in outcomes if isinstance(outcome, Locked)]
     job.done += len(chunk)
-    job.total = max(job.total, job.done)  # a customer may have come meanwhile
+    job.total = max(job.total, job.done)  # there may be new customers
     job.failed += len(failures)
     job.delta_count += sum(checkpoint.delta_count for checkpoint in locked)
     job.net_change += sum(checkpoint.net_change for checkpoint in locked)
@@ -203,36 +203,38 @@ def _advance(unit: Unit, job_id: str, chunk: list[Customer], outcomes: list[Lock
 async def close_month(
     context: Context, jobs: Jobs, caller: Caller, asked: CheckpointRequest
 ) -> tuple[MonthLocked, bool]:
-    """Locks a month for everybody: in this reply for a few customers, as a job that goes on for more.
+    """Locks a month for all customers: within this reply for a few, as a background job for more.
 
-    Also says whether the Idempotency-Key replayed it. The same month again finds the job that runs.
+    Also returns whether the Idempotency-Key replayed it. A request for the same month finds the running job.
     """
     if asked.invoice_reference is not None:
-        raise invalid(("invoiceReference", "goes with a customerId: each customer's month carries its own"))
+        raise invalid(("invoiceReference", "requires a customerId: each customer's month has its own"))
     context.need_signing(caller.environment_id)
     job, replayed = await context.committer.run(lambda unit: _begin(context, unit, caller, asked))
     outcomes: list[Locked] = []
     if job.status == RUNNING:
         work = jobs.start(job.id)
-        if job.total <= AT_ONCE:
+        if job.total <= IN_REPLY:
             outcomes = await asyncio.shield(work)
             await context.wait_for_log(lambda: all(is_in_log(context, outcome.checkpoint) for outcome in outcomes))
     return await context.look(lambda snapshot: _closed_view(snapshot, job, outcomes)), replayed
 
 
 def _closed_view(snapshot: Snapshot, job: Job, outcomes: list[Locked]) -> MonthLocked:
-    """How far the job is, and what it locked if that is little."""
+    """The job's progress, with its locks if there are only a few."""
     now = snapshot.job(job.id)
     if now is None:
         raise ServiceError("NOT_FOUND", "the sandbox was emptied meanwhile")
     shown = [locked_view(snapshot, outcome, job.period) for outcome in outcomes]
-    if not shown and now.status == DONE and now.total <= AT_ONCE:
-        active = snapshot.active(job.environment_id, job.period, "", AT_ONCE)
+    if not shown and now.status == DONE and now.total <= IN_REPLY:
+        active = snapshot.active(job.environment_id, job.period, "", IN_REPLY)
         closed = [(customer.id, job.period) for customer, head in active if head.closed]
         found = snapshot.locks_of(closed)
         locks = [found[month] for month in closed]
         shown = [locked_view(snapshot, Locked(lock, existing=True), job.period) for lock in locks]
-    warnings = [] if now.status == DONE else [f"ask GET /api/v1/balance/jobs/{job.id} how far it is"]
+    warnings = (
+        [] if now.status == DONE else [f"the job is running: GET /api/v1/balance/jobs/{job.id} shows its progress"]
+    )
     return {
         **job_view(snapshot, now),
         "checkpoints": shown,
@@ -242,7 +244,7 @@ def _closed_view(snapshot: Snapshot, job: Job, outcomes: list[Locked]) -> MonthL
 
 
 def _begin(context: Context, unit: Unit, caller: Caller, asked: CheckpointRequest) -> tuple[Job, bool]:
-    """The job: the one this key made, the one that runs, or a new one."""
+    """The job of this key, the running one, or a new one."""
     period, key = asked.scope.first, None
     body = ids.body_mac(context.storage.secret, asked.body.encode())
     if asked.idempotency_key is not None:
@@ -275,13 +277,13 @@ def _new_job(unit: Unit, caller: Caller, period: str) -> Job:
 
 
 def _refuse_future(snapshot: Snapshot, caller: Caller, period: str) -> None:
-    """A month that has not begun and holds nothing can't be locked."""
+    """Refuses to lock a future month without deltas."""
     if period > period_of(snapshot.now(snapshot.environment(caller.environment_id))):
-        raise invalid(("period", f"{period} has not begun and holds no deltas"))
+        raise invalid(("period", f"{period} has not begun and has no deltas"))
 
 
 def get_job(context: Context, caller: Caller, job_id: str) -> JobView:
-    """How far a job is. 404 NOT_FOUND, also for another environment's."""
+    """A job's progress. 404 NOT_FOUND, also for another environment's job."""
     with context.storage.snapshot() as snapshot:
         job = snapshot.job(job_id)
         if job is None or job.environment_id != caller.environment_id:
@@ -290,7 +292,7 @@ def get_job(context: Context, caller: Caller, job_id: str) -> JobView:
 
 
 def recent_jobs(context: Context, caller: Caller, limit: int) -> list[JobView]:
-    """The environment's jobs, the last one first."""
+    """The environment's jobs, newest first."""
     with context.storage.snapshot() as snapshot:
         return job_views(snapshot, snapshot.recent_jobs(caller.environment_id, limit))
 
@@ -332,7 +334,7 @@ class _Sums:
 
 
 def preview(context: Context, caller: Caller, asked: CheckpointRequest, after: str = "", most: int = SHOWN) -> Preview:
-    """What locking a month would lock: so many customers after one, one by one, all of them in the totals. Locks nothing."""
+    """What locking a month would lock: up to `most` customers after `after`, and the totals of all."""
     period, sums = asked.scope.first, _Sums()
     shown: list[PreviewLine] = []
     with context.storage.snapshot() as snapshot:
@@ -345,7 +347,7 @@ def preview(context: Context, caller: Caller, asked: CheckpointRequest, after: s
                 shown.append(_preview_line(customer, period, head, earlier))
         if asked.customer_id is None and not snapshot.count_active(caller.environment_id, period)[0]:
             _refuse_future(snapshot, caller, period)
-    warnings = [f"only the first {most} customers are shown"] if sums.customers > most else []
+    warnings = [f"this shows only the first {most} customers"] if sums.customers > most else []
     totals: MonthTotals = {"customers": sums.customers, **counted(sums.deltas), "netChange": showing.number(sums.net)}
     return {
         "preview": True,
@@ -360,7 +362,7 @@ def preview(context: Context, caller: Caller, asked: CheckpointRequest, after: s
 def _previewed(
     context: Context, snapshot: Snapshot, caller: Caller, asked: CheckpointRequest
 ) -> Iterator[tuple[Customer, PeriodHead | None]]:
-    """The customers that the lock would touch, each with its month."""
+    """The customers that the lock would affect, each with its month."""
     period = asked.scope.first
     if asked.customer_id is not None:
         customer = find_customer(context, snapshot, caller, asked.customer_id)

@@ -1,4 +1,4 @@
-"""The deltas of a checkpoint for whoever streams them: read some at a time, so that a slow reader holds nothing open."""
+"""The deltas of a checkpoint, for streaming."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LEAVES = 500
 
 
 class Leaves:
-    """Reads deltas, some at a time, so that a reader who stalls holds no snapshot open.
+    """Reads deltas in pages, so that a slow reader does not keep a snapshot open.
 
-    Leaves never change, so a later snapshot shows the same ones; but a sandbox may have been emptied: Vanished.
+    Leaves never change, so later snapshots show the same ones. Raises Vanished if the sandbox was emptied.
     """
 
     def __init__(self, storage: Storage, is_there: Callable[[Snapshot], bool]) -> None:
@@ -34,13 +34,13 @@ class Leaves:
             yield from read
 
     def lines(self, checkpoint: Checkpoint, heads: list[PeriodHead]) -> Iterator[Delta]:
-        """The deltas of a checkpoint as it was handed out."""
+        """The deltas of a checkpoint as issued."""
         for head, part in zip(heads, checkpoint.parts, strict=True):
             yield from lines_of(checkpoint, self.deltas(head, min(part.size, head.delta_count + 1)))
 
 
 def is_stored(checkpoint: Checkpoint) -> Callable[[Snapshot], bool]:
-    """Whether a checkpoint is still there."""
+    """Whether the checkpoint still exists."""
     return lambda snapshot: snapshot.checkpoint(checkpoint.checkpoint_id) is not None
 
 
@@ -54,7 +54,7 @@ def heads_of(snapshot: Snapshot, checkpoint: Checkpoint) -> list[PeriodHead]:
 
 
 def lines_of(checkpoint: Checkpoint, deltas: Iterable[Delta]) -> Iterator[Delta]:
-    """Those of a month's deltas that the checkpoint is about: a window takes those that were posted inside it."""
+    """The deltas of a month that the checkpoint covers: for a window, those posted inside it."""
     for delta in deltas:
         if checkpoint.start is None or checkpoint.start <= delta.posted_at < (checkpoint.end or 0):
             yield delta

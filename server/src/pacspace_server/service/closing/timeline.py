@@ -1,4 +1,4 @@
-"""Timeline: a customer's months in order, locked or open, and how they are linked."""
+"""Timeline: a customer's months in order, locked or open, with the links between them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .checkpoint import lock_status
 
 
 def timeline(context: Context, caller: Caller, customer_id: str, limit: int, offset: int) -> Timeline:
-    """Every month that has a tree. `previousRoot` is what the month's closing leaf names, or would name now."""
+    """Every month with a tree. `previousRoot` is the root that the closing leaf names, or would name now."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
         heads, logs = all_months(snapshot, customer), snapshot.logs(customer.environment_id)

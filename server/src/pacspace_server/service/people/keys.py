@@ -1,4 +1,4 @@
-"""API keys: made, listed, rotated, switched off, revoked, recognised. The secret is shown once and kept only as a hash."""
+"""API keys: create, list, rotate, disable, revoke, authenticate. A secret is shown once and stored as a hash."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..base.context import Caller, Context
 from ..base.errors import ServiceError
 from .people import command_caller
 
-NOTE_S = 60
+USES_WRITTEN_EVERY_S = 60
 logger = structlog.get_logger("pacspace.keys")
 SIDES: dict[Environment, KeyEnvironment] = {"sandbox": "test", "production": "live"}
 PREFIXES = {"sandbox": "pk_test_", "production": "pk_live_"}
@@ -34,7 +34,7 @@ _KEY = re.compile(r"pk_(test|live)_([0-9a-z]{16})\.([0-9A-Za-z_-]{20,100})")
 def create_key(
     storage: Storage, environment: Environment, name: str, scopes: tuple[KeyScope, ...], workspace_id: str | None = None
 ) -> tuple[ApiKey, str]:
-    """A new key of a command's, and its full text; of the installation's own workspace if none is named."""
+    """Creates a key for a command, by default in the first workspace. Returns it with its full text."""
 
     def work(unit: Unit) -> tuple[ApiKey, str]:
         return add_key(unit, command_caller(workspace_id or unit.workspaces()[0].id), environment, name, scopes)
@@ -45,7 +45,7 @@ def create_key(
 def add_key(
     unit: Unit, caller: Caller, environment: Environment, name: str, scopes: tuple[KeyScope, ...]
 ) -> tuple[ApiKey, str]:
-    """A new key of the caller's workspace and its full text, which is never shown again."""
+    """Creates a key in the caller's workspace. Returns it with its full text, which is not stored."""
     _need_environment(caller, environment)
     sides = unit.environments()
     side = next(e for e in sides if e.workspace_id == caller.workspace_id and e.name == environment)
@@ -57,20 +57,20 @@ def add_key(
 
 
 def _new_secret(environment: Environment) -> tuple[tuple[str, bytes], str]:
-    """What is stored of a new secret, and the full key."""
+    """The stored parts of a new key (public id and hash), and its full text."""
     public_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     return (public_id, sha256(secret.encode()).digest()), f"{PREFIXES[environment]}{public_id}.{secret}"
 
 
 def _need_environment(caller: Caller, environment: Environment) -> None:
-    """A key makes keys of its own environment only: who has one for the sandbox must not get one for production."""
+    """A key can only create keys of its own environment: a sandbox key must not lead to a production key."""
     if caller.actor.startswith("key:") and caller.environment != environment:
-        message = f"an API key of {caller.environment} has no say over keys of {environment}: log in for that"
+        message = f"an API key of {caller.environment} can't manage keys of {environment}: log in for that"
         raise ServiceError("FORBIDDEN", message)
 
 
 def _visible(caller: Caller) -> str | None:
-    """Which environment's keys the caller sees: a person all of them, a key those of its own."""
+    """The environment whose keys the caller sees: a key sees its own; a user sees both (None)."""
     return caller.environment if caller.actor.startswith("key:") else None
 
 
@@ -88,13 +88,16 @@ def list_keys(snapshot: Snapshot, caller: Caller, page: int, limit: int) -> ApiK
     keys = snapshot.workspace_keys(*of, limit, (page - 1) * limit)
     total = snapshot.count_workspace_keys(*of)
     return {
-        "items": [key_view(key) for key in keys], "total": total, "page": page, "limit": limit,
+        "items": [key_view(key) for key in keys],
+        "total": total,
+        "page": page,
+        "limit": limit,
         "totalPages": -(-total // limit),
-    }  # fmt: skip
+    }
 
 
 def key_view(key: ApiKey) -> ApiKeyView:
-    """A key as the dashboard shows it."""
+    """A key as replies show it."""
     return {
         "id": key.id,
         "name": key.name,
@@ -113,19 +116,19 @@ def _instant(at: int | None) -> str | None:
 
 
 def shown_once(key: ApiKey, full: str) -> NewApiKey:
-    """The same, with the secret, in the one reply that has it."""
+    """The same with the secret, for the reply that creates or rotates the key."""
     return {**key_view(key), "fullKey": full, "secretKey": full.partition(".")[2]}
 
 
 def _changeable(unit: Unit, caller: Caller, key_id: str) -> ApiKey:
     key = find_key(unit, caller, key_id)
     if key.revoked_at is not None:
-        raise ServiceError("NOT_FOUND", f"the API key {key.id} is revoked, for ever: make another one")
+        raise ServiceError("NOT_FOUND", f"the API key {key.id} is permanently revoked: create a new one")
     return key
 
 
 def rotate_key(unit: Unit, caller: Caller, key_id: str) -> tuple[ApiKey, str]:
-    """Another secret for the same key; the one before stops within a second."""
+    """Gives a key a new secret; the previous one stops working within a second."""
     key = _changeable(unit, caller, key_id)
     (key.public_id, key.secret_hash), full = _new_secret(key.environment)
     unit.set_api_key(key)
@@ -134,7 +137,7 @@ def rotate_key(unit: Unit, caller: Caller, key_id: str) -> tuple[ApiKey, str]:
 
 
 def switch_key(unit: Unit, caller: Caller, key_id: str, active: bool | None) -> ApiKey:
-    """Switches a key on or off, or (None) the other way."""
+    """Enables or disables a key; None toggles it."""
     key = _changeable(unit, caller, key_id)
     wanted = not key.is_active if active is None else active
     if wanted != key.is_active:
@@ -145,7 +148,7 @@ def switch_key(unit: Unit, caller: Caller, key_id: str, active: bool | None) -> 
 
 
 def revoke_key(unit: Unit, caller: Caller, key_id: str) -> ApiKey:
-    """It stops within a second, for ever."""
+    """Revokes a key permanently; it stops working within a second."""
     key = _changeable(unit, caller, key_id)
     key.revoked_at = now_us()
     unit.set_api_key(key)
@@ -154,7 +157,7 @@ def revoke_key(unit: Unit, caller: Caller, key_id: str) -> ApiKey:
 
 
 def revoke_by_command(unit: Unit, key_id: str) -> bool:
-    """The same, of any workspace; whether there was such a key that was not revoked."""
+    """The same in any workspace. Returns whether it revoked a key."""
     owners = {environment.id: environment.workspace_id for environment in unit.environments()}
     key = next((key for key in unit.api_keys() if key.id == key_id and key.revoked_at is None), None)
     if key is None:
@@ -163,49 +166,51 @@ def revoke_by_command(unit: Unit, key_id: str) -> bool:
     return True
 
 
-async def note_uses(context: Context) -> None:
-    """Writes once a minute which keys were used, until it is cancelled. Nothing waits for it, and little is lost with it."""
+async def keep_writing_uses(context: Context) -> None:
+    """Writes the keys' last uses once a minute, until cancelled. A crash loses a minute of them at most."""
     while True:
-        await asyncio.sleep(NOTE_S)
+        await asyncio.sleep(USES_WRITTEN_EVERY_S)
         await write_uses(context)
 
 
 async def write_uses(context: Context) -> None:
-    """Notes the uses since the last time."""
+    """Writes the uses since the last call."""
     if uses := dict(context.key_uses):
         context.key_uses.clear()
         try:
-            await context.committer.run(partial(_note, uses=uses))
+            await context.committer.run(partial(_write, uses=uses))
         except Exception as problem:
-            logger.warning("when keys were used last could not be noted", problem=said(problem))
+            logger.warning("the last uses of keys could not be written", problem=said(problem))
 
 
-def _note(unit: Unit, uses: dict[str, int]) -> None:
+def _write(unit: Unit, uses: dict[str, int]) -> None:
     unit.note_key_uses(uses)
 
 
 def authenticate(snapshot: Snapshot, full_key: str | None) -> Caller:
-    """Who a full key speaks for. 401 INVALID_API_KEY without saying which part is wrong."""
+    """The caller of a full key. 401 INVALID_API_KEY does not tell which part is wrong."""
     match = _KEY.fullmatch(full_key or "")
     key = snapshot.api_key(match[2]) if match else None
     digest = sha256(match[3].encode()).digest() if match else b""
     if (
-        match is None or key is None or not key.is_active
+        match is None
+        or key is None
+        or not key.is_active
         or not hmac.compare_digest(digest, key.secret_hash)
         or PREFIXES[key.environment] != f"pk_{match[1]}_"
-    ):  # fmt: skip
+    ):
         raise ServiceError("INVALID_API_KEY", _refused(full_key, match))
     environment = snapshot.environment(key.environment_id)
     return Caller(environment.id, environment.name, environment.workspace_id, key.scopes, f"key:{key.id}")
 
 
 def _refused(full_key: str | None, match: re.Match[str] | None) -> str:
-    """What to do about a key that is not taken; its secret part is not repeated."""
+    """How to fix a refused key, without repeating its secret."""
     if not full_key:
         return "the X-Api-Key header is missing: send an API key (pk_test_... or pk_live_...)"
     if match is None:
-        return "this is not an API key: one looks like pk_test_0123456789abcdef.SECRET, with the secret part"
+        return "this is not an API key: a key looks like pk_test_0123456789abcdef.SECRET, with its secret part"
     return (
-        f"this server does not know the key pk_{match[1]}_{match[2]}, or it was revoked, or its secret part is another: "
-        "`pacspace keys list` on the server shows the keys, `pacspace keys create` makes one"
+        f"the key pk_{match[1]}_{match[2]} is unknown or revoked, or its secret part is wrong: on the server, "
+        "`pacspace keys list` shows the keys and `pacspace keys create` makes one"
     )

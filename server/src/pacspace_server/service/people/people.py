@@ -1,4 +1,4 @@
-"""Users: made, given a role in a workspace, given a password, disabled. Who may do it is the caller's scope."""
+"""Users: create, invite, change roles and passwords, disable. The routes check the caller's scope."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ..base.errors import ServiceError, invalid
 MAX_EMAIL_CHARS, MAX_NAME_CHARS = 254, 100
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>\"]{1,64}@[^@\s\x00-\x1f\x7f<>\"]{1,189}")
 LINK_US = {"setup": 7 * DAY_US, "password": 3 * DAY_US}
-LINK_GONE = "this link is not good any more: it was used, or is too old; ask for a new one"
+LINK_GONE = "this link was already used or has expired: ask for a new one"
 
 
 @dataclass(frozen=True)
 class NewUser:
-    """A user who is to be made, with the hash of a password or without one."""
+    """A user to create, with or without the hash of a password."""
 
     email: str
     name: str
@@ -38,7 +38,7 @@ def token_hash(token: str) -> bytes:
 
 
 def check_email(email: str) -> str:
-    """The e-mail without white space around it; a plain 400 for what is none."""
+    """The e-mail without surrounding white space; a plain 400 if it is not one."""
     email = email.strip()
     if not _EMAIL.fullmatch(email):
         raise invalid(("email", "must be an e-mail address such as ada@example.com"))
@@ -46,12 +46,12 @@ def check_email(email: str) -> str:
 
 
 def command_caller(workspace_id: str, environment: EnvironmentOrNone = "") -> Caller:
-    """Whoever runs commands on the server's own machine."""
+    """The caller of a command on the server's machine."""
     return Caller(0, environment, workspace_id, SCOPES_OF["owner"], "command", "owner")
 
 
 def role_of(text: str) -> Role:
-    """The role of a name; a plain 400 for what is none."""
+    """The role of this name; a plain 400 if there is none."""
     for role in ROLES:
         if role == text:
             return role
@@ -59,11 +59,11 @@ def role_of(text: str) -> Role:
 
 
 def add_member(unit: Unit, caller: Caller, asked: NewUser) -> User:
-    """A new user, who is a member of the caller's workspace. 409 EMAIL_TAKEN when there is one of this e-mail."""
+    """Creates a user as a member of the caller's workspace. 409 EMAIL_TAKEN if the e-mail has a user."""
     role = role_of(asked.role)
     email = check_email(asked.email)
     if unit.user_by_email(email) is not None:
-        raise ServiceError("EMAIL_TAKEN", f"there is a user of the e-mail {email} already")
+        raise ServiceError("EMAIL_TAKEN", f"the e-mail {email} already has a user")
     name = asked.name.strip() or email.partition("@")[0]
     user = User(f"usr_{secrets.token_hex(8)}", email, name, asked.password_hash, now_us())
     unit.add_user(user)
@@ -73,7 +73,7 @@ def add_member(unit: Unit, caller: Caller, asked: NewUser) -> User:
 
 
 def find_member(snapshot: Snapshot, caller: Caller, user_id: str) -> tuple[User, Role]:
-    """A user of the caller's workspace with the role there; 404 NOT_FOUND."""
+    """A user of the caller's workspace, and the user's role there; 404 NOT_FOUND."""
     found = next((pair for pair in snapshot.members(caller.workspace_id) if pair[0].id == user_id), None)
     if found is None:
         raise ServiceError("NOT_FOUND", f"no user {user_id} in this workspace")
@@ -81,7 +81,7 @@ def find_member(snapshot: Snapshot, caller: Caller, user_id: str) -> tuple[User,
 
 
 def change_role(unit: Unit, caller: Caller, user_id: str, role: Role) -> None:
-    """The last owner who can log in stays one."""
+    """Changes a role; the last owner who can log in keeps theirs."""
     unit.hold_workspace(caller.workspace_id)
     user, before = find_member(unit, caller, user_id)
     if role == before:
@@ -93,7 +93,7 @@ def change_role(unit: Unit, caller: Caller, user_id: str, role: Role) -> None:
 
 
 def set_disabled(unit: Unit, caller: Caller, user_id: str, disabled: bool) -> None:
-    """A disabled user's sessions end at once, and nobody logs in as this one."""
+    """Disables or enables a user. Disabling ends the user's sessions and blocks log-in."""
     unit.hold_workspace(caller.workspace_id)
     user, role = find_member(unit, caller, user_id)
     if disabled == (user.disabled_at is not None):
@@ -117,13 +117,13 @@ def rename(unit: Unit, caller: Caller, user_id: str, name: str) -> None:
 
 
 def invite(unit: Unit, caller: Caller, asked: NewUser) -> tuple[UserView, str]:
-    """A user without a password, and the token of the link that sets one."""
+    """Creates a user without a password. Returns it with the token of the link that sets one."""
     user = add_member(unit, caller, asked)
     return user_view(user, role_of(asked.role)), make_link(unit, "password", user.id)
 
 
 def password_link(unit: Unit, caller: Caller, user_id: str) -> tuple[UserView, str]:
-    """The token of a link that sets another password for a user of the caller's workspace, and of no other one."""
+    """The token of a link that sets a new password for a user who belongs to the caller's workspace only."""
     user, role = find_member(unit, caller, user_id)
     _need_sole_workspace(unit, caller, user)
     audit.record(unit, caller, "user.password_link", user.id)
@@ -131,10 +131,10 @@ def password_link(unit: Unit, caller: Caller, user_id: str) -> tuple[UserView, s
 
 
 def add_to_workspace(unit: Unit, caller: Caller, email: str, role: Role) -> User:
-    """Makes somebody who is a user already a member of one more workspace. 404 NOT_FOUND."""
+    """Adds an existing user to the caller's workspace. 404 NOT_FOUND."""
     user = unit.user_by_email(email.strip())
     if user is None:
-        raise ServiceError("NOT_FOUND", f"there is no user of the e-mail {email}")
+        raise ServiceError("NOT_FOUND", f"no user has the e-mail {email}")
     unit.set_role(user.id, caller.workspace_id, role)
     audit.record(unit, caller, "user.add", user.id, {"email": user.email, "role": role})
     return user
@@ -142,7 +142,7 @@ def add_to_workspace(unit: Unit, caller: Caller, email: str, role: Role) -> User
 
 def _need_sole_workspace(snapshot: Snapshot, caller: Caller, user: User) -> None:
     if [workspace.id for workspace, _ in snapshot.memberships(user.id)] != [caller.workspace_id]:
-        raise ServiceError("FORBIDDEN", "this user belongs to other workspaces too: ask the operator of the server")
+        raise ServiceError("FORBIDDEN", "this user also belongs to other workspaces: ask the operator of the server")
 
 
 def _need_another_owner(snapshot: Snapshot, caller: Caller, user: User) -> None:
@@ -152,11 +152,11 @@ def _need_another_owner(snapshot: Snapshot, caller: Caller, user: User) -> None:
         if role == "owner" and other.id != user.id and other.disabled_at is None and other.password_hash is not None
     ]
     if not others:
-        raise ServiceError("LAST_OWNER", "a workspace needs an owner who can log in: make somebody else one first")
+        raise ServiceError("LAST_OWNER", "a workspace needs an owner who can log in: make another user an owner first")
 
 
 def set_password(unit: Unit, caller: Caller, user: User, password_hash: str) -> None:
-    """Ends all sessions of the user, and links that would set it again."""
+    """Sets a password, and ends the user's sessions and password links."""
     user.password_hash = password_hash
     unit.set_user(user)
     unit.end_sessions(user.id)
@@ -164,11 +164,11 @@ def set_password(unit: Unit, caller: Caller, user: User, password_hash: str) -> 
     audit.record(unit, caller, "user.password", user.id)
 
 
-# ---------------------------------------------------------------- links that are good once
+# ---------------------------------------------------------------- one-time links
 
 
 def make_link(unit: Unit, purpose: str, user_id: str | None) -> str:
-    """The token of a new link; the one before, of the same purpose and user, is not good any more."""
+    """The token of a new link, which replaces earlier ones of the same purpose and user."""
     unit.forget_one_time_links(purpose, user_id)
     token, now = secrets.token_urlsafe(32), now_us()
     unit.add_one_time_link(OneTimeLink(token_hash(token), purpose, user_id, now, now + LINK_US[purpose]))
@@ -176,7 +176,7 @@ def make_link(unit: Unit, purpose: str, user_id: str | None) -> str:
 
 
 def find_link(snapshot: Snapshot, purpose: str, token: str) -> OneTimeLink:
-    """404 NOT_FOUND for one that was used, is too old, or never was. A page may ask before it shows a form."""
+    """A valid link, without using it up. 404 NOT_FOUND if it is used, expired or unknown."""
     link = snapshot.one_time_link(token_hash(token))
     gone = link is None or link.purpose != purpose or link.expires_at <= now_us()
     if link is None or gone or (purpose == "setup" and snapshot.has_users()):
@@ -185,7 +185,7 @@ def find_link(snapshot: Snapshot, purpose: str, token: str) -> OneTimeLink:
 
 
 def take_link(unit: Unit, purpose: str, token: str) -> OneTimeLink:
-    """The same, and it is used now."""
+    """The same, and uses it up."""
     link = find_link(unit, purpose, token)
     if not unit.take_one_time_link(link.token_hash):
         raise ServiceError("NOT_FOUND", LINK_GONE)
@@ -193,14 +193,14 @@ def take_link(unit: Unit, purpose: str, token: str) -> OneTimeLink:
 
 
 def first_owner(unit: Unit, token: str, asked: NewUser) -> User:
-    """The owner of the installation's own workspace, by the link that `serve` prints while there is no user."""
+    """Creates the owner of the first workspace, by the link that `serve` prints while there are no users."""
     take_link(unit, "setup", token)
     caller = command_caller(unit.workspaces()[0].id)
     return add_member(unit, caller, NewUser(asked.email, asked.name, "owner", asked.password_hash))
 
 
 def password_by_link(unit: Unit, token: str, password_hash: str) -> User:
-    """Whoever has the link sets the user's password."""
+    """Sets a user's password by a link."""
     link = take_link(unit, "password", token)
     user = unit.user(link.user_id or "")
     if user is None or user.disabled_at is not None:
@@ -212,7 +212,7 @@ def password_by_link(unit: Unit, token: str, password_hash: str) -> User:
 
 
 def user_view(user: User, role: Role) -> UserView:
-    """A user as the dashboard shows one."""
+    """A user as replies show it."""
     return {
         "id": user.id,
         "email": user.email,

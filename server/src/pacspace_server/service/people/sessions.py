@@ -1,7 +1,7 @@
-"""Log-in and what follows: who a session token speaks for, in which workspace and environment, and until when.
+"""Sessions: log-in, and the user, workspace and environment of a session token.
 
-A session ends 12 hours after it was last seen, 30 days after it began, and at once when its user logs out, gets another
-password, is disabled, or is no member of the workspace any more.
+A session ends after 12 hours without use and after 30 days in any case. It ends immediately when its user logs out,
+gets a new password, is disabled, or leaves the workspace.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from ...views.dashboard import Me
 from ..base import audit, lockouts
 from ..base.context import SCOPES_OF, Caller, Context
 from ..base.errors import ServiceError, invalid
-from ..base.lockouts import knocks_from
+from ..base.lockouts import client_network
 from ..base.passwords import check_password, hash_password, is_password
 from . import people
 
 IDLE_US, LONGEST_US = DAY_US // 2, 30 * DAY_US
 LONGEST_S = LONGEST_US // 1_000_000
 SEEN_US = 5 * 60 * 1_000_000  # how old `last_seen_at` gets before it is written again
-FAILURES_OF_AN_ADDRESS = 30
+FAILURES_PER_ADDRESS = 30
 PREFIX = "pss_"
 ENVIRONMENTS: tuple[Environment, ...] = ("sandbox", "production")
 ENDED = "this session has ended: log in again"
-NOT_KNOWN = "there is no user of this e-mail and password who may log in"
+NOT_KNOWN = "wrong e-mail or password, or the user is disabled"
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A person who is logged in: who, in which workspace, with which role, looking at which environment."""
+    """A logged-in user with workspace, role, and the environment in view."""
 
     user_id: str
     email: str
@@ -52,7 +52,7 @@ class Actor:
 
     @property
     def caller(self) -> Caller:
-        """The same, as every service takes it."""
+        """The same as services take it."""
         return Caller(
             self.environment_id,
             self.environment,
@@ -64,7 +64,7 @@ class Actor:
 
 
 def find_actor(snapshot: Snapshot, token: str | None, environment: Environment | None = None) -> Actor | None:
-    """Who a session token speaks for; None if nobody. `environment` is what this request looks at instead."""
+    """The user of a session token; None if it is not valid. `environment` overrides the session's."""
     if not token or not token.startswith(PREFIX):
         return None
     session = snapshot.session(people.token_hash(token))
@@ -79,9 +79,18 @@ def find_actor(snapshot: Snapshot, token: str | None, environment: Environment |
     name = environment or session.environment
     side = _side(snapshot, session.workspace_id, name)
     return Actor(
-        user.id, user.email, user.name, member[0].id, member[0].name, member[1], name, side, session.token_hash,
-        _expires_at(session), session.last_seen_at,
-    )  # fmt: skip
+        user.id,
+        user.email,
+        user.name,
+        member[0].id,
+        member[0].name,
+        member[1],
+        name,
+        side,
+        session.token_hash,
+        _expires_at(session),
+        session.last_seen_at,
+    )
 
 
 def _side(snapshot: Snapshot, workspace_id: str, name: str) -> int:
@@ -93,7 +102,7 @@ def _expires_at(session: Session) -> int:
 
 
 async def current_actor(context: Context, token: str | None, environment: Environment | None = None) -> Actor | None:
-    """The same, for one request: the session is seen now."""
+    """The same for a request: also updates when the session was last seen."""
     actor = await context.look(lambda snapshot: find_actor(snapshot, token, environment))
     now = now_us()
     if actor is not None and now - actor.last_seen_at >= SEEN_US:
@@ -108,28 +117,31 @@ async def current_actor(context: Context, token: str | None, environment: Enviro
     return actor
 
 
-def _door(address: str, email: str) -> str:
-    """The door of one e-mail, for whoever knocks from an address."""
-    return "login:" + sha256(f"{knocks_from(address)}\x00{email.casefold()}".encode()).hexdigest()
+def _lockout_key(address: str, email: str) -> str:
+    """The lockout key of one e-mail from one address."""
+    return "login:" + sha256(f"{client_network(address)}\x00{email.casefold()}".encode()).hexdigest()
 
 
 async def log_in(
     context: Context, address: str, email: str, password: str, old_token: str | None = None
 ) -> tuple[str, Actor]:
-    """A new token and who it speaks for; the session that the browser had ends. 401 INVALID_CREDENTIALS says no more than
-    that, after the same work; 429 RATE_LIMITED after five failures for one e-mail, or thirty for any, from one address."""
-    now, email = now_us(), email.strip()
-    door, wide = _door(address, email), f"login:{knocks_from(address)}"
+    """Begins a session, and ends the one the browser had. Returns its token and user.
 
-    def knock(unit: Unit) -> User | None:
-        """Counts the try before it is looked at, so that many at once are no more than one after the other."""
-        lockouts.refuse_locked(unit, door, now)
+    401 INVALID_CREDENTIALS never tells whether the e-mail has a user; 429 RATE_LIMITED after five failures for one
+    e-mail from one address, or thirty for any e-mails.
+    """
+    now, email = now_us(), email.strip()
+    key, wide = _lockout_key(address, email), f"login:{client_network(address)}"
+
+    def count_attempt(unit: Unit) -> User | None:
+        """Counts the attempt before the check, so that parallel attempts can't exceed the limit."""
+        lockouts.refuse_locked(unit, key, now)
         lockouts.refuse_locked(unit, wide, now)
-        lockouts.failed(unit, door, now)
-        lockouts.failed(unit, wide, now, FAILURES_OF_AN_ADDRESS)
+        lockouts.failed(unit, key, now)
+        lockouts.failed(unit, wide, now, FAILURES_PER_ADDRESS)
         return unit.user_by_email(email)
 
-    user = await context.committer.run(knock)
+    user = await context.committer.run(count_attempt)
     can_log_in = user is not None and user.disabled_at is None
     known = user.password_hash if user is not None and can_log_in else None
     is_right = await context.passwords.run(is_password, password, known)
@@ -141,15 +153,15 @@ async def log_in(
         user = unit.user(confirmed.id)
         if user is None or user.password_hash != known or user.disabled_at is not None:
             raise ServiceError("INVALID_CREDENTIALS", NOT_KNOWN)  # changed meanwhile
-        lockouts.succeeded(unit, door)
-        lockouts.taken_back(unit, wide, FAILURES_OF_AN_ADDRESS)  # one's own log-in does not pay for tries at others'
+        lockouts.succeeded(unit, key)
+        lockouts.uncount(unit, wide, FAILURES_PER_ADDRESS)  # failures for other e-mails still count
         return begin(unit, user, old_token)
 
     return await context.committer.run(enter)
 
 
 def begin(unit: Unit, user: User, old_token: str | None = None) -> tuple[str, Actor]:
-    """A session with a token that nobody had before, in the user's first workspace, in its sandbox."""
+    """Begins a session under a new token, in the sandbox of the user's first workspace."""
     now = now_us()
     unit.forget_sessions(now - IDLE_US, now - LONGEST_US)
     if old_token is not None:
@@ -166,7 +178,7 @@ def begin(unit: Unit, user: User, old_token: str | None = None) -> tuple[str, Ac
 
 
 async def log_out(context: Context, actor: Actor) -> None:
-    """Ends this session; others of the user go on."""
+    """Ends this session; the user's other sessions continue."""
 
     def work(unit: Unit) -> None:
         unit.end_session(actor.token_hash)
@@ -176,7 +188,7 @@ async def log_out(context: Context, actor: Actor) -> None:
 
 
 async def prefer(context: Context, actor: Actor, environment: Environment | None, workspace_id: str | None) -> Actor:
-    """Which environment, and of which of the user's workspaces, the session looks at from now on."""
+    """Switches the session to another environment or workspace of the user."""
 
     def work(unit: Unit) -> Session:
         session = unit.session(actor.token_hash)
@@ -198,24 +210,33 @@ def _again(snapshot: Snapshot, actor: Actor, session: Session) -> Actor:
     workspace, role = next(pair for pair in snapshot.memberships(actor.user_id) if pair[0].id == session.workspace_id)
     side = _side(snapshot, workspace.id, session.environment)
     return Actor(
-        actor.user_id, actor.email, actor.name, workspace.id, workspace.name, role, session.environment, side,
-        actor.token_hash, actor.expires_at, actor.last_seen_at,
-    )  # fmt: skip
+        actor.user_id,
+        actor.email,
+        actor.name,
+        workspace.id,
+        workspace.name,
+        role,
+        session.environment,
+        side,
+        actor.token_hash,
+        actor.expires_at,
+        actor.last_seen_at,
+    )
 
 
 async def change_password(context: Context, address: str, actor: Actor, current: str, new: str) -> tuple[str, Actor]:
-    """Ends all sessions of the user, and begins one for whoever changed it. A wrong current password is a plain 400."""
+    """Sets a new password, ends the user's sessions, and begins a new one. A wrong current password is a plain 400."""
     new = check_password(new, "newPassword")
     now = now_us()
-    door = _door(address, actor.email)
+    key = _lockout_key(address, actor.email)
 
-    def knock(unit: Unit) -> str | None:
-        lockouts.refuse_locked(unit, door, now)
-        lockouts.failed(unit, door, now)
+    def count_attempt(unit: Unit) -> str | None:
+        lockouts.refuse_locked(unit, key, now)
+        lockouts.failed(unit, key, now)
         user = unit.user(actor.user_id)
         return user.password_hash if user else None
 
-    known = await context.committer.run(knock)
+    known = await context.committer.run(count_attempt)
     if not await context.passwords.run(is_password, current, known):
         raise invalid(("currentPassword", "is not your password"))
     new_hash = await context.passwords.run(hash_password, new)
@@ -224,7 +245,7 @@ async def change_password(context: Context, address: str, actor: Actor, current:
         user = unit.user(actor.user_id)
         if user is None or user.password_hash != known:
             raise invalid(("currentPassword", "is not your password"))
-        lockouts.succeeded(unit, door)
+        lockouts.succeeded(unit, key)
         people.set_password(unit, actor.caller, user, new_hash)
         return begin(unit, user)
 
@@ -232,7 +253,7 @@ async def change_password(context: Context, address: str, actor: Actor, current:
 
 
 async def set_up(context: Context, token: str, email: str, name: str, password: str) -> tuple[str, Actor]:
-    """The first owner, by the link that `serve` prints; a session begins. 404 NOT_FOUND when the link is not good."""
+    """Creates the first owner by the link that `serve` prints, and begins a session. 404 NOT_FOUND for a bad link."""
     await context.look(lambda snapshot: people.find_link(snapshot, "setup", token))
     hashed = await context.passwords.run(hash_password, check_password(password))
     asked = people.NewUser(email, name, "owner", hashed)
@@ -240,14 +261,14 @@ async def set_up(context: Context, token: str, email: str, name: str, password: 
 
 
 async def set_password(context: Context, token: str, password: str) -> tuple[str, Actor]:
-    """A user's password, by a link that an owner made; a session begins. 404 NOT_FOUND when the link is not good."""
+    """Sets a password by a link that an owner made, and begins a session. 404 NOT_FOUND for a bad link."""
     await context.look(lambda snapshot: people.find_link(snapshot, "password", token))
     hashed = await context.passwords.run(hash_password, check_password(password))
     return await context.committer.run(lambda unit: begin(unit, people.password_by_link(unit, token, hashed)))
 
 
 def csrf_token(token: str) -> str:
-    """What a form of this session has in a hidden field: nobody without the session token can make it."""
+    """The hidden field in this session's forms; making it requires the session token."""
     return hmac.digest(token.encode(), b"csrf", "sha256").hex()
 
 
@@ -256,11 +277,16 @@ def is_csrf_token(token: str, given: str) -> bool:
 
 
 def actor_view(actor: Actor, workspaces: list[tuple[Workspace, Role]]) -> Me:
-    """Who is logged in, as `me` and log-in answer it."""
+    """The logged-in user, as `me` and log-in return it."""
     return {
-        "id": actor.user_id, "email": actor.email, "name": actor.name, "role": actor.role, "isVerified": True,
+        "id": actor.user_id,
+        "email": actor.email,
+        "name": actor.name,
+        "role": actor.role,
+        "isVerified": True,
         "tenantId": actor.workspace_id,
         "workspace": {"id": actor.workspace_id, "name": actor.workspace_name, "role": actor.role},
         "workspaces": [{"id": workspace.id, "name": workspace.name, "role": role} for workspace, role in workspaces],
-        "preferredEnvironment": actor.environment, "expiresAt": instant_text(actor.expires_at),
-    }  # fmt: skip
+        "preferredEnvironment": actor.environment,
+        "expiresAt": instant_text(actor.expires_at),
+    }

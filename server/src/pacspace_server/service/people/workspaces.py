@@ -1,4 +1,4 @@
-"""Workspaces: made while the server runs, each with its two environments, their logs and their signing keys."""
+"""Workspaces, each with two environments, their logs and their signing keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .sessions import ENVIRONMENTS, Actor
 
 
 def add_workspace(unit: Unit, signer: Signer, name: str, actor: str = "command") -> Workspace:
-    """A workspace whose logs have signed nothing yet. A key whose log was not committed in the end is never used."""
+    """Creates a workspace with new logs and signing keys. If the commit fails, the keys stay unused."""
     workspace = Workspace(f"wsp_{secrets.token_hex(8)}", name, now_us())
     unit.add_workspace(workspace)
     for side in ENVIRONMENTS:
@@ -42,14 +42,18 @@ def workspace_view(snapshot: Snapshot, workspace_id: str) -> WorkspaceView:
     workspace = snapshot.workspace(workspace_id)
     assert workspace is not None
     return {
-        "id": workspace.id, "name": workspace.name, "createdAt": instant_text(workspace.created_at),
-        "timeZone": workspace.time_zone, "locale": workspace.locale, "defaultUnit": workspace.unit,
+        "id": workspace.id,
+        "name": workspace.name,
+        "createdAt": instant_text(workspace.created_at),
+        "timeZone": workspace.time_zone,
+        "locale": workspace.locale,
+        "defaultUnit": workspace.unit,
         "sharingPolicy": workspace.sharing_policy,
-    }  # fmt: skip
+    }
 
 
 def change_workspace(unit: Unit, caller: Caller, changes: Mapping[str, str]) -> WorkspaceView:
-    """Changes the settings that are named, by the names of the record's fields."""
+    """Changes the given settings; `changes` has the field names of `storage.model.people.Workspace`."""
     workspace = unit.workspace(caller.workspace_id)
     assert workspace is not None
     for name, value in changes.items():
@@ -60,7 +64,7 @@ def change_workspace(unit: Unit, caller: Caller, changes: Mapping[str, str]) -> 
 
 
 def environments_view(snapshot: Snapshot, signer: Signer, workspace_id: str) -> list[EnvironmentRow]:
-    """Both environments of a workspace: each is there from the start."""
+    """Both environments of a workspace."""
     return [
         {
             "environment": environment.name,
@@ -77,18 +81,20 @@ def environments_view(snapshot: Snapshot, signer: Signer, workspace_id: str) -> 
 async def register(
     context: Context, address: str, email: str, name: str, company: str, password: str
 ) -> tuple[str, Actor]:
-    """A stranger's own workspace, with its owner, who is logged in then. 403 FORBIDDEN unless the operator allows it; 429
-    RATE_LIMITED after five from one address."""
+    """Creates a workspace and its owner, and begins a session.
+
+    403 FORBIDDEN unless the operator allows registration; 429 RATE_LIMITED after five registrations from one address.
+    """
     if not context.registration:
-        raise ServiceError("FORBIDDEN", "registration is off here: ask the operator of this server for a user")
+        raise ServiceError("FORBIDDEN", "registration is off: ask the operator of this server for a user")
     email = people.check_email(email)
-    password, door, now = check_password(password), f"register:{lockouts.knocks_from(address)}", now_us()
+    password, key, now = check_password(password), f"register:{lockouts.client_network(address)}", now_us()
 
-    def knock(unit: Unit) -> None:
-        lockouts.refuse_locked(unit, door, now)
-        lockouts.failed(unit, door, now)  # each counts, whatever becomes of it
+    def count_attempt(unit: Unit) -> None:
+        lockouts.refuse_locked(unit, key, now)
+        lockouts.failed(unit, key, now)  # successful ones count too
 
-    await context.committer.run(knock)
+    await context.committer.run(count_attempt)
     hashed = await context.passwords.run(hash_password, password)
 
     def work(unit: Unit) -> tuple[str, Actor]:

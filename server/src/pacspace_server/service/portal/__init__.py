@@ -1,1 +1,1 @@
-"""What a customer reads, compares and downloads behind a link."""
+"""The Shared Record: what a customer reads, compares and exports behind a link."""

@@ -1,4 +1,4 @@
-"""The customer's own list against the record: exactly which lines differ, in both directions. It states, it never judges."""
+"""The customer's list against the record: the exact lines that differ, in both directions, without a judgement."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from ..base import showing
 from ..base.lookup import log_in_use
 from ..sharing.links import Shared
 
-MAX_SHOWN = 1_000  # entries of each kind in a reply
+MAX_SHOWN = 1_000  # entries of each kind
 Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
 class Theirs:
-    """What the customer has: a list, or a total alone. `turned`: their signs are the other way round."""
+    """The customer's list, or only their total. `turned`: their signs are the opposite of ours."""
 
     listed: TheirList | None
     total: int
@@ -43,7 +43,7 @@ class Theirs:
 
 
 class _Shown(Generic[Entry]):
-    """How many entries there are of a kind, and the first of them."""
+    """The number of entries of a kind, and the first of them."""
 
     def __init__(self) -> None:
         self.first: list[Entry] = []
@@ -56,7 +56,7 @@ class _Shown(Generic[Entry]):
 
 
 class _Entries:
-    """What makes the difference between a list and the record."""
+    """The differences between a list and the record."""
 
     def __init__(self) -> None:
         self.missing = _Shown[OurEntry]()
@@ -81,7 +81,7 @@ class _Entries:
 
 
 def compare(snapshot: Snapshot, shared: Shared, theirs: Theirs, period: str | None) -> SharedComparison:
-    """Both totals of a month, the running one without a name, and with a list the lines that make the difference."""
+    """Both totals of a month (by default the current one), and for a list the lines that differ."""
     named = period or period_of(snapshot.now(shared.environment))
     log = log_in_use(snapshot, shared.customer)
     balance = balance_of(snapshot, shared.customer, Scope("period", named, named), log)

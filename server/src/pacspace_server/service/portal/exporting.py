@@ -1,4 +1,4 @@
-"""Everything that is recorded for a customer, to take away: CSV, JSON, or receipt files that verify on their own. Streamed."""
+"""A customer's export: all deltas as CSV or JSON, or receipt files that verify alone. Streamed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ..base.lookup import log_in_use, verifier_key
 from ..base.restored import trust_file
 from ..receipts.bundle import month_file
 from ..sharing.links import Shared
-from .reading import record_views
+from .reading import line_views
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -37,14 +37,27 @@ MEDIA_TYPES = {CSV: "text/csv; charset=utf-8", JSON: "application/json", BUNDLE:
 SUFFIXES = {CSV: "csv", JSON: "json", BUNDLE: "zip"}
 ROWS = 500
 COLUMNS = (
-    "environment", "period", "recordId", "referenceId", "delta", "reason", "metadata", "recordedAt", "postedAt",
-    "occurredAt", "latePosting", "adjusts", "state", "receiptId", "contentHash",
-)  # fmt: skip
+    "environment",
+    "period",
+    "recordId",
+    "referenceId",
+    "delta",
+    "reason",
+    "metadata",
+    "recordedAt",
+    "postedAt",
+    "occurredAt",
+    "latePosting",
+    "adjusts",
+    "state",
+    "receiptId",
+    "contentHash",
+)
 README = """\
 {warning}The record of {customer}, as its vendor wrote it.
-Taken away on {at}. Key fingerprint: {fingerprint}
+Exported at {at}. Key fingerprint: {fingerprint}
 
-Each month is a file that verifies on its own, with no network and no account:
+Each month is a file that verifies on its own, without network or account:
 
     python -m pacspace_proofs {files} --trust trust.txt{allowed}
 
@@ -52,8 +65,8 @@ pacspace_proofs is the open verifier, the folder proofs/python of the PacSpace s
 trust.txt has the verifier keys of the server that these files came from: compare the fingerprint above with the one on
 your contract or on an earlier receipt.
 
-A file that passes proves that the vendor recorded each amount once, never rewrote it afterwards, and told everybody the
-same. It does not prove that the vendor's meter was right.
+A verified file proves that the vendor recorded each amount once, never rewrote it, and showed everyone the same record.
+It does not prove that the vendor's meter was right.
 {left_out}"""
 
 
@@ -63,7 +76,7 @@ def file_name(shared: Shared, kind: str, period: str | None) -> str:
 
 
 def export(context: Context, shared: Shared, kind: str, period: str | None) -> Iterator[bytes]:
-    """The file in pieces; what can't be had is raised before the first one."""
+    """The file in pieces. Raises before the first one."""
     with context.storage.snapshot() as snapshot:
         if kind == BUNDLE:
             return _bundle(context, snapshot, shared, period)
@@ -77,7 +90,7 @@ def export(context: Context, shared: Shared, kind: str, period: str | None) -> I
 def _rows(
     context: Context, shared: Shared, head: PeriodHead | None, last: int
 ) -> Iterator[tuple[Delta, SharedRecordLine]]:
-    """Records in order, some at a time, so that a reader who stalls holds no snapshot open."""
+    """Deltas in order, read in pages, so that a slow reader does not keep a snapshot open."""
     for first in range(1, last + 1, ROWS):
         end = min(first + ROWS, last + 1)
         with context.storage.snapshot() as snapshot:
@@ -86,7 +99,7 @@ def _rows(
                 deltas = list(snapshot.deltas_in_period(head, first, end))
             else:
                 deltas = list(snapshot.deltas_by_sequence(customer, first, end - 1))
-            seen = record_views(snapshot, customer, deltas, log_in_use(snapshot, customer))
+            seen = line_views(snapshot, customer, deltas, log_in_use(snapshot, customer))
         yield from zip(deltas, seen, strict=True)
 
 
@@ -110,9 +123,12 @@ def _csv(shared: Shared, rows: Iterator[tuple[Delta, SharedRecordLine]]) -> Iter
 def _cells(side: str, delta: Delta, view: SharedRecordLine) -> list[str]:
     metadata = parse_context(delta.context).get("metadata") if delta.context is not None else None
     own = {
-        "environment": side, "delta": amount_text(delta.delta), "metadata": metadata, "adjusts": delta.adjusts,
+        "environment": side,
+        "delta": amount_text(delta.delta),
+        "metadata": metadata,
+        "adjusts": delta.adjusts,
         "latePosting": "true" if view["latePosting"] else "false",
-    }  # fmt: skip
+    }
     values = (own[name] if name in own else view.get(name) for name in COLUMNS)
     return ["" if value is None else str(value) for value in values]
 
@@ -122,9 +138,12 @@ def _cells(side: str, delta: Delta, view: SharedRecordLine) -> list[str]:
 
 def _json(shared: Shared, fingerprint: str, rows: Iterator[tuple[Delta, SharedRecordLine]]) -> Iterator[bytes]:
     head = {
-        "environment": shared.environment.name, "customerId": shared.customer.customer_id, "unit": shared.customer.unit,
-        "keyFingerprint": fingerprint, "exportedAt": instant_text(now_us()),
-    }  # fmt: skip
+        "environment": shared.environment.name,
+        "customerId": shared.customer.customer_id,
+        "unit": shared.customer.unit,
+        "keyFingerprint": fingerprint,
+        "exportedAt": instant_text(now_us()),
+    }
     yield msgspec.json.encode(head)[:-1] + b',"records":['
     pieces: list[bytes] = []
     for number, (_, view) in enumerate(rows):
@@ -139,7 +158,7 @@ def _json(shared: Shared, fingerprint: str, rows: Iterator[tuple[Delta, SharedRe
 
 
 class _Sink(io.RawIOBase):
-    """What a ZIP archive is written to, a piece at a time."""
+    """Collects the bytes of a ZIP archive."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -159,7 +178,7 @@ class _Sink(io.RawIOBase):
 
 
 def _bundle(context: Context, snapshot: Snapshot, shared: Shared, period: str | None) -> Iterator[bytes]:
-    """A ZIP archive of a receipt file for each month that the log has, the keys to check them with, and how."""
+    """A ZIP archive: a receipt file for each month in the log, the verifier keys, and instructions."""
     customer, log = shared.customer, log_in_use(snapshot, shared.customer)
     reason = context.integrator.refusals.get(customer.environment_id)
     heads = snapshot.heads(customer, period or "", period or LAST_PERIOD)
@@ -171,15 +190,18 @@ def _bundle(context: Context, snapshot: Snapshot, shared: Shared, period: str | 
         except ServiceError:
             left_out.append(head.period)
     if not files:
-        raise unavailable("the log has not taken any month up yet; ask again" if heads else "nothing is recorded yet")
+        raise unavailable("no month is in the log yet; ask again" if heads else "nothing is recorded yet")
     key = verifier_key(context.signer, log)
     sandbox = shared.environment.name == "sandbox"
     readme = README.format(
-        warning="SANDBOX: a test, not a bill.\n\n" if sandbox else "", customer=customer.customer_id,
-        at=instant_text(now_us()), fingerprint=key.fingerprint, files=" ".join(files),
+        warning="SANDBOX: a test, not a bill.\n\n" if sandbox else "",
+        customer=customer.customer_id,
+        at=instant_text(now_us()),
+        fingerprint=key.fingerprint,
+        files=" ".join(files),
         allowed="" if all(head.closed for head in heads) else " --allow-provisional",
-        left_out=f"\nNot in it, because the log has not taken them up yet: {', '.join(left_out)}\n" if left_out else "",
-    )  # fmt: skip
+        left_out=f"\nMonths left out because they are not in the log yet: {', '.join(left_out)}\n" if left_out else "",
+    )
     texts = {"README.txt": readme, "trust.txt": trust_file(snapshot, log)}
     return _zip({name: iter([text.encode()]) for name, text in texts.items()} | files)
 

@@ -1,4 +1,4 @@
-"""What is behind a link: totals, months with their proofs, records."""
+"""What a customer reads behind a link: totals, months with their proofs, deltas."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LOCKED: Final = "locked"
 
 @dataclass(frozen=True)
 class ActivityPage:
-    """Which records: of a month or of all time, those before a place, or the one of a reference."""
+    """The deltas to show: of a month or all, before a place, or the one with a referenceId."""
 
     limit: int
     before: int | None = None
@@ -46,7 +46,7 @@ class ActivityPage:
 def summary(
     context: Context, snapshot: Snapshot, shared: Shared, visitor: Visitor, period: str | None
 ) -> SharedSummary:
-    """Totals of a month, the running one without a name, and of each month. No record, reason or root."""
+    """Totals of a month (by default the current one) and of each month; no delta, reason or root."""
     customer, log = shared.customer, log_in_use(snapshot, shared.customer)
     heads = all_months(snapshot, customer)
     named = period or period_of(snapshot.now(shared.environment))
@@ -82,7 +82,7 @@ def _verified(head: PeriodHead, log: Log) -> int:
 
 
 def _verified_view(snapshot: Snapshot, head: PeriodHead | None, log: Log) -> VerifiedPart:
-    """Up to which record the published log has the month."""
+    """The part of the month that the published log covers."""
     verified = _verified(head, log) if head else 0
     last = snapshot.delta_in_period(head, verified) if head and verified else None
     return {
@@ -94,7 +94,7 @@ def _verified_view(snapshot: Snapshot, head: PeriodHead | None, log: Log) -> Ver
 
 
 def periods(context: Context, snapshot: Snapshot, shared: Shared) -> SharedPeriods:
-    """Every month, newest first: total, root, where its receipt is, and how to check it alone."""
+    """Every month, newest first: total, root, links to its receipt, and commands to verify it."""
     customer, log = shared.customer, log_in_use(snapshot, shared.customer)
     heads = all_months(snapshot, customer)
     logs = {each.origin: each for each in snapshot.logs(customer.environment_id)}
@@ -120,19 +120,26 @@ def _period_view(context: Context, head: PeriodHead, own_log: Log, log: Log, loc
         "invoiceReference": lock.invoice_reference if lock else None,
         "receiptId": lock.checkpoint_id if lock else None,
         "links": {
-            "verify": f"{base}/verify/{root}", "page": f"{base}/receipt/{lock.checkpoint_id}", "json": f"{file}.json",
-            "csv": f"{file}.csv", "pdf": f"{file}.pdf",
-        } if lock else None,
+            "verify": f"{base}/verify/{root}",
+            "page": f"{base}/receipt/{lock.checkpoint_id}",
+            "json": f"{file}.json",
+            "csv": f"{file}.csv",
+            "pdf": f"{file}.pdf",
+        }
+        if lock
+        else None,
         "commands": [
             f"curl -o {head.period}.json {shlex.quote(f'{file}.json')}",
             f"python -m pacspace_proofs {head.period}.json --key '{own}'",
-        ] if lock else [],
+        ]
+        if lock
+        else [],
         "keyFingerprint": own.fingerprint,
-    }  # fmt: skip
+    }
 
 
 def activity(snapshot: Snapshot, shared: Shared, page: ActivityPage) -> SharedActivity:
-    """A page of records, newest first, each with how far its proof is."""
+    """A page of deltas, newest first, each with its proof status."""
     customer, log = shared.customer, log_in_use(snapshot, shared.customer)
     if page.reference is not None:
         mac = ids.reference_mac(snapshot.secret, customer.shard_key, page.reference)
@@ -141,13 +148,13 @@ def activity(snapshot: Snapshot, shared: Shared, page: ActivityPage) -> SharedAc
     else:
         deltas, following = _newest(snapshot, customer, page)
     return {
-        "records": record_views(snapshot, customer, deltas, log),
+        "records": line_views(snapshot, customer, deltas, log),
         "nextBefore": following,
     }
 
 
 def _newest(snapshot: Snapshot, customer: Customer, page: ActivityPage) -> tuple[list[Delta], int | None]:
-    """By their place in the month, else by their sequence: both count from 1 without gaps."""
+    """Found by place in the month, or by sequence: both count from 1 without gaps."""
     head = snapshot.head(customer, page.period) if page.period else None
     last = customer.last_sequence if page.period is None else head.delta_count if head else 0
     end = last + 1 if page.before is None else min(page.before, last + 1)
@@ -161,13 +168,13 @@ def _newest(snapshot: Snapshot, customer: Customer, page: ActivityPage) -> tuple
     return found[::-1], first if first > 1 else None
 
 
-def record_views(snapshot: Snapshot, customer: Customer, deltas: list[Delta], log: Log) -> list[SharedRecordLine]:
-    """Records as their customer sees them."""
+def line_views(snapshot: Snapshot, customer: Customer, deltas: list[Delta], log: Log) -> list[SharedRecordLine]:
+    """Deltas as their customer sees them."""
     heads = snapshot.heads_of([(customer.id, period) for period in {delta.period for delta in deltas}])
-    return [_record_view(customer, delta, heads[customer.id, delta.period], log) for delta in deltas]
+    return [_line_view(customer, delta, heads[customer.id, delta.period], log) for delta in deltas]
 
 
-def _record_view(customer: Customer, delta: Delta, head: PeriodHead, log: Log) -> SharedRecordLine:
+def _line_view(customer: Customer, delta: Delta, head: PeriodHead, log: Log) -> SharedRecordLine:
     status = showing.delta_status(delta, head, log)
     view = showing.delta_view(customer.customer_id, customer.shard_key, delta, status)
     state: RecordState = RECORDING if status != showing.VERIFIED else LOCKED if head.closed else RECORDED

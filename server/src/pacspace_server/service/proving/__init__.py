@@ -1,1 +1,1 @@
-"""Recomputing what is stored: verify a root, check the whole record, begin a new log."""
+"""Recomputing the record: verify a root, check everything (fsck), continue in a new log."""

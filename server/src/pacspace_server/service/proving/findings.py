@@ -1,4 +1,4 @@
-"""What fsck found."""
+"""The findings of fsck."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 T = TypeVar("T")
-# A damaged row may not even be readable as what it was.
+# A damaged row may fail to parse.
 UNREADABLE = (ValueError, TypeError, LookupError, OverflowError)
 
 
 @dataclass
 class Findings:
-    """Every difference, with its place; and how much was looked at."""
+    """Every difference with its place, and the number of checked rows."""
 
     problems: list[str] = field(default_factory=list)
     customers: int = 0
@@ -23,7 +23,7 @@ class Findings:
     log_checkpoints: int = 0
 
     def same(self, where: str, found: T, stored: T, spell: Callable[[T], object] = lambda value: value) -> None:
-        """A difference, if there is one; `spell` gives what is shown of a value."""
+        """Adds a finding if the values differ; `spell` formats them."""
         if found != stored:
             self.add(where, f"recomputed {shown(spell(found))}, stored {shown(spell(stored))}")
 
@@ -32,7 +32,7 @@ class Findings:
 
     @contextmanager
     def reading(self, where: str) -> Iterator[None]:
-        """What can't be read is a finding too."""
+        """Turns an unreadable row into a finding."""
         try:
             yield
         except UNREADABLE as error:

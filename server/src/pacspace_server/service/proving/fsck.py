@@ -1,4 +1,4 @@
-"""fsck: recompute everything from the delta rows, and name every difference with its place."""
+"""fsck: recompute everything from the delta rows, and report every difference with its place."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ Advance = Callable[[int], None]
 
 @dataclass
 class _Replaced:
-    """A tree that a restore has made anew, as it is recomputed."""
+    """A tree that a restore replaced, while it is recomputed."""
 
     tree: ReplacedTree
     wanted_sizes: set[int]
@@ -75,7 +75,7 @@ class _Replaced:
 
 @dataclass
 class _Month:
-    """One month as it is recomputed."""
+    """One month while it is recomputed."""
 
     head: PeriodHead
     wanted_sizes: set[int]
@@ -88,13 +88,13 @@ class _Month:
     replaced: list[_Replaced] = field(default_factory=list)
 
     def append(self, hashed: bytes) -> None:
-        """A delta's leaf hash, in this tree and in those that it replaced."""
+        """Adds a delta's leaf hash to this tree and to those it replaced."""
         self.append_end(hashed)
         for tree in self.replaced:
             tree.append(hashed)
 
     def append_end(self, hashed: bytes) -> None:
-        """A leaf that only this tree has."""
+        """Adds a leaf to this tree only."""
         self.frontier.append(hashed)
         if self.frontier.size in self.wanted_sizes:
             self.roots[self.frontier.size] = self.frontier.root
@@ -103,9 +103,9 @@ class _Month:
 
 
 def fsck(storage: Storage, signer: Signer, advance: Advance = lambda deltas: None) -> Findings:
-    """Reads one consistent snapshot, beside a running server. `advance` hears of each thousand deltas."""
+    """Reads one consistent snapshot, beside a running server. Calls `advance` after every thousand deltas."""
     findings = Findings()
-    # Before the snapshot: a log grows first and is signed then, so what was signed by now is in it.
+    # Read before the snapshot: a log grows first and is signed then, so the snapshot contains all that is signed.
     signed: dict[str, LastSigned | None] = {}
     with findings.reading("environments"), storage.snapshot(checked=False) as snapshot:
         for environment in snapshot.environments():
@@ -120,9 +120,9 @@ def fsck(storage: Storage, signer: Signer, advance: Advance = lambda deltas: Non
                 _Checker(audit, findings, environment, advance).run(signer, signed)
         for key, delta, checkpoint, mac, seal in audit.idempotency_rows():
             if idempotency_seal(audit.secret, key, delta, checkpoint, mac) != seal:
-                findings.add(f"idempotency key {shown(key)}", "the row is not what was sealed")
+                findings.add(f"idempotency key {shown(key)}", "the row does not match its seal")
     if not findings.problems:
-        # A clean record has no damaged months: what was frozen goes on.
+        # A clean record has no damaged months, so those marked as damaged continue.
         storage.write(lambda unit: unit.clear_damaged())
     return findings
 
@@ -195,20 +195,21 @@ class _Checker:
         opening: Any = check_structure(parse_canonical(head.opening), OPENING)
         log = self.logs.get(head.origin)
         if log is None:
-            self.findings.add(where, f"the log {head.origin} is not there")
+            self.findings.add(where, f"the log {head.origin} is missing")
         elif log.restored_from is not None or "restoredFrom" in opening:
             restored = canonical(opening.get("restoredFrom", "")).decode()
             self.findings.same(f"{where}, restored from", log.restored_from, restored)
         stated = {
-            "customerId": customer.customer_id, "period": head.period,
+            "customerId": customer.customer_id,
+            "period": head.period,
             "slotKey": customer.slot_key.hex(),
-        }  # fmt: skip
+        }
         for name, value in stated.items():
             self.findings.same(f"{where}, {name}", value, opening[name])
         self.findings.same(f"{where}, unit", customer.unit, opening.get("unit"))
 
     def _replaced(self, customer: Customer, month: _Month) -> None:
-        """The trees that the month's tree has replaced: their ends are sealed, their roots are recomputed."""
+        """Checks the seals of the trees that the month's tree replaced, and starts to recompute their roots."""
         for tree in self.audit.replaced_trees(customer, month.head.period):
             where = f"customer {customer.customer_id}, {tree.period}, tree before a restore"
             self.findings.same(f"{where}, seal", tree_seal(self.audit.secret, tree), tree.seal)
@@ -233,7 +234,7 @@ class _Checker:
             mac = ids.reference_mac(self.audit.secret, customer.shard_key, reference) if reference is not None else None
             same(f"{where}, reference", mac, delta.reference_mac)
         elif delta.salt is not None:
-            self.findings.add(where, "a salt without its context")
+            self.findings.add(where, "the salt has no context")
         same(f"{where}, receipt id", ids.receipt_key(receipt_tail(hashed)), delta.receipt_key)
         same(f"{where}, seal", delta_seal(self.audit.secret, delta), delta.seal)
         month.append(hashed)
@@ -241,7 +242,7 @@ class _Checker:
         month.last_recorded_at = delta.recorded_at
 
     def _chain(self, customer: Customer, months: list[_Month], last: Delta | None) -> None:
-        """Heads, closing leaves, and how the locked months follow each other."""
+        """Checks heads, closing leaves, and the links between locked months."""
         where, same = f"customer {customer.customer_id}", self.findings.same
         through: str | None = None
         root: bytes | None = None
@@ -254,11 +255,16 @@ class _Checker:
                 brought, in_month = carried, month.frontier.size - 1
                 carried, count = carried + month.total, count + in_month
                 stated = {
-                    "customerId": customer.customer_id, "period": head.period, "deltaCount": str(in_month),
-                    "periodTotal": amount_text(month.total), "broughtForward": amount_text(brought),
-                    "carriedForward": amount_text(carried), "countToDate": str(count),
-                    "previousPeriod": through, "previousRoot": root.hex() if root else None,
-                }  # fmt: skip
+                    "customerId": customer.customer_id,
+                    "period": head.period,
+                    "deltaCount": str(in_month),
+                    "periodTotal": amount_text(month.total),
+                    "broughtForward": amount_text(brought),
+                    "carriedForward": amount_text(carried),
+                    "countToDate": str(count),
+                    "previousPeriod": through,
+                    "previousRoot": root.hex() if root else None,
+                }
                 for name, value in stated.items():
                     same(f"{where}, {head.period}, closing leaf, {name}", value, closing.get(name))
                 month.append_end(leaf_hash(head.closing))
@@ -266,7 +272,7 @@ class _Checker:
                 same(f"{where}, {head.period}, locked root", root, head.root)
                 newest = max(newest, parse_instant(closing["closedAt"]))
             elif head.root is not None:
-                self.findings.add(f"{where}, {head.period}", "a root without a closing leaf")
+                self.findings.add(f"{where}, {head.period}", "the month has a root, but no closing leaf")
             for tree in month.replaced:
                 if tree.tree.closing is not None:
                     tree.append(leaf_hash(tree.tree.closing))
@@ -298,14 +304,14 @@ class _Checker:
                 self.findings.add(where, f"the month is not in the frozen log {log.origin}")
             return
         if month.integrated is None or not 0 <= head.previous_size <= head.integrated_size <= head.size:
-            self.findings.add(where, f"integrated size {head.integrated_size} is not a size the month has had")
+            self.findings.add(where, f"integrated size {head.integrated_size} was never a size of the month")
             return
         same(f"{where}, seal", integration_seal(self.audit.secret, head), head.seal)
         same(f"{where}, integrated leaves", month.integrated[0], head.integrated_peaks)
         same(f"{where}, integrated total", amount_text(month.integrated[1]), amount_text(head.integrated_total))
         same(f"{where}, integrated root", root_of_peaks(unpack(month.integrated[0])), head.integrated_root)
         if head.entry_index is None or not 0 <= head.entry_index < log.size:
-            self.findings.add(where, f"log entry {head.entry_index} is not there")
+            self.findings.add(where, f"log entry {head.entry_index} is missing")
             return
         closed = head.closed and head.integrated_size == head.size
         if log.id != self.environment.log_id and not (closed and head.entry_index < log.published_size):
@@ -325,7 +331,7 @@ class _Checker:
             self.findings.same(f"{where}, seal", expected, stored)
 
     def _look_up(self, where: str, log: Log, head: PeriodHead, expected: bytes, closed: bool) -> None:
-        """The head's entry, or its place in its batch."""
+        """Checks the head's log entry, or its place in a log batch."""
         assert head.entry_index is not None
         (row,) = self.audit.log_entries(log.id, head.entry_index, head.entry_index + 1)
         if closed:
@@ -344,7 +350,7 @@ class _Checker:
         where, same = f"checkpoint {checkpoint.checkpoint_id}", self.findings.same
         same(f"{where}, seal", checkpoint_seal(self.audit.secret, checkpoint), seal)
         if not has_root:
-            self.findings.add(where, "its proof root leads nowhere")
+            self.findings.add(where, "its proof root is not in the index of roots")
         roots = []
         for part in checkpoint.parts:
             month = months.get(part.period)

@@ -1,4 +1,4 @@
-"""fsck's part on the logs: entries, tree, closed slots and signatures, in one pass that holds no more than the tree's edge."""
+"""fsck of the logs: entries, tree, closed slots and signatures, in one pass that keeps only the tree's edge."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ENTRY_CHUNK = 1024
 def check_logs(
     audit: Audit, findings: Findings, environment: Environment, signer: Signer, signed: Mapping[str, LastSigned | None]
 ) -> None:
-    """All logs of an environment, the frozen ones too, oldest first."""
+    """Checks all logs of an environment, frozen ones too, oldest first."""
     published: dict[str, tuple[int, str]] = {}
     for log in audit.logs(environment.id):
         with findings.reading(f"log {log.origin}"):
@@ -36,7 +36,7 @@ def check_logs(
 
 
 class LogChecker:
-    """One log. `in_use`: it is the one that its environment goes on in."""
+    """One log. `in_use`: it is the current log of its environment."""
 
     def __init__(self, audit: Audit, findings: Findings, log: Log, in_use: bool) -> None:
         self.audit, self.findings, self.log, self.in_use = audit, findings, log, in_use
@@ -47,23 +47,24 @@ class LogChecker:
         self._full: list[int] = [0]
 
     def restored(self, published: Mapping[str, tuple[int, str]]) -> None:
-        """What the log goes on from is what its first entry says, and what the log before has published."""
+        """Checks what the log continues, against its first entry and the published state of the log before."""
         log, same = self.log, self.findings.same
         if log.verifier_key is not None or log.seal is not None:
             same(f"{self.where}, seal", log_seal(self.audit.secret, log), log.seal)
         stated: Any = parse_canonical(log.restored_from.encode()) if log.restored_from is not None else None
         first = self.audit.log_entries(log.id, 0, 1)
         entry = check_structure(parse_canonical(first[0].entry), BATCH, CLOSED, KEY, RESTORED) if first else {}
-        told = (entry["origin"], entry["backupSize"], entry["backupRoot"]) if entry.get("schema") == RESTORED else None
-        same(
-            f"{self.where}, restored from", (stated["origin"], stated["size"], stated["root"]) if stated else None, told
-        )
+        of_entry = None
+        if entry.get("schema") == RESTORED:
+            of_entry = entry["origin"], entry["backupSize"], entry["backupRoot"]
+        of_row = (stated["origin"], stated["size"], stated["root"]) if stated else None
+        same(f"{self.where}, restored from", of_row, of_entry)
         if stated:
             before = published.get(stated["origin"])
             same(f"{self.where}, published before the restore", before, (int(stated["size"]), stated["root"]))
 
     def run(self, signer: Signer, last: LastSigned | None) -> None:
-        """Entries and log checkpoints side by side, both by size."""
+        """Checks entries and log checkpoints in one pass, both in order of size."""
         log, same = self.log, self.findings.same
         key = self._key(signer)
         notes = self.audit.log_checkpoints(log.id)
@@ -87,12 +88,12 @@ class LogChecker:
         same(f"{self.where}, size", self._entries, log.size)
         same(f"{self.where}, nodes and closed slots", (self._nodes, self._slots), self.audit.log_counts(log.id))
         same(f"{self.where}, published size", newest, log.published_size)
-        # A frozen log may have been signed beyond what the backup had: that is why it is frozen.
+        # A frozen log may have been signed beyond the backup: that is why it is frozen.
         if last is not None and (self.in_use or last.size <= log.published_size):
             same(f"{self.where}, last-signed record at {last.size}", signed_root, last.root)
 
     def _key(self, signer: Signer) -> VerifierKey | None:
-        """The log's public key: as the database has it, and as the signer has it."""
+        """The log's public key, from the signer or the database; they must agree."""
         log = self.log
         stored = parse_verifier_key(log.verifier_key) if log.verifier_key is not None else None
         try:
@@ -125,10 +126,10 @@ class LogChecker:
             return
         same(f"{place}, as signed", (self.log.origin, size, root), (parsed.origin, parsed.size, parsed.root))
         if key is not None and not signed_by(key, parsed):
-            self.findings.add(place, "the signature is not by the log's key")
+            self.findings.add(place, "the signature was not made by the log's key")
 
     def _leaves(self) -> Iterator[bytes]:
-        """Leaf hashes of the log's entries as recomputed; compares nodes and closed slots on the way."""
+        """The recomputed leaf hashes of the log's entries; also checks nodes and closed slots."""
         rows = self.audit.all_log_entries(self.log.id)
         while chunk := list(islice(rows, ENTRY_CHUNK)):
             closed: dict[bytes, int] = {}
@@ -154,11 +155,11 @@ class LogChecker:
         if entry["schema"] == BATCH:
             members = unpack(row.commitments or b"")
             if members != sorted(members):
-                self.findings.add(where, "the batch's commitments are not in ascending order")
+                self.findings.add(where, "the commitments of the log batch are not in ascending order")
             root = root_of_leaves([leaf_hash(member) for member in members])
             self.findings.same(f"{where}, batch root", root.hex(), entry["root"])
         elif row.commitments is not None:
-            self.findings.add(where, "commitments without a batch")
+            self.findings.add(where, "the entry has commitments, but is not a log batch")
         if entry["schema"] == CLOSED:
             closed[bytes.fromhex(entry["slot"])] = row.index
 

@@ -1,7 +1,7 @@
-"""Going on in a new log: the way forward for a record whose log can't go on, after a restore of an older backup.
+"""New logs: after the restore of an older backup, a record continues in a new log, because the old can't be signed.
 
-What the old log had published stays in it: locked months with their roots and proofs. Every other month gets a new tree
-in the new log, with the same deltas byte for byte, between a new opening and, if it was locked, a new closing leaf.
+Locked months that the old log published stay in it with their roots and proofs. Every other month gets a new tree in
+the new log: the same deltas, byte for byte, after a new opening leaf and, if it was locked, before a new closing leaf.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Advance = Callable[[int], None]
 
 
 class DamagedLog(Exception):
-    """The old log is not what was signed: nothing may go on from it."""
+    """The old log differs from its signature, so no new log may continue it."""
 
 
 @dataclass
 class Renewed:
-    """What became of one environment's record."""
+    """The result for one environment's record."""
 
     environment: str
     frozen: str
@@ -53,17 +53,17 @@ def renew(
     lost: bool = False,
     advance: Advance = lambda months: None,
 ) -> Renewed:
-    """Lets an environment's record go on in a new log. `advance` hears of months done.
+    """Continues an environment's record in a new log. Calls `advance` with the number of finished months.
 
-    `lost`: the signing folder is not the one that signed last, so its last-signed record says nothing.
+    `lost`: the signing folder is not the one that signed last, so its last-signed record does not count.
 
-    The server must be stopped. Raises DamagedLog; nothing was changed then.
+    The server must be stopped. Raises DamagedLog without changing anything.
     """
     origin = f"pacspace.log/{environment.name}/{secrets.token_hex(16)}"
     signer.create_key(origin)
-    # A crash here leaves a key that nobody uses.
+    # A crash here leaves an unused key.
     renewed = storage.renew(environment, lambda unit: _renew(unit, environment, origin, signer, lost, advance))
-    # A crash here leaves the old log unfrozen: the next start of a server freezes it.
+    # A crash here leaves the old log unfrozen; the next start of a server freezes it.
     signer.freeze(environment.origin)
     return renewed
 
@@ -87,10 +87,10 @@ def _renew(
 
 
 def _new_log(unit: Snapshot, before: Log, signed: LastSigned | None, origin: str, key: str) -> tuple[Log, bytes]:
-    """The new log and its first entry, which says what it goes on from."""
+    """The new log and its first entry, which names the log that it continues."""
     root = logtree.root_at(unit, before.id, before.published_size)
     if before.note is not None and parse_log_checkpoint(before.note).root != root:
-        raise DamagedLog(f"{before.origin}: its entries are not those that were signed; run `pacspace fsck`")
+        raise DamagedLog(f"{before.origin}: its entries do not match its signature; run `pacspace fsck`")
     size = str(before.published_size)
     entry = {"schema": RESTORED, "origin": before.origin, "backupSize": size, "backupRoot": root.hex()}
     if signed is not None:
@@ -103,14 +103,14 @@ def _new_log(unit: Snapshot, before: Log, signed: LastSigned | None, origin: str
 
 
 class _Months:
-    """Moves the months of one customer after the other."""
+    """Moves months into the new log, customer by customer."""
 
     def __init__(self, unit: Renewal, log: Log, done: Renewed, advance: Advance) -> None:
         self._unit, self._log, self._done, self._advance = unit, log, done, advance
         self._restored_from: Any = parse_canonical((log.restored_from or "").encode())
 
     def move(self, customer: Customer) -> None:
-        """In order: once a locked month has a new root, the next one names it."""
+        """Moves a customer's months in order, because each names the root of the previous locked one."""
         root, anew = None, False
         self._unit.hold(customer)
         heads = self._unit.heads(customer, "", "~")
@@ -127,7 +127,7 @@ class _Months:
         self._advance(len(heads))
 
     def _tree(self, customer: Customer, head: PeriodHead, previous_root: bytes | None) -> None:
-        """The same deltas between new ends."""
+        """Gives a month a new tree: the same deltas between new first and last leaves."""
         before = ReplacedTree(customer.id, head.period, head.origin, head.opening, head.closing, head.root)
         leaves = self._unit.leaf_hashes(head, 1, head.delta_count + 1)
         opening: Any = parse_canonical(head.opening)
@@ -155,7 +155,7 @@ class _Months:
 
 
 def _is_provable(unit: Renewal, head: PeriodHead) -> bool:
-    """Whether the log that a month belongs to has published all of it: locked, and under a signed log checkpoint."""
+    """Whether a month is locked and its log has published all of it."""
     if not head.closed or head.entry_index is None or head.integrated_size != head.size:
         return False
     return head.entry_index < log_of(unit, head).published_size

@@ -1,4 +1,4 @@
-"""Public verification: recompute a handed-out root from the rows, from the published log, or both."""
+"""Public verification: recompute an issued root from the rows, from the published log, or both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ...log import logtree
 from ...log.rehashing import head_object, head_salt
 from ...storage.model.leaf_bytes import delta_leaf
 from ...storage.model.protocols import Damaged, Snapshot
-from ...storage.model.records import Checkpoint, Customer, Delta, Log, Part, PeriodHead
+from ...storage.model.records import Checkpoint, Customer, Delta, Log, LogEntry, Part, PeriodHead
 from ...storage.model.sealing import delta_seal
 from ...views.public import CheckedSummary, DeltaVerdict, RootVerdict
 from ..base import showing
@@ -33,7 +33,8 @@ from ..recording.delta import progress
 SOURCES = ("db", "chain", "both")
 CACHE_S = 60.0
 CACHE_ENTRIES = 1_000
-AT_ONCE = 2
+PARALLEL = 2
+UNREADABLE = "a stored row can't be read"
 
 
 @dataclass
@@ -46,20 +47,20 @@ class Step:
 
 
 class Failure(Exception):
-    """The recomputation ends here; the message says what differs."""
+    """Ends a recomputation; the message names the difference."""
 
 
 class Verifier:
-    """Runs recomputations, two at once, one per root, and keeps verdicts for a minute."""
+    """Runs recomputations, two at a time and one per root, and keeps verdicts for a minute."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._running: dict[tuple[str, str], asyncio.Task[list[Step]]] = {}
         self._verdicts: OrderedDict[tuple[str, str], tuple[float, list[Step]]] = OrderedDict()
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = asyncio.Semaphore(PARALLEL)
 
     async def steps(self, checkpoint: Checkpoint, source: str) -> tuple[float, list[Step]]:
-        """When it was checked (Unix seconds), and how each check went."""
+        """The time of the check (Unix seconds), and the result of each step."""
         key = checkpoint.checkpoint_id, source
         known = self._verdicts.get(key)
         if known is not None and time.time() - known[0] < CACHE_S:
@@ -69,7 +70,7 @@ class Verifier:
             self._running[key].add_done_callback(lambda _: self._running.pop(key, None))
         steps = await asyncio.shield(self._running[key])
         verdict = time.time(), steps
-        # A lock that is still on its way into the log is asked for again at once.
+        # Failures are not kept: a new lock may enter the log in the next moment.
         if all(step.ok for step in steps) or source == "db":
             self._verdicts[key] = verdict
             while len(self._verdicts) > CACHE_ENTRIES:
@@ -82,7 +83,7 @@ class Verifier:
 
 
 def recompute(context: Context, checkpoint: Checkpoint, source: str) -> list[Step]:
-    """Every check of a checkpoint, from the rows (`db`), the log (`chain`), or both."""
+    """Checks a checkpoint against the rows (`db`), the log (`chain`), or both."""
     steps: list[Step] = []
     with context.storage.snapshot(checked=False) as snapshot:
         customer = snapshot.customer_at(checkpoint.customer)
@@ -97,8 +98,8 @@ def recompute(context: Context, checkpoint: Checkpoint, source: str) -> list[Ste
             except Failure as failure:
                 steps.append(Step(wanted, False, str(failure)))
             except (FormatError, ValueError, LookupError, TypeError, AssertionError) as error:
-                # A damaged row may not even be readable as what it was.
-                steps.append(Step(wanted, False, f"what is stored can't be read: {error}"))
+                # A damaged row may fail to parse.
+                steps.append(Step(wanted, False, f"{UNREADABLE}: {error}"))
     return steps
 
 
@@ -165,10 +166,10 @@ def _same(what: str, found: object, stated: object) -> None:
 def _recompute_part(
     context: Context, snapshot: Snapshot, customer: Customer, checkpoint: Checkpoint, part: Part
 ) -> _Recomputed:
-    """One month as it was handed out, and as the log has it; the sum and number of the deltas the checkpoint covers."""
+    """Checks a month as issued and as the log has it; returns what its leaves say of the covered deltas."""
     head = snapshot.head(customer, part.period)
     if head is None or head.size < part.size:
-        raise Failure(f"{part.period}: the month has fewer leaves than were handed out")
+        raise Failure(f"{part.period}: the month has fewer leaves than when the root was issued")
     sizes = {part.size, head.integrated_size} - {0}
     leaves: list[bytes] = [leaf_hash(head.opening)]
     total, found_in = 0, _Recomputed()
@@ -205,7 +206,7 @@ def _recompute_part(
 def _was_replaced(
     snapshot: Snapshot, customer: Customer, head: PeriodHead, checkpoint: Checkpoint, part: Part, leaves: list[bytes]
 ) -> bool:
-    """Whether a state was handed out of a tree that a restore has made anew: the same leaves between other ends."""
+    """Whether a state belongs to a tree that a restore replaced: the same deltas between other end leaves."""
     for tree in snapshot.replaced_trees(customer, part.period) if not checkpoint.locked else ():
         then = [leaf_hash(tree.opening), *leaves[1 : min(part.size, head.delta_count + 1)]]
         if tree.closing is not None and len(then) < part.size:
@@ -218,7 +219,10 @@ def _was_replaced(
 def _from_log(
     context: Context, snapshot: Snapshot, customer: Customer, checkpoint: Checkpoint, source: str
 ) -> list[Step]:
-    """From the log's entries and the stored head alone. A state that was outgrown is tied to it by the rows (`both`)."""
+    """Checks the log's entries against the stored heads.
+
+    The log has only the newest state of an open month; whether it contains an earlier one, the rows show (`both`).
+    """
     steps: list[Step] = []
     notes: dict[str, LogCheckpoint] = {}
     for part in checkpoint.parts:
@@ -230,42 +234,52 @@ def _from_log(
         note = notes[log.origin]
         if head is None or head.entry_index is None or head.entry_index >= note.size:
             raise Failure(f"{part.period}: not in the published log yet")
-        replaced = bool(snapshot.replaced_trees(customer, part.period)) and head.integrated_root != part.root
-        outgrown = not checkpoint.locked and (replaced or head.integrated_size > part.size)
-        if outgrown and source == "chain":
-            since = "the record was restored from a backup, or the month has grown since"
-            raise Failure(
-                f"{part.period}: {since if replaced else 'the month has grown since'}; ask with source=both whether it still "
-                "holds this state"
-            )
-        if not outgrown:
-            _same(f"{part.period}: leaves in the log", head.integrated_size, part.size)
-            _same(f"{part.period}: root in the log", head.integrated_root.hex(), part.root.hex())
-        closed = head.closed and head.integrated_size == head.size
-        stated = head_object(customer, head, log.origin, head.integrated_size, head.integrated_root, closed)
-        committed = commitment(head_salt(log, stated), stated)
-        (row,) = snapshot.log_entries(log.id, head.entry_index, head.entry_index + 1)
-        entry = check_structure(parse_canonical(row.entry), BATCH, CLOSED)
-        if closed:
-            _same(f"{part.period}: closed entry", canonical(entry).decode(), canonical(
-                {"schema": CLOSED, "slot": stated["slot"], "commitment": committed.hex()}
-            ).decode())  # fmt: skip
-        else:
-            members = unpack(row.commitments or b"")
-            if committed not in members:
-                raise Failure(f"{part.period}: the head's commitment is not in its batch")
-            _same(
-                f"{part.period}: batch root", root_of_leaves([leaf_hash(m) for m in members]).hex(), entry.get("root")
-            )
-        path = logtree.path_of(snapshot, log.id, head.entry_index, note.size)
-        reached = root_from_inclusion(leaf_hash(row.entry), head.entry_index, note.size, path)
+        _same_state(snapshot, customer, head, checkpoint, part, source)
+        row = _log_entry(snapshot, customer, head, log)
+        path = logtree.path_of(snapshot, log.id, row.index, note.size)
+        reached = root_from_inclusion(leaf_hash(row.entry), row.index, note.size, path)
         _same("log root", reached.hex() if reached else None, note.root.hex())
-        steps.append(Step("log entry", True, f"{part.period}: entry {head.entry_index}"))
+        steps.append(Step("log entry", True, f"{part.period}: entry {row.index}"))
     return steps
 
 
+def _same_state(
+    snapshot: Snapshot, customer: Customer, head: PeriodHead, checkpoint: Checkpoint, part: Part, source: str
+) -> None:
+    """The month's state in the log is the issued one, or a later one of an open month."""
+    replaced = bool(snapshot.replaced_trees(customer, part.period)) and head.integrated_root != part.root
+    outgrown = not checkpoint.locked and (replaced or head.integrated_size > part.size)
+    if outgrown and source == "chain":
+        restored = "the record was restored from a backup, or " if replaced else ""
+        problem = f"{restored}the month has grown since; source=both checks whether it still contains this state"
+        raise Failure(f"{part.period}: {problem}")
+    if not outgrown:
+        _same(f"{part.period}: leaves in the log", head.integrated_size, part.size)
+        _same(f"{part.period}: root in the log", head.integrated_root.hex(), part.root.hex())
+
+
+def _log_entry(snapshot: Snapshot, customer: Customer, head: PeriodHead, log: Log) -> LogEntry:
+    """The head's log entry, if it commits to the head."""
+    assert head.entry_index is not None
+    closed = head.closed and head.integrated_size == head.size
+    stated = head_object(customer, head, log.origin, head.integrated_size, head.integrated_root, closed)
+    committed = commitment(head_salt(log, stated), stated)
+    (row,) = snapshot.log_entries(log.id, head.entry_index, head.entry_index + 1)
+    entry = check_structure(parse_canonical(row.entry), BATCH, CLOSED)
+    if closed:
+        expected = canonical({"schema": CLOSED, "slot": stated["slot"], "commitment": committed.hex()})
+        _same(f"{head.period}: closed entry", canonical(entry).decode(), expected.decode())
+        return row
+    members = unpack(row.commitments or b"")
+    if committed not in members:
+        raise Failure(f"{head.period}: the log batch does not contain the head's commitment")
+    root = root_of_leaves([leaf_hash(member) for member in members])
+    _same(f"{head.period}: batch root", root.hex(), entry.get("root"))
+    return row
+
+
 def _signed_note(context: Context, log: Log) -> LogCheckpoint:
-    """The log's newest checkpoint, if it is signed."""
+    """The newest log checkpoint, if its signature is valid."""
     if log.note is None:
         raise Failure("no log checkpoint has been published yet")
     note = parse_log_checkpoint(log.note)
@@ -286,7 +300,7 @@ async def verify(context: Context, verifier: Verifier, text: str, source: Verify
 async def verify_checkpoint(
     context: Context, verifier: Verifier, checkpoint: Checkpoint, text: str, source: VerifySource
 ) -> RootVerdict:
-    """The verdict on the checkpoint that a proof root or a checkpointId led to."""
+    """The verdict on the checkpoint of a proof root or checkpointId."""
     checked_at, steps = await verifier.steps(checkpoint, source)
     if is_locked_anew(checkpoint, text):
         steps = [*steps, Step("restored", False, _locked_anew(checkpoint))]
@@ -315,15 +329,15 @@ async def verify_delta(context: Context, text: str) -> DeltaVerdict:
 
 
 def is_locked_anew(checkpoint: Checkpoint, text: str) -> bool:
-    """Whether a proof root led to this checkpoint that is not its root any more."""
+    """Whether the text is a former proof root of this checkpoint."""
     return text.startswith("0x") and bytes.fromhex(text[2:]) != checkpoint.proof_root
 
 
 def _locked_anew(checkpoint: Checkpoint) -> str:
-    """A root that a restored backup knew, but that was not in its published log."""
+    """Why a root that a restored backup contained, but its published log did not, is not valid."""
     return (
-        "the record was restored from a backup before this root was in the published log; the month is locked under "
-        f"0x{checkpoint.proof_root.hex()} with the same deltas: ask for its receipt"
+        "the record was restored from a backup before this root was in the published log; the month is now locked "
+        f"under 0x{checkpoint.proof_root.hex()} with the same deltas: ask for its receipt"
     )
 
 
@@ -389,7 +403,7 @@ def _verdict_on_delta(context: Context, snapshot: Snapshot, text: str, damage: S
     found = find_delta(snapshot, text) if text.startswith("0x") else None
     if found is None:
         lost = lost_words(snapshot)
-        message = f"this proof root was never handed out by this server{f', or {lost}' if lost else ''}"
+        message = f"this server never issued this proof root{f', or {lost}' if lost else ''}"
         raise ServiceError("PROOF_NOT_FOUND", message, verified=False)
     customer, delta = found
     head, log = snapshot.head(customer, delta.period), log_in_use(snapshot, customer)

@@ -1,1 +1,1 @@
-"""What goes to the customer: receipts in every form, and who may have which."""
+"""Receipts: JSON, page, PDF, CSV and verifiable file, and access to them."""

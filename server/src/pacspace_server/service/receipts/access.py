@@ -1,4 +1,4 @@
-"""Who may read what a receipt holds. The one rule; the page, the PDF, the CSV and the JSON all ask it."""
+"""Access to receipts: the one rule for page, PDF, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..base.errors import ServiceError
 
 @dataclass(frozen=True)
 class Reader:
-    """Who asks for a receipt: the caller of a key, or a stranger who has the receiptId."""
+    """A reader of a receipt: an authenticated caller, or anyone with the receiptId."""
 
     caller: Caller | None = None
 
@@ -20,15 +20,15 @@ class Reader:
 def may_read_lines(
     context: Context, snapshot: Snapshot, customer: Customer, checkpoint: Checkpoint, reader: Reader
 ) -> bool:
-    """Whether the reader may have single records, reasons and references; totals are open to whoever has the receiptId.
+    """Whether the reader may see deltas, reasons and references besides the totals.
 
-    The receiptId is unguessable, and having it is enough.
+    Always true: the receiptId is unguessable, and it is enough.
     """
     return True
 
 
 def find_receipt(context: Context, snapshot: Snapshot, receipt_id: str, reader: Reader) -> tuple[Checkpoint, Customer]:
-    """The checkpoint of a receiptId (chk_) and its customer; 404 RECEIPT_NOT_FOUND, also for another environment's key."""
+    """The checkpoint and customer of a receiptId (chk_). 404 RECEIPT_NOT_FOUND, also for another environment's key."""
     checkpoint = snapshot.checkpoint(receipt_id)
     customer = snapshot.customer_at(checkpoint.customer) if checkpoint else None
     caller = reader.caller
@@ -38,7 +38,7 @@ def find_receipt(context: Context, snapshot: Snapshot, receipt_id: str, reader: 
 
 
 def require_lines(context: Context, snapshot: Snapshot, receipt_id: str, reader: Reader) -> None:
-    """403 FORBIDDEN for a reader who may not have the lines; nothing for a receiptId that there is not."""
+    """403 FORBIDDEN if the reader may not see the deltas. Ignores an unknown receiptId."""
     checkpoint = snapshot.checkpoint(receipt_id)
     customer = snapshot.customer_at(checkpoint.customer) if checkpoint else None
     if checkpoint and customer and not may_read_lines(context, snapshot, customer, checkpoint, reader):
@@ -46,6 +46,6 @@ def require_lines(context: Context, snapshot: Snapshot, receipt_id: str, reader:
 
 
 def lines_refused() -> ServiceError:
-    """For a form that is nothing but lines."""
-    message = "the single records need the access code; the page and the PDF show the totals without it"
+    """The refusal of a form that consists of deltas."""
+    message = "the deltas need the access code; the page and the PDF show the totals without it"
     return ServiceError("FORBIDDEN", message)

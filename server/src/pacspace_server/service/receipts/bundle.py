@@ -1,4 +1,4 @@
-"""The verifiable receipt file, streamed: canonical JSON, piece by piece, never whole in memory."""
+"""The verifiable receipt file: canonical JSON, streamed in pieces."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ CHUNK_BYTES = 64 * 1024
 def bundle(
     storage: Storage, receipt_id: str, kind: str, refusals: Mapping[int, str] = MappingProxyType({})
 ) -> Iterator[bytes]:
-    """The receipt file of a checkpoint: its months as the log has them now.
+    """The receipt file of a checkpoint: its months in their current state in the log.
 
-    Whoever has the receiptId may have everything; a proof root, which is printed on invoices, gives the summary only.
-    404 RECEIPT_NOT_FOUND; 503 before the first integration, with the reason if its environment is not signed for. Both
-    are raised before the first byte.
+    A receiptId gives the full file; a proof root, which is printed on invoices, gives only the summary receipt.
+    404 RECEIPT_NOT_FOUND; 503 before the first integration, with the reason if signing is stopped. Both are raised
+    before the first byte.
     """
     with storage.snapshot() as snapshot:
         checkpoint = find_checkpoint(snapshot, receipt_id)
@@ -46,7 +46,7 @@ def bundle(
 def month_file(
     storage: Storage, snapshot: Snapshot, customer: Customer, period: str, reason: str | None = None
 ) -> Iterator[bytes]:
-    """The full receipt file of one month, locked or not, as the snapshot has it. 503 before the first integration."""
+    """The full receipt file of one month in a snapshot, locked or not. 503 before the first integration."""
     month = _month(snapshot, customer, period, "full", reason)
     shard_key, row = customer.shard_key, customer.id
 
@@ -86,7 +86,7 @@ def _pieces(leaves: Leaves, checkpoint: Checkpoint, months: list[Month]) -> Iter
 
 
 def _month(snapshot: Snapshot, customer: Customer, period: str, kind: str, reason: str | None) -> Month:
-    """One month's receipt, with everything but its leaves already gathered from one snapshot."""
+    """One month's receipt: everything but the leaves is read now, from one snapshot."""
     head = snapshot.head(customer, period)
     log = log_of(snapshot, head) if head is not None else None
     if (
@@ -96,10 +96,7 @@ def _month(snapshot: Snapshot, customer: Customer, period: str, kind: str, reaso
         or head.entry_index >= log.published_size
         or not log.note
     ):
-        problem = (
-            f"nothing is signed for now: {reason}" if reason else "the log has not taken this month up yet; ask again"
-        )
-        raise unavailable(problem)
+        raise unavailable(f"signing is stopped: {reason}" if reason else "this month is not in the log yet; ask again")
     size, closed = head.integrated_size, head.closed and head.integrated_size == head.size
     stated = head_object(customer, head, log.origin, size, head.integrated_root, closed)
     (entry,) = snapshot.log_entries(log.id, head.entry_index, head.entry_index + 1)
@@ -114,8 +111,12 @@ def _month(snapshot: Snapshot, customer: Customer, period: str, kind: str, reaso
 
     def pieces(read: Leaves) -> Iterator[bytes]:
         yield b'{%b"entry":%b,"head":%b,"headSalt":%b,"kind":%b,"leaves":[' % (
-            prefix, entry.entry, canonical(stated), canonical(head_salt(log, stated).hex()), canonical(kind),
-        )  # fmt: skip
+            prefix,
+            entry.entry,
+            canonical(stated),
+            canonical(head_salt(log, stated).hex()),
+            canonical(kind),
+        )
         items = (
             _full(read, customer, head, size, closed)
             if kind == "full"
@@ -149,7 +150,7 @@ def _summary(read: Leaves, customer: Customer, head: PeriodHead, size: int, clos
     if size == head.size:
         first_path, last_path = head.frontier.first_path(), head.frontier.last_path()
     else:
-        # The month has grown since the log took it up: build that state again from the leaf hashes.
+        # The month has grown since its integration: rebuild the integrated state from the leaf hashes.
         frontier = Frontier()
         frontier.append(leaf_hash(head.opening))
         with read.snapshot() as snapshot:
@@ -163,7 +164,7 @@ def _summary(read: Leaves, customer: Customer, head: PeriodHead, size: int, clos
     with read.snapshot() as snapshot:
         last = snapshot.delta_in_period(head, size - 1)
     if last is None:
-        raise unavailable("the last line is not there; run fsck")
+        raise unavailable("the last delta is missing; run fsck")
     leaf, path = delta_leaf(customer.customer_id, last), canonical(_hex(last_path))
-    # Its context is withheld: a summary is open to whoever has the proof root.
+    # Without the context: a proof root is enough to read a summary receipt.
     yield b'{"leaf":%b,"path":%b}' % (leaf, path)

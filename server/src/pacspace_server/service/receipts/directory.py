@@ -1,4 +1,4 @@
-"""Customers as the dashboard has them: described anew, exported, and ready for an invoice."""
+"""Customers for the dashboard: profile changes, exports, and the close package of a month."""
 
 from __future__ import annotations
 
@@ -22,14 +22,28 @@ from .receipt import receipt
 
 DELTAS, LINES = 500, 200
 COLUMNS = (
-    "customerId", "delta", "reason", "referenceId", "metadata", "occurredAt", "adjusts.recordId", "recordId", "receiptId",
-    "contentHash", "sequenceNumber", "period", "postedAt", "recordedAt", "latePosting", "status",
-)  # fmt: skip
+    "customerId",
+    "delta",
+    "reason",
+    "referenceId",
+    "metadata",
+    "occurredAt",
+    "adjusts.recordId",
+    "recordId",
+    "receiptId",
+    "contentHash",
+    "sequenceNumber",
+    "period",
+    "postedAt",
+    "recordedAt",
+    "latePosting",
+    "status",
+)
 _encode = msgspec.json.Encoder().encode
 
 
 def summary(context: Context, caller: Caller, period: str | None) -> Summary:
-    """How far an environment is with a month: the running one if none is named."""
+    """An environment's progress with a month, by default the current one."""
     with context.storage.snapshot() as snapshot:
         environment = snapshot.environment(caller.environment_id)
         month = period or period_of(snapshot.now(environment))
@@ -50,7 +64,7 @@ def summary(context: Context, caller: Caller, period: str | None) -> Summary:
 
 
 async def describe(context: Context, caller: Caller, customer_id: str, changes: ProfileChanges) -> CustomerRow:
-    """Changes what the vendor says of a customer; what is recorded of it stays. 404 CUSTOMER_NOT_FOUND."""
+    """Changes a customer's profile, and nothing in the record. 404 CUSTOMER_NOT_FOUND."""
 
     def work(unit: Unit) -> Customer:
         customer = find_customer(context, unit, caller, customer_id)
@@ -71,9 +85,9 @@ async def describe(context: Context, caller: Caller, customer_id: str, changes: 
 
 
 def export(context: Context, caller: Caller, customer_id: str, form: str, period: str | None) -> Iterator[bytes]:
-    """Every delta of a customer, or of one of its months, as it is now: `csv` or `jsonl`, in pieces.
+    """The deltas of a customer or of one month, as `csv` or `jsonl`, in pieces.
 
-    404 CUSTOMER_NOT_FOUND before the first piece. Vanished when the sandbox is emptied meanwhile.
+    404 CUSTOMER_NOT_FOUND before the first piece. Raises Vanished if the sandbox is emptied meanwhile.
     """
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
@@ -86,7 +100,7 @@ def export(context: Context, caller: Caller, customer_id: str, form: str, period
 
 
 def _deltas(context: Context, customer: Customer, months: list[tuple[str, int]]) -> Iterator[RecordedDelta]:
-    """Some at a time, so that a reader who stalls holds no snapshot open."""
+    """Read in pages, so that a slow reader does not keep a snapshot open."""
     for period, count in months:
         for first in range(1, count + 1, DELTAS):
             with context.storage.snapshot() as snapshot:
@@ -130,12 +144,12 @@ def _lines(deltas: Iterator[RecordedDelta]) -> Iterator[bytes]:
 
 
 async def close_package(context: Context, caller: Caller, customer_id: str, scope: Scope) -> ClosePackage:
-    """What goes with the invoice of a month: its receipt, where its files are, and what is still missing."""
+    """The enclosures of a month's invoice: its receipt, links to its files, and what is missing."""
     view = await receipt(context, caller, customer_id, scope)
     name = await context.look(lambda snapshot: snapshot.profile(find_customer(context, snapshot, caller, customer_id)))
     missing = [] if view["locked"] else ["the month is not locked"]
     if not view["verification"]["inLog"]:
-        missing.append("the log does not have it yet")
+        missing.append("the month is not in the log yet")
     base = f"{context.public_url}/dashboard/customers/{customer_id}/export?period={scope.first}"
     return {
         "customerId": customer_id,

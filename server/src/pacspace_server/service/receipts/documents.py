@@ -1,4 +1,4 @@
-"""A receipt as a document: one model, which the page, the PDF and the JSON are made of."""
+"""A receipt as a document: the model behind the page, the PDF and the JSON."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MAX_UNIT_CHARS = 40
 
 @dataclass(frozen=True)
 class Presentation:
-    """How a reader wants a receipt: a language tag, an IANA time zone, what the amounts count, whether a name is shown."""
+    """A reader's preferences: language tag, IANA time zone, unit of the amounts, and whether to show a name."""
 
     locale: str = "en-US"
     timezone: str = "UTC"
@@ -47,7 +47,7 @@ class Presentation:
 
 
 def presentation(given: Mapping[str, str]) -> Presentation:
-    """What the query of a page asks for. A plain 400 names what can't be taken, and what is near it."""
+    """The preferences in a page's query. A plain 400 names invalid values, and similar valid ones."""
     problems = [(name, "is not a parameter of this page") for name in given if name not in PAGE_PARAMETERS]
     locale, zone, unit = given.get("locale", "en-US"), given.get("timezone", "UTC"), given.get("unit")
     if not is_locale(locale):
@@ -63,7 +63,7 @@ def presentation(given: Mapping[str, str]) -> Presentation:
 
 @dataclass(frozen=True)
 class Corrected:
-    """An earlier record that a correction names: its number, its month, and the vendor's reference unless erased."""
+    """A corrected delta: its sequence, its month, and its reference unless erased."""
 
     sequence: int
     period: str
@@ -72,7 +72,7 @@ class Corrected:
 
 @dataclass(frozen=True)
 class Document:
-    """One receipt. Amounts are units of 10^-9, instants microseconds. `corrected` is by recordId, for the corrections kept."""
+    """One receipt. Amounts are units of 10^-9, instants microseconds; `corrected` is by recordId."""
 
     checkpoint: Checkpoint
     customer: Customer
@@ -97,14 +97,14 @@ class Document:
 
     @property
     def kind(self) -> Kind:
-        """A receipt of nothing but corrections is a credit note, or a debit note when they come to less than nothing."""
+        """A receipt of corrections only is a credit note, or a debit note if their total is negative."""
         if self.sums.count == 0 or self.sums.correcting.count < self.sums.count:
             return RECEIPT
         return CREDIT_NOTE if self.sums.total >= 0 else DEBIT_NOTE
 
     @property
     def corrected_periods(self) -> list[str]:
-        """The months whose records are corrected, in order; empty where there are more corrections than are kept."""
+        """The corrected months, in order; empty if there are more corrections than `sums` keeps."""
         if len(self.sums.corrections) < self.sums.correcting.count:
             return []
         return sorted({corrected.period for corrected in self.corrected.values()})
@@ -123,7 +123,7 @@ def read_document(
 ) -> Document:
     """The document of a receiptId, with its first lines.
 
-    404 RECEIPT_NOT_FOUND; 503 RECORD_DAMAGED when what is stored does not add up to what was handed out.
+    404 RECEIPT_NOT_FOUND; 503 RECORD_DAMAGED if the stored deltas do not add up to the issued total.
     """
     with context.storage.snapshot() as snapshot:
         checkpoint, customer = find_receipt(context, snapshot, receipt_id, reader)
@@ -131,9 +131,14 @@ def read_document(
 
 
 def _document(
-    context: Context, snapshot: Snapshot, checkpoint: Checkpoint, customer: Customer, wanted: Presentation,
-    reader: Reader, most_lines: int,
-) -> Document:  # fmt: skip
+    context: Context,
+    snapshot: Snapshot,
+    checkpoint: Checkpoint,
+    customer: Customer,
+    wanted: Presentation,
+    reader: Reader,
+    most_lines: int,
+) -> Document:
     heads = heads_of(snapshot, checkpoint)
     refuse_damaged(heads)
     sums = Sums.of(checkpoint_deltas(snapshot, heads, checkpoint), most_lines)
@@ -167,9 +172,9 @@ def _document(
 
 
 def _refuse_other_sums(checkpoint: Checkpoint, sums: Sums) -> None:
-    """A document that does not add up is not handed out."""
+    """503 RECORD_DAMAGED for a document that does not add up."""
     if (sums.count, sums.total) != (checkpoint.delta_count, checkpoint.net_change):
-        message = "the stored records do not add up to what this receipt was handed out with; run fsck"
+        message = "the stored deltas do not add up to the total of this receipt when it was issued; run fsck"
         raise ServiceError("RECORD_DAMAGED", message)
 
 
@@ -185,7 +190,7 @@ def _corrected(snapshot: Snapshot, customer: Customer, corrections: Iterable[Del
 
 
 def commands(context: Context, checkpoint: Checkpoint, key: str) -> list[str]:
-    """How whoever has the receipt checks it on their own machine: save the file, recompute it."""
+    """The commands that verify the receipt offline: save the file, recompute it."""
     url = f"{context.public_url}/receipts/{checkpoint.checkpoint_id}.json"
     allowed = "" if checkpoint.locked else " --allow-provisional"
     return [
@@ -197,7 +202,7 @@ def commands(context: Context, checkpoint: Checkpoint, key: str) -> list[str]:
 def document_view(
     context: Context, receipt_id: str, wanted: Presentation, reader: Reader, title_of: Callable[[Document], str]
 ) -> ReceiptDocument:
-    """The document as JSON: the receipt, and what only the document says. Amounts and instants are the canonical ones."""
+    """The document as JSON: the receipt with the document's extra fields, in canonical amounts and instants."""
     with context.storage.snapshot() as snapshot:
         checkpoint, customer = find_receipt(context, snapshot, receipt_id, reader)
         document = _document(context, snapshot, checkpoint, customer, wanted, reader, MAX_DELTAS)

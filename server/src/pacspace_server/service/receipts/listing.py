@@ -1,4 +1,4 @@
-"""Checkpoints as people page through them: newest first, each page after the last one of the page before."""
+"""Checkpoints as pages show them: newest first, by cursor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .receipt import document_links
 
 @dataclass
 class CheckpointList:
-    """A page of checkpoints: of one customer, the locks of one month, from the one after a checkpointId."""
+    """A page of checkpoints after a checkpointId: all, of one customer, or the locks of one month."""
 
     customer_id: str | None = None
     period: str | None = None
@@ -23,14 +23,14 @@ class CheckpointList:
 
 
 def checkpoints_page(context: Context, caller: Caller, asked: CheckpointList) -> ListedCheckpoints:
-    """Checkpoints with where their receipts are, and the id after which the list goes on."""
+    """Checkpoints with links to their receipts, and the cursor of the next page."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, asked.customer_id) if asked.customer_id else None
         last = snapshot.checkpoint(asked.after) if asked.after else None
         if asked.after and (
             last is None or snapshot.customer_at(last.customer).environment_id != caller.environment_id
         ):
-            raise invalid(("after", "is no place in this list"))
+            raise invalid(("after", "is not a place in this list"))
         found = snapshot.checkpoints_after(caller.environment_id, customer, asked.period, last, asked.limit + 1)
         rows = found[: asked.limit]
         views = checkpoint_views(snapshot, rows)

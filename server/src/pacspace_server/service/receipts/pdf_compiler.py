@@ -1,6 +1,6 @@
 """The process that makes one PDF: a printed document as JSON on standard input, the PDF on standard output.
 
-The template is ours and fixed; what users wrote reaches it as data, and is never typesetting source.
+The template is fixed; text from users reaches it as data, never as typesetting source.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typst
 
-MOST_BYTES = 2 << 30  # of address space, most of it never touched
+MOST_BYTES = 2 << 30  # of address space, most of it unused
 TEMPLATE = Path(__file__).with_name("receipt.typ")
 
 

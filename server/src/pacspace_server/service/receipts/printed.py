@@ -1,4 +1,4 @@
-"""A document in a reader's words: strings only, which the page and the PDF lay out and neither adds to."""
+"""A document in a reader's language: strings, which the page and the PDF only lay out."""
 
 from __future__ import annotations
 
@@ -31,21 +31,22 @@ from .reader_words import Words
 
 ERASED = "(erased)"
 PROVES = (
-    "A receipt file that verifies proves that the vendor recorded each amount once, never rewrote it afterwards, and told everybody the "
-    "same: two receipts that contradict each other are evidence anyone can check. It does not prove that the vendor\u2019s meter was right, "
-    "and every time shown here is the vendor\u2019s word. This document is a reading copy: the proof is in the receipt file."
+    "A verified receipt file proves that the vendor recorded each amount once, never rewrote it, and showed everyone "
+    "the same record: two receipts that contradict each other are evidence that anyone can check. It does not prove "
+    "that the vendor\u2019s meter was right, and every time shown here is the vendor\u2019s word. This document is a "
+    "copy for reading: the proof is in the receipt file."
 )
-LOCKED = "The month is locked: what is recorded in it can\u2019t change any more."
+LOCKED = "The month is locked: it can\u2019t change any more."
 OPEN = (
-    "The month is not locked yet: more may be recorded in it, and the total with it. A bill belongs on a locked month."
+    "The month is not locked yet: new deltas can be recorded, and change the total. A bill should use a locked month."
 )
-WINDOW = "A window of time is never locked itself; the months that it touches are."
-GROWN = "The record has grown since this state was handed out; a newer receipt shows more."
-QUEUED = "Locked, and not in the published log yet: that normally takes less than a second."
+WINDOW = "A window of time is never locked; the months it touches are."
+GROWN = "The record has grown since this receipt; a newer receipt has more deltas."
+QUEUED = "Locked. The published log normally includes the lock within a second."
 
 
 def title_of(document: Document, words: Words) -> str:
-    """Receipt for February 2026; of nothing but corrections: Credit note for the months that they correct."""
+    """Receipt for February 2026; for corrections only: Credit note for the corrected months."""
     if document.kind == RECEIPT:
         return f"Receipt for {span_of(document, words)}"
     name = "Credit note" if document.kind == CREDIT_NOTE else "Debit note"
@@ -61,7 +62,7 @@ def span_of(document: Document, words: Words) -> str:
 
 
 def printed(document: Document, wanted: Presentation) -> PrintedDocument:
-    """Everything that a document says."""
+    """All texts of a document."""
     words = Words(wanted.locale, wanted.timezone, document.sums.digits)
     return _Printer(document, words).all()
 
@@ -115,7 +116,7 @@ class _Printer:
         return [*says, GROWN] if document.has_grown and not checkpoint.locked else says
 
     def _account(self) -> Account:
-        """The account from what was brought forward to what is carried forward; the total by kind and by reason."""
+        """The account from brought forward to carried forward; the total by kind and by reason."""
         document, sums = self._document, self._document.sums
         account: list[Row] = [
             self._row("Brought forward", document.brought_forward),
@@ -140,7 +141,7 @@ class _Printer:
         return [*rows, self._group("all other reasons", others)] if others else rows
 
     def _apart(self) -> LinesApart:
-        """Late lines and corrections, each with their own subtotal."""
+        """Late lines and corrections, each with a subtotal."""
         sums, shows = self._document.sums, self._document.shows_lines
         late = [delta for delta in sums.late if delta.adjusts is None] if shows else []
         corrections = sums.corrections if shows else []
@@ -163,10 +164,11 @@ class _Printer:
         }
 
     def _more(self, missing: int) -> str | None:
-        """What is said of lines that there is no room for."""
+        """The note about lines that are not printed."""
         if not self._document.shows_lines or missing <= 0:
             return None
-        return f"{self._words.count(missing)} more {'line' if missing == 1 else 'lines'}: all are in the CSV and in the receipt file."
+        lines = "line" if missing == 1 else "lines"
+        return f"{self._words.count(missing)} more {lines}: all are in the CSV and in the receipt file."
 
     def _late_line(self, delta: Delta) -> LateLine:
         return {**self._line(delta), "belongs": self._belongs(delta)}
@@ -193,19 +195,19 @@ class _Printer:
         rows: list[MarkedLine] = [{**self._line(delta), "mark": self._mark(delta)} for delta in shown]
         withheld = None
         if not self._document.shows_lines:
-            withheld = "The single records are shown with the access code that the vendor gave to the customer."
+            withheld = "The deltas need the access code that the vendor gave to the customer."
         return {"rows": rows, "more": self._more(sums.count - len(shown)), "withheld": withheld}
 
     def _mark(self, delta: Delta) -> str | None:
         return "correction" if delta.adjusts is not None else "late" if showing.is_late(delta) else None
 
     def _line(self, delta: Delta) -> Line:
-        said = showing.context_fields(delta)
+        context = showing.context_fields(delta)
         return {
             "number": self._words.count(delta.sequence),
             "posted": self._instant(delta.posted_at),
-            "reason": ERASED if said["reason"] is None else printable(said["reason"]),
-            "reference": printable(said["referenceId"]) if said["referenceId"] else None,
+            "reason": ERASED if context["reason"] is None else printable(context["reason"]),
+            "reference": printable(context["referenceId"]) if context["referenceId"] else None,
             "amount": self._amount(delta.delta),
             "recordId": delta.record_id,
         }
@@ -217,11 +219,11 @@ class _Printer:
             "Customer id": document.customer.customer_id,
             "Period": self._period(),
             "Unit": document.unit and printable(document.unit),
-            "Records": words.count(document.sums.count),
-            "First record": self._zoned(checkpoint.first_recorded_at),
-            "Last record": self._zoned(checkpoint.last_recorded_at),
-            "Locked" if checkpoint.locked else "As it stood": self._zoned(checkpoint.created_at),
-            "Document made": self._zoned(document.generated_at),
+            "Deltas": words.count(document.sums.count),
+            "First delta": self._zoned(checkpoint.first_recorded_at),
+            "Last delta": self._zoned(checkpoint.last_recorded_at),
+            "Locked" if checkpoint.locked else "State of": self._zoned(checkpoint.created_at),
+            "Document created": self._zoned(document.generated_at),
         }
         return [[label, value] for label, value in facts.items() if value]
 
@@ -229,7 +231,7 @@ class _Printer:
         span = span_of(self._document, self._words)
         if self._words.zone_name == "UTC":
             return f"{span}, in UTC"
-        return f"{span}: a UTC calendar month, as all periods are; times here are shown in {self._words.zone_name}"
+        return f"{span}, in UTC as all periods; times on this document are in {self._words.zone_name}"
 
     def _zoned(self, at_us: int | None) -> str | None:
         zone = " UTC" if self._words.zone_name == "UTC" else ""
@@ -237,19 +239,17 @@ class _Printer:
 
     def _proof(self) -> list[list[str]]:
         document = self._document
+        entries = "entry" if document.log_size == 1 else "entries"
         return [
             ["Receipt id", document.checkpoint.checkpoint_id],
             ["Proof root", f"0x{document.checkpoint.proof_root.hex()}"],
             ["Key fingerprint", document.fingerprint],
             ["Slot fingerprint", document.slot_fingerprint],
-            [
-                "Log",
-                f"{document.origin}, {self._words.count(document.log_size)} {'entry' if document.log_size == 1 else 'entries'}",
-            ],
+            ["Log", f"{document.origin}, {self._words.count(document.log_size)} {entries}"],
         ]
 
     def _checking(self) -> Checking:
-        import segno  # only a document with a code needs it
+        import segno  # only documents need it
 
         document = self._document
         code, image = segno.make(document.verify_url, error="m"), io.BytesIO()
@@ -264,7 +264,7 @@ class _Printer:
         return self._row(label, group.total, group.count)
 
     def _records(self, count: int) -> str:
-        return f"{self._words.count(count)} {'record' if count == 1 else 'records'}"
+        return f"{self._words.count(count)} {'delta' if count == 1 else 'deltas'}"
 
     def _amount(self, units: int) -> Printed:
         return {"text": self._words.amount(units), "exact": amount_text(units)}

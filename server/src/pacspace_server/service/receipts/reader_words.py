@@ -1,4 +1,4 @@
-"""Amounts, months and instants as a reader's language and time zone write them. Exact always; nothing is rounded."""
+"""Amounts, months and instants in a reader's language and time zone, exact and without rounding."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from babel.dates import format_date, format_datetime, format_skeleton
 from ...domain.amounts import amount_text
 from ...domain.instants import DAY_US, period_start
 
-ENOUGH_DIGITS = 80  # of the decimal arithmetic that formatting does: more than any total has
+ENOUGH_DIGITS = 80  # decimal precision for formatting: more than any total has
 SECOND_US = 1_000_000
 LETTER = ("US", "CA", "MX", "CL", "CO", "CR", "GT", "PA", "PH", "PR", "SV", "VE")  # where paper is not A4
 
 
 @lru_cache(1)
 def zones() -> frozenset[str]:
-    """The IANA time zones that this machine knows."""
+    """The IANA time zones of this machine."""
     return frozenset(available_timezones())
 
 
 @lru_cache(1)
 def locales() -> frozenset[str]:
-    """The language tags whose ways of writing are known."""
+    """The language tags that Babel knows."""
     return frozenset(name.replace("_", "-") for name in localedata.locale_identifiers())
 
 
 def near(text: str, known: Iterable[str]) -> str:
-    """Up to three known words that somebody may have meant, as the end of a sentence; empty without one."""
+    """Up to three similar known words, as the end of a sentence; empty if there are none."""
     by_fold = {name.casefold(): name for name in known}
     found = difflib.get_close_matches(text.casefold(), by_fold, 3, 0.6)
     return f"; did you mean {', '.join(by_fold[name] for name in found)}?" if found else ""
@@ -48,7 +48,7 @@ def is_locale(tag: str) -> bool:
 
 
 class Words:
-    """How one reader reads. `digits` is how many digits after the point amounts have, so that they align; more if one needs more."""
+    """Formats values for one reader. Amounts have at least `digits` digits after the point, so that they align."""
 
     def __init__(self, tag: str, zone: str, digits: int = 0) -> None:
         self.locale, self.zone_name = Locale.parse(tag, sep="-"), zone
@@ -64,7 +64,7 @@ class Words:
         return "us-letter" if self.locale.territory in LETTER else "a4"
 
     def amount(self, value_units: int) -> str:
-        """Exact, with the signs of the language."""
+        """The exact amount in the language's notation."""
         text = amount_text(value_units)
         pattern = self._of_digits(max(self._digits, len(text.partition(".")[2])))
         with localcontext() as context:

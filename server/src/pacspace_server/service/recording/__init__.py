@@ -1,1 +1,1 @@
-"""Recording deltas, looking one up, erasing contexts, the sandbox."""
+"""Recording and reading deltas, erasing contexts, gaps, readiness, the sandbox."""

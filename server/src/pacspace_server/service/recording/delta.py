@@ -1,4 +1,4 @@
-"""One delta: what is stored, and how far the log has it."""
+"""One delta and its proof status."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..base.errors import ServiceError
 from ..base.lookup import find_delta, integrated_at, log_in_use
 
 
-def get_delta(context: Context, caller: Caller, record: str) -> DeltaStatus:
-    """A delta by recordId or receiptId. 404 RECORD_NOT_FOUND, also for another environment's."""
+def get_delta(context: Context, caller: Caller, named: str) -> DeltaStatus:
+    """The delta of a recordId or receiptId. 404 RECORD_NOT_FOUND, also for another environment's delta."""
     with context.storage.snapshot() as snapshot:
-        found = find_delta(snapshot, record)
+        found = find_delta(snapshot, named)
         if found is None or found[0].environment_id != caller.environment_id:
-            raise ServiceError("RECORD_NOT_FOUND", f"no delta {record[:80]} in the {caller.environment} environment")
-        return record_view(snapshot, *found)
+            raise ServiceError("RECORD_NOT_FOUND", f"no delta {named[:80]} in the {caller.environment} environment")
+        return delta_status_view(snapshot, *found)
 
 
-def record_view(snapshot: Snapshot, customer: Customer, delta: Delta) -> DeltaStatus:
-    """The delta with its status, and when and where the log verified it."""
+def delta_status_view(snapshot: Snapshot, customer: Customer, delta: Delta) -> DeltaStatus:
+    """The delta with its status, its log entry, and when it was verified."""
     head = snapshot.head(customer, delta.period)
     if head is None:
         raise Damaged("month", delta.period)

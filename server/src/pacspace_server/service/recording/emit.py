@@ -1,4 +1,4 @@
-"""Emit: record signed amounts."""
+"""Emit: record deltas."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..base.showing import QUEUED, delta_view, is_late, number, stated_context, 
 
 
 class Emit(Struct):
-    """One delta as it was asked for. `metadata` is its JSON text; `adjusts` a pair of field name and value."""
+    """One requested delta. `metadata` is JSON text; `adjusts` is a pair of field name and value."""
 
     customer_id: str
     delta: int
@@ -62,14 +62,14 @@ def _command(
 
 
 def _context_of(asked: Emit, delta: Delta) -> StatedContext | None:
-    """What was asked is what is stored, replayed or not: only an erased context is read from the row."""
+    """The request's context, which equals the stored one, also in a replay; None if the stored one was erased."""
     return None if delta.context is None else stated_context(asked.reason, asked.reference_id, asked.metadata)
 
 
 async def emit(
     context: Context, caller: Caller, asked: Emit, idempotency_key: str | None
 ) -> tuple[RecordedNow, str | None]:
-    """Records one delta. Returns the reply and what replayed it: `key`, `reference` or None."""
+    """Records one delta. Returns the reply and the cause of a replay: `key`, `reference` or None."""
     command = _command(context, caller, asked, idempotency_key)
     (outcome,) = await context.committer.apply((command,))
     if isinstance(outcome, Refusal):
@@ -82,9 +82,9 @@ async def emit(
 
 
 async def emit_by_hand(context: Context, caller: Caller, asked: Emit, idempotency_key: str | None) -> RecordedNow:
-    """A delta that somebody typed: recorded like any other, and noted in the audit trail with who it was.
+    """Records a delta that a user typed, and adds an audit entry.
 
-    Deltas share commits that know no people, so the note is a write of its own; the same key again notes nothing more.
+    Group commits of deltas carry no actor, so the audit entry is a second write; a replay by the same key adds none.
     """
     made, replayed = await emit(context, caller, asked, idempotency_key)
     if replayed is None:
@@ -101,11 +101,12 @@ async def emit_batch(
     raw: Sequence[Any],
     idempotency_key: str | None,
 ) -> tuple[Batch, bool]:
-    """Records each good item; one bad item never hides or undoes a good one. Also says whether all were replayed."""
+    """Records each valid item; an invalid one does not affect the others. Also returns whether all were replayed."""
     commands = {
         index: _command(context, caller, item, idempotency_key, index)
-        for index, item in enumerate(items) if isinstance(item, Emit)
-    }  # fmt: skip
+        for index, item in enumerate(items)
+        if isinstance(item, Emit)
+    }
     outcomes = dict(zip(commands, await context.committer.apply(list(commands.values())), strict=True))
     results: list[BatchQueued | BatchRejected] = []
     replayed = bool(outcomes)

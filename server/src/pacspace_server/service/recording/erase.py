@@ -1,4 +1,4 @@
-"""Erasure: contexts and salts go, proofs stay. Amounts, instants, ids and hashes are the record and can't be erased."""
+"""Erasure removes contexts and salts; proofs stay valid. Amounts, instants, ids and hashes can't be erased."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from ...storage.model.records import Customer, Environment
 from ..base.context import Context
 
 logger = structlog.get_logger("pacspace.retention")
-BATCH, BESIDE = 1_000, 200
-EVERY_S, LOOK_S = 3_600, 5
+BATCH, SMALL_BATCH = 1_000, 200  # the small one for a command beside a running server
+EVERY_S, RETRY_S = 3_600, 5
 AFTER_LAST = "~"  # sorts after every month
 
 
 def erase_customer(
     storage: Storage, customer: Customer, before: str | None, advance: Callable[[int], None] = lambda deltas: None
 ) -> int:
-    """Removes the contexts and salts of one customer's deltas; without `before` (a month) also the display name, what both
-    sides said in notes, and who looked.
+    """Removes the contexts and salts of one customer's deltas before a month.
 
-    Returns how many contexts were removed. Runs beside a server, which writes in the pauses between its small
-    transactions; an end half way is no harm.
+    Without `before` it removes all of them, the display name, the texts of remarks, and the visits. Returns the number
+    of removed contexts. It can run beside a server, which writes between the small transactions. After an
+    interruption, run it again.
     """
     removed, after = 0, 0
     while True:
 
         def work(unit: Unit, start: int = after) -> tuple[int, int | None]:
-            return unit.erase_contexts(customer, before or AFTER_LAST, start, BESIDE)
+            return unit.erase_contexts(customer, before or AFTER_LAST, start, SMALL_BATCH)
 
         started = time.monotonic()
         count, reached = storage.write(work)
@@ -46,27 +46,27 @@ def erase_customer(
     if before is None:
         storage.write(lambda unit: unit.erase_profile(customer))
         storage.write(lambda unit: unit.erase_notes(customer))
-        while storage.write(lambda unit: unit.erase_visits(customer, BESIDE)):
+        while storage.write(lambda unit: unit.erase_visits(customer, SMALL_BATCH)):
             pass
     return removed
 
 
 async def keep_retention(context: Context, days: int) -> None:
-    """Removes contexts older than so many days by the ledger clock, now and every hour, until it is cancelled.
+    """Removes contexts older than `days` by the ledger clock, now and every hour, until cancelled.
 
-    Of several processes one does so at a time; the others look a little later whether there is still something to do.
+    One process at a time does it, under a lease; the others try again a few seconds later.
     """
     lease = context.storage.lease("retention")
     while True:
         pause_s = EVERY_S
         try:
             if await asyncio.to_thread(lease.hold) is None:
-                pause_s = LOOK_S
+                pause_s = RETRY_S
             else:
                 await _erase_everywhere(context, lease, days)
                 await asyncio.to_thread(lease.release)
         except Exception:
-            logger.exception("contexts could not be erased; tried again in an hour")
+            logger.exception("contexts could not be erased; next attempt in an hour")
         await asyncio.sleep(pause_s)
 
 
@@ -92,4 +92,4 @@ async def _erase_older(context: Context, lease: Lease, environment: Environment,
         logger.info("erased contexts older than the retention setting", environment=environment.name, deltas=removed)
         still_holds = await asyncio.to_thread(context.storage.scrub)
         if still_holds is not None:
-            logger.info("erased bytes are not all overwritten yet", reason=still_holds)
+            logger.info("some erased bytes are not overwritten yet", reason=still_holds)

@@ -1,4 +1,4 @@
-"""Gaps: sequence numbers that are missing, read from what is stored rather than assumed."""
+"""Gaps: missing sequence numbers, computed from the stored deltas."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ..base.context import Caller, Context, find_customer
 
 
 def gaps(context: Context, caller: Caller, customer_id: str, first: int | None, last: int | None, limit: int) -> Gaps:
-    """Missing runs between two sequence numbers, by default all that were handed out. A sound record has none."""
+    """Missing runs between two sequence numbers, by default between 1 and the last. An intact record has none."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
         low, high = first or 1, min(last or customer.last_sequence, customer.last_sequence)

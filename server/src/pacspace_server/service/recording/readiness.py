@@ -1,4 +1,4 @@
-"""Whether this process can record, and whether the log keeps up: asked for real, at most once a second."""
+"""Readiness: whether this process can record and the log keeps up. A real write tests it, at most once a second."""
 
 from __future__ import annotations
 
@@ -16,19 +16,17 @@ OK = "ok"
 
 
 class Readiness:
-    """Each check answers `ok` or, in words, what is wrong."""
+    """Each check returns `ok` or the problem in words."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self.shutting_down = False
-        self.logs: dict[
-            str, int
-        ] = {}  # entries under the published log checkpoint, by origin, as the last probe saw it
+        self.logs: dict[str, int] = {}  # published size by origin, at the last probe
         self._probe: asyncio.Task[str] | None = None
         self._probed_s = 0.0
 
     async def checks(self, for_verify: bool) -> dict[str, str]:
-        """The checks of recording; with `for_verify` those of verification too."""
+        """The checks for recording; `for_verify` adds those for verification."""
         database = await self._database()
         found = {"shutdown": self._shutdown(), "queue": self._queue(), "database": database}
         if for_verify:
@@ -40,23 +38,23 @@ class Readiness:
 
     def _queue(self) -> str:
         full = self._context.committer.waiting >= MAX_WAITING
-        return f"{MAX_WAITING} deltas wait to be written, and no more are taken" if full else OK
+        return f"{MAX_WAITING} deltas are waiting to be written; the server accepts no more" if full else OK
 
     async def _database(self) -> str:
-        """One probe for all who ask within a second of its end."""
+        """One probe for all requests, reused for a second."""
         probe = self._probe
         if probe is None or (probe.done() and time.monotonic() - self._probed_s >= KEPT_S):
             probe = self._probe = asyncio.create_task(self._ask())
         return await asyncio.shield(probe)
 
     async def _ask(self) -> str:
-        """A write in its turn with all others, made durable as they are."""
+        """Makes a no-op write in the normal queue, durably."""
         try:
             logs = await asyncio.wait_for(self._context.committer.run(_touch), ANSWER_S)
         except TimeoutError:
-            return f"the database did not take a write within {ANSWER_S:.0f} s"
+            return f"the database did not accept a write within {ANSWER_S:.0f} s"
         except (NotWritten, Unavailable, InDoubt, Damaged) as error:
-            return f"the database does not take a write: {error}"
+            return f"the database does not accept writes: {error}"
         finally:
             self._probed_s = time.monotonic()
         self.logs = {log.origin: log.published_size for log in logs}
@@ -64,7 +62,7 @@ class Readiness:
 
     def _integrator(self) -> str:
         late_s = time.monotonic() - self._context.integrator.looked_s
-        return OK if late_s <= FRESH_S else f"it last looked for new deltas {late_s:.0f} s ago"
+        return OK if late_s <= FRESH_S else f"its last check for new deltas was {late_s:.0f} s ago"
 
     def _log(self) -> str:
         now_s = time.monotonic()
@@ -73,11 +71,11 @@ class Readiness:
 
     @property
     def unsigned(self) -> list[str]:
-        """Why logs are not being signed, and what to do."""
+        """Why signing is stopped, and what to do about it."""
         return list(self._context.integrator.refusals.values())
 
     def _signing(self) -> str:
-        return "; ".join(f"nothing is signed: {reason}" for reason in self.unsigned) or OK
+        return "; ".join(f"signing is stopped: {reason}" for reason in self.unsigned) or OK
 
 
 def _touch(unit: Unit) -> list[Log]:
@@ -86,8 +84,8 @@ def _touch(unit: Unit) -> list[Log]:
 
 
 def problems(checks: dict[str, str]) -> str:
-    """What is wrong, in one line; empty when nothing is."""
-    return "; ".join(f"{name}: {said}" for name, said in checks.items() if said != OK)
+    """The problems, in one line; empty if there are none."""
+    return "; ".join(f"{name}: {result}" for name, result in checks.items() if result != OK)
 
 
 def ready_view(readiness: Readiness, checks: dict[str, str]) -> Ready:

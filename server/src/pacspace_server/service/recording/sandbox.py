@@ -1,4 +1,4 @@
-"""The sandbox's tools: a held clock, and starting over."""
+"""The sandbox's tools: set its clock, and reset it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _view(snapshot: Snapshot, environment: Environment) -> Clock:
 
 
 async def set_clock(context: Context, caller: Caller, now: int | None, advance_s: int | None) -> Clock:
-    """Holds the ledger clock at an instant, advances it, or (both None) lets real time go on."""
+    """Holds the ledger clock at an instant, advances it, or (both None) returns it to real time."""
     caller.require_sandbox()
 
     def work(unit: Unit) -> Clock:
@@ -33,17 +33,20 @@ async def set_clock(context: Context, caller: Caller, now: int | None, advance_s
 
 
 def move_clock(unit: Unit, environment: Environment, now: int | None, advance_s: int | None) -> Clock:
-    """An environment without deltas takes any instant, afterwards the clock only goes forward."""
+    """Moves the clock: to any instant while there are no deltas, then only forward."""
     current = unit.now(environment)
     target = current + advance_s * SECOND_US if advance_s is not None else now
     if target is not None and not 0 <= target <= MAX_US:
-        raise invalid(("advanceSeconds", "leads beyond the year 9999"))
+        raise invalid(("advanceSeconds", "would move the clock beyond the year 9999"))
     moved = replace(environment, clock_at=target)
     if unit.now(moved) < current and unit.has_deltas(environment):
         raise invalid(
-            ("now", f"the sandbox clock stands at {instant_text(current)} and holds deltas: it only goes forward, "
-                    "or start over with POST /api/v1/sandbox/reset (`pacspace clock reset`)")
-        )  # fmt: skip
+            (
+                "now",
+                f"the sandbox has deltas, so its clock, now at {instant_text(current)}, only goes forward; "
+                "to start over, POST /api/v1/sandbox/reset (`pacspace clock reset`)",
+            )
+        )
     unit.set_clock(environment, target)
     return _view(unit, moved)
 
@@ -54,7 +57,7 @@ async def get_clock(context: Context, caller: Caller) -> Clock:
 
 
 async def reset(context: Context, caller: Caller) -> Reset:
-    """Empties the sandbox under a new log with a new key. Nothing links the old one."""
+    """Empties the sandbox and begins a new log with a new key, without a link to the old log."""
     caller.require_sandbox()
     origin = f"pacspace.log/sandbox/{secrets.token_hex(16)}"
     context.signer.create_key(origin)

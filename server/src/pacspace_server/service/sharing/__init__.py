@@ -1,1 +1,1 @@
-"""The link that a customer is given: its policy, access code, visits and remarks."""
+"""A customer's link: policy, access code, visits and remarks."""

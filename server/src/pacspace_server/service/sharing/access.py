@@ -1,4 +1,4 @@
-"""Who may see what behind a link: the one rule, the code, and the cookie that says it was given."""
+"""Access to a Shared Record: what a policy opens, the access code, and the visitor's cookie."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ...storage.model.protocols import Snapshot, Unit
 from ..base import lockouts
 from ..base.context import Context
 from ..base.errors import ServiceError
-from ..base.events import tell
-from ..base.lockouts import knocks_from, prefix
+from ..base.events import queue_event
+from ..base.lockouts import client_network, prefix
 from .links import GATED, OPEN, TWO_TIER, Shared, find, is_code
 
 SUMMARY, DETAIL = "summary", "detail"
-# What a policy opens to whoever has the link alone.
+# The parts that a link opens without the code, by policy.
 OPENED_BY_LINK = {OPEN: (SUMMARY, DETAIL), TWO_TIER: (SUMMARY,), GATED: ()}
 COOKIE_LIFE_S = 30 * 24 * 3600
 VISITOR_BYTES, MAC_BYTES, AGENT_CHARS = 8, 16, 80
@@ -29,7 +29,7 @@ _VALUE = re.compile(r"([0-9a-f]{16})\.([0-9]{1,12})\.([yn])\.([0-9a-f]{32})")
 
 @dataclass(frozen=True)
 class Visitor:
-    """Whoever looks at a link. `opened`: they have given the code that is in force, and their cookie says so."""
+    """A visitor of a link. `opened`: their cookie shows that they gave the current code."""
 
     id: bytes
     opened: bool
@@ -39,7 +39,7 @@ class Visitor:
 
 
 def meet(context: Context, shared: Shared, tokens: Iterable[str], address: str, agent: str | None) -> Visitor:
-    """The visitor of a request, by the tokens it brings. Without one of ours, one address and browser are one visitor."""
+    """The visitor of a request, by its tokens; without a valid one, by address and browser."""
     agent = (agent or "")[:AGENT_CHARS]
     known = _read_token(context, shared, tokens)
     if known is not None:
@@ -55,14 +55,14 @@ def may_see(shared: Shared, visitor: Visitor, part: str) -> bool:
 def need(shared: Shared, visitor: Visitor, part: str) -> None:
     """401 ACCESS_CODE_REQUIRED unless the visitor may see this part."""
     if not may_see(shared, visitor, part):
-        message = "this part needs the access code that the vendor gave out with the link: POST it to access/verify"
+        message = "this part needs the access code, which the vendor sent with the link: POST it to access/verify"
         raise ServiceError("ACCESS_CODE_REQUIRED", message)
 
 
 async def enter(
     context: Context, handle: str, tokens: Sequence[str], address: str, agent: str | None, part: str | None
 ) -> tuple[Shared, Visitor]:
-    """The record behind a link and who asks for it; what `find` and `need` raise. No part: just who it is."""
+    """The Shared Record behind a link and its visitor, if they may see `part` (None: no check)."""
 
     def look(snapshot: Snapshot) -> tuple[Shared, Visitor]:
         shared = find(snapshot, handle)
@@ -78,20 +78,20 @@ async def enter(
 
 
 def visitor_token(context: Context, shared: Shared, visitor: Visitor) -> str:
-    """What a cookie holds that knows the visitor again behind this link: a signed random number, nothing else."""
+    """The cookie that recognizes a visitor behind this link: a signed random number."""
     known = visitor.id if visitor.has_cookie else secrets.token_bytes(VISITOR_BYTES)
     stated = f"{known.hex()}.{int(time.time()) + COOKIE_LIFE_S}.{'y' if visitor.opened else 'n'}"
     return f"{stated}.{_mac(context, shared, stated)}"
 
 
 def _mac(context: Context, shared: Shared, stated: str) -> str:
-    """Over the link and the version of its code too: a cookie is no use elsewhere, and ends with the code."""
+    """The MAC also covers the link and its code's version, so that a cookie is bound to both."""
     derived = context.server_secret.derive("visitor-cookie", shared.handle, str(shared.link.version), stated)
     return derived[:MAC_BYTES].hex()
 
 
 def _read_token(context: Context, shared: Shared, tokens: Iterable[str]) -> tuple[bytes, bool] | None:
-    """The visitor of a token that is ours, in force, and of this very link; whether they gave the code."""
+    """The visitor of the first valid token for this link, and whether they gave the code."""
     for value in tokens:
         match = _VALUE.fullmatch(value)
         if match is None:
@@ -106,13 +106,13 @@ def _read_token(context: Context, shared: Shared, tokens: Iterable[str]) -> tupl
 
 
 async def give_code(context: Context, handle: str, visitor: Visitor, typed: str) -> Visitor:
-    """The visitor, let in. 403 ACCESS_CODE_INVALID; 429 RATE_LIMITED for whoever failed five times in 15 minutes."""
-    await context.look(lambda snapshot: _refuse_shut(context, snapshot, find(snapshot, handle), visitor))
+    """Opens the record to a visitor. 403 ACCESS_CODE_INVALID; 429 RATE_LIMITED after five failures in 15 minutes."""
+    await context.look(lambda snapshot: _refuse_locked(context, snapshot, find(snapshot, handle), visitor))
 
     def work(unit: Unit) -> bool:
-        # Looked at again where nobody else counts meanwhile: tries at the same instant are no more than five either.
+        # Checked again inside the transaction, so that parallel attempts can't exceed the limit.
         shared = find(unit, handle)
-        keys = _refuse_shut(context, unit, shared, visitor)
+        keys = _refuse_locked(context, unit, shared, visitor)
         if is_code(context, shared, typed):
             for key in keys:
                 lockouts.succeeded(unit, key)
@@ -121,19 +121,19 @@ async def give_code(context: Context, handle: str, visitor: Visitor, typed: str)
         return False
 
     if not await context.committer.run(work):
-        message = "this is not the code of this link: six letters and digits, printed beside the link by the vendor"
+        message = "this is not the code of this link: it has six letters and digits, printed beside the link"
         raise ServiceError("ACCESS_CODE_INVALID", message)
     return replace(visitor, opened=True)
 
 
-def _refuse_shut(context: Context, snapshot: Snapshot, shared: Shared, visitor: Visitor) -> list[str]:
-    """The doors that a visitor stands at, none of them shut: the link's, for the address and for the cookie."""
-    door = shared.customer.shard_key.hex()
-    whoever = [("address", knocks_from(visitor.address))]
+def _refuse_locked(context: Context, snapshot: Snapshot, shared: Shared, visitor: Visitor) -> list[str]:
+    """The visitor's lockout keys for this link, by address and by cookie. 429 RATE_LIMITED if one is locked."""
+    customer = shared.customer.shard_key.hex()
+    clients = [("address", client_network(visitor.address))]
     if visitor.has_cookie:
-        whoever.append(("cookie", visitor.id.hex()))
+        clients.append(("cookie", visitor.id.hex()))
     keys = sorted(
-        f"code:{door}:{context.server_secret.derive('knock', kind, name)[:8].hex()}" for kind, name in whoever
+        f"code:{customer}:{context.server_secret.derive('knock', kind, name)[:8].hex()}" for kind, name in clients
     )
     for key in keys:
         lockouts.refuse_locked(snapshot, key, now_us())
@@ -142,14 +142,21 @@ def _refuse_shut(context: Context, snapshot: Snapshot, shared: Shared, visitor: 
 
 def _fail(unit: Unit, shared: Shared, visitor: Visitor, keys: list[str]) -> None:
     now = now_us()
-    shuts = [lockouts.failed(unit, key, now) for key in keys]
-    if any(shuts):
-        tell(unit, shared.customer, "customer.step_up_failed_repeatedly", {
-            "customerId": shared.customer.customer_id, "failures": lockouts.FAILURES, "address": short(visitor.address),
-            "lockedUntil": instant_text(now + lockouts.WINDOW_US),
-        })  # fmt: skip
+    locks = [lockouts.failed(unit, key, now) for key in keys]
+    if any(locks):
+        queue_event(
+            unit,
+            shared.customer,
+            "customer.step_up_failed_repeatedly",
+            {
+                "customerId": shared.customer.customer_id,
+                "failures": lockouts.FAILURES,
+                "address": short(visitor.address),
+                "lockedUntil": instant_text(now + lockouts.WINDOW_US),
+            },
+        )
 
 
 def short(address: str) -> str:
-    """An address as it is kept: its /24, or /48."""
+    """The stored form of an address: its /24 or /48."""
     return prefix(address, 24, 48)

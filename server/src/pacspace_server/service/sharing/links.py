@@ -1,7 +1,7 @@
-"""A customer's link: its name, its code, and how much of the record it opens.
+"""A customer's link: its handle, its access code, and its policy.
 
-The name carries the shard key, so that it leads to its customer, and 128 random bits, so that nobody guesses it. The code is
-never in it, and never stored: it follows from the name, a version, and the server secret.
+The handle contains the shard key, which finds the customer, and 128 random bits, which make it unguessable. The code is
+derived from the handle, a version and the server secret; it is not stored.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ OFF: Final = "OFF"
 INHERIT: Final = "INHERIT"
 POLICIES = (TWO_TIER, GATED, OPEN, OFF)
 NO_LINK: CustomerLinks = {"customerLinkUrl": None, "customerLinkHost": None, "accessHint": None}
-# What is left of digits and capitals without 0, O, 1, I and L.
+# Digits and capitals without 0, O, 1, I and L.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 CODE_CHARS, NONCE_BYTES = 6, 16
 HANDLE = re.compile(r"cus_([0-9a-f]{32})([0-9a-f]{32})")
@@ -43,7 +43,7 @@ _FORGIVEN = re.compile(r"[\s._\u2010-\u2015\u2212-]+")
 
 @dataclass(frozen=True)
 class Sharing:
-    """What customers of a workspace see without a word about one of them, and what they know the vendor as."""
+    """A workspace's default policy, and the vendor's name."""
 
     policy: SharingPolicy
     vendor_name: str | None
@@ -51,7 +51,7 @@ class Sharing:
 
 @dataclass(frozen=True)
 class Shared:
-    """The record of one customer behind a link that is in force."""
+    """The Shared Record of one customer, behind a valid link."""
 
     customer: Customer
     environment: Environment
@@ -65,7 +65,7 @@ class Shared:
 
     @property
     def caller(self) -> Caller:
-        """Whoever looks, to the rest of the server: this environment, and no scope at all."""
+        """The visitor as a caller: this environment, without scopes."""
         return Caller(self.environment.id, self.environment.name, self.environment.workspace_id, ())
 
 
@@ -74,7 +74,7 @@ def handle_of(customer: Customer, link: Link) -> str:
 
 
 def sharing_of(snapshot: Snapshot, environment: Environment) -> Sharing:
-    """What is stated for all customers of an environment's workspace."""
+    """The defaults of an environment's workspace."""
     workspace = workspace_of(snapshot, environment)
     return Sharing(workspace.sharing_policy, name_of(workspace))
 
@@ -84,7 +84,7 @@ def policy_of(sharing: Sharing, link: Link) -> SharingPolicy:
 
 
 def find(snapshot: Snapshot, handle: str) -> Shared:
-    """The record behind a link. 404 LINK_NOT_FOUND for an unknown one, one that was replaced, and while sharing is off."""
+    """The Shared Record behind a link. 404 LINK_NOT_FOUND if the link is unknown or replaced, or sharing is off."""
     match = HANDLE.fullmatch(handle.strip().lower())
     customer = snapshot.customer_by_shard(bytes.fromhex(match[1])) if match else None
     link = snapshot.link(customer) if customer else None
@@ -94,14 +94,14 @@ def find(snapshot: Snapshot, handle: str) -> Shared:
         shared = Shared(customer, environment, link, policy_of(sharing, link), sharing.vendor_name)
         if shared.policy != OFF:
             return shared
-    raise ServiceError("LINK_NOT_FOUND", "this link leads nowhere (any more): ask the vendor for the one in force")
+    raise ServiceError("LINK_NOT_FOUND", "this link is unknown or no longer valid: ask the vendor for the current one")
 
 
 # ---------------------------------------------------------------- the code
 
 
 def access_code(context: Context, handle: str, version: int) -> str:
-    """Six characters of an alphabet in which none looks like another."""
+    """Six characters of an alphabet without similar ones."""
     number = int.from_bytes(context.server_secret.derive("access-code", handle, str(version)), "big")
     code = ""
     for _ in range(CODE_CHARS):
@@ -111,7 +111,7 @@ def access_code(context: Context, handle: str, version: int) -> str:
 
 
 def is_code(context: Context, shared: Shared, typed: str) -> bool:
-    """Whether somebody typed the code, in whatever case, with or without spaces and dashes."""
+    """Whether the typed text is the code, ignoring case, spaces and dashes."""
     given = _FORGIVEN.sub("", typed).upper()
     right = access_code(context, shared.handle, shared.link.version)
     return hmac.compare_digest(given.encode(errors="replace"), right.encode())
@@ -121,7 +121,7 @@ def is_code(context: Context, shared: Shared, typed: str) -> bool:
 
 
 async def ensure_link(context: Context, environment_id: int, shard_key: bytes) -> None:
-    """Makes a customer's link when it is needed first. A disk that takes nothing is no reason to refuse a receipt."""
+    """Makes a customer's link on first need. A failed write is ignored, so that receipts stay available."""
 
     def has_link(snapshot: Snapshot) -> bool:
         customer = snapshot.customer(environment_id, shard_key)
@@ -140,7 +140,7 @@ async def ensure_link(context: Context, environment_id: int, shard_key: bytes) -
 
 
 def stored_link(unit: Unit, customer: Customer) -> Link:
-    """A customer's link, made if there is none. The customer is stored already."""
+    """The link of a stored customer, made if there is none."""
     found = unit.link(customer)
     if found is not None:
         return found
@@ -151,7 +151,7 @@ def stored_link(unit: Unit, customer: Customer) -> Link:
 
 
 def receipt_links(context: Context, snapshot: Snapshot, customer: Customer) -> CustomerLinks:
-    """The link as receipts name it."""
+    """The link as receipts show it."""
     view = link_view(context, snapshot, customer)
     return {
         "customerLinkUrl": view["customerLinkUrl"],
@@ -161,7 +161,7 @@ def receipt_links(context: Context, snapshot: Snapshot, customer: Customer) -> C
 
 
 def at_month(link: str, period: str | None) -> str:
-    """The link opened at a month."""
+    """The link to a month."""
     return f"{link}?period={period}" if period else link
 
 
@@ -183,11 +183,11 @@ def link_view(context: Context, snapshot: Snapshot, customer: Customer) -> Acces
     }
 
 
-# ---------------------------------------------------------------- what the vendor does
+# ---------------------------------------------------------------- the vendor's side
 
 
 async def access_link(context: Context, caller: Caller, customer_id: str) -> AccessLink:
-    """The link in force and its code."""
+    """The customer's link and code."""
     await ensure_link(context, caller.environment_id, context.shard(caller, customer_id))
     return await context.look(
         lambda snapshot: link_view(context, snapshot, find_customer(context, snapshot, caller, customer_id))
@@ -195,7 +195,7 @@ async def access_link(context: Context, caller: Caller, customer_id: str) -> Acc
 
 
 async def reissue_link(context: Context, caller: Caller, customer_id: str) -> AccessLink:
-    """Another link; the old one leads nowhere from now on, and its code and cookies with it."""
+    """Replaces the link; the old one, its code and its cookies stop working."""
     nonce = secrets.token_bytes(NONCE_BYTES)
     return await _change(
         context, caller, customer_id, "link.reissue", lambda link: replace(link, nonce=nonce, version=1)
@@ -203,14 +203,14 @@ async def reissue_link(context: Context, caller: Caller, customer_id: str) -> Ac
 
 
 async def reissue_code(context: Context, caller: Caller, customer_id: str) -> AccessLink:
-    """Another code for the same link; the old one and everybody who came in by it stay out from now on."""
+    """Replaces the link's code; the old code and the cookies of its visitors stop working."""
     return await _change(
         context, caller, customer_id, "code.reissue", lambda link: replace(link, version=link.version + 1)
     )
 
 
 async def set_customer_policy(context: Context, caller: Caller, customer_id: str, hint: SharingHint) -> AccessLink:
-    """How much one customer's link opens; INHERIT: as much as everybody's."""
+    """Sets one customer's policy; INHERIT uses the workspace's."""
     return await _change(
         context, caller, customer_id, "sharing.change", lambda link: replace(link, policy=hint), {"policy": hint}
     )
@@ -239,7 +239,7 @@ def sharing_view(sharing: Sharing) -> SharingView:
 
 
 async def get_sharing(context: Context, caller: Caller) -> SharingView:
-    """What the caller's workspace states for all its customers."""
+    """The defaults of the caller's workspace."""
     return await context.look(
         lambda snapshot: sharing_view(sharing_of(snapshot, snapshot.environment(caller.environment_id)))
     )
@@ -248,7 +248,7 @@ async def get_sharing(context: Context, caller: Caller) -> SharingView:
 async def set_sharing(
     context: Context, caller: Caller, policy: SharingPolicy | None, vendor_name: str | None
 ) -> SharingView:
-    """Changes what is given of it."""
+    """Changes the given defaults."""
 
     def work(unit: Unit) -> Sharing:
         workspace = unit.workspace(caller.workspace_id)

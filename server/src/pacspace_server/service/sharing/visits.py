@@ -1,4 +1,4 @@
-"""Who looked behind a link, and what they took: kept after the reply, in one write for many, in nobody's way."""
+"""Visits to Shared Records: written after the reply, many in one write, without delaying readers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...storage.model.protocols import Snapshot, Unit
 from ...storage.model.sharing import Visit
 from ...views.sharing import SharedVisit, SharedVisits
 from ..base.context import Caller, Context, find_customer
-from ..base.events import tell
+from ..base.events import queue_event
 from .access import Visitor, short
 from .links import Shared
 
@@ -26,15 +26,17 @@ EXPORTED: Final = "exported"
 COMPARED: Final = "compared"
 CODE_FAILED: Final = "code failed"
 EVENTS = {
-    VIEWED: "customer.shared_record_viewed", EXPORTED: "customer.export_downloaded", COMPARED: "customer.compare_run",
-}  # fmt: skip
+    VIEWED: "customer.shared_record_viewed",
+    EXPORTED: "customer.export_downloaded",
+    COMPARED: "customer.compare_run",
+}
 ONE_VISIT_US = 30 * 60 * 1_000_000
 MAX_WAITING, MAX_PER_DAY = 1_000, 1_000  # rows in memory; new rows of one customer
 
 
 @dataclass
 class _Seen:
-    """What waits to be written."""
+    """A visit to write."""
 
     visitor: Visitor
     kind: VisitKind
@@ -43,15 +45,15 @@ class _Seen:
 
 
 class Visits:
-    """The visits of a process that are not written yet."""
+    """The visits that this process has not written yet."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._waiting: dict[tuple[bytes, bytes, str], _Seen] = {}
         self._writing: asyncio.Task[None] | None = None
 
-    def note(self, shared: Shared, visitor: Visitor, kind: VisitKind) -> None:
-        """Remembers a visit. Under a flood new ones are let go: they never hold a reader up."""
+    def record(self, shared: Shared, visitor: Visitor, kind: VisitKind) -> None:
+        """Queues a visit; drops it when the queue is full."""
         key = shared.customer.shard_key, visitor.id, kind
         known = self._waiting.get(key)
         if known is not None:
@@ -62,7 +64,7 @@ class Visits:
             self._writing = asyncio.get_running_loop().create_task(self._write())
 
     async def close(self) -> None:
-        """Writes what waits."""
+        """Writes the queued visits."""
         if self._writing is not None:
             await self._writing
 
@@ -78,7 +80,7 @@ class Visits:
 
 
 def _store_all(seen: dict[tuple[bytes, bytes, str], _Seen], unit: Unit) -> None:
-    # In the order of the customers' keys, as every unit that holds several.
+    # Units lock customers in the order of their keys, which prevents deadlocks.
     for (shard_key, _, _), one in sorted(seen.items(), key=lambda item: item[0]):
         _store(unit, shard_key, one)
 
@@ -98,16 +100,23 @@ def _store(unit: Unit, shard_key: bytes, seen: _Seen) -> None:
         unit.set_visit(customer, made)
     else:
         return
-    # Looking is told once a visit, taking each time.
+    # One event per visit for viewing, one each time for the rest.
     if seen.kind in EVENTS and (found is None or seen.kind != VIEWED):
-        tell(unit, customer, EVENTS[seen.kind], {
-            "customerId": customer.customer_id, "visitorId": visitor.id.hex(), "address": short(visitor.address),
-            "at": instant_text(seen.at),
-        })  # fmt: skip
+        queue_event(
+            unit,
+            customer,
+            EVENTS[seen.kind],
+            {
+                "customerId": customer.customer_id,
+                "visitorId": visitor.id.hex(),
+                "address": short(visitor.address),
+                "at": instant_text(seen.at),
+            },
+        )
 
 
 async def list_visits(context: Context, caller: Caller, customer_id: str, limit: int, offset: int) -> SharedVisits:
-    """A customer's visits, newest first, for the vendor."""
+    """A customer's visits, newest first."""
 
     def work(snapshot: Snapshot) -> SharedVisits:
         customer = find_customer(context, snapshot, caller, customer_id)
@@ -121,7 +130,11 @@ async def list_visits(context: Context, caller: Caller, customer_id: str, limit:
 
 def _view(visit: Visit) -> SharedVisit:
     return {
-        "kind": visit.kind, "visitorId": visit.visitor.hex(), "firstAt": instant_text(visit.at),
-        "lastAt": instant_text(visit.last_at), "times": visit.times, "address": visit.address or None,
+        "kind": visit.kind,
+        "visitorId": visit.visitor.hex(),
+        "firstAt": instant_text(visit.at),
+        "lastAt": instant_text(visit.last_at),
+        "times": visit.times,
+        "address": visit.address or None,
         "userAgent": visit.agent or None,
-    }  # fmt: skip
+    }

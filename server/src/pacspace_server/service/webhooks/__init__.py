@@ -1,1 +1,1 @@
-"""Endpoints, and the deliveries to them."""
+"""Webhook endpoints and their deliveries."""

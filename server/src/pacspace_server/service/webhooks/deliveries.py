@@ -1,4 +1,4 @@
-"""Deliveries: the list of them, one with what was sent, and sending again."""
+"""Deliveries: list, get with payload, retry, replay."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ..base.errors import ServiceError, invalid
 from .endpoints import find
 
 MOST_COUNTED = 10_000
-REPEATED_AT_ONCE = 5_000
+REPLAY_CHUNK = 5_000
 
 
 def _feed(context: Context, snapshot: Snapshot, caller: Caller) -> Feed:
@@ -47,11 +47,18 @@ def view(delivery: Delivery, event: Event) -> DeliveryView:
     """A delivery as replies show it."""
     state = STATES[delivery.status]
     return {
-        "eventId": event.id, "event": event.name, "endpointId": delivery.endpoint_id, "deliveryStatus": state,
-        "status": state, "attempts": delivery.attempts, "nextAttemptAt": showing.instant(delivery.next_attempt_at),
-        "lastStatusCode": delivery.status_code, "lastError": delivery.error,
-        "lastAttemptAt": showing.instant(delivery.attempted_at), "createdAt": showing.instant(delivery.created_at),
-    }  # fmt: skip
+        "eventId": event.id,
+        "event": event.name,
+        "endpointId": delivery.endpoint_id,
+        "deliveryStatus": state,
+        "status": state,
+        "attempts": delivery.attempts,
+        "nextAttemptAt": showing.instant(delivery.next_attempt_at),
+        "lastStatusCode": delivery.status_code,
+        "lastError": delivery.error,
+        "lastAttemptAt": showing.instant(delivery.attempted_at),
+        "createdAt": showing.instant(delivery.created_at),
+    }
 
 
 def _views(context: Context, snapshot: Snapshot, caller: Caller, found: list[Delivery]) -> list[DeliveryView]:
@@ -72,12 +79,10 @@ def list_deliveries(context: Context, caller: Caller, status: str | None, limit:
 def list_of_endpoint(
     context: Context, caller: Caller, endpoint_id: str, status: str | None, limit: int, cursor: str | None
 ) -> EndpointDeliveries:
-    """The same of one endpoint, page by page."""
+    """The deliveries to one endpoint, by cursor."""
     with context.storage.snapshot() as snapshot:
-        endpoint, before = (
-            find(snapshot, caller, endpoint_id),
-            None if cursor is None else read_cursor("cursor", cursor),
-        )
+        endpoint = find(snapshot, caller, endpoint_id)
+        before = None if cursor is None else read_cursor("cursor", cursor)
         found = snapshot.deliveries(caller.environment_id, endpoint.id, _status(status), before, limit + 1, 0)
         shown = _views(context, snapshot, caller, found[:limit])
     more = cursor_of(found[limit - 1].place) if len(found) > limit else None
@@ -99,10 +104,10 @@ def read_cursor(field: str, text: str) -> Place:
 
 
 def locate(snapshot: Snapshot, caller: Caller, identity: str) -> Place:
-    """Where an event is in the feed of the caller's environment; 404 NOT_FOUND."""
+    """The place of an event in the feed of the caller's environment; 404 NOT_FOUND."""
     place = _place(snapshot, caller.environment_id, identity)
     if place is None:
-        message = f"no event {identity[:80]} was told in the {caller.environment} environment in the last 30 days"
+        message = f"no event {identity[:80]} in the {caller.environment} environment in the last 30 days"
         raise ServiceError("NOT_FOUND", message)
     return place
 
@@ -146,7 +151,7 @@ def get(context: Context, caller: Caller, endpoint_id: str, identity: str) -> Se
 async def retry(
     context: Context, sender: Sender, caller: Caller, identity: str, endpoint_id: str | None = None
 ) -> DeliveryView:
-    """Makes deliveries of an event due now: those that have not succeeded, or all if all have; to one endpoint, or each.
+    """Makes the failed deliveries of an event due now, or all if none failed; to one endpoint, or to each.
 
     404 NOT_FOUND for an event that was never sent.
     """
@@ -163,7 +168,7 @@ async def retry(
         ]
         event = _feed(context, unit, caller).at(unit, [place]).get(place)
         if not found or event is None:
-            raise ServiceError("NOT_FOUND", f"no delivery of the event {identity[:80]} was tried yet")
+            raise ServiceError("NOT_FOUND", f"there was no attempt yet to deliver the event {identity[:80]}")
         again = [d for d in found if d.status != STATES.index("delivered")] or found
         for delivery in again:
             delivery.status, delivery.next_attempt_at = PENDING, now
@@ -179,7 +184,7 @@ async def retry(
 async def replay(
     context: Context, sender: Sender, caller: Caller, endpoint_id: str, since: int, until: int | None
 ) -> Replayed:
-    """Makes everything due again that was told between two instants and sent to an endpoint, or failed."""
+    """Makes an endpoint's finished deliveries of events between two instants due again."""
     now = now_us()
     last = until if until is not None else now
     if last <= since:
@@ -189,7 +194,7 @@ async def replay(
     queued = 0
 
     def work(after: Place, unit: Unit) -> tuple[int, Place | None]:
-        return unit.repeat_deliveries(endpoint, since, last, after, REPEATED_AT_ONCE, now)
+        return unit.repeat_deliveries(endpoint, since, last, after, REPLAY_CHUNK, now)
 
     while place is not None:
         count, place = await context.committer.run(partial(work, place))

@@ -1,4 +1,4 @@
-"""Endpoints: where events are sent. Made, listed, changed, removed; their secrets, and a test of one."""
+"""Webhook endpoints: create, list, change, remove, rotate secrets, test."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ from ..base.errors import ServiceError, invalid
 from ..base.server_secret import ServerSecret
 
 RESOLVE_S = 2.0
-END_OF_ROW = 2**62  # an item beyond all others: the next row is the next one
-MAX_ENDPOINTS = 100  # of an environment
+END_OF_ROW = 2**62  # an item beyond all others, so that the feed continues at the next row
+MAX_ENDPOINTS = 100  # per environment
 MAX_URL_CHARS, MAX_DESCRIPTION_CHARS = 2048, 200
-MOST_WAITING = 10_000  # of one endpoint, that are counted
+MOST_WAITING = 10_000  # counted per endpoint
 
 
 def secret_of(server_secret: ServerSecret, endpoint_id: str, version: int) -> str:
-    """The same text is the secret of our signature and of a Standard Webhooks one."""
+    """The secret as text, for our signature and for Standard Webhooks."""
     return PREFIX + base64.b64encode(server_secret.derive("webhook", endpoint_id, str(version))).decode()
 
 
 def secrets_of(server_secret: ServerSecret, endpoint: Endpoint, now: int) -> list[str]:
-    """The secrets that sign now: for 24 hours after a rotation also the one before."""
+    """The signing secrets: for 24 hours after a rotation, also the previous one."""
     versions = [endpoint.secret_version]
     if endpoint.rotated_at is not None and now - endpoint.rotated_at < OVERLAP_US:
         versions.append(endpoint.secret_version - 1)
@@ -59,16 +59,23 @@ def secrets_of(server_secret: ServerSecret, endpoint: Endpoint, now: int) -> lis
 
 
 def view(endpoint: Endpoint) -> EndpointView:
-    """An endpoint as replies show it; never its secret."""
+    """An endpoint as replies show it, without its secret."""
     return {
-        "id": endpoint.id, "url": endpoint.url, "description": endpoint.description,
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "description": endpoint.description,
         "events": None if endpoint.events is None else list(endpoint.events),
-        "enabled": endpoint.enabled, "active": endpoint.enabled, "createdAt": showing.instant(endpoint.created_at),
-        "rotatedAt": showing.instant(endpoint.rotated_at), "lastTriggered": showing.instant(endpoint.last_triggered_at),
-        "successCount": endpoint.success_count, "failureCount": endpoint.failure_count,
-        "failingSince": showing.instant(endpoint.failing_since), "disabledAt": showing.instant(endpoint.disabled_at),
+        "enabled": endpoint.enabled,
+        "active": endpoint.enabled,
+        "createdAt": showing.instant(endpoint.created_at),
+        "rotatedAt": showing.instant(endpoint.rotated_at),
+        "lastTriggered": showing.instant(endpoint.last_triggered_at),
+        "successCount": endpoint.success_count,
+        "failureCount": endpoint.failure_count,
+        "failingSince": showing.instant(endpoint.failing_since),
+        "disabledAt": showing.instant(endpoint.disabled_at),
         "disabledReason": endpoint.disabled_reason,
-    }  # fmt: skip
+    }
 
 
 def find(snapshot: Snapshot, caller: Caller, endpoint_id: str) -> Endpoint:
@@ -81,7 +88,7 @@ def find(snapshot: Snapshot, caller: Caller, endpoint_id: str) -> Endpoint:
 
 
 async def check_url(sender: Sender, caller: Caller, url: str) -> None:
-    """400 for a URL that must not be sent to, as far as is known now; each attempt looks again."""
+    """400 for a forbidden URL. Each attempt checks again, because DNS changes."""
     client = sender.client
     try:
         target = parse_target(url, caller.environment, client.targets)
@@ -90,13 +97,13 @@ async def check_url(sender: Sender, caller: Caller, url: str) -> None:
     except Forbidden as forbidden:
         raise invalid(("url", str(forbidden))) from forbidden
     except (AttemptFailed, TimeoutError):
-        return  # a name may come to be known later
+        return  # the name may resolve later
 
 
 async def create(
     context: Context, sender: Sender, caller: Caller, url: str, description: str | None, events: tuple[str, ...] | None
 ) -> NewEndpoint:
-    """Makes an endpoint. It is told what happens from now on. Its secret is in this reply."""
+    """Creates an endpoint, which receives events from now on. The reply has its secret."""
     await check_url(sender, caller, url)
     now = now_us()
     made = Endpoint(
@@ -105,12 +112,11 @@ async def create(
 
     def work(unit: Unit) -> None:
         if len(unit.endpoints(caller.environment_id)) >= MAX_ENDPOINTS:
-            raise invalid(("url", f"there are {MAX_ENDPOINTS} endpoints already: remove one first"))
+            raise invalid(("url", f"{MAX_ENDPOINTS} endpoints are the limit: remove one first"))
         made.position, made.item = unit.feed_position(caller.environment_id), END_OF_ROW
         unit.add_endpoint(made)
-        audit.record(
-            unit, caller, "endpoint.create", made.id, {"host": urlsplit(url).hostname}
-        )  # a path may be a secret
+        host = urlsplit(url).hostname  # without the path, which may contain a secret
+        audit.record(unit, caller, "endpoint.create", made.id, {"host": host})
 
     await context.committer.run(work)
     sender.look_again()
@@ -126,16 +132,17 @@ async def list_endpoints(context: Context, caller: Caller, page: int, limit: int
 
 
 def health(context: Context, caller: Caller) -> EndpointHealth:
-    """How deliveries do: the endpoints, those that fail, those that the server switched off, and how many deliveries of those
-    that are on wait for another attempt (10,000 of one at most)."""
+    """The state of deliveries: failing endpoints, endpoints that the server disabled, and the number of deliveries
+    waiting for a retry (at most 10,000 per endpoint)."""
     with context.storage.snapshot() as snapshot:
         found = snapshot.endpoints(caller.environment_id)
         waiting = snapshot.count_waiting(caller.environment_id, MOST_WAITING)
     return {
-        "endpoints": len(found), "waiting": waiting,
+        "endpoints": len(found),
+        "waiting": waiting,
         "failing": [view(endpoint) for endpoint in found if endpoint.enabled and endpoint.failing_since is not None],
         "switchedOff": [view(endpoint) for endpoint in found if endpoint.disabled_reason is not None],
-    }  # fmt: skip
+    }
 
 
 async def get(context: Context, caller: Caller, endpoint_id: str) -> EndpointView:
@@ -145,7 +152,7 @@ async def get(context: Context, caller: Caller, endpoint_id: str) -> EndpointVie
 async def change(
     context: Context, sender: Sender, caller: Caller, endpoint_id: str, given: EndpointChanges
 ) -> EndpointView:
-    """Changes the fields that are given. Switched on again, an endpoint goes on where it was."""
+    """Changes the given fields. An endpoint that is enabled again continues at its old place in the feed."""
     if "url" in given:
         await check_url(sender, caller, given["url"])
 
@@ -165,7 +172,7 @@ async def change(
 
 
 async def remove(context: Context, sender: Sender, caller: Caller, endpoint_id: str) -> RemovedEndpoint:
-    """Removes an endpoint; what waits for it is never sent."""
+    """Removes an endpoint; its waiting deliveries are never sent."""
 
     def work(unit: Unit) -> None:
         unit.remove_endpoint(find(unit, caller, endpoint_id).id)
@@ -177,7 +184,7 @@ async def remove(context: Context, sender: Sender, caller: Caller, endpoint_id: 
 
 
 async def rotate(context: Context, sender: Sender, caller: Caller, endpoint_id: str) -> RotatedEndpoint:
-    """A new secret, in this reply. For 24 hours the one before signs too."""
+    """Makes a new secret, which the reply has. The previous one also signs for 24 hours."""
     now = now_us()
 
     def work(unit: Unit) -> Endpoint:
@@ -194,7 +201,7 @@ async def rotate(context: Context, sender: Sender, caller: Caller, endpoint_id: 
 
 
 async def test(context: Context, sender: Sender, caller: Caller, endpoint_id: str) -> TestedEndpoint:
-    """Sends a signed event now, outside the feed, and says what came back."""
+    """Sends a signed test event now, outside the feed, and returns the result."""
     endpoint = await context.look(lambda snapshot: find(snapshot, caller, endpoint_id))
     now = now_us()
     event = _test_event(caller, endpoint, now)
@@ -211,15 +218,25 @@ async def test(context: Context, sender: Sender, caller: Caller, endpoint_id: st
     except (AttemptFailed, Forbidden) as error:
         problem = str(error)
     return {
-        "eventId": event.id, "event": event.name, "delivered": problem is None, "statusCode": status, "error": problem,
-        "reply": body.decode("utf-8", "replace"), "durationMs": round((time.monotonic() - started_s) * 1000),
-    }  # fmt: skip
+        "eventId": event.id,
+        "event": event.name,
+        "delivered": problem is None,
+        "statusCode": status,
+        "error": problem,
+        "reply": body.decode("utf-8", "replace"),
+        "durationMs": round((time.monotonic() - started_s) * 1000),
+    }
 
 
 def _test_event(caller: Caller, endpoint: Endpoint, now: int) -> Event:
     identity, at = f"evt_test_{secrets.token_hex(16)}", instant_text(now)
     envelope = {
-        "id": identity, "event": TEST, "timestamp": at, "createdAt": at, "tenantId": caller.workspace_id,
-        "environment": caller.environment, "data": {"test": True, "endpointId": endpoint.id},
-    }  # fmt: skip
+        "id": identity,
+        "event": TEST,
+        "timestamp": at,
+        "createdAt": at,
+        "tenantId": caller.workspace_id,
+        "environment": caller.environment,
+        "data": {"test": True, "endpointId": endpoint.id},
+    }
     return Event((0, 0), TEST, identity, msgspec.json.encode(envelope), now)

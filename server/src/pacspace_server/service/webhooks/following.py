@@ -1,4 +1,4 @@
-"""Following the sandbox's events without an endpoint, and telling of one by hand: a developer's tools."""
+"""Developer tools for the sandbox: follow its events without an endpoint, and trigger sample events."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..base.context import Caller, Context
 from .deliveries import cursor_of, read_cursor
 from .endpoints import END_OF_ROW
 
-FOLLOWED_US = 10 * 60 * 1_000_000  # the feed is kept for a follower so long after it asked last
+FOLLOWED_US = 10 * 60 * 1_000_000  # the feed is kept so long after a follower's last request
 
 
 async def follow(context: Context, caller: Caller, after: str | None, limit: int) -> Followed:
-    """The events after a cursor; without one, the cursor of what comes from now on."""
+    """The events after a cursor; without one, a cursor for events from now on."""
     caller.require_sandbox()
     now = now_us()
     place = read_cursor("after", after) if after is not None else None
@@ -38,7 +38,7 @@ async def follow(context: Context, caller: Caller, after: str | None, limit: int
 
 
 async def trigger(context: Context, sender: Sender, caller: Caller, event: str) -> Triggered:
-    """Tells the sandbox's endpoints and followers of a sample event, marked as a test."""
+    """Sends a sample event, marked as a test, to the sandbox's endpoints and followers."""
     caller.require_sandbox()
     now = now_us()
     row = told(caller.environment_id, event, None, msgspec.json.encode(_sample(event, now)).decode(), now)
@@ -54,26 +54,48 @@ async def trigger(context: Context, sender: Sender, caller: Caller, event: str) 
 
 
 def _sample(event: str, now: int) -> dict[str, object]:
-    """What an event's data look like. `test` is in no real event."""
+    """Sample data of an event. Real events have no `test`."""
     assert event in EVENTS
     at, zeros = instant_text(now), "0" * 64
     base: dict[str, object] = {"test": True, "customerId": "cust_sample"}
     if event == "delta.verified":
         return base | {
-            "recordId": f"rec_{zeros[:52]}", "receiptId": f"0x{zeros}", "verificationReference": "0", "delta": -42.5,
-            "sequenceNumber": "1", "referenceId": "sample_1", "reason": "sample", "period": at[:7], "deltaIndex": 1,
-            "status": "verified", "proof": {"proofHash": f"0x{zeros}", "contentHash": f"0x{zeros}"},
+            "recordId": f"rec_{zeros[:52]}",
+            "receiptId": f"0x{zeros}",
+            "verificationReference": "0",
+            "delta": -42.5,
+            "sequenceNumber": "1",
+            "referenceId": "sample_1",
+            "reason": "sample",
+            "period": at[:7],
+            "deltaIndex": 1,
+            "status": "verified",
+            "proof": {"proofHash": f"0x{zeros}", "contentHash": f"0x{zeros}"},
             "verification": {"verified": True, "latencyMs": 0, "discrepancies": []},
-        }  # fmt: skip
+        }
     if event == "delta.failed":
         return base | {
-            "recordId": f"rec_{zeros[:52]}", "delta": -42.5, "period": at[:7], "error": "a sample of a failure", "failedAt": at,
-        }  # fmt: skip
+            "recordId": f"rec_{zeros[:52]}",
+            "delta": -42.5,
+            "period": at[:7],
+            "error": "a sample of a failure",
+            "failedAt": at,
+        }
     if event in ("checkpoint.verified", "receipt.generated"):
         chk = f"chk_{zeros[:56]}"
         return base | {
-            "checkpointId": chk, "receiptId": chk, "period": at[:7], "proofRoot": f"0x{zeros}", "deltaCount": 1,
-            "netChange": -42.5, "finalBalance": -42.5, "broughtForward": 0, "carriedForward": -42.5, "locked": True,
-            "status": "verified", "verificationReference": "0", "invoiceReference": None,
-        }  # fmt: skip
+            "checkpointId": chk,
+            "receiptId": chk,
+            "period": at[:7],
+            "proofRoot": f"0x{zeros}",
+            "deltaCount": 1,
+            "netChange": -42.5,
+            "finalBalance": -42.5,
+            "broughtForward": 0,
+            "carriedForward": -42.5,
+            "locked": True,
+            "status": "verified",
+            "verificationReference": "0",
+            "invoiceReference": None,
+        }
     return base | {"at": at}

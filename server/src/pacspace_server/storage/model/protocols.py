@@ -42,7 +42,7 @@ class Vanished(LookupError):
 
 
 class Damaged(Exception):
-    """A stored row is not what was written: it does not match its seal or its hash. `where` names it, for the operator."""
+    """A stored row is not what was written: its seal or its hash differs. `where` names it, for the operator."""
 
     def __init__(self, kind: str, name: str = "") -> None:
         super().__init__(f"the record is damaged: a stored {kind} is not what was written; run `pacspace fsck`")

@@ -142,8 +142,8 @@ class PostgresAudit(PostgresSnapshot):
 
     def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str, int, int | None, bytes | None]]:
         yield from self._paged(
-            "SELECT size, root, note, published_at, previous_size, seal FROM log_checkpoint WHERE log_id = %s AND size > %s "
-            "AND size < %s ORDER BY size LIMIT %s",
+            "SELECT size, root, note, published_at, previous_size, seal FROM log_checkpoint WHERE log_id = %s "
+            "AND size > %s AND size < %s ORDER BY size LIMIT %s",
             (log_id,),
             -(2**63),
             2**63 - 1,

@@ -34,7 +34,7 @@ from .connecting import SCHEMA, Connection, connect
 from .migrating import apply_migrations, known_migrations, lock_migrations, set_up
 
 FORMAT, MANIFEST = "pacspace-backup.v1", "manifest.json"
-# In the order that foreign keys need. `migration` is in the manifest; leases begin anew.
+# In the order that foreign keys need. `migration` is in the manifest; leases start again.
 TABLES = (
     "installation", "workspace", "environment", "api_key", "user_account", "membership", "audit_entry", "log",
     "log_entry", "log_node", "closed_slot", "log_checkpoint", "customer", "leaf", "period_head", "integrated_head",
@@ -177,7 +177,7 @@ def _need_empty(connection: Connection) -> None:
         name = connection.info.dbname
         raise UnusableDatabase(
             f"the database {name} already holds a record: restore into a new one. "
-            f"CREATE DATABASE {name}_restored makes one; "
+            f"CREATE DATABASE {name}_restored creates one; "
             f"ALTER SCHEMA {SCHEMA} RENAME TO {SCHEMA}_before moves the existing record aside"
         )
 

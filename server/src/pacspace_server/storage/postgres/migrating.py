@@ -145,7 +145,7 @@ def check_schema(connection: Connection) -> None:
 
 def _grant(connection: Connection, role: str) -> None:
     if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
-        raise UnusableDatabase(f"there is no role {role}: CREATE ROLE {role} LOGIN makes it")
+        raise UnusableDatabase(f"there is no role {role}: CREATE ROLE {role} LOGIN creates it")
     text = resources.files(__package__).joinpath("grants.sql").read_text("utf-8")
     connection.execute(sql.SQL(text).format(role=sql.Identifier(role)))
 

@@ -131,7 +131,7 @@ class PostgresUnit(UpkeepUnit):
         return self._heads[key]
 
     def _check_once(self, key: Any, row: Row | None, check: Callable[[Row], Row]) -> None:
-        """Rows that were read for many commands at once are checked when one of them needs them: it alone is refused."""
+        """A row read for many commands is checked when one of them needs it, so that only this one is refused."""
         if key in self._unchecked and row is not None:
             check(row)
             self._unchecked.remove(key)

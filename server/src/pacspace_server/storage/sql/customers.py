@@ -32,7 +32,8 @@ _SORTS = {
 _ALL = "customer c LEFT JOIN profile n ON n.$customer = c.$own"
 # Cuts the page first, then looks up the shown columns for its rows alone.
 _SHOWN = (
-    "SELECT $customer_columns, n.display_name, n.sharing_hint, n.event_cadence, n.seal, l.nonce, l.version, l.policy, l.seal, "
+    "SELECT $customer_columns, n.display_name, n.sharing_hint, n.event_cadence, n.seal, "
+    "l.nonce, l.version, l.policy, l.seal, "
     "(SELECT min(h.first_recorded_at) FROM period_head h WHERE h.$customer = c.$own), "
     "(SELECT max(h.last_recorded_at) FROM period_head h WHERE h.$customer = c.$own), $latest_checkpoint, c.place"
 )

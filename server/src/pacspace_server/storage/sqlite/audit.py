@@ -81,7 +81,8 @@ class SqliteAudit(SqliteSnapshot):
 
     def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str, int, int | None, bytes | None]]:
         yield from self._connection.execute(
-            "SELECT size, root, note, published_at, previous_size, seal FROM log_checkpoint WHERE log_id = ? ORDER BY size",
+            "SELECT size, root, note, published_at, previous_size, seal FROM log_checkpoint "
+            "WHERE log_id = ? ORDER BY size",
             (log_id,),
         )
 

@@ -1,6 +1,6 @@
-"""The pages under /app, for people who bill.
+"""The dashboard: the pages under /app, for the vendor.
 
-A page is a function in its own module and a line in `routes.py`: method, path, function, the role it demands, and
-its place in the menu if it has one. `guard.py` finds out who asks and refuses users without the role, before the function
-runs; `desk.py` is what every page works with. Pages ask services and never the database, and work without JavaScript.
+A page is a function in its own module and a line in `routes.py`: method, path, function, required role, and menu entry.
+`guard.py` identifies the user and checks the role before the function runs; `desk.py` has what every page needs. Pages
+call services, never the database, and work without JavaScript.
 """

@@ -1,4 +1,4 @@
-"""The audit trail: who changed what, newest first."""
+"""The audit trail, newest first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN, MAX_CHARS = 50, 300
 
 
 async def show(desk: Desk, request: Request) -> Reply:
-    """A page of it; of one actor, action or subject where one is named."""
+    """A page of entries, optionally of one actor, action or subject."""
     given = {
         name: request.query.get(name, "").replace("\0", "").strip()[:MAX_CHARS]
         for name in ("actor", "action", "subject")
@@ -27,7 +27,7 @@ async def show(desk: Desk, request: Request) -> Reply:
 
 
 def _said(details: dict[str, object]) -> str:
-    """What an entry says beyond its subject, in a line."""
+    """An entry's details, in one line."""
     return ", ".join(
         f"{name} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
         for name, value in details.items()

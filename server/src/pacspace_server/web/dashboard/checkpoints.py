@@ -1,4 +1,4 @@
-"""Checkpoints of everybody, and the way from an id to its receipt."""
+"""Checkpoints of all customers, and links to their receipts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .desk import Desk, Request
 
 
 async def show(desk: Desk, request: Request) -> Reply:
-    """Newest first; the locks of one month, if one is named."""
+    """All checkpoints, or the locks of one month, newest first."""
     period = named_period(request.query.get("period"))
     asked = checkpoint_list.CheckpointList(period=period, after=request.query.get("after"))
     listed = await desk.ask(checkpoint_list.checkpoints_page, request, asked)
@@ -19,7 +19,7 @@ async def show(desk: Desk, request: Request) -> Reply:
 
 
 async def receipt(desk: Desk, request: Request) -> Reply:
-    """The public page of a receipt, if it is one of this environment's."""
+    """Redirects to a receipt's public page, if the receipt belongs to this environment."""
     receipt_id = request.call.path("receiptId")
     await desk.ask(_need_own, request, receipt_id)
     return desk.go(f"/receipt/{receipt_id}")

@@ -1,4 +1,4 @@
-"""The sandbox's clock: see it, hold it, move it on, let it go, or start the sandbox over."""
+"""The sandbox's clock: show, hold, advance or release it; and resetting the sandbox."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ async def _page(desk: Desk, request: Request, form: Filled) -> Reply:
 
 
 async def move(desk: Desk, request: Request) -> Reply:
-    """Holds the clock at an instant, advances it, or lets real time go on."""
+    """Holds the clock at an instant, advances it, or returns it to real time."""
     try:
         now, advance = _asked(request.form)
         view = await sandbox_service.set_clock(desk.context, request.caller, now, advance)
     except ServiceError as error:
         return await _page(desk, request, filled(request.form, error))
-    said = "is held at" if view["held"] else "runs with real time again, now"
+    said = "is held at" if view["held"] else "follows real time again; it is now"
     return desk.go("/app/clock", f"The sandbox clock {said} {words.moment_of(view['now']).text}.")
 
 
@@ -40,7 +40,7 @@ def _asked(form: Form) -> tuple[int | None, int | None]:
     action = form.one("action")
     if action == "advance":
         if form.one("seconds") not in dict(STEPS):
-            raise invalid(("seconds", "is none of the choices"))
+            raise invalid(("seconds", "must be one of the choices"))
         return None, int(form.one("seconds"))
     if action == "release":
         return None, None
@@ -51,10 +51,10 @@ def _asked(form: Form) -> tuple[int | None, int | None]:
 
 
 async def reset(desk: Desk, request: Request) -> Reply:
-    """Empties the sandbox, once its name was typed."""
+    """Resets the sandbox after the user has typed its name."""
     problems: dict[str, Any] = {}
     if request.form.one("typed") != "sandbox":
         problems["typed"] = "must be the word sandbox"
         return await _page(desk, request, Filled({}, problems))
     await sandbox_service.reset(desk.context, request.caller)
-    return desk.go("/app", "The sandbox is empty, under a new log.")
+    return desk.go("/app", "The sandbox is empty and has a new log.")

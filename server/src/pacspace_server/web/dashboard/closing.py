@@ -1,4 +1,4 @@
-"""Closing a month for everybody: what would be locked, the confirmation, how far it is, and what could not be locked."""
+"""Closing a month for all customers: preview, confirmation, progress and failures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRACE_US = DAY_US
 
 
 async def propose(desk: Desk, request: Request) -> Reply:
-    """What locking a month would lock; last month, where none is named."""
+    """What closing a month would lock; by default last month."""
     return await _proposal(desk, request, request.query.get("period"), request.query.get("after", ""), Filled())
 
 
@@ -35,7 +35,7 @@ async def _proposal(desk: Desk, request: Request, named: str | None, after: str,
         problem = error.message
     jobs = await desk.ask(jobs_service.recent_jobs, request, JOBS)
     shown = preview["checkpoints"] if preview else []
-    # There is a next page unless this one came to the end; an empty one after a full one says so.
+    # A full page has a next page, which can be empty.
     following = shown[-1]["customerId"] if len(shown) == SHOWN else None
     return desk.page(
         request, "close.html", 400 if form.problems else 200, form=form, preview=preview, problem=problem, jobs=jobs,
@@ -44,7 +44,7 @@ async def _proposal(desk: Desk, request: Request, named: str | None, after: str,
 
 
 def _times(context: Context, caller: Caller, named: str | None) -> dict[str, Any]:
-    """The month that is looked at, and how long it has been over by the ledger clock."""
+    """The month on the page, and how long ago it ended by the ledger clock."""
     with context.storage.snapshot() as snapshot:
         now = snapshot.now(snapshot.environment(caller.environment_id))
     period = named or add_months(period_of(now), -1)
@@ -58,12 +58,12 @@ def _times(context: Context, caller: Caller, named: str | None) -> dict[str, Any
 
 
 async def start(desk: Desk, request: Request) -> Reply:
-    """Locks the month, as a job that goes on whatever happens to this page or the server."""
+    """Locks the month as a job, which continues without this page and after a restart of the server."""
     form = request.form
     period = form.one("period")
     try:
         if form.one("typed") != period or named_period(period) is None:
-            raise invalid(("typed", f"must be {period[:20]}, as it stands above"))
+            raise invalid(("typed", f"must be {period[:20]}, as above"))
         made, _ = await jobs_service.close_month(
             desk.context, desk.running.jobs, request.caller, lock_request(None, period, None)
         )
@@ -73,6 +73,6 @@ async def start(desk: Desk, request: Request) -> Reply:
 
 
 async def progress(desk: Desk, request: Request) -> Reply:
-    """How far it is; the script, or the browser, asks again until it is done."""
+    """The job's progress; the script or the browser reloads it until the job is done."""
     job = await desk.ask(jobs_service.get_job, request, request.call.path("jobId"))
     return desk.page(request, "_job.html" if request.is_part else "job.html", job=job)

@@ -1,4 +1,4 @@
-"""Compare: the other side's list or total against the record of one month, and the entries that differ."""
+"""Compares the other side's list or total with the record of one month, and shows the entries that differ."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHOWN = 500
 
 
 async def compare(desk: Desk, request: Request) -> Reply:
-    """The form, and under it what was found. Nothing is stored."""
+    """The form and the result. Stores nothing."""
     if request.call.scope["method"] != "POST":
         given = {"customerId": request.query.get("customer", "")[:128], "period": request.query.get("period", "")[:7]}
         return desk.page(request, "compare.html", form=Filled(given), found=None)
@@ -33,9 +33,9 @@ async def compare(desk: Desk, request: Request) -> Reply:
 
 
 def _as_field(error: ServiceError) -> ServiceError:
-    """What is wrong with lines of the list belongs to the list."""
+    """The error, with problems of single lines as problems of the field `lines`."""
     if error.code == "CUSTOMER_NOT_FOUND":
-        return invalid(("customerId", "names no customer of this environment; look it up among the customers"))
+        return invalid(("customerId", "is not a customer of this environment; find it on the page Customers"))
     details = error.extra.get("details", [])
     lines = [d for d in details if d["field"].startswith("line")]
     if not lines:
@@ -47,11 +47,11 @@ def _as_field(error: ServiceError) -> ServiceError:
 def _compare(context: Context, caller: Caller, form: Form) -> dict[str, Any]:
     customer_id, period = form.one("customerId"), form.one("period")
     text = form.files.get("file") or form.one("lines").encode()
-    wrong = [] if customer_id else [("customerId", "is needed")]
+    wrong = [] if customer_id else [("customerId", "is required")]
     if not period:
-        wrong.append(("period", "is needed, such as 2026-02"))
+        wrong.append(("period", "is required, such as 2026-02"))
     if not text.strip() and not form.one("total"):
-        wrong.append(("lines", "are needed, or a total alone"))
+        wrong.append(("lines", "or a total is required"))
     if wrong:
         raise invalid(*wrong)
     theirs = their_lines.read_list(text) if text.strip() else None

@@ -1,4 +1,4 @@
-"""A correction: a new amount that names the record it corrects. Nothing is edited; the form shows what will be recorded first."""
+"""Corrections: a new delta that names the delta it corrects. The form shows a preview before it records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .desk import Desk, Filled, Request, filled
 
 
 async def correct(desk: Desk, request: Request) -> Reply:
-    """First the form, then what it would record, then, once it is confirmed, the record."""
+    """Shows the form, then a preview; records the correction when the user confirms."""
     customer = await find(desk, request)
     form, is_post = request.form, request.call.scope["method"] == "POST"
     record = form.one("record") if is_post else request.query.get("record", "")
@@ -36,7 +36,7 @@ async def correct(desk: Desk, request: Request) -> Reply:
     except ServiceError as error:
         need(error, "RECORD_NOT_FOUND", "CUSTOMER_NOT_FOUND")
         return desk.page(request, "correct.html", 400, form=filled(form, error), preview=None, **values)
-    # The key makes a second press of the button the same correction.
+    # With this key, a second press of the button records nothing more.
     preview = {"delta": asked.delta, "key": secrets.token_hex(16)}
     return desk.page(
         request, "correct.html", form=filled(form), preview=preview, amount_text=words.amount(asked.delta), **values
@@ -44,10 +44,10 @@ async def correct(desk: Desk, request: Request) -> Reply:
 
 
 async def _corrected(desk: Desk, request: Request, record: str, customer: Customer) -> DeltaStatus:
-    """The record to correct: one of this customer's."""
+    """The delta to correct, which must be this customer's."""
     found = await desk.ask(record_service.get_delta, request, record)
     if found["customerId"] != customer["customerId"]:
-        raise ServiceError("RECORD_NOT_FOUND", f"{customer['customerId']} has no record {record[:80]}")
+        raise ServiceError("RECORD_NOT_FOUND", f"{customer['customerId']} has no delta {record[:80]}")
     return found
 
 
@@ -69,7 +69,7 @@ def _asked(form: Form, customer_id: str, record_id: str) -> emit_service.Emit:
 
 
 def typed_amount(text: str) -> str:
-    """A number as people type it, in JSON's spelling. AmountError where it is none, or may be two different ones."""
+    """A typed number in JSON's form. Raises AmountError if it is not a number, or ambiguous."""
     try:
         return plain_number(text)
     except Unreadable as problem:

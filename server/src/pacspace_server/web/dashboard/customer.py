@@ -1,4 +1,4 @@
-"""One customer: its months, the running total of one of them, its records, and whether a month is ready for an invoice."""
+"""One customer: its months, and one month's running total, deltas and readiness for an invoice."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ SHOWN, MAX_MONTHS, MAX_REFERENCE = 25, 10_000, 255
 
 @dataclass(frozen=True)
 class Point:
-    """One thing that an invoice needs: there or not, and in words."""
+    """One requirement of an invoice: whether it is met, and in words."""
 
     is_there: bool
     says: str
 
 
 async def show(desk: Desk, request: Request) -> Reply:
-    """The customer, with one month opened: the one that is named, else its newest."""
+    """The customer with one month; by default the newest with deltas."""
     customer_id = request.call.path("customerId")
     reference = request.query.get("reference", "").strip()[:MAX_REFERENCE]
     view = await desk.ask(_view, request, customer_id, request.query.get("period"), _place(request))
@@ -56,12 +56,12 @@ def _place(request: Request) -> int | None:
     if before is None:
         return None
     if not before.isascii() or not before.isdigit() or len(before) > 18:
-        raise invalid(("before", "is no place in this list"))
+        raise invalid(("before", "is not a position in this list"))
     return int(before)
 
 
 def named_period(text: str | None) -> str | None:
-    """A month that a query names; a plain 400 for what is none."""
+    """The month in a query. Raises a plain 400 if it is invalid."""
     try:
         return parse_period(text) if text else None
     except InstantError as error:
@@ -95,26 +95,27 @@ def _plot(days: list[Bucket]) -> plots.Plot:
 
 
 def _ready(view: dict[str, Any], has_link: bool | None) -> list[Point]:
-    """What an invoice for the month needs."""
+    """The requirements of an invoice for the month."""
     balance, month = view["balance"], view["month"]
     name, waiting = words.month_text(view["period"]), balance["pendingCount"]
     is_locked = bool(month and month["locked"])
     points = [
-        Point(view["isOver"], f"{name} is over" if view["isOver"] else f"{name} still runs; what comes is added to it"),
+        Point(view["isOver"], f"{name} is over" if view["isOver"] else f"{name} is not over: more can be added"),
         Point(
             not waiting,
-            f"{words.count(waiting)} of {words.count(balance['deltaCount'])} records wait for the log"
-            if waiting else f"All {words.count(balance['deltaCount'])} records are verified",
+            f"{words.count(waiting)} of {words.count(balance['deltaCount'])} deltas wait for the log"
+            if waiting
+            else f"All {words.count(balance['deltaCount'])} deltas are verified",
         ),
         Point(is_locked, f"{name} is locked under its proof root" if is_locked else f"{name} is not locked yet"),
-    ]  # fmt: skip
+    ]
     if has_link is not None:
         points.append(Point(has_link, "The customer has a link and a code" if has_link else "The customer has no link"))
     return points
 
 
 async def receipts(desk: Desk, request: Request) -> Reply:
-    """A customer's receipts: locked months, and states that were handed out."""
+    """A customer's receipts: locked months and interim states."""
     customer_id = request.call.path("customerId")
     asked = checkpoint_list.CheckpointList(customer_id=customer_id, after=request.query.get("after"))
     listed = await desk.ask(checkpoint_list.checkpoints_page, request, asked)
@@ -122,12 +123,12 @@ async def receipts(desk: Desk, request: Request) -> Reply:
 
 
 async def find(desk: Desk, request: Request) -> CustomerDetail:
-    """The customer that the path names; 404 CUSTOMER_NOT_FOUND."""
+    """The customer in the path. Raises 404 CUSTOMER_NOT_FOUND."""
     customer_id = request.call.path("customerId")
     return await desk.ask(customers_service.get_customer, request, customer_id, None, 1, 1)
 
 
 def need(error: ServiceError, *codes: str) -> None:
-    """Raises what the form can't help with: the customer is not there."""
+    """Raises errors that the form can't show: the customer does not exist."""
     if error.code in codes or status_of(error) == 404:
         raise error

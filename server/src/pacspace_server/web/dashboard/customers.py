@@ -1,4 +1,4 @@
-"""The customers: find them, sort them, make one."""
+"""The list of customers, and creating one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .desk import Desk, Filled, Request, filled
 
 SORTS = [("id", "customer id"), ("name", "name"), ("recent", "latest delta")]
 SHARING: list[tuple[SharingHint, str]] = [
-    ("INHERIT", "as the workspace has it"),
+    ("INHERIT", "the workspace's policy"),
     ("TWO_TIER", "totals open, detail with a code"),
     ("GATED", "everything with a code"),
     ("OPEN", "everything open"),
@@ -24,12 +24,12 @@ SHOWN, MAX_NAME, MAX_UNIT = 25, 200, 40
 
 
 async def show(desk: Desk, request: Request) -> Reply:
-    """A page of the list; it goes on after the last customer that was shown."""
+    """A page of the list, after the last customer of the previous page."""
     search, sort = request.query.get("search", "").strip()[:128], request.query.get("sort", "id")
     if sort not in dict(SORTS):
         sort = "id"
     cursor = request.query.get("after")
-    after = customers_service.place(cursor, sort, ("after", "is no place in this list"))
+    after = customers_service.place(cursor, sort, ("after", "is not a position in this list"))
     listed = await desk.ask(
         customers_service.listing, request, customers_service.Listing(search or None, sort, after, SHOWN)
     )
@@ -37,13 +37,13 @@ async def show(desk: Desk, request: Request) -> Reply:
 
 
 async def create(desk: Desk, request: Request) -> Reply:
-    """A customer by hand, before its first delta."""
+    """Creates a customer before its first delta."""
     form, problems = request.form, Filled()
     if request.call.scope["method"] == "POST":
         try:
             made = await customers_service.create(desk.context, request.caller, _asked(form))
             path = f"/app/customers/{made['customerId']}"
-            return desk.go(path, f"{made['displayName']} is there. Its first record may come at any time.")
+            return desk.go(path, f"The customer {made['displayName']} is created.")
         except ServiceError as error:
             problems = filled(form, error)
     status = 400 if problems.problems else 200
@@ -56,12 +56,12 @@ def _asked(form: Form) -> customers_service.NewCustomer:
     if not 1 <= len(name) <= MAX_NAME:
         wrong.append(("displayName", f"must have 1 to {MAX_NAME} characters"))
     if customer_id and not CUSTOMER_ID.fullmatch(customer_id):
-        wrong.append(("customerId", "may hold up to 128 letters, digits and _ - . :"))
+        wrong.append(("customerId", "must have at most 128 letters, digits and _ - . :"))
     if len(unit) > MAX_UNIT:
         wrong.append(("unitLabel", f"must have at most {MAX_UNIT} characters"))
     sharing_hint = next((choice for choice, _ in SHARING[:4] if choice == hint), None)
     if hint and sharing_hint is None:
-        wrong.append(("sharingStateHint", "is none of the choices"))
+        wrong.append(("sharingStateHint", "must be one of the choices"))
     if wrong:
         raise invalid(*wrong)
     return customers_service.NewCustomer(name, customer_id or None, sharing_hint, None, unit or None)

@@ -1,4 +1,4 @@
-"""What every page of the dashboard works with: the request, who asks, and how pages and redirects are made."""
+"""What every page of the dashboard needs: the request, the user, rendering and redirects."""
 
 from __future__ import annotations
 
@@ -27,22 +27,45 @@ POLICY = (
 )
 ANYBODY, VIEWER, ADMIN, OWNER = "", "viewer", "admin", "owner"
 RANK = {ANYBODY: 0, VIEWER: 1, ADMIN: 2, OWNER: 3}
-# What the fields of forms are called on their pages, where that is not their name.
+# The labels of form fields, where they differ from the names.
 FIELD_WORDS = {
-    "customerId": "Customer id", "currentPassword": "Password until now", "defaultUnit": "Default unit", "delta": "Amount to add",
-    "description": "What it is for", "displayName": "Name", "email": "E-mail", "events": "Events", "invoiceReference": "Invoice number", "lines": "Their list", "locale": "Language",
-    "name": "Name", "newPassword": "New password", "now": "The instant", "password": "Password", "period": "Month",
-    "reason": "What for", "referenceId": "Your reference", "role": "Role", "scopes": "What it may do", "seconds": "The step",
-    "sharingPolicy": "Shared Records", "sharingStateHint": "Shared Record", "since": "From", "timeZone": "Time zone", "total": "Their total",
-    "typed": "What you type", "unitLabel": "Unit", "url": "Address",
-}  # fmt: skip
+    "customerId": "Customer id",
+    "currentPassword": "Current password",
+    "defaultUnit": "Default unit",
+    "delta": "Amount to add",
+    "description": "Description",
+    "displayName": "Name",
+    "email": "E-mail",
+    "events": "Events",
+    "invoiceReference": "Invoice number",
+    "lines": "Their list",
+    "locale": "Language",
+    "name": "Name",
+    "newPassword": "New password",
+    "now": "The instant",
+    "password": "Password",
+    "period": "Month",
+    "reason": "Reason",
+    "referenceId": "Your reference",
+    "role": "Role",
+    "scopes": "Permissions",
+    "seconds": "The step",
+    "sharingPolicy": "Shared Records",
+    "sharingStateHint": "Shared Record",
+    "since": "From",
+    "timeZone": "Time zone",
+    "total": "Their total",
+    "typed": "Confirmation",
+    "unitLabel": "Unit",
+    "url": "URL",
+}
 NOTICE_S = 60
 TAG_CHARS = 16
 
 
 @dataclass
 class Request:
-    """One request to a page. `secret` is what its forms' hidden field is made of: the session's token, or a visitor's."""
+    """One request to a page. `secret` is the source of the CSRF token: the session's token, or a stranger's cookie."""
 
     call: Call
     secret: str
@@ -53,7 +76,7 @@ class Request:
 
     @property
     def actor(self) -> Actor:
-        """Who is logged in: somebody, on each page that demands a role."""
+        """The logged-in user; always there on pages that require a role."""
         assert self.someone is not None
         return self.someone
 
@@ -63,7 +86,7 @@ class Request:
 
     @property
     def is_part(self) -> bool:
-        """Whether a script asks for a part of the page only."""
+        """Whether a script requests only a part of the page."""
         return self.call.header(b"hx-request") == "true"
 
     @property
@@ -76,20 +99,20 @@ class Request:
 
 @dataclass
 class Filled:
-    """A form as it was filled in, and what is wrong with each field; under `""` what is wrong with the whole."""
+    """A form's values, and the problem of each field; `""` is the whole form."""
 
     values: dict[str, str] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
 
 def filled(form: Form, error: ServiceError | None = None) -> Filled:
-    """The form with what a service said about it. Passwords are not sent back."""
+    """The form with a service's problems. Omits passwords."""
     values = {name: texts[-1] for name, texts in form.fields.items() if "assword" not in name}
     return Filled(values, problems_of(error) if error is not None else {})
 
 
 def problems_of(error: ServiceError) -> dict[str, str]:
-    """By field, where the error names fields."""
+    """The problems by field, if the error names fields."""
     if status_of(error) >= 500:
         raise error
     details = error.extra.get("details")
@@ -100,7 +123,7 @@ def problems_of(error: ServiceError) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class MenuItem:
-    """A line of the menu."""
+    """A menu entry."""
 
     path: str
     label: str
@@ -109,16 +132,16 @@ class MenuItem:
 
 
 class Desk:
-    """The running server as pages see it."""
+    """The running server, for pages."""
 
     def __init__(self, running: Running, readiness: Readiness, menu: list[list[MenuItem]]) -> None:
         self.running, self.context, self.readiness = running, running.context, readiness
         self._render = Renderer(self.context.public_url)
         self._menu = menu
-        self.overviews: dict[int, Any] = {}  # by environment; what the first page keeps for a moment
+        self.overviews: dict[int, Any] = {}  # by environment: a cache of the overview page
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Reply:
-        """A page in its frame."""
+        """A page in the dashboard's frame."""
         shell = {
             "me": request.someone,
             "may": request.may,
@@ -132,7 +155,7 @@ class Desk:
             "base_url": self.context.public_url,
         }
         page = self._render.page(f"dashboard/{template}", status, POLICY, **(shell | values))
-        # With no-referrer browsers send forms with `Origin: null`, which is nobody's.
+        # With no-referrer, browsers would send forms with `Origin: null`.
         page.headers["Referrer-Policy"] = "same-origin"
         if request.notice and not request.is_part:
             page.headers["Set-Cookie"] = self.cookie(NOTICE, "", 0)
@@ -153,7 +176,7 @@ class Desk:
         return [group for group in is_there if group]
 
     def go(self, path: str, notice: str = "", **query: str) -> Reply:
-        """A redirect after a form, with a line that the next page shows once."""
+        """A redirect after a form, with a notice that the next page shows once."""
         page = self._render.redirect(path + (f"?{urlencode(query)}" if query else ""))
         if notice:
             page.headers["Set-Cookie"] = self.cookie(NOTICE, self._signed(notice), NOTICE_S)
@@ -169,13 +192,13 @@ class Desk:
         return self.context.server_secret.derive("notice", notice).hex()[:TAG_CHARS]
 
     def notice_of(self, value: str) -> str:
-        """The line in such a cookie, if this server wrote it."""
+        """The notice in a cookie, if this server signed it."""
         tag, _, text = value.partition(".")
         notice = unquote(text)
         return notice if hmac.compare_digest(self._tag(notice).encode(), tag.encode()) else ""
 
     async def ask(self, service: Callable[..., T], request: Request, *arguments: Any) -> T:
-        """A reading service, on a thread: a page may read more than a reply of the API."""
+        """Calls a reading service on a thread: a page may read more than an API reply."""
         return await asyncio.to_thread(service, self.context, request.caller, *arguments)
 
 
@@ -183,7 +206,7 @@ PageFunction = Callable[[Desk, Request], Awaitable[Reply]]
 
 
 def local_path(text: str) -> str:
-    """A page of ours to go on to; the first one for anything else."""
+    """A local path for a redirect; the overview for any other."""
     is_ours = text == "/app" or text.startswith(("/app/", "/app?"))
     plain = text.isascii() and text.isprintable() and not any(sign in text for sign in "\\ ") and "//" not in text
     return text if is_ours and plain else "/app"

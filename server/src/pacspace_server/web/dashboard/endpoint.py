@@ -1,4 +1,4 @@
-"""One endpoint: what was sent to it, one delivery with its payload, and everything that is changed about it."""
+"""One endpoint: its deliveries, one delivery with its payload, and changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .desk import Desk, Filled, Request, filled
 from .webhooks import CHOICES, asked
 
 SHOWN = 25
-# What the forms of the page are, so that what is wrong with one is said in that one.
+# The page's forms: each shows its own problems.
 CHANGE, REPLAY, DELETE = "change", "replay", "delete"
 
 
@@ -32,7 +32,7 @@ async def show(desk: Desk, request: Request) -> Reply:
 async def _page(
     desk: Desk, request: Request, which: str = "", form: Filled | None = None, tested: TestedEndpoint | None = None
 ) -> Reply:
-    """The endpoint and its deliveries. `which` form has `form`'s problems; `tested` is what came back of a test."""
+    """The endpoint and its deliveries. The form `which` shows the problems in `form`; `tested` is a test's result."""
     named, query = request.call.path("endpointId"), request.query
     endpoint = await endpoints_service.get(desk.context, request.caller, named)
     status, cursor = query.get("status", ""), query.get("cursor")
@@ -48,14 +48,14 @@ async def _page(
 
 
 async def _again(desk: Desk, request: Request, which: str, error: ServiceError) -> Reply:
-    """The page with what is wrong with one of its forms; a 404 for an endpoint that is not there."""
+    """The page with the problems of one form. Raises a 404 for an unknown endpoint."""
     if status_of(error) == 404:
         raise error
     return await _page(desk, request, which, filled(request.form, error))
 
 
 async def change(desk: Desk, request: Request) -> Reply:
-    """Another address, description or choice of events: what differs is changed."""
+    """Changes URL, description or events, where they differ."""
     named = request.call.path("endpointId")
     before = await endpoints_service.get(desk.context, request.caller, named)
     try:
@@ -64,19 +64,19 @@ async def change(desk: Desk, request: Request) -> Reply:
             await endpoints_service.change(desk.context, desk.running.sender, request.caller, named, given)
     except ServiceError as error:
         return await _again(desk, request, CHANGE, error)
-    return desk.go(_place(request), "The endpoint is changed." if given else "Nothing was different.")
+    return desk.go(_place(request), "The endpoint is changed." if given else "Nothing has changed.")
 
 
 async def switch(desk: Desk, request: Request) -> Reply:
-    """On or off. Its place in what is told is kept."""
+    """Enables or disables the endpoint. It keeps its place in the feed."""
     enabled, named = request.form.one("state") == "on", request.call.path("endpointId")
     await endpoints_service.change(desk.context, desk.running.sender, request.caller, named, {"enabled": enabled})
-    said = "is on: it goes on where it was" if enabled else "is off: it keeps its place"
-    return desk.go(_place(request), f"The endpoint {said}.")
+    said = "on: it continues at its place" if enabled else "off: it keeps its place"
+    return desk.go(_place(request), f"The endpoint is {said}.")
 
 
 async def test(desk: Desk, request: Request) -> Reply:
-    """A signed test event, now, and what came back."""
+    """Sends a signed test event now, and shows the result."""
     tested = await endpoints_service.test(
         desk.context, desk.running.sender, request.caller, request.call.path("endpointId")
     )
@@ -84,7 +84,7 @@ async def test(desk: Desk, request: Request) -> Reply:
 
 
 async def rotate(desk: Desk, request: Request) -> Reply:
-    """Another secret, on this page once."""
+    """Sets a new secret; only this page shows it."""
     made = await endpoints_service.rotate(
         desk.context, desk.running.sender, request.caller, request.call.path("endpointId")
     )
@@ -92,17 +92,18 @@ async def rotate(desk: Desk, request: Request) -> Reply:
 
 
 async def delete(desk: Desk, request: Request) -> Reply:
-    """The endpoint is gone, once the word was typed."""
+    """Deletes the endpoint after the user has typed the word."""
     named = request.call.path("endpointId")
     endpoint = await endpoints_service.get(desk.context, request.caller, named)
     if request.form.one("typed") != "delete":
         return await _again(desk, request, DELETE, invalid(("typed", "must be the word delete")))
     await endpoints_service.remove(desk.context, desk.running.sender, request.caller, named)
-    return desk.go("/app/webhooks", f"The endpoint {endpoint['url'][:200]} is removed. What waited for it is not sent.")
+    said = f"The endpoint {endpoint['url'][:200]} is deleted, with its pending deliveries."
+    return desk.go("/app/webhooks", said)
 
 
 async def replay(desk: Desk, request: Request) -> Reply:
-    """Everything that was sent to it, or failed, since an instant is due again."""
+    """Sends all attempted events since an instant again."""
     named = request.call.path("endpointId")
     try:
         try:
@@ -112,15 +113,16 @@ async def replay(desk: Desk, request: Request) -> Reply:
         done = await deliveries_service.replay(desk.context, desk.running.sender, request.caller, named, since, None)
     except ServiceError as error:
         if any(detail["field"] == "until" for detail in error.extra.get("details", [])):
-            error = invalid(("since", "is not before now"))
+            error = invalid(("since", "must be in the past"))
         return await _again(desk, request, REPLAY, error)
     many = done["queued"]
-    said = f"{words.count(many)} {'event is' if many == 1 else 'events are'} sent again"
-    return desk.go(_place(request), f"{said}, of those told since {words.moment_of(done['since']).text}.")
+    start = words.moment_of(done["since"]).text
+    said = f"{words.count(many)} {'event' if many == 1 else 'events'} since {start} will be sent again."
+    return desk.go(_place(request), said)
 
 
 async def delivery(desk: Desk, request: Request) -> Reply:
-    """What is sent, readable, and how far it came."""
+    """One delivery with its payload and its status."""
     named = request.call.path("endpointId"), request.call.path("eventId")
     endpoint = await endpoints_service.get(desk.context, request.caller, named[0])
     view = await desk.ask(deliveries_service.get, request, *named)
@@ -129,8 +131,8 @@ async def delivery(desk: Desk, request: Request) -> Reply:
 
 
 async def send_again(desk: Desk, request: Request) -> Reply:
-    """The event is due now, for this endpoint alone."""
+    """Retries the delivery to this endpoint now."""
     named, event_id = request.call.path("endpointId"), request.call.path("eventId")
     view = await deliveries_service.retry(desk.context, desk.running.sender, request.caller, event_id, named)
-    said = "It is due now. Load the page again in a moment to see what came of it."
+    said = "The delivery is due now. Reload the page in a moment to see the result."
     return desk.go(f"{_place(request)}/deliveries/{view['eventId']}", said)

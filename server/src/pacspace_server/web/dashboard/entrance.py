@@ -1,4 +1,4 @@
-"""Ways in and out: the first owner's set-up, log-in, passwords, and which environment is in view."""
+"""Set-up of the first owner, log-in, log-out, passwords, and switching the environment."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .desk import Desk, Filled, Request, filled, local_path
 
 
 async def to_overview(desk: Desk, request: Request) -> Reply:
-    """/dashboard is where programs go; a person who types it means the pages."""
+    """Redirects /dashboard, the prefix of API routes, to the pages."""
     return desk.go("/app")
 
 
 async def set_up(desk: Desk, request: Request) -> Reply:
-    """The first owner, by the link that `serve` prints while nobody can log in."""
+    """Creates the first owner, with the link that `serve` prints while there are no users."""
     form, is_post = request.form, request.call.scope["method"] == "POST"
     token = form.one("token") if is_post else request.query.get("token", "")
     problems = Filled()
@@ -32,7 +32,7 @@ async def set_up(desk: Desk, request: Request) -> Reply:
 
 
 async def password(desk: Desk, request: Request) -> Reply:
-    """A password by a link that an owner made, which is good once; without one, another password of one's own."""
+    """Sets a password with an owner's link, which works once; without a link, changes the user's own password."""
     is_post = request.call.scope["method"] == "POST"
     token = request.form.one("token") if is_post else request.query.get("token", "")
     if token:
@@ -56,7 +56,7 @@ async def _set_password(desk: Desk, request: Request, token: str, is_post: bool)
 
 
 async def _change_password(desk: Desk, request: Request, is_post: bool) -> Reply:
-    """Every other session ends."""
+    """Changes the password; all other sessions end."""
     form, problems = request.form, Filled()
     if is_post:
         asked = request.actor, form.raw("currentPassword"), form.raw("newPassword")
@@ -77,7 +77,7 @@ async def _is_good(desk: Desk, purpose: str, token: str) -> bool:
 
 
 async def log_in(desk: Desk, request: Request) -> Reply:
-    """E-mail and password; then on to the page that was asked for."""
+    """Log-in with e-mail and password, then continues to the requested page."""
     form, is_post = request.form, request.call.scope["method"] == "POST"
     wanted = local_path(form.one("next") if is_post else request.query.get("next", ""))
     if not is_post:
@@ -94,7 +94,7 @@ async def log_in(desk: Desk, request: Request) -> Reply:
         elif error.code == "INVALID_CREDENTIALS":
             error = ServiceError(
                 error.code,
-                "This e-mail and password don’t go together. Try again, or ask an owner for a new link.",
+                "This e-mail and password don’t match. Try again, or ask an owner for a new link.",
             )
         page = desk.page(request, "login.html", status_of(error), form=filled(form, error), wanted=wanted)
         page.headers |= retry_after(error)
@@ -115,7 +115,7 @@ async def log_out(desk: Desk, request: Request) -> Reply:
 
 
 async def switch(desk: Desk, request: Request) -> Reply:
-    """The other environment. What was looked at there has other ids, so its list comes first."""
+    """Switches the environment. Ids differ between environments, so it continues on the list page."""
     side = request.form.one("side")
     if side not in sessions.ENVIRONMENTS:
         return desk.go("/app")

@@ -1,4 +1,4 @@
-"""Who asks, what they may see and change, and whether a form is ours: for every page, in one place, before it runs."""
+"""Checks before every page: the user, the role, and the origin of a form."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .desk import ANYBODY, Desk, MenuItem, Request
 from .routes import ROUTES, Route
 
 STRANGER_S = 24 * 3600
-OLD_FORM = "this form is not from a page of your session: go back, reload the page, and send it again"
+OLD_FORM = "this form is not from a page of your session: go back, reload the page, and send the form again"
 OTHER_SIDE = (
-    "the page you sent this from shows the {sent} environment, and you look at {now} by now: nothing was changed; "
-    "switch back, or open the page anew"
+    "this form's page showed the {sent} environment, but you have switched to {now}: nothing was changed; "
+    "switch back, or reload the page"
 )
 
 
@@ -33,11 +33,11 @@ class Dashboard:
         self._desk = Desk(running, readiness, menu())
 
     def routes(self) -> dict[tuple[str, str], Handler]:
-        """Method and path of every page."""
+        """The handlers, by method and path."""
         return {(route.method, route.path): self._guarded(route) for route in ROUTES}
 
     def _guarded(self, route: Route) -> Handler:
-        """The page's function behind the guard, with its refusals said in words."""
+        """The page's function behind the guard, with refusals as pages."""
 
         async def page(call: Call) -> Reply:
             request = Request(call, "", None)
@@ -52,7 +52,7 @@ class Dashboard:
         if route.role != ANYBODY and request.someone is None:
             return self._to_log_in(route, request)
         if not request.may(route.role) and route.role != ANYBODY:
-            raise ServiceError("FORBIDDEN", f"this needs the role {route.role}, yours is {request.actor.role}")
+            raise ServiceError("FORBIDDEN", f"this needs the role {route.role}; yours is {request.actor.role}")
         request.query = request.call.query()
         if route.method == "POST":
             await self._read_form(route, request)
@@ -62,7 +62,7 @@ class Dashboard:
         return page
 
     async def _recognise(self, request: Request) -> str:
-        """Finds out who asks; the cookie that a stranger is given, so that forms before the log-in are safe too."""
+        """Identifies the user. Returns the cookie for a stranger, which protects the forms before the log-in."""
         header = request.call.header(b"cookie")
         token = cookie_named(header, SESSION)
         request.someone = await current_actor(self._context, token)
@@ -77,7 +77,7 @@ class Dashboard:
         return self._desk.cookie(STRANGER, request.secret, STRANGER_S)
 
     async def _read_form(self, route: Route, request: Request) -> None:
-        """The form, if it is one of ours: from this site, of this session, of the environment that is in view."""
+        """Reads the form; refuses it if it is from another site, session or environment."""
         call = request.call
         refuse_foreign(call, self._context.public_url)
         request.form = await read_form(call)
@@ -88,7 +88,7 @@ class Dashboard:
             raise ServiceError("ENVIRONMENT_CHANGED", OTHER_SIDE.format(sent=sent or "no", now=now))
 
     def _to_log_in(self, route: Route, request: Request) -> Reply:
-        """Back to where one was after logging in; what was sent in a form is not kept."""
+        """Redirects to the log-in, and from there back to this page. Drops a submitted form."""
         query = request.call.query() if route.method == "GET" else {}
         wanted = request.path + (f"?{urlencode(query)}" if query else "")
         page = self._desk.go("/app/login", next=wanted if route.method == "GET" else "/app")
@@ -107,7 +107,7 @@ class Dashboard:
 
 
 def menu() -> list[list[MenuItem]]:
-    """The pages that have a place in the menu, in its groups."""
+    """The menu entries, by group."""
     groups: dict[int, list[MenuItem]] = {}
     for route in ROUTES:
         if route.menu:

@@ -1,4 +1,4 @@
-"""API keys: made, given another secret, revoked. A secret is on one page once, and nowhere else."""
+"""API keys: create, rotate, revoke. A secret is shown once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def show(desk: Desk, request: Request) -> Reply:
 
 
 async def _page(desk: Desk, request: Request, form: Filled, once: NewApiKey | None = None) -> Reply:
-    """The keys of both environments; `once` is the one whose secret this page shows."""
+    """The keys of both environments. `once` is the key with the secret that this page shows."""
     number = request.query.get("page", "1")
     page = int(number) if number.isascii() and number.isdigit() and len(number) < 7 and int(number) else 1
     listed = await desk.context.look(lambda snapshot: keys_service.list_keys(snapshot, request.caller, page, SHOWN))
@@ -38,7 +38,7 @@ async def _page(desk: Desk, request: Request, form: Filled, once: NewApiKey | No
 
 
 async def create(desk: Desk, request: Request) -> Reply:
-    """A key of the environment that is in view."""
+    """Creates a key of the environment in view."""
     form = request.form
     try:
         name, scopes = _asked(form)
@@ -53,7 +53,7 @@ def _asked(form: Form) -> tuple[str, tuple[KeyScope, ...]]:
     scopes = tuple(scope for scope in SCOPES if scope in form.many("scopes"))
     wrong = [] if 1 <= len(name) <= MAX_NAME else [("name", f"must have 1 to {MAX_NAME} characters")]
     if not scopes:
-        wrong.append(("scopes", "is needed: tick one at least"))
+        wrong.append(("scopes", "need at least one tick"))
     if wrong:
         raise invalid(*wrong)
     return name, scopes
@@ -65,13 +65,13 @@ async def _once(desk: Desk, request: Request, work: Callable[[Unit, Caller], tup
 
 
 async def rotate(desk: Desk, request: Request) -> Reply:
-    """Another secret; the one before stops within a second."""
+    """Sets a new secret. The old one stops working within a second."""
     key_id = request.call.path("keyId")
     return await _once(desk, request, lambda unit, caller: keys_service.rotate_key(unit, caller, key_id))
 
 
 async def revoke(desk: Desk, request: Request) -> Reply:
-    """The key stops within a second, for ever."""
+    """Revokes the key permanently. It stops working within a second."""
     key_id, caller = request.call.path("keyId"), request.caller
     key = await desk.context.committer.run(lambda unit: keys_service.revoke_key(unit, caller, key_id))
     return desk.go("/app/keys", f"The key {key.name} is revoked.")

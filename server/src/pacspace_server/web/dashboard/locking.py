@@ -1,4 +1,4 @@
-"""Locking one customer's month: what it will hold, and a confirmation that is typed."""
+"""Locking one customer's month: a preview, and a typed confirmation."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ MAX_INVOICE = 255
 
 
 def lock_request(customer_id: str | None, period: str, invoice: str | None) -> checkpoint_service.CheckpointRequest:
-    """A month to lock, of one customer or of all."""
+    """A request to lock a month, of one customer or of all."""
     body = text_of({"customerId": customer_id, "period": period, "invoiceReference": invoice})
     return checkpoint_service.CheckpointRequest(customer_id, Scope("period", period, period), invoice, None, body)
 
 
 async def lock(desk: Desk, request: Request) -> Reply:
-    """What locking would lock; then, once the month was typed, the lock."""
+    """Shows what would be locked; locks it after the user has typed the month."""
     customer = await find(desk, request)
     form, is_post = request.form, request.call.scope["method"] == "POST"
     period = named_period(form.one("period") if is_post else request.query.get("period"))
     if period is None:
-        raise invalid(("period", "is not named: begin on the customer's page"))
+        raise invalid(("period", "is required: start on the customer's page"))
     problems = Filled()
     if is_post:
         try:
@@ -46,7 +46,7 @@ async def _lock(desk: Desk, request: Request, customer: Customer, period: str) -
     invoice = request.form.one("invoiceReference")
     wrong = []
     if request.form.one("typed") != period:
-        wrong.append(("typed", f"must be {period}, as it stands above"))
+        wrong.append(("typed", f"must be {period}, as above"))
     if len(invoice) > MAX_INVOICE:
         wrong.append(("invoiceReference", f"must have at most {MAX_INVOICE} characters"))
     if wrong:

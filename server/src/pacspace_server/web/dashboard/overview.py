@@ -1,4 +1,4 @@
-"""The first page: the running month, how far it is verified, and what to do next."""
+"""The first page: the current month, its verification, health, and next steps."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ KEPT_TIMES = 10
 
 @dataclass
 class Kept:
-    """An overview that is being made, or was, and until when it is valid."""
+    """A cached overview, ready or in progress, and its expiry."""
 
     task: asyncio.Task[Overview]
     until_s: float = 0.0
 
 
 async def _overview(desk: Desk, caller: Caller) -> Overview:
-    """Made once for all who ask at the same time, and for ten times as long as that took: it reads every customer, and
-    however many there are and however many people look, it never takes more than a tenth of a processor."""
+    """The overview, shared by concurrent requests and cached for ten times as long as it took. It reads every customer;
+    this bounds it to a tenth of a processor."""
     kept = desk.overviews.get(caller.environment_id)
     if kept is None or (kept.task.done() and (kept.task.exception() or time.monotonic() >= kept.until_s)):
         kept = desk.overviews[caller.environment_id] = Kept(asyncio.ensure_future(_make(desk, caller)))
@@ -56,6 +56,6 @@ async def show(desk: Desk, request: Request) -> Reply:
 
 
 async def _health(desk: Desk) -> list[tuple[str, str]]:
-    """What is not as it should be, in words; empty when everything is."""
+    """The failed checks, in words."""
     checks = await desk.readiness.checks(for_verify=True)
     return [(name, said) for name, said in checks.items() if said != OK]

@@ -1,4 +1,4 @@
-"""The table of the dashboard's pages: what each demands of the user. The guard, the menu and the tests read it."""
+"""The table of the dashboard's pages. The guard, the menu and the tests read it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WORK, WORKSPACE = 1, 2  # groups of the menu
 
 @dataclass(frozen=True)
 class Route:
-    """A page. A POST with the role of a viewer changes nothing but the visitor's own session."""
+    """A page. A POST that viewers are allowed changes only their own session."""
 
     method: str
     path: str

@@ -1,4 +1,4 @@
-"""The workspace's settings; everybody sees them, its owner changes them."""
+"""The workspace's settings: all users see them, an owner changes them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _asked(form: Form) -> dict[str, str]:
     if len(unit) > MAX_UNIT:
         wrong.append(("defaultUnit", f"must have at most {MAX_UNIT} characters"))
     if policy not in dict(POLICIES):
-        wrong.append(("sharingPolicy", "is none of the choices"))
+        wrong.append(("sharingPolicy", "must be one of the choices"))
     if wrong:
         raise invalid(*wrong)
     return {"name": name, "time_zone": zone, "locale": locale, "sharing_policy": policy} | (

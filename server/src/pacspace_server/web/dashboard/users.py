@@ -1,4 +1,4 @@
-"""The workspace's users, for its owner: invite, change a role, disable, hand out another link."""
+"""The workspace's users, for its owner: invite, change a role, disable, create a password link."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from ...storage.model.protocols import Unit
 from ...views.dashboard import User as UserView
 from .desk import Desk, Filled, Request, filled
 
-SAYS = {"viewer": "viewer: sees everything", "admin": "admin: also records, locks and changes",
-        "owner": "owner: also users and settings"}  # fmt: skip
+SAYS = {
+    "viewer": "viewer: sees everything",
+    "admin": "admin: also records, locks and changes",
+    "owner": "owner: also manages users and settings",
+}
 
 
 async def show(desk: Desk, request: Request) -> Reply:
@@ -20,7 +23,7 @@ async def show(desk: Desk, request: Request) -> Reply:
 
 
 async def _page(desk: Desk, request: Request, form: Filled, link: str = "", of: str = "", failed: str = "") -> Reply:
-    """Everybody; `link` is the one that this page shows once, of the user `of`. `failed` is what could not be changed."""
+    """All users. `link` is a password link for the user `of`, shown once; `failed` is a failed change's message."""
     members = await desk.context.look(lambda snapshot: snapshot.members(request.caller.workspace_id))
     users = [people.user_view(*member) for member in members]
     roles = [(role, SAYS[role]) for role in reversed(ROLES)]
@@ -31,7 +34,7 @@ async def _page(desk: Desk, request: Request, form: Filled, link: str = "", of: 
 
 
 async def invite(desk: Desk, request: Request) -> Reply:
-    """A user with a link that sets the password; no mail is sent, so the page shows it once."""
+    """Creates a user, with a link that sets the password. No mail is sent; the page shows the link once."""
     form = request.form
     name = form.one("name")
     try:
@@ -42,7 +45,7 @@ async def invite(desk: Desk, request: Request) -> Reply:
         user, token = await desk.context.committer.run(lambda unit: people.invite(unit, caller, asked))
     except ServiceError as error:
         if error.code == "EMAIL_TAKEN":
-            error = invalid(("email", "is a user's already"))
+            error = invalid(("email", "already has a user"))
         return await _page(desk, request, filled(form, error))
     return await _page(desk, request, Filled(), _link(desk, token), user["email"])
 
@@ -52,7 +55,7 @@ def _link(desk: Desk, token: str) -> str:
 
 
 async def change(desk: Desk, request: Request) -> Reply:
-    """Another role, disabled or enabled, or another link."""
+    """Changes the role, disables or enables the user, or creates a password link."""
     user_id, form, caller = request.call.path("userId"), request.form, request.caller
     action = form.one("action")
 

@@ -1,4 +1,4 @@
-"""Webhooks: the endpoints that are told what happens, and a form for another. A secret is on one page once."""
+"""Webhooks: the list of endpoints, and creating one. A secret is shown once."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..forms import Form
 from .desk import Desk, Filled, Request, filled
 
 SAYS = {
-    "delta.verified": "a record is under a published log checkpoint",
-    "delta.failed": "a record is not what was hashed",
+    "delta.verified": "a delta is under a published log checkpoint",
+    "delta.failed": "a delta no longer matches its hash",
     "checkpoint.verified": "a month is locked, and its root is published",
-    "receipt.generated": "the month’s receipt is there to be sent",
-    "customer.created": "a customer was made by hand",
+    "receipt.generated": "the month’s receipt is ready to send",
+    "customer.created": "a customer was created before its first delta",
     "customer.shared_record_viewed": "a visitor opened a Shared Record",
     "customer.export_downloaded": "a visitor exported it",
     "customer.compare_run": "a visitor compared a list with it",
-    "customer.step_up_failed_repeatedly": "wrong access codes, again and again",
+    "customer.step_up_failed_repeatedly": "a visitor gave several wrong access codes",
 }
 CHOICES = [(event, SAYS[event]) for event in EVENTS]
 
@@ -31,7 +31,7 @@ async def show(desk: Desk, request: Request) -> Reply:
 
 
 async def _page(desk: Desk, request: Request, form: Filled) -> Reply:
-    """All endpoints of the environment: there are few."""
+    """All endpoints of the environment, on one page."""
     most = endpoints_service.MAX_ENDPOINTS
     listed = await endpoints_service.list_endpoints(desk.context, request.caller, 1, most)
     status = 400 if form.problems else 200
@@ -43,7 +43,7 @@ async def _page(desk: Desk, request: Request, form: Filled) -> Reply:
 
 
 async def create(desk: Desk, request: Request) -> Reply:
-    """An endpoint of the environment that is in view; its secret is on the page that follows."""
+    """Creates an endpoint of the environment in view; the next page shows its secret."""
     try:
         given = asked(request.form)
         made = await endpoints_service.create(
@@ -56,14 +56,14 @@ async def create(desk: Desk, request: Request) -> Reply:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the fields of an endpoint's form say. `events` None: all of them."""
+    """The fields of an endpoint's form. `events` None means all events."""
 
     url: str
     description: str | None
     events: tuple[str, ...] | None
 
     def changes(self, before: Endpoint) -> EndpointChanges:
-        """What differs from the endpoint as it is."""
+        """The fields that differ from the endpoint's."""
         given: EndpointChanges = {}
         if self.url != before["url"]:
             given["url"] = self.url
@@ -75,7 +75,7 @@ class Asked:
 
 
 def asked(form: Form) -> Asked:
-    """What the fields of an endpoint's form say."""
+    """Reads an endpoint's form."""
     url, description, chosen = form.one("url"), form.one("description"), form.many("events")
     most = endpoints_service.MAX_DESCRIPTION_CHARS
     wrong = []
@@ -84,7 +84,7 @@ def asked(form: Form) -> Asked:
     if len(description) > most:
         wrong.append(("description", f"must have at most {most} characters"))
     if not set(chosen) <= set(EVENTS):
-        wrong.append(("events", "has one that there is not"))
+        wrong.append(("events", "must be some of the listed ones"))
     if wrong:
         raise invalid(*wrong)
     events = tuple(event for event in EVENTS if event in chosen)

@@ -1,4 +1,4 @@
-// What pages do beyond links and forms: copy buttons, and forms that are sent once. Everything works without it.
+// Copy buttons, and protection against double submission. All pages work without this script.
 "use strict";
 
 document.addEventListener("click", async (event) => {
@@ -27,5 +27,5 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
-// On a phone the menu is a strip: the page one is on must be in it.
+// On a phone the menu is a strip: scroll the current page into view.
 document.querySelector(".menu [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });

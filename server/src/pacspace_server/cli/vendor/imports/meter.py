@@ -18,7 +18,7 @@ from .state import State
 LINE_EVERY_ROWS = 100_000
 
 
-def told(state: State) -> str:
+def results_text(state: State) -> str:
     """The counts, in words."""
     late = f", {state.late:,} of them in a later month (theirs is locked)" if state.late else ""
     return f"{state.recorded:,} recorded{late}, {state.already_there:,} already there, {state.rejected:,} rejected"
@@ -63,7 +63,7 @@ class Meter:
 
     def show(self, state: State, end_bytes: int) -> None:
         rate = (state.rows - self._began_rows) / max(time.monotonic() - self._began_at, 0.001)
-        text = f"{counted(state.rows, 'row')}, {rate:,.0f}/s: {told(state)}"
+        text = f"{counted(state.rows, 'row')}, {rate:,.0f}/s: {results_text(state)}"
         self._progress.counts = text
         self._progress.update(self._task, completed=end_bytes)
         if self._progress.disable and state.rows >= self._next_line:

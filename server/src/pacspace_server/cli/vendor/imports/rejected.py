@@ -66,8 +66,8 @@ class RejectedFile:
         if not self._state.rejected_file:
             return []
         with self.path.open(newline="", encoding="utf-8") as file:
-            told = list(islice((_told_csv if self._form == "csv" else _told_jsonl)(file), number))
-        return [{"line": line, "reason": reason} for line, reason in told]
+            listed = list(islice((_read_csv if self._form == "csv" else _read_jsonl)(file), number))
+        return [{"line": line, "reason": reason} for line, reason in listed]
 
     def _csv(self, rejected: list[tuple[Row, str, str | None]], is_new: bool) -> str:
         text = io.StringIO()
@@ -85,18 +85,18 @@ class RejectedFile:
     def _jsonl(self, rejected: list[tuple[Row, str, str | None]], is_new: bool) -> str:
         lines = []
         for row, reason, reference in rejected:
-            told = {"line": row.line, "reason": reason} | ({"text": row.text} if row.text else {})
-            lines.append(text_of(_with_reference(row, reference) | {"rejected": told}) + "\n")
+            listed = {"line": row.line, "reason": reason} | ({"text": row.text} if row.text else {})
+            lines.append(text_of(_with_reference(row, reference) | {"rejected": listed}) + "\n")
         return "".join(lines)
 
 
-def _told_csv(file: IO[str]) -> Iterator[tuple[int, str]]:
+def _read_csv(file: IO[str]) -> Iterator[tuple[int, str]]:
     return ((int(row["rejected.line"]), row["rejected.reason"]) for row in csv.DictReader(file))
 
 
-def _told_jsonl(file: IO[str]) -> Iterator[tuple[int, str]]:
-    told = (json.loads(line)["rejected"] for line in file)
-    return ((one["line"], one["reason"]) for one in told)
+def _read_jsonl(file: IO[str]) -> Iterator[tuple[int, str]]:
+    listed = (json.loads(line)["rejected"] for line in file)
+    return ((one["line"], one["reason"]) for one in listed)
 
 
 def _with_reference(row: Row, reference: str | None) -> dict[str, Any]:

@@ -87,9 +87,14 @@ class Import:
     """One run over one file."""
 
     def __init__(
-        self, client: Client, state: State, save: Callable[[], None], rejected: RejectedFile, meter: Meter,
+        self,
+        client: Client,
+        state: State,
+        save: Callable[[], None],
+        rejected: RejectedFile,
+        meter: Meter,
         rows: Iterator[Row],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._client, self._state, self._save, self._rejected = client, state, save, rejected
         self._meter, self._rows = meter, rows
         self._chain = Chain()
