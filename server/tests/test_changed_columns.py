@@ -44,7 +44,7 @@ CUSTOMER, PERIOD = "cust_a", "2026-01"
 JANUARY = Scope("period", PERIOD, PERIOD)
 VISITOR = Visitor(b"visitor", True, True, "127.0.0.1", "test")
 # When a reply was made: not what it shows.
-MADE = re.compile(r'"(generatedAt|checkedAt|exportedAt)":"[^"]*"|"generated":{[^}]*}|\["Document made","[^"]*"\]')
+MADE = re.compile(r'"(generatedAt|checkedAt|exportedAt)":"[^"]*"|"generated":{[^}]*}|\["Document \w+","[^"]*"\]')
 # Settings that pages show beside the record.
 SETTINGS = {"environment": "id", "workspace": "id", "profile": None, "link": None}
 # What says whose a row is: with another value it is the row of something else, or of nothing.

@@ -50,8 +50,8 @@ class LogReads(Statements):
     def published_at(self, log_id: int, entries: Sequence[int]) -> dict[int, int]:
         rows = self._all(
             "SELECT n.value, k.log_id, k.size, k.root, k.note, k.published_at, k.previous_size, k.seal "
-            "FROM $each CROSS JOIN log_checkpoint k WHERE k.log_id = ? AND k.size = (SELECT min(f.size) FROM log_checkpoint f "
-            "WHERE f.log_id = ? AND f.size > n.value)",
+            "FROM $each CROSS JOIN log_checkpoint k WHERE k.log_id = ? AND k.size = "
+            "(SELECT min(f.size) FROM log_checkpoint f WHERE f.log_id = ? AND f.size > n.value)",
             (self.dialect.numbers(entries), log_id, log_id),
         )
         for entry, *stated, previous, seal in rows:
