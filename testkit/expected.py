@@ -209,7 +209,7 @@ def locked(period: str, invoice: str | None, running: bool, c: Checkpoint, also:
     shown = checkpoint(c) | {
         "alsoLocked": [{"period": a.period, "checkpointId": a.id, "proofRoot": a.root} for a in also],
         "idempotent": old,
-        "warnings": [saying(period, "running")] * running + [saying(period, c.period)] * gap
+        "warnings": [saying(period, "has not ended")] * running + [saying(period, c.period)] * gap
         + [saying("invoiceReference")] * (old and invoice not in (None, c.invoice)),
     }  # fmt: skip
     if gap:

@@ -25,8 +25,8 @@ from pacspace_server.domain.instants import (
 from pacspace_server.domain.posting import check_occurred_at, post, posting_warnings
 from pacspace_server.domain.scopes import ScopeError, parse_scope
 from pacspace_server.domain.tree import Frontier, inclusion_path, subtrees_of
+from pacspace_server.storage.model.leaf_bytes import delta_context, delta_leaf
 from pacspace_server.storage.model.records import Delta
-from pacspace_server.storage.writing.leaf_bytes import delta_context, delta_leaf
 
 NUMBERS = st.from_regex(r"-?(0|[1-9][0-9]{0,10})(\.[0-9]{1,11})?([eE][+-]?[0-9]{1,2})?", fullmatch=True)
 

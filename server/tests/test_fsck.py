@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,25 +11,11 @@ from typing import Any
 import apsw
 import pytest
 from testkit.inside.book import SANDBOX, Book
-from testkit.inside.engines import BOTH, Engine, SqliteEngine
+from testkit.inside.engines import BOTH, Engine, SqliteEngine, changed
 
 from pacspace_server.service.proving import fsck as fsck_room
 from pacspace_server.service.proving.fsck import fsck
 from pacspace_server.service.proving.verify import recompute
-
-
-def changed(value: Any) -> Any:
-    """The value with its last bit flipped, or its last digit."""
-    if isinstance(value, bytes):
-        return value[:-1] + bytes([value[-1] ^ 1]) if value else b"\x01"
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, int):
-        return value ^ 1
-    if isinstance(value, Decimal):
-        return value + Decimal("1e-9")
-    flipped = value.encode()[:-1] + bytes([value.encode()[-1] ^ 1])
-    return flipped.decode()
 
 
 @BOTH

@@ -11,8 +11,8 @@ from pacspace_server.log.signer import Signer
 from pacspace_server.log.standing import give_keys
 from pacspace_server.storage.model import ids
 from pacspace_server.storage.model.commands import Locked, LockPeriod, RecordDelta, Recorded
+from pacspace_server.storage.model.leaf_bytes import delta_context
 from pacspace_server.storage.model.protocols import Unit
-from pacspace_server.storage.writing.leaf_bytes import delta_context
 from pacspace_server.storage.writing.locking import lock_period
 from pacspace_server.storage.writing.recording import record_delta
 from testkit.inside.engines import Engine, SqliteEngine

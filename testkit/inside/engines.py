@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from pacspace_server.storage.postgres import PostgresStorage, migrate
 from pacspace_server.storage.postgres.audit import PostgresAudit
 from pacspace_server.storage.sqlite import SqliteStorage
 from pacspace_server.storage.sqlite.audit import SqliteAudit
+from pacspace_server.storage.sqlite.migrating import SqliteResealing
 from testkit.cluster import APPLICATION, NEWEST, OWNER, Cluster, shared_cluster
 
 # Of PostgreSQL the oldest version and, in `make check`, the newest.
@@ -231,3 +232,25 @@ class PostgresEngine:
 def unseen(total: int, things: str) -> Iterator[Callable[[int], None]]:
     """Progress that nobody is shown."""
     yield lambda done: None
+
+
+def changed(value: Any) -> Any:
+    """The value with its last bit flipped, or its last digit."""
+    if isinstance(value, bytes):
+        return value[:-1] + bytes([value[-1] ^ 1]) if value else b"\x01"
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value ^ 1
+    if isinstance(value, Decimal):
+        return value + Decimal("1e-9")
+    flipped = value.encode()[:-1] + bytes([value.encode()[-1] ^ 1])
+    return flipped.decode()
+
+
+def seal_again(path: Path) -> None:
+    """Gives each row of a file the seal of what it holds now."""
+    with closing(apsw.Connection(str(path))) as connection, connection:
+        connection.set_busy_timeout(10_000)
+        secret: Any = connection.execute("SELECT secret FROM installation").fetchall()[0][0]
+        SqliteResealing(connection, secret).seal_all()

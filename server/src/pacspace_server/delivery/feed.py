@@ -88,8 +88,11 @@ class Feed:
         for part, customer_id, delta in snapshot.feed_deltas([part for part in parts if part.is_deltas]):
             deltas.setdefault(id(part), []).append(self._verified(part, customer_id, delta))
         months = [(part.customer, part.period) for part in parts if part.is_lock and part.customer and part.period]
+        # Of a damaged row nothing is sent.
         customers = snapshot.customers_at([customer for customer, _ in months]) if months else {}
+        customers = {key: customer for key, customer in customers.items() if snapshot.is_sound(customer)}
         locks = snapshot.locks_of(months) if months else {}
+        locks = {month: lock for month, lock in locks.items() if snapshot.is_sound(lock)}
         events: list[Event] = []
         for part in parts:
             if part.is_deltas:

@@ -123,7 +123,7 @@ class Sender:
 
     async def _read(self, work: Callable[[Snapshot], T]) -> T:
         def reading() -> T:
-            with self._storage.snapshot() as snapshot:
+            with self._storage.snapshot(checked=False) as snapshot:
                 return work(snapshot)
 
         return await asyncio.to_thread(reading) if self._storage.remote else reading()

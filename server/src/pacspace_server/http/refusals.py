@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from ..service.base.errors import ServiceError, unavailable
-from ..storage.model.protocols import InDoubt, Unavailable, Vanished
+from ..storage.model.protocols import Damaged, InDoubt, Unavailable, Vanished
 from ..storage.writing.committer import NotWritten, Overloaded
 from .messages import Call, Reply
 
@@ -103,6 +103,9 @@ def refusal_of(error: BaseException, call: Call) -> ServiceError:
             return unavailable(f"the database could not write this; nothing was recorded: {error}", DISK_RETRY_S)
         case Unavailable():
             return unavailable(f"the database is unavailable: {error}", DISK_RETRY_S)
+        case Damaged():
+            logger.error("record damaged", row=error.where)
+            return ServiceError("RECORD_DAMAGED", str(error))
         case InDoubt():
             return unavailable(f"{error}, {_in_doubt(call)}", DISK_RETRY_S)
         case asyncio.CancelledError():

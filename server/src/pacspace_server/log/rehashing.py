@@ -17,9 +17,9 @@ from pacspace_proofs.record import CLOSED, HEAD, commitment, context_hash, slot
 from pacspace_proofs.tree import leaf_hash, push, root_of_peaks
 
 from ..domain.tree import pack, unpack
+from ..storage.model.leaf_bytes import delta_leaf
 from ..storage.model.protocols import Storage
 from ..storage.model.records import Customer, Delta, Integration, Key, Log, PeriodHead
-from ..storage.writing.leaf_bytes import delta_leaf
 
 MAX_HEADS = 5_000
 BEAT_EVERY = 1_000  # deltas
@@ -100,7 +100,7 @@ def prepare(storage: Storage, environment_id: int, beat: Beat) -> Prepared | Non
 
     Returns None if there are none. Calls `beat` regularly, so that a long run does not look like a dead one.
     """
-    with storage.snapshot() as snapshot:
+    with storage.snapshot(checked=False) as snapshot:
         log = snapshot.log(snapshot.environment(environment_id).log_id)
         prepared = Prepared(log.id, log.origin)
         if log.size > log.published_size:

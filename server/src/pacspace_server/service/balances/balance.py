@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from ...domain.instants import DAY_US, add_months, day_of, instant_text, period_of
 from ...domain.scopes import LAST_PERIOD, Scope, ScopeError, scope_bounds
-from ...storage.model.protocols import Snapshot
+from ...storage.model.protocols import Damaged, Snapshot
 from ...storage.model.records import Customer, DayTotal, Delta, Log, PeriodHead, delta_count
 from ...views.shapes import NamedScope
-from ..base.lookup import find_checkpoint, find_delta
+from ..base.lookup import all_months, find_checkpoint, find_delta
 
 
 @dataclass
@@ -44,7 +44,7 @@ def balance_of(snapshot: Snapshot, customer: Customer, scope: Scope, log: Log) -
 
 def _months(snapshot: Snapshot, customer: Customer, scope: Scope, log: Log) -> Balance:
     """Whole months from their heads; partly covered months from their day totals."""
-    later = snapshot.heads(customer, scope.first, LAST_PERIOD)
+    later = [head for head in all_months(snapshot, customer) if head.period >= scope.first]
     balance = Balance(scope, heads=[head for head in later if head.period <= scope.last])
     balance.brought_forward = customer.total - sum(head.total for head in later)
     whole: list[PeriodHead] = []
@@ -55,6 +55,7 @@ def _months(snapshot: Snapshot, customer: Customer, scope: Scope, log: Log) -> B
             _add_month(balance, head, log)
             whole.append(head)
         else:
+            _check_days(snapshot, customer, head, begins, ends)
             _add_days(snapshot, customer, balance, head, start, end, log)
             balance.brought_forward += sum(day.total for day in posted_days(snapshot, customer, begins, start))
     for delta in _newest(snapshot, customer, whole):
@@ -99,6 +100,16 @@ def _add_days(
         _latest(balance, newest)
     pending = _unverified(snapshot, [head], log)
     balance.pending += sum(start <= delta.posted_at < end for delta in pending)
+
+
+def _check_days(snapshot: Snapshot, customer: Customer, head: PeriodHead, begins: int, ends: int) -> None:
+    """The days of a month add up to the month."""
+    days = snapshot.days(customer, day_of(begins), day_of(ends - 1) + 1)
+    if snapshot.checks and (sum(day.total for day in days), sum(day.count for day in days)) != (
+        head.total,
+        head.delta_count,
+    ):
+        raise Damaged("day total", f"of {head.period} of {customer.customer_id}")
 
 
 def _latest(balance: Balance, delta: Delta | None) -> None:

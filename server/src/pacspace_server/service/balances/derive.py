@@ -7,7 +7,7 @@ from itertools import islice
 
 from ...domain.instants import DAY_US, EPOCH, day_of, instant_text
 from ...domain.scopes import LAST_PERIOD, Scope, ScopeError, scope_bounds
-from ...storage.model.protocols import Snapshot
+from ...storage.model.protocols import Damaged, Snapshot
 from ...storage.model.records import Customer, Delta, Log, PeriodHead
 from ...views.balance import Derived, DerivedDetails
 from ...views.shapes import Bucket, Computed, Counted, RecordedDelta
@@ -126,6 +126,8 @@ def breakdown(snapshot: Snapshot, customer: Customer, balance: Balance, granular
         span = buckets[_bucket(total.day, granularity)]
         span.net += total.total
         span.count += total.count
+    if sum(span.net for span in buckets.values()) != balance.net:
+        raise Damaged("day total")
     return [span.view() for span in buckets.values()]
 
 

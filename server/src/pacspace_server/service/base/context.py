@@ -95,11 +95,11 @@ class Context:
             return await asyncio.to_thread(work, *arguments)
         return work(*arguments)
 
-    async def look(self, work: Callable[[Snapshot], T]) -> T:
-        """The same, with a new snapshot."""
+    async def look(self, work: Callable[[Snapshot], T], checked: bool = True) -> T:
+        """The same, with a new snapshot; unchecked, to say what is damaged."""
 
         def looking() -> T:
-            with self.storage.snapshot() as snapshot:
+            with self.storage.snapshot(checked) as snapshot:
                 return work(snapshot)
 
         return await self.read(looking)

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from pacspace_proofs.note import VerifierKey, parse_verifier_key
 
+from ...domain.scopes import LAST_PERIOD
 from ...log.signer import Signer, SigningRefused
 from ...storage.model import ids
-from ...storage.model.protocols import Snapshot
+from ...storage.model.protocols import Damaged, Snapshot
 from ...storage.model.records import Checkpoint, Customer, Delta, Log, Month, PeriodHead
 from .errors import unavailable
 
@@ -46,8 +47,16 @@ def log_of(snapshot: Snapshot, head: PeriodHead) -> Log:
     """The log of a month; after a restore, months published before it stay in an earlier log."""
     log = snapshot.log_by_origin(head.origin)
     if log is None:
-        raise LookupError(f"{head.period}: the log {head.origin} is missing")
+        raise Damaged("log", f"{head.origin} of {head.period} is missing")
     return log
+
+
+def all_months(snapshot: Snapshot, customer: Customer) -> list[PeriodHead]:
+    """Every month of a customer, in order. Together they hold all of its deltas."""
+    heads = snapshot.heads(customer, "", LAST_PERIOD)
+    if snapshot.checks and sum(head.delta_count for head in heads) != customer.last_sequence:
+        raise Damaged("month", f"of {customer.customer_id} is missing")
+    return heads
 
 
 def integrated_at(snapshot: Snapshot, head: PeriodHead) -> int | None:
@@ -61,6 +70,8 @@ def all_integrated_at(snapshot: Snapshot, logs: Sequence[Log], heads: Iterable[P
     """The same for many months, with one query per log; months without such a checkpoint are absent."""
     by_origin: dict[str, dict[Month, int]] = {log.origin: {} for log in logs}
     for head in heads:
+        if head.entry_index is not None and head.origin not in by_origin:
+            raise Damaged("log", f"{head.origin} is missing")
         if head.entry_index is not None:
             by_origin[head.origin][head.customer, head.period] = head.entry_index
     found: dict[Month, int] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from dataclasses import dataclass
 
 from pacspace_proofs.record import window_hash
@@ -72,6 +74,7 @@ async def lock(
         *key_and_body,
         caller.actor,
     )
+    await asyncio.to_thread(read_again, context, command)
     (outcome,) = await context.committer.apply((command,))
     if isinstance(outcome, Refusal):
         raise refused(outcome)
@@ -80,6 +83,18 @@ async def lock(
     return await context.look(
         lambda snapshot: locked_view(snapshot, outcome, asked.scope.first, asked.invoice_reference)
     ), outcome.replayed
+
+
+def read_again(context: Context, command: LockPeriod) -> None:
+    """Reads every delta that a lock would sign: one that does not match its hash raises Damaged.
+
+    Before the write, so that a long month holds nobody up; the lock itself compares the rows that it adds up.
+    """
+    with context.storage.snapshot() as snapshot:
+        customer = snapshot.customer(command.environment_id, command.shard_key)
+        heads = snapshot.open_heads(customer) if customer else []
+        for head in (head for head in heads if head.period <= command.period):
+            deque(snapshot.deltas_in_period(head, 1, head.delta_count + 1), maxlen=0)
 
 
 def is_in_log(context: Context, checkpoint: Checkpoint) -> bool:

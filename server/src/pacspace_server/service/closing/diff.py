@@ -9,9 +9,9 @@ from pacspace_proofs.canonical import parse_canonical
 from pacspace_proofs.record import CLOSING, check_structure
 from pacspace_proofs.tree import leaf_hash, prefix_roots
 
+from ...storage.model.leaf_bytes import delta_leaf
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Checkpoint, Customer, Delta, Part, PeriodHead, ReplacedTree
-from ...storage.writing.leaf_bytes import delta_leaf
 from ...views.checkpoints import Diff
 from ..balances.derive import delta_views
 from ..base import showing
@@ -62,7 +62,7 @@ def _find(snapshot: Snapshot, caller: Caller, text: str) -> Checkpoint:
 def _in_order(earlier: Checkpoint, later: Checkpoint) -> tuple[Part, Part]:
     """The month of each checkpoint."""
     if earlier.customer != later.customer:
-        raise invalid(("to", "and from are checkpoints of two customers"))
+        raise invalid(("to", "is a checkpoint of another customer than from"))
     for name, checkpoint in (("from", earlier), ("to", later)):
         if checkpoint.start is not None:
             raise invalid((name, "is the checkpoint of a window; a diff needs checkpoints of single months"))

@@ -14,7 +14,7 @@ from ...clock import now_us
 from ...domain.instants import period_of
 from ...storage.model import ids
 from ...storage.model.commands import Locked, LockPeriod, Outcome, Refusal
-from ...storage.model.protocols import InDoubt, LeaseLost, Snapshot, Unavailable, Unit
+from ...storage.model.protocols import Damaged, InDoubt, LeaseLost, Snapshot, Unavailable, Unit
 from ...storage.model.records import Customer, Job, JobFailure, PeriodHead
 from ...storage.writing.committer import NotWritten, Overloaded
 from ...telemetry import doing, said
@@ -24,7 +24,7 @@ from ..balances.derive import counted
 from ..base import audit, showing
 from ..base.context import Caller, Context, find_customer
 from ..base.errors import ServiceError, invalid
-from .checkpoint import CheckpointRequest, is_in_log, locked_view, refuse_damaged
+from .checkpoint import CheckpointRequest, is_in_log, locked_view, read_again, refuse_damaged
 
 logger = structlog.get_logger("pacspace.jobs")
 RUNNING: Final = "RUNNING"
@@ -117,7 +117,7 @@ class Jobs:
 
     def _next(self, job_id: str) -> tuple[Job, list[Customer]] | None:
         """The job and its next customers; None if it is done or the sandbox was emptied."""
-        with self._context.storage.snapshot() as snapshot:
+        with self._context.storage.snapshot(checked=False) as snapshot:  # a damaged customer is refused by itself
             job = snapshot.job(job_id)
             if job is None or job.status == DONE:
                 return None
@@ -154,9 +154,13 @@ class Jobs:
     async def _lock(self, job: Job, customer: Customer) -> Locked | JobFailure | NotWritten:
         command = LockPeriod(job.environment_id, customer.shard_key, customer.customer_id, job.period, None, None, b"")
         try:
+            await asyncio.to_thread(read_again, self._context, command)
             outcome = await self._apply(command)
         except NotWritten as error:
             return error
+        except Damaged as damaged:
+            logger.error("record damaged", row=damaged.where)
+            return JobFailure(customer.customer_id, "RECORD_DAMAGED", f"nothing was locked: {damaged}")
         except InDoubt as error:
             return NotWritten(str(error))  # locking again changes nothing
         except Exception as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from ...storage.model.protocols import Snapshot, Storage, Vanished
+from ...storage.model.protocols import Damaged, Snapshot, Storage, Vanished
 from ...storage.model.records import Checkpoint, Delta, PeriodHead
 
 LEAVES = 500
@@ -47,7 +47,10 @@ def is_stored(checkpoint: Checkpoint) -> Callable[[Snapshot], bool]:
 def heads_of(snapshot: Snapshot, checkpoint: Checkpoint) -> list[PeriodHead]:
     """The months of a checkpoint."""
     customer = snapshot.customer_at(checkpoint.customer)
-    return [head for part in checkpoint.parts if (head := snapshot.head(customer, part.period))]
+    heads = [head for part in checkpoint.parts if (head := snapshot.head(customer, part.period))]
+    if snapshot.checks and len(heads) < len(checkpoint.parts):
+        raise Damaged("month", f"of checkpoint {checkpoint.checkpoint_id} is missing")
+    return heads
 
 
 def lines_of(checkpoint: Checkpoint, deltas: Iterable[Delta]) -> Iterator[Delta]:

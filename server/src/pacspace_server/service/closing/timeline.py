@@ -5,13 +5,12 @@ from __future__ import annotations
 from pacspace_proofs.tree import root_of_peaks
 
 from ...domain.instants import instant_text, period_end, period_start
-from ...domain.scopes import LAST_PERIOD
 from ...storage.model.records import Checkpoint, Log, PeriodHead
 from ...views.checkpoints import MonthState, Timeline, TimelineMonth
 from ..balances.derive import computed, counted
 from ..base import showing
 from ..base.context import Caller, Context, find_customer
-from ..base.lookup import all_integrated_at
+from ..base.lookup import all_integrated_at, all_months
 from .checkpoint import lock_status
 
 
@@ -19,7 +18,7 @@ def timeline(context: Context, caller: Caller, customer_id: str, limit: int, off
     """Every month with a tree. `previousRoot` is the root that the closing leaf names, or would name now."""
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
-        heads, logs = snapshot.heads(customer, "", LAST_PERIOD), snapshot.logs(customer.environment_id)
+        heads, logs = all_months(snapshot, customer), snapshot.logs(customer.environment_id)
         locks = snapshot.locks_of([(customer.id, head.period) for head in heads if head.closed])
         verified = all_integrated_at(snapshot, logs, heads)
         months: list[TimelineMonth] = []

@@ -9,7 +9,6 @@ from typing import Final
 from pacspace_proofs.tree import root_of_peaks
 
 from ...domain.instants import period_of
-from ...domain.scopes import LAST_PERIOD
 from ...storage.model import ids
 from ...storage.model.protocols import Snapshot
 from ...storage.model.records import Checkpoint, Customer, Delta, Log, PeriodHead, delta_count
@@ -25,7 +24,7 @@ from ...views.sharing import (
 )
 from ..base import showing
 from ..base.context import Context
-from ..base.lookup import log_in_use, verifier_key
+from ..base.lookup import all_months, log_in_use, verifier_key
 from ..sharing.access import DETAIL, Visitor, may_see
 from ..sharing.links import Shared
 
@@ -49,7 +48,7 @@ def summary(
 ) -> SharedSummary:
     """Totals of a month (by default the current one) and of each month; no delta, reason or root."""
     customer, log = shared.customer, log_in_use(snapshot, shared.customer)
-    heads = snapshot.heads(customer, "", LAST_PERIOD)
+    heads = all_months(snapshot, customer)
     named = period or period_of(snapshot.now(shared.environment))
     head = next((head for head in heads if head.period == named), None)
     opened = may_see(shared, visitor, DETAIL)
@@ -97,7 +96,7 @@ def _verified_view(snapshot: Snapshot, head: PeriodHead | None, log: Log) -> Ver
 def periods(context: Context, snapshot: Snapshot, shared: Shared) -> SharedPeriods:
     """Every month, newest first: total, root, links to its receipt, and commands to verify it."""
     customer, log = shared.customer, log_in_use(snapshot, shared.customer)
-    heads = snapshot.heads(customer, "", LAST_PERIOD)
+    heads = all_months(snapshot, customer)
     logs = {each.origin: each for each in snapshot.logs(customer.environment_id)}
     locks = snapshot.locks_of([(customer.id, head.period) for head in heads if head.closed])
     return {

@@ -26,6 +26,7 @@ from ...domain.tree import Frontier, pack, unpack
 from ...log.rehashing import head_object, head_salt
 from ...log.signer import LastSigned, Signer
 from ...storage.model import ids
+from ...storage.model.leaf_bytes import delta_leaf
 from ...storage.model.protocols import Audit, Storage
 from ...storage.model.records import (
     Checkpoint,
@@ -41,12 +42,14 @@ from ...storage.model.records import (
 from ...storage.model.sealing import (
     checkpoint_seal,
     customer_seal,
+    day_seal,
     delta_seal,
+    environment_seal,
     head_seal,
     idempotency_seal,
+    integration_seal,
     tree_seal,
 )
-from ...storage.writing.leaf_bytes import delta_leaf
 from .findings import Findings, shown
 from .fsck_log import check_logs
 
@@ -104,10 +107,10 @@ def fsck(storage: Storage, signer: Signer, advance: Advance = lambda deltas: Non
     findings = Findings()
     # Read before the snapshot: a log grows first and is signed then, so the snapshot contains all that is signed.
     signed: dict[str, LastSigned | None] = {}
-    with findings.reading("environments"), storage.snapshot() as snapshot:
+    with findings.reading("environments"), storage.snapshot(checked=False) as snapshot:
         for environment in snapshot.environments():
             signed |= {log.origin: signer.last_signed(log.origin) for log in snapshot.logs(environment.id)}
-    with storage.snapshot() as audit:
+    with storage.snapshot(checked=False) as audit:
         for problem in audit.engine_problems():
             findings.add("file", problem)
         for problem in audit.stray_rows():
@@ -132,6 +135,8 @@ class _Checker:
         self.logs = {log.origin: log for log in audit.logs(environment.id)}
 
     def run(self, signer: Signer, signed: Mapping[str, LastSigned | None]) -> None:
+        seal = environment_seal(self.audit.secret, self.environment)
+        self._seal(f"environment {self.environment.name}", self.environment.seal, seal)
         for customer in self.audit.all_customers(self.environment.id):
             self.findings.customers += 1
             with self.findings.reading(f"customer {customer.customer_id}"):
@@ -177,6 +182,9 @@ class _Checker:
                 stored_days.get(day),
                 _day_text,
             )
+        for stored in (day for day in stored_days.values() if day == days.get(day.day)):
+            place = f"{where}, day total of {instant_text(stored.day * DAY_US)[:10]}"
+            self._seal(place, stored.seal, day_seal(self.audit.secret, stored))
         self._chain(customer, sorted(months.values(), key=lambda month: month.head.period), last)
         by_period = {month.head.period: month for month in months.values()}
         for checkpoint, seal, has_root in checkpoints:
@@ -279,6 +287,7 @@ class _Checker:
     def _head(self, customer: Customer, month: _Month) -> None:
         head, same = month.head, self.findings.same
         where = f"customer {customer.customer_id}, {head.period}, head"
+        self._seal(where, head.state_seal, head_seal(self.audit.secret, head))
         same(f"{where}, size", month.frontier.size, head.size)
         same(f"{where}, total", amount_text(month.total), amount_text(head.total))
         for name in ("peaks", "spine", "merged"):
@@ -297,7 +306,7 @@ class _Checker:
         if month.integrated is None or not 0 <= head.previous_size <= head.integrated_size <= head.size:
             self.findings.add(where, f"integrated size {head.integrated_size} was never a size of the month")
             return
-        same(f"{where}, seal", head_seal(self.audit.secret, head), head.seal)
+        same(f"{where}, seal", integration_seal(self.audit.secret, head), head.seal)
         same(f"{where}, integrated leaves", month.integrated[0], head.integrated_peaks)
         same(f"{where}, integrated total", amount_text(month.integrated[1]), amount_text(head.integrated_total))
         same(f"{where}, integrated root", root_of_peaks(unpack(month.integrated[0])), head.integrated_root)
@@ -316,6 +325,10 @@ class _Checker:
             else committed
         )
         self._look_up(where, log, head, entry, closed)
+
+    def _seal(self, where: str, stored: bytes | None, expected: bytes) -> None:
+        if stored is not None:
+            self.findings.same(f"{where}, seal", expected, stored)
 
     def _look_up(self, where: str, log: Log, head: PeriodHead, expected: bytes, closed: bool) -> None:
         """Checks the head's log entry, or its place in a log batch."""

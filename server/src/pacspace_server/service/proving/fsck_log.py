@@ -107,14 +107,18 @@ class LogChecker:
         return held
 
     def _checkpoint(
-        self, row: tuple[int, bytes, str, int, bytes | None], recomputed: bytes | None, key: VerifierKey | None
+        self,
+        row: tuple[int, bytes, str, int, int | None, bytes | None],
+        recomputed: bytes | None,
+        key: VerifierKey | None,
     ) -> None:
-        size, root, note, at, seal = row
+        size, root, note, at, previous, seal = row
         self.findings.log_checkpoints += 1
         place, same = f"{self.where}, checkpoint of size {size}", self.findings.same
         same(f"{place}, root", recomputed, root)
         if seal is not None:
-            same(f"{place}, seal", log_checkpoint_seal(self.audit.secret, self.log.id, size, root, note, at), seal)
+            stated = self.log.id, size, root, note, at, previous
+            same(f"{place}, seal", log_checkpoint_seal(self.audit.secret, *stated), seal)
         try:
             parsed = parse_log_checkpoint(note)
         except ValueError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pacspace_proofs.canonical import FormatError, canonical, parse_canonical
 from pacspace_proofs.note import LogCheckpoint, parse_log_checkpoint, signed_by
@@ -18,17 +18,17 @@ from ...domain.instants import instant_text
 from ...domain.tree import unpack
 from ...log import logtree
 from ...log.rehashing import head_object, head_salt
-from ...storage.model.protocols import Snapshot
-from ...storage.model.records import Checkpoint, Customer, Log, LogEntry, Part, PeriodHead
+from ...storage.model.leaf_bytes import delta_leaf
+from ...storage.model.protocols import Damaged, Snapshot
+from ...storage.model.records import Checkpoint, Customer, Delta, Log, LogEntry, Part, PeriodHead
 from ...storage.model.sealing import delta_seal
-from ...storage.writing.leaf_bytes import delta_leaf
 from ...views.public import CheckedSummary, DeltaVerdict, RootVerdict
 from ..base import showing
 from ..base.context import Context
 from ..base.errors import ServiceError
 from ..base.lookup import find_checkpoint, find_delta, log_in_use, log_of, verifier_key
 from ..base.restored import lost_words, restored_view
-from ..recording.delta import delta_status_view
+from ..recording.delta import progress
 
 SOURCES = ("db", "chain", "both")
 CACHE_S = 60.0
@@ -85,7 +85,7 @@ class Verifier:
 def recompute(context: Context, checkpoint: Checkpoint, source: str) -> list[Step]:
     """Checks a checkpoint against the rows (`db`), the log (`chain`), or both."""
     steps: list[Step] = []
-    with context.storage.snapshot() as snapshot:
+    with context.storage.snapshot(checked=False) as snapshot:
         customer = snapshot.customer_at(checkpoint.customer)
         for wanted in ("db", "chain"):
             if source not in (wanted, "both"):
@@ -105,7 +105,7 @@ def recompute(context: Context, checkpoint: Checkpoint, source: str) -> list[Ste
 
 def _from_rows(context: Context, snapshot: Snapshot, customer: Customer, checkpoint: Checkpoint) -> list[Step]:
     recomputed = [_recompute_part(context, snapshot, customer, checkpoint, part) for part in checkpoint.parts]
-    net, count = sum(part_net for part_net, _ in recomputed), sum(part_count for _, part_count in recomputed)
+    net, count = sum(part.net for part in recomputed), sum(part.count for part in recomputed)
     roots = [part.root.hex() for part in checkpoint.parts]
     steps = [Step("rows", True, f"{len(checkpoint.parts)} months recomputed from every delta")]
     if checkpoint.start is not None and checkpoint.end is not None:
@@ -118,7 +118,44 @@ def _from_rows(context: Context, snapshot: Snapshot, customer: Customer, checkpo
     _same("net change", amount_text(net), amount_text(checkpoint.net_change))
     _same("number of deltas", count, checkpoint.delta_count)
     steps.append(Step("totals", True, f"{amount_text(net)} over {count} deltas"))
+    _compare_shown(checkpoint, recomputed)
+    steps.append(Step("shown", True, "the instants, the balances and the lock's details are those of the leaves"))
     return steps
+
+
+@dataclass
+class _Recomputed:
+    """What a month's leaves say of the deltas that a checkpoint covers."""
+
+    net: int = 0
+    count: int = 0
+    recorded: list[int] = field(default_factory=list)  # the first and the last instant
+    closing: dict[str, str] | None = None
+
+    def add(self, delta: Delta) -> None:
+        self.net, self.count = self.net + delta.delta, self.count + 1
+        self.recorded = [min([delta.recorded_at, *self.recorded]), max([delta.recorded_at, *self.recorded])]
+
+
+def _compare_shown(checkpoint: Checkpoint, months: list[_Recomputed]) -> None:
+    """The columns of a checkpoint that pages show, against the leaves."""
+    recorded = [at for month in months for at in month.recorded]
+    _same("first record", min(recorded, default=None), checkpoint.first_recorded_at)
+    _same("last record", max(recorded, default=None), checkpoint.last_recorded_at)
+    _same("starting balance", 0, checkpoint.starting_balance)
+    closing = months[0].closing if checkpoint.locked else None
+    if closing is not None:
+        _same("brought forward", closing["broughtForward"], amount_text(checkpoint.brought_forward))
+        _same("invoice reference", closing.get("invoiceReference"), checkpoint.invoice_reference)
+        _same(
+            "lock",
+            (closing["checkpointId"], closing["closedAt"], closing["period"]),
+            (checkpoint.checkpoint_id, instant_text(checkpoint.created_at), checkpoint.period),
+        )
+
+
+def _damage(damaged: Damaged) -> Step:
+    return Step("seals", False, f"the stored {damaged.kind} is not what was written")
 
 
 def _same(what: str, found: object, stated: object) -> None:
@@ -128,14 +165,14 @@ def _same(what: str, found: object, stated: object) -> None:
 
 def _recompute_part(
     context: Context, snapshot: Snapshot, customer: Customer, checkpoint: Checkpoint, part: Part
-) -> tuple[int, int]:
-    """Checks a month as issued and as the log has it. Returns the sum and number of the covered deltas."""
+) -> _Recomputed:
+    """Checks a month as issued and as the log has it; returns what its leaves say of the covered deltas."""
     head = snapshot.head(customer, part.period)
     if head is None or head.size < part.size:
         raise Failure(f"{part.period}: the month has fewer leaves than when the root was issued")
     sizes = {part.size, head.integrated_size} - {0}
     leaves: list[bytes] = [leaf_hash(head.opening)]
-    total = net = count = 0
+    total, found_in = 0, _Recomputed()
     for delta in snapshot.deltas_in_period(head, 1, min(max(sizes), head.delta_count + 1)):
         where = f"{part.period}, line {delta.leaf_index}"
         total += delta.delta
@@ -149,20 +186,21 @@ def _recompute_part(
         _same(f"{where}: seal", delta_seal(context.storage.secret, delta).hex(), delta.seal.hex())
         inside = checkpoint.start is None or checkpoint.start <= delta.posted_at < (checkpoint.end or 0)
         if len(leaves) < part.size and inside:
-            net, count = net + delta.delta, count + 1
+            found_in.add(delta)
         leaves.append(hashed)
     if head.closing is not None and len(leaves) < max(sizes):
         closing = check_structure(parse_canonical(head.closing), CLOSING)
         _same(f"{part.period}: closing total", closing["periodTotal"], amount_text(total))
         _same(f"{part.period}: closing count", closing["deltaCount"], str(len(leaves) - 1))
         leaves.append(leaf_hash(head.closing))
+        found_in.closing = closing
     _same(f"{part.period}: leaves", len(leaves), max(sizes))
     roots = prefix_roots(leaves, sizes)
     if not _was_replaced(snapshot, customer, head, checkpoint, part, leaves):
         _same(f"{part.period}: root", roots[part.size].hex(), part.root.hex())
     if head.integrated_size:
         _same(f"{part.period}: root in the log", roots[head.integrated_size].hex(), head.integrated_root.hex())
-    return net, count
+    return found_in
 
 
 def _was_replaced(
@@ -253,7 +291,7 @@ def _signed_note(context: Context, log: Log) -> LogCheckpoint:
 
 async def verify(context: Context, verifier: Verifier, text: str, source: VerifySource) -> RootVerdict | DeltaVerdict:
     """The verdict on a proof root, a checkpointId, or a delta's receiptId. 404 PROOF_NOT_FOUND."""
-    checkpoint = await context.look(lambda snapshot: find_checkpoint(snapshot, text))
+    checkpoint = await context.look(lambda snapshot: find_checkpoint(snapshot, text), checked=False)
     if checkpoint is None:
         return await verify_delta(context, text)
     return await verify_checkpoint(context, verifier, checkpoint, text, source)
@@ -266,12 +304,28 @@ async def verify_checkpoint(
     checked_at, steps = await verifier.steps(checkpoint, source)
     if is_locked_anew(checkpoint, text):
         steps = [*steps, Step("restored", False, _locked_anew(checkpoint))]
-    return await context.look(lambda snapshot: _verdict(context, snapshot, checkpoint, source, checked_at, steps))
+
+    def verdict(snapshot: Snapshot) -> RootVerdict:
+        shown = checkpoint if not snapshot.checks else snapshot.checkpoint(checkpoint.checkpoint_id) or checkpoint
+        return _verdict(context, snapshot, shown, source, checked_at, steps)
+
+    try:
+        return await context.look(verdict)
+    except Damaged as damaged:  # perhaps since the steps were taken: they are kept for a minute
+        steps = [*steps, _damage(damaged)]
+        try:
+            return await context.look(verdict, checked=False)
+        except (ValueError, LookupError, TypeError):  # not even readable
+            raise damaged from None
 
 
 async def verify_delta(context: Context, text: str) -> DeltaVerdict:
     """The verdict on a delta's receiptId. 404 PROOF_NOT_FOUND."""
-    return await context.look(lambda snapshot: _verdict_on_delta(context, snapshot, text))
+    try:
+        return await context.look(lambda snapshot: _verdict_on_delta(context, snapshot, text))
+    except Damaged as damaged:
+        step = _damage(damaged)
+        return await context.look(lambda snapshot: _verdict_on_delta(context, snapshot, text, step), checked=False)
 
 
 def is_locked_anew(checkpoint: Checkpoint, text: str) -> bool:
@@ -344,7 +398,7 @@ def _reference(head: PeriodHead | None, log: Log) -> str | None:
     return str(head.entry_index)
 
 
-def _verdict_on_delta(context: Context, snapshot: Snapshot, text: str) -> DeltaVerdict:
+def _verdict_on_delta(context: Context, snapshot: Snapshot, text: str, damage: Step | None = None) -> DeltaVerdict:
     """Status and times only: a delta's receiptId never shows amounts."""
     found = find_delta(snapshot, text) if text.startswith("0x") else None
     if found is None:
@@ -352,22 +406,27 @@ def _verdict_on_delta(context: Context, snapshot: Snapshot, text: str) -> DeltaV
         message = f"this server never issued this proof root{f', or {lost}' if lost else ''}"
         raise ServiceError("PROOF_NOT_FOUND", message, verified=False)
     customer, delta = found
-    view = delta_status_view(snapshot, customer, delta)
-    intact = leaf_hash(delta_leaf(customer.customer_id, delta)) == delta.leaf_hash
-    verified = view["status"] == showing.VERIFIED and intact
-    message = "recorded, and in the published log" if verified else f"recorded; status {view['status']}"
+    head, log = snapshot.head(customer, delta.period), log_in_use(snapshot, customer)
+    if head is None:
+        raise Damaged("month", delta.period)
+    status = showing.FAILED if damage else showing.delta_status(delta, head, log)
+    verified = status == showing.VERIFIED
+    message = "recorded, and in the published log" if verified else f"recorded; status {status}"
+    where = progress(snapshot, head, status)
     return {
         "verified": verified,
         "proofRoot": text,
-        "recordedAt": view["recordedAt"],
-        "status": view["status"],
-        "message": message if intact else "not verified: the stored delta does not match its hash",
+        "recordedAt": instant_text(delta.recorded_at),
+        "status": status,
+        "message": f"not verified: {damage.detail}" if damage else message,
         "summary": None,
         "records": [],
         "verification": {
-            "verificationReference": view["verificationReference"],
+            "verificationReference": where["verificationReference"],
             "verificationExplorerUrl": f"{context.public_url}/verify/{text}",
-            "verifiedAt": view["verifiedAt"],
-            "checks": [{"name": "leaf hash", "status": "ok" if intact else "failed", "detail": ""}],
+            "verifiedAt": where["verifiedAt"],
+            "checks": [
+                {"name": "leaf hash", "status": "failed" if damage else "ok", "detail": damage.detail if damage else ""}
+            ],
         },
     }

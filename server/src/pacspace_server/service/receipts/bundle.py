@@ -14,9 +14,9 @@ from ...domain.instants import instant_text
 from ...domain.tree import Frontier, inclusion_path, subtrees_of, unpack
 from ...log import logtree
 from ...log.rehashing import head_object, head_salt
+from ...storage.model.leaf_bytes import delta_leaf
 from ...storage.model.protocols import Snapshot, Storage
 from ...storage.model.records import Checkpoint, Customer, PeriodHead, delta_count
-from ...storage.writing.leaf_bytes import delta_leaf
 from ..base.errors import ServiceError, unavailable
 from ..base.lookup import find_checkpoint, log_of
 from ..closing.leaves import Leaves, is_stored

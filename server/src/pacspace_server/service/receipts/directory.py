@@ -8,7 +8,7 @@ import msgspec
 
 from ...domain.instants import period_of
 from ...domain.scopes import Scope
-from ...storage.model.protocols import Snapshot, Unit
+from ...storage.model.protocols import Damaged, Snapshot, Unit
 from ...storage.model.records import Customer, Profile
 from ...views.customers import CustomerRow, ProfileChanges
 from ...views.dashboard import ClosePackage, Summary
@@ -17,7 +17,7 @@ from ..balances.customers import customer_row, months_of
 from ..base import audit, showing
 from ..base.context import Caller, Context, find_customer
 from ..base.csv_lines import csv_chunks
-from ..base.lookup import log_in_use
+from ..base.lookup import all_months, log_in_use
 from .receipt import receipt
 
 DELTAS, LINES = 500, 200
@@ -91,7 +91,7 @@ def export(context: Context, caller: Caller, customer_id: str, form: str, period
     """
     with context.storage.snapshot() as snapshot:
         customer = find_customer(context, snapshot, caller, customer_id)
-        heads = snapshot.heads(customer, period or "", period or "~")
+        heads = snapshot.heads(customer, period, period) if period else all_months(snapshot, customer)
         months = [(head.period, head.delta_count) for head in heads]
     deltas = _deltas(context, customer, months)
     if form == "csv":
@@ -111,7 +111,8 @@ def _deltas(context: Context, customer: Customer, months: list[tuple[str, int]])
 def _some(snapshot: Snapshot, customer: Customer, period: str, first: int, end: int) -> list[RecordedDelta]:
     now = snapshot.customer_at(customer.id)
     head, log = snapshot.head(now, period), log_in_use(snapshot, now)
-    assert head is not None
+    if head is None:
+        raise Damaged("month", period)
     return [
         showing.delta_view(now.customer_id, now.shard_key, delta, showing.delta_status(delta, head, log))
         for delta in snapshot.deltas_in_period(head, first, end)

@@ -16,7 +16,7 @@ from ..balances.derive import computed, counted, delta_views
 from ..balances.sums import Sums, sums_view
 from ..base import showing
 from ..base.context import Caller, Context, find_customer
-from ..base.lookup import log_in_use, log_of, verifier_key
+from ..base.lookup import all_months, log_in_use, log_of, verifier_key
 from ..base.restored import restored_view
 from ..closing.checkpoint import (
     brought_forward,
@@ -61,8 +61,9 @@ def _locked(context: Context, caller: Caller, customer_id: str, scope: Scope) ->
         customer = find_customer(context, snapshot, caller, customer_id)
         if not scope.names_period or customer.locked_through is None or scope.first > customer.locked_through:
             return None
-        found = snapshot.lock_at_or_after(customer, scope.first)
-        return found if found.period == scope.first else None
+        month = customer.id, scope.first
+        is_closed = any(head.period == scope.first and head.closed for head in all_months(snapshot, customer))
+        return snapshot.locks_of([month])[month] if is_closed else None
 
 
 def is_integrated(context: Context, checkpoint: Checkpoint) -> bool:

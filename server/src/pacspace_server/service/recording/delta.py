@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...domain import enumerations
-from ...storage.model.protocols import Snapshot
+from ...storage.model.protocols import Damaged, Snapshot
 from ...storage.model.records import Customer, Delta, PeriodHead
 from ...views.balance import DeltaProgress, DeltaStatus
 from ..base import showing
@@ -24,13 +24,15 @@ def get_delta(context: Context, caller: Caller, named: str) -> DeltaStatus:
 def delta_status_view(snapshot: Snapshot, customer: Customer, delta: Delta) -> DeltaStatus:
     """The delta with its status, its log entry, and when it was verified."""
     head = snapshot.head(customer, delta.period)
-    assert head is not None
+    if head is None:
+        raise Damaged("month", delta.period)
     status = showing.delta_status(delta, head, log_in_use(snapshot, customer))
     view = showing.delta_view(customer.customer_id, customer.shard_key, delta, status)
-    return {**view, **_progress(snapshot, head, status)}
+    return {**view, **progress(snapshot, head, status)}
 
 
-def _progress(snapshot: Snapshot, head: PeriodHead, status: enumerations.DeltaStatus) -> DeltaProgress:
+def progress(snapshot: Snapshot, head: PeriodHead, status: enumerations.DeltaStatus) -> DeltaProgress:
+    """How far the log has a delta of this month."""
     verified = status == showing.VERIFIED
     progress: DeltaProgress = {
         "verifiedAt": showing.instant(integrated_at(snapshot, head)) if verified else None,

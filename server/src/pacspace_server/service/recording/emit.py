@@ -12,8 +12,8 @@ from pacspace_proofs.record import receipt_tail
 from ...domain.amounts import amount_text
 from ...storage.model import ids
 from ...storage.model.commands import RecordDelta, Recorded, Refusal
+from ...storage.model.leaf_bytes import delta_context
 from ...storage.model.records import Delta
-from ...storage.writing.leaf_bytes import delta_context
 from ...views.balance import Batch, BatchQueued, BatchRejected
 from ...views.balance import Delta as RecordedNow
 from ...views.shapes import RejectionDetails, StatedContext

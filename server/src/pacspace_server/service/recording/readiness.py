@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from ...storage.model.protocols import InDoubt, Unavailable, Unit
+from ...storage.model.protocols import Damaged, InDoubt, Unavailable, Unit
 from ...storage.model.records import Log
 from ...storage.writing.committer import MAX_WAITING, NotWritten
 from ...views.public import Ready
@@ -53,7 +53,7 @@ class Readiness:
             logs = await asyncio.wait_for(self._context.committer.run(_touch), ANSWER_S)
         except TimeoutError:
             return f"the database did not accept a write within {ANSWER_S:.0f} s"
-        except (NotWritten, Unavailable, InDoubt) as error:
+        except (NotWritten, Unavailable, InDoubt, Damaged) as error:
             return f"the database does not accept writes: {error}"
         finally:
             self._probed_s = time.monotonic()

@@ -24,7 +24,7 @@ from ...views.sharing import Sharing as SharingView
 from ..base import audit
 from ..base.context import Caller, Context, find_customer
 from ..base.errors import ServiceError
-from ..base.vendor import name_of
+from ..base.vendor import name_of, workspace_of
 from .codes import access_code
 
 TWO_TIER: Final = "TWO_TIER"
@@ -72,8 +72,7 @@ def handle_of(customer: Customer, link: Link) -> str:
 
 def sharing_of(snapshot: Snapshot, environment: Environment) -> Sharing:
     """The defaults of an environment's workspace."""
-    workspace = snapshot.workspace(environment.workspace_id)
-    assert workspace is not None
+    workspace = workspace_of(snapshot, environment)
     return Sharing(workspace.sharing_policy, name_of(workspace))
 
 

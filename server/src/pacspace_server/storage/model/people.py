@@ -27,6 +27,7 @@ class Workspace:
     locale: str = "en"
     unit: str | None = None
     sharing_policy: enumerations.SharingPolicy = "TWO_TIER"
+    seal: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -155,7 +156,9 @@ class PeopleWrites(Protocol):
 
     def add_workspace(self, workspace: Workspace) -> None: ...
     def set_workspace(self, workspace: Workspace) -> None: ...
-    def add_environment(self, workspace_id: str, name: str, origin: str, blinding_key: bytes) -> None:
+    def add_environment(
+        self, workspace_id: str, name: enumerations.Environment, origin: str, blinding_key: bytes
+    ) -> None:
         """An environment and its log."""
         ...
 

@@ -41,6 +41,14 @@ class Vanished(LookupError):
     """The customer no longer exists: the sandbox was emptied meanwhile."""
 
 
+class Damaged(Exception):
+    """A stored row is not what was written: its seal or its hash differs. `where` names it, for the operator."""
+
+    def __init__(self, kind: str, name: str = "") -> None:
+        super().__init__(f"the record is damaged: a stored {kind} is not what was written; run `pacspace fsck`")
+        self.kind, self.where = kind, f"{kind} {name}".strip()
+
+
 class UnusableDatabase(Exception):
     """The database can't hold a record; the message says why and what to do."""
 
@@ -68,6 +76,12 @@ class Snapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, SurveyReads
     """Consistent reads: everything committed before it was opened, nothing after."""
 
     secret: bytes
+
+    checks: bool  # whether a row that does not match its seal or hash raises Damaged
+
+    def is_sound(self, row: object) -> bool:
+        """Whether a row matches its seal, also where reading does not check it."""
+        ...
 
     def now(self, environment: Environment) -> int: ...
     def environment(self, environment_id: int) -> Environment: ...
@@ -188,7 +202,7 @@ class Audit(Snapshot, Protocol):
     def all_customers(self, environment_id: int) -> Iterator[Customer]: ...
     def customer_checkpoints(self, customer: Customer) -> list[tuple[Checkpoint, bytes, bool]]: ...
     def idempotency_rows(self) -> Iterator[tuple[bytes, Key | None, Key | None, bytes, bytes]]: ...
-    def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str, int, bytes | None]]:
+    def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str, int, int | None, bytes | None]]:
         """Size, root, note, publication time and seal of each, by size."""
         ...
 
@@ -303,7 +317,10 @@ class Lease(Protocol):
 class Storage(Protocol):
     """An open database."""
 
-    def snapshot(self) -> AbstractContextManager[Audit]: ...
+    def snapshot(self, checked: bool = True) -> AbstractContextManager[Audit]:
+        """Reads. A row that does not match its seal or hash raises Damaged, unless `checked` is False."""
+        ...
+
     def begin(self) -> Unit:
         """Begins the one write transaction."""
         ...

@@ -29,6 +29,7 @@ class Environment:
     origin: str
     clock_at: int | None
     restored_from: str | None = None
+    seal: bytes | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class Customer:
     locked_root: bytes | None = None
     locked_total: int = 0
     locked_count: int = 0
-    seal: bytes | None = None
+    seal: bytes | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -109,7 +110,8 @@ class PeriodHead:
     batch_index: int | None = None
     batch_size: int | None = None
     previous_size: int = 0
-    seal: bytes = b""
+    seal: bytes = b""  # over the integrated state
+    state_seal: bytes | None = None  # over the rest
 
     @property
     def closed(self) -> bool:
@@ -198,6 +200,7 @@ class DayTotal:
     count: int = 0
     first_sequence: int = 0
     last_sequence: int = 0
+    seal: bytes | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -231,6 +234,7 @@ class Checkpoint:
     previous_checkpoint_id: str | None
     created_at: int
     parts: list[Part] = field(default_factory=list)
+    seal: bytes | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -257,6 +261,7 @@ class Profile:
     display_name: str
     sharing_hint: enumerations.SharingHint | None = None
     event_cadence: enumerations.EventCadence | None = None
+    seal: bytes | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -304,7 +309,7 @@ class Log:
     published_at: int | None
     verifier_key: str | None = None
     restored_from: str | None = None
-    seal: bytes | None = None
+    seal: bytes | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,9 @@
-"""Seals: eight keyed bytes over the columns that a row's leaf does not cover, so that a flipped bit shows there too."""
+"""Seals: eight keyed bytes over a row, so that a value changed in the database is found when the row is read.
+
+A delta's leaf hash covers most of its row, its seal the rest. Every other row of the record, and each setting that is
+shown beside it, has a seal over all of its columns: made when the row is written, compared when it is read
+(`sql/checking.py`). A row without a seal was written by an earlier version; a migration seals it.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +11,23 @@ import json
 from hashlib import blake2b
 
 from ...domain.amounts import amount_text
+from ...domain.tree import pack
+from .people import Workspace
 from .records import (
     Checkpoint,
     Customer,
+    DayTotal,
     Delta,
+    Environment,
     Integration,
     Key,
     Log,
     Part,
     PeriodHead,
+    Profile,
     ReplacedTree,
 )
+from .sharing import Link
 
 
 def row_seal(secret: bytes, *parts: bytes) -> bytes:
@@ -31,27 +42,79 @@ def delta_seal(secret: bytes, delta: Delta) -> bytes:
     return blake2b(sealed + (delta.reference_mac or b""), key=secret, digest_size=8).digest()
 
 
-def head_seal(secret: bytes, head: PeriodHead | Integration) -> bytes:
-    """Covers the previous and the current integrated state of a month."""
-    stated = (head.id, head.previous_size, head.integrated_size, head.entry_index, head.batch_index, head.batch_size)
-    return row_seal(secret, repr(stated).encode())
+def integration_seal(secret: bytes, head: PeriodHead | Integration) -> bytes:
+    """Covers how far the log has a month: the previous state and the current one."""
+    stated = (
+        head.id, head.customer, head.period, head.previous_size, head.integrated_size, head.entry_index,
+        head.batch_index, head.batch_size, head.integrated_total,
+    )  # fmt: skip
+    return row_seal(secret, repr(stated).encode(), head.integrated_root, head.integrated_peaks)
+
+
+def head_seal(secret: bytes, head: PeriodHead) -> bytes:
+    """Covers a month's tree and totals, not how far the log has it."""
+    tree, recorded = head.frontier, (head.first_recorded_at, head.last_recorded_at)
+    stated = (head.id, head.customer, head.period, tree.size, head.total, *recorded)
+    hashes = (pack(tree.peaks), pack(tree.spine), pack(tree.merged))
+    return row_seal(secret, repr(stated).encode(), head.opening, *hashes, head.closing or b"", head.root or b"")
 
 
 def customer_seal(secret: bytes, customer: Customer) -> bytes:
-    """Covers what is fixed when a customer is created."""
-    stated = (customer.environment_id, customer.customer_id, customer.slot_key, customer.unit, customer.created_at)
+    """Covers a customer's row."""
+    stated = (
+        customer.id, customer.environment_id, customer.shard_key, customer.customer_id, customer.slot_key,
+        customer.unit, customer.created_at, customer.last_sequence, customer.total, customer.last_recorded_at,
+        customer.locked_through, customer.locked_root, customer.locked_total, customer.locked_count,
+    )  # fmt: skip
     return row_seal(secret, repr(stated).encode())
+
+
+def day_seal(secret: bytes, day: DayTotal) -> bytes:
+    """Covers what was posted to a day."""
+    stated = (day.customer, day.day, day.total, day.count, day.first_sequence, day.last_sequence)
+    return row_seal(secret, repr(stated).encode())
+
+
+def environment_seal(secret: bytes, environment: Environment) -> bytes:
+    """Covers an environment's own row."""
+    stated = (environment.id, environment.workspace_id, environment.name, environment.log_id, environment.clock_at)
+    return row_seal(secret, repr(stated).encode())
+
+
+def workspace_seal(secret: bytes, workspace: Workspace) -> bytes:
+    """Covers a workspace's settings."""
+    stated = (
+        workspace.id, workspace.name, workspace.created_at, workspace.time_zone, workspace.locale, workspace.unit,
+        workspace.sharing_policy,
+    )  # fmt: skip
+    return row_seal(secret, repr(stated).encode())
+
+
+def profile_seal(secret: bytes, profile: Profile) -> bytes:
+    """Covers what the vendor says about a customer."""
+    stated = (profile.customer, profile.display_name, profile.sharing_hint, profile.event_cadence)
+    return row_seal(secret, repr(stated).encode())
+
+
+def link_seal(secret: bytes, link: Link) -> bytes:
+    """Covers a customer's link."""
+    return row_seal(secret, repr((link.customer, link.nonce, link.version, link.policy)).encode())
 
 
 def log_seal(secret: bytes, log: Log) -> bytes:
-    """Covers what is fixed in a log, not its sizes."""
-    stated = (log.id, log.environment_id, log.origin, log.blinding_key, log.verifier_key, log.restored_from)
+    """Covers a log's row."""
+    stated = (
+        log.id, log.environment_id, log.origin, log.blinding_key, log.verifier_key, log.restored_from, log.size,
+        log.published_size,
+    )  # fmt: skip
     return row_seal(secret, repr(stated).encode())
 
 
-def log_checkpoint_seal(secret: bytes, log_id: int, size: int, root: bytes, note: str, at: int) -> bytes:
+def log_checkpoint_seal(
+    secret: bytes, log_id: int, size: int, root: bytes, note: str, at: int, previous_size: int | None
+) -> bytes:
     """Covers every column of a published log checkpoint."""
-    return row_seal(secret, repr((log_id, size, root, note, at)).encode())
+    return row_seal(secret, repr((log_id, size, root, note, at, previous_size)).encode())
 
 
 def tree_seal(secret: bytes, tree: ReplacedTree) -> bytes:

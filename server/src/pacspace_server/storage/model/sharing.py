@@ -17,6 +17,7 @@ class Link:
     nonce: bytes
     version: int
     policy: enumerations.SharingHint | None
+    seal: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

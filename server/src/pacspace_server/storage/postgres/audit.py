@@ -119,7 +119,7 @@ class PostgresAudit(PostgresSnapshot):
     def customer_checkpoints(self, customer: Customer) -> list[tuple[Checkpoint, bytes, bool]]:
         """Each with its seal, and whether its proof root leads to a checkpoint of this customer."""
         rows = self._all(
-            f"SELECT {CHECKPOINT}, k.seal, EXISTS (SELECT 1 FROM proof_root r WHERE r.root = k.proof_root "
+            f"SELECT {CHECKPOINT}, EXISTS (SELECT 1 FROM proof_root r WHERE r.root = k.proof_root "
             "AND r.shard_key = k.shard_key) FROM checkpoint k WHERE k.shard_key = %s ORDER BY k.number",
             (customer.id,),
         )
@@ -140,10 +140,10 @@ class PostgresAudit(PostgresSnapshot):
                 return
             start = rows[-1][0], rows[-1][1]
 
-    def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str, int, bytes | None]]:
+    def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str, int, int | None, bytes | None]]:
         yield from self._paged(
-            "SELECT size, root, note, published_at, seal FROM log_checkpoint WHERE log_id = %s AND size > %s "
-            "AND size < %s ORDER BY size LIMIT %s",
+            "SELECT size, root, note, published_at, previous_size, seal FROM log_checkpoint WHERE log_id = %s "
+            "AND size > %s AND size < %s ORDER BY size LIMIT %s",
             (log_id,),
             -(2**63),
             2**63 - 1,

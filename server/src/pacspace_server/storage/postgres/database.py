@@ -64,10 +64,12 @@ class PostgresStorage:
             self._pool.give_back(connection)
 
     @contextmanager
-    def snapshot(self) -> Iterator[PostgresAudit]:
+    def snapshot(self, checked: bool = True) -> Iterator[PostgresAudit]:
         connection = self._pool.begin(READ)
+        audit = PostgresAudit(connection, self.secret)
+        audit.checks = checked
         try:
-            yield PostgresAudit(connection, self.secret)
+            yield audit
         except _BROKEN as error:
             raise _unavailable(error) from error
         finally:

@@ -16,6 +16,7 @@ Sql = Any  # psycopg expects literals; these contain constant column lists
 WORDS = {
     "customer": "shard_key",  # a table's column for its customer
     "own": "shard_key",  # the same in the customer's own table
+    "integrated": "integrated_head",  # the table that says how far the log has a month
     "customer_columns": CUSTOMER,
     "for_update": " FOR UPDATE",
     "among": "= ANY(?)",

@@ -20,13 +20,13 @@ class LogUnit(LogWrites, PostgresWriter):
     def log_by_origin(self, origin: str) -> Log | None:
         """Locks the row: one unit at a time appends to a log."""
         row = self._one(f"SELECT {LOG} WHERE l.origin = %s FOR UPDATE OF l", (origin,))
-        return Log(*row) if row else None
+        return self._log_of(row) if row else None
 
     def add_log_entries(self, log: Log, entries: Sequence[LogEntry]) -> None:
         rows = [(log.id, e.index, e.entry, e.leaf_hash, e.commitments) for e in entries]
         self._copy(statements.COPY_ENTRY, statements.ENTRY_TYPES, rows)
         log.size += len(entries)
-        self.connection.execute("UPDATE log SET size = %s WHERE id = %s", (log.size, log.id))
+        self._set_log(log)
         if entries:
             last = entries[-1]
             self.was_written = lambda unit: unit.holds_entry(log, last)
@@ -41,7 +41,7 @@ class LogUnit(LogWrites, PostgresWriter):
 
     def set_integrated(self, heads: Sequence[Integration]) -> None:
         for head in heads:
-            head.seal = sealing.head_seal(self.secret, head)
+            head.seal = sealing.integration_seal(self.secret, head)
         ordered = sorted(heads, key=lambda head: head.id)
         self._store((statements.SET_INTEGRATED, [integrated_row(head) for head in ordered]))
         self.connection.execute(statements.TAKEN_UP, (column("bytea", [head.customer for head in ordered]),))

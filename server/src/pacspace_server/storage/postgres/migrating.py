@@ -15,6 +15,8 @@ from psycopg import sql
 
 from ...clock import now_us
 from ..model.protocols import UnusableDatabase
+from ..sql.resealing import Resealing
+from .audit import PostgresAudit
 from .connecting import SCHEMA, Connection, connect
 
 ATTEMPTS, PAUSE_S = 60, 1.0
@@ -94,9 +96,21 @@ def apply_migrations(
         added.append(file)
         if workspace_id is not None and connection.execute("SELECT count(*) FROM installation").fetchone() == (0,):
             _found(connection, workspace_id)
+    if added:
+        _seal_all(connection)
     if role is not None:
         _grant(connection, role)
     return added
+
+
+class PostgresResealing(Resealing, PostgresAudit):
+    """Seals the rows of an earlier version."""
+
+
+def _seal_all(connection: Connection) -> None:
+    row = connection.execute("SELECT secret FROM installation").fetchone()
+    if row is not None:
+        PostgresResealing(connection, bytes(row[0])).seal_all()
 
 
 def _missing(connection: Connection) -> list[tuple[str, str]]:

@@ -50,7 +50,8 @@ class OutboxReads(outbox.OutboxReads):
             return []
         given = [(place, row.customer, row.period, row.first, row.last) for place, row in enumerate(rows)]
         found = self._all(_DELTAS.sql, _DELTAS.values(given))
-        return [(rows[row[0]], row[1], delta_of(row[2:])) for row in found]
+        named = [(rows[row[0]], row[1], delta_of(row[2:])) for row in found]
+        return [one for one in named if self.is_sound_delta(one[2], one[1])]
 
     def senders(self) -> dict[str, int]:
         """The sending processes, each with its beat."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...domain.tree import pack
 from ..model import sealing
 from ..model.records import Checkpoint, Customer, Environment, Log, LogEntry, PeriodHead, ReplacedTree
+from ..sql.shared import SharedWrites
 from .rows import number_of
 from .snapshot import PostgresSnapshot
 
 
-class PostgresRenewal(PostgresSnapshot):
+class PostgresRenewal(SharedWrites, PostgresSnapshot):
     """A write transaction that stores everything immediately."""
 
     def alone(self, environment: Environment) -> None:
@@ -23,8 +26,8 @@ class PostgresRenewal(PostgresSnapshot):
     def add_log(self, environment: Environment, log: Log, first: LogEntry) -> None:
         (log.id,) = self._one("SELECT coalesce(max(id), 0) + 1 FROM log")
         self.connection.execute(
-            "INSERT INTO log (id, environment_id, origin, blinding_key, size, verifier_key, restored_from, seal) "
-            "VALUES (%s, %s, %s, %s, 1, %s, %s, %s)",
+            "INSERT INTO log (id, environment_id, origin, blinding_key, size, verifier_key, restored_from) "
+            "VALUES (%s, %s, %s, %s, 1, %s, %s)",
             (
                 log.id,
                 environment.id,
@@ -32,13 +35,13 @@ class PostgresRenewal(PostgresSnapshot):
                 log.blinding_key,
                 log.verifier_key,
                 log.restored_from,
-                sealing.log_seal(self.secret, log),
             ),
         )
+        self._set_log(log)
         self.connection.execute(
             "INSERT INTO log_entry VALUES (%s, %s, %s, %s, NULL)", (log.id, first.index, first.entry, first.leaf_hash)
         )
-        self.connection.execute("UPDATE environment SET log_id = %s WHERE id = %s", (log.id, environment.id))
+        self._set_environment(replace(environment, log_id=log.id))
 
     def replace_tree(self, head: PeriodHead, before: ReplacedTree) -> None:
         self.connection.execute(
@@ -61,9 +64,16 @@ class PostgresRenewal(PostgresSnapshot):
             )
         frontier = head.frontier
         self.connection.execute(
-            "UPDATE period_head SET peaks = %s, spine = %s, merged = %s, root = %s WHERE shard_key = %s "
-            "AND period = %s",
-            (pack(frontier.peaks), pack(frontier.spine), pack(frontier.merged), head.root, *month),
+            "UPDATE period_head SET peaks = %s, spine = %s, merged = %s, root = %s, state_seal = %s "
+            "WHERE shard_key = %s AND period = %s",
+            (
+                pack(frontier.peaks),
+                pack(frontier.spine),
+                pack(frontier.merged),
+                head.root,
+                sealing.head_seal(self.secret, head),
+                *month,
+            ),
         )
         self.connection.execute(
             "UPDATE integrated_head SET integrated_size = 0, integrated_root = NULL, integrated_peaks = NULL, "
@@ -95,5 +105,6 @@ class PostgresRenewal(PostgresSnapshot):
 
     def set_locked_root(self, customer: Customer) -> None:
         self.connection.execute(
-            "UPDATE customer SET locked_root = %s WHERE shard_key = %s", (customer.locked_root, customer.id)
+            "UPDATE customer SET locked_root = %s, seal = %s WHERE shard_key = %s",
+            (customer.locked_root, sealing.customer_seal(self.secret, customer), customer.id),
         )

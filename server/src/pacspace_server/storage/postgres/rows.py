@@ -17,7 +17,7 @@ CUSTOMER_WIDTH = CUSTOMER.count(",") + 1
 HEAD = (
     "h.shard_key, h.period, o.leaf, h.size, h.peaks, h.spine, h.merged, h.total, k.leaf, h.root, i.frozen, "
     "h.first_recorded_at, h.last_recorded_at, i.integrated_size, i.integrated_root, i.integrated_peaks, "
-    "i.integrated_total, i.entry_index, i.batch_index, i.batch_size, i.previous_size, i.seal"
+    "i.integrated_total, i.entry_index, i.batch_index, i.batch_size, i.previous_size, i.seal, h.state_seal"
 )
 HEAD_FROM = (
     "period_head h JOIN leaf o ON o.shard_key = h.shard_key AND o.period = h.period AND NOT o.closing "
@@ -27,12 +27,12 @@ HEAD_FROM = (
 DELTA = (
     "d.shard_key, d.period, d.leaf_index, d.sequence, d.record_nonce, d.delta, d.period_total, d.total, d.posted_at, "
     "d.recorded_at, d.occurred_at, d.adjusts, d.context_hash, d.leaf_hash, d.context, d.salt, d.reference_mac, "
-    "d.body_mac, d.receipt_key, d.seal"
+    "d.body_mac, d.receipt_key, d.seal, (SELECT o.customer_id FROM customer o WHERE o.shard_key = d.shard_key)"
 )
 CHECKPOINT = (
     "k.shard_key, k.number, k.nonce, k.locked, k.period, k.start_at, k.end_at, k.proof_root, k.delta_count, "
     "k.net_change, k.brought_forward, k.starting_balance, k.first_recorded_at, k.last_recorded_at, "
-    "k.invoice_reference, k.previous_checkpoint_id, k.created_at, k.parts"
+    "k.invoice_reference, k.previous_checkpoint_id, k.created_at, k.parts, k.seal"
 )
 
 _EXACT = Context(prec=60)
@@ -74,7 +74,7 @@ def head_of(row: Any) -> PeriodHead:
     values: list[Any] = [
         head_key(row[0], row[1]), row[0], row[1], row[2], frontier, units_of(row[7]), row[8], row[9], bool(row[10]),
         row[11], row[12], row[13] or 0, row[14] or b"", row[15] or b"", units_of(row[16] or Decimal(0)), *row[17:20],
-        row[20] or 0, row[21] or b"",
+        row[20] or 0, row[21] or b"", row[22],
     ]  # fmt: skip
     return PeriodHead(*values)
 
@@ -87,40 +87,40 @@ def delta_of(row: Any) -> Delta:
     shard_key, period, sequence = row[0], row[1], row[3]
     return Delta(
         numbered(shard_key, sequence), shard_key, head_key(shard_key, period), period, row[2], sequence,
-        ids.record_id(shard_key, sequence, row[4]), units_of(row[5]), units_of(row[6]), units_of(row[7]), *row[8:],
+        ids.record_id(shard_key, sequence, row[4]), units_of(row[5]), units_of(row[6]), units_of(row[7]), *row[8:20],
     )  # fmt: skip
 
 
 def checkpoint_of(row: Any) -> Checkpoint:
     parts = sealing.parts_of(row[17])
     public = f"chk_{row[0].hex()}{row[2].hex()}"
-    values: list[Any] = [*row[3:9], *map(units_of, row[9:12]), *row[12:17], parts]
+    values: list[Any] = [*row[3:9], *map(units_of, row[9:12]), *row[12:17], parts, row[18]]
     return Checkpoint(numbered(row[0], row[1]), public, row[0], *values)
 
 
 # The rows that a unit stores: each table's columns in order.
 
 
-def new_customer_row(c: Customer, numbers: dict[bytes, int]) -> tuple[Any, ...]:
+def new_customer_row(secret: bytes, c: Customer, numbers: dict[bytes, int]) -> tuple[Any, ...]:
     return (
         c.shard_key, c.environment_id, c.customer_id, c.slot_key, c.unit, c.created_at, c.last_sequence, c.total,
         c.last_recorded_at, c.locked_through, c.locked_root, c.locked_total, c.locked_count, numbers[c.shard_key],
-        c.seal,
+        sealing.customer_seal(secret, c),
     )  # fmt: skip
 
 
-def customer_row(c: Customer, numbers: dict[bytes, int]) -> tuple[Any, ...]:
+def customer_row(secret: bytes, c: Customer, numbers: dict[bytes, int]) -> tuple[Any, ...]:
     return (
         c.shard_key, c.last_sequence, c.total, c.last_recorded_at, c.locked_through, c.locked_root,
-        c.locked_total, c.locked_count, numbers[c.shard_key],
+        c.locked_total, c.locked_count, numbers[c.shard_key], sealing.customer_seal(secret, c),
     )  # fmt: skip
 
 
-def head_row(h: PeriodHead) -> tuple[Any, ...]:
+def head_row(secret: bytes, h: PeriodHead) -> tuple[Any, ...]:
     frontier = h.frontier
     return (
         h.customer, h.period, frontier.size, pack(frontier.peaks), pack(frontier.spine), pack(frontier.merged),
-        h.total, h.root, h.first_recorded_at, h.last_recorded_at,
+        h.total, h.root, h.first_recorded_at, h.last_recorded_at, sealing.head_seal(secret, h),
     )  # fmt: skip
 
 

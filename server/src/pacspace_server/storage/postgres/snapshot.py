@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from pacspace_proofs.record import receipt_tail
 
 from ...domain.instants import period_end, period_start
-from ..model import ids
-from ..model.protocols import Vanished
+from ..model import ids, sealing
+from ..model.protocols import Damaged, Vanished
 from ..model.records import Checkpoint, Customer, DayTotal, Delta, Key, Month, PeriodHead
 from ..sql.shared import SharedReads
 from ..sql.statements import Values
@@ -25,15 +26,18 @@ from .rows import (
     HEAD,
     HEAD_FROM,
     checkpoint_of,
-    customer_of,
     day_of_row,
     delta_of,
     head_of,
+    numbered,
 )
 from .surveys import SurveyReads
 
 T = TypeVar("T")
 PAGE = 1_000  # rows in memory at a time
+
+
+_leaf_index, _sequence = attrgetter("leaf_index"), attrgetter("sequence")
 
 
 class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads):
@@ -50,13 +54,25 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
                 return
             start = place(page[-1])
 
+    def _head_of(self, row: Any) -> PeriodHead:
+        return self._sound_head(self._read("month", head_of, row))
+
+    def _delta_of(self, row: Any) -> Delta:
+        return self._sound_delta(self._read("delta", delta_of, row), row[20])
+
+    def _checkpoint_of(self, row: Any) -> Checkpoint:
+        return self._sound(self._read("checkpoint", checkpoint_of, row))
+
+    def _with_customers(self, rows: list[Any]) -> list[tuple[Customer, PeriodHead]]:
+        return [(self._customer_of(row[:CUSTOMER_WIDTH]), self._head_of(row[CUSTOMER_WIDTH:])) for row in rows]
+
     def customer(self, environment_id: int, shard_key: bytes) -> Customer | None:
         customer = self.customer_by_shard(shard_key)
         return customer if customer and customer.environment_id == environment_id else None
 
     def customer_by_shard(self, shard_key: bytes) -> Customer | None:
         row = self._one(f"SELECT {CUSTOMER} FROM customer c WHERE c.shard_key = %s", (shard_key,))
-        return customer_of(row) if row else None
+        return self._customer_of(row) if row else None
 
     def customer_at(self, customer: Key) -> Customer:
         assert isinstance(customer, bytes)
@@ -72,24 +88,27 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
             "ORDER BY c.customer_id LIMIT %s",
             (environment_id, after, period, limit),
         )
-        return _with_customers(rows)
+        return self._with_customers(rows)
 
     def head(self, customer: Customer, period: str) -> PeriodHead | None:
         row = self._one(
             f"SELECT {HEAD} FROM {HEAD_FROM} WHERE h.shard_key = %s AND h.period = %s", (customer.id, period)
         )
-        return head_of(row) if row else None
+        return self._head_of(row) if row else None
 
     def heads_of(self, months: Sequence[Month]) -> dict[Month, PeriodHead]:
         rows = self._all(statements.HEADS.sql, statements.HEADS.values(months)) if months else []
-        return {(head.customer, head.period): head for head in map(head_of, rows)}
+        heads = {(head.customer, head.period): head for head in map(self._head_of, rows)}
+        if self.checks and (missing := set(months) - heads.keys()):
+            raise Damaged("month", f"{min(missing)} is missing")
+        return heads
 
     def heads(self, customer: Customer, first: str, last: str) -> list[PeriodHead]:
         rows = self._all(
             f"SELECT {HEAD} FROM {HEAD_FROM} WHERE h.shard_key = %s AND h.period BETWEEN %s AND %s ORDER BY h.period",
             (customer.id, first, last),
         )
-        return [head_of(row) for row in rows]
+        return [self._head_of(row) for row in rows]
 
     def open_heads(self, customer: Customer) -> list[PeriodHead]:
         """Months that hold deltas and are not locked, in order."""
@@ -97,18 +116,18 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
             f"SELECT {HEAD} FROM {HEAD_FROM} WHERE h.shard_key = %s AND h.period > %s ORDER BY h.period",
             (customer.id, customer.locked_through or ""),
         )
-        return [head_of(row) for row in rows]
+        return [self._head_of(row) for row in rows]
 
     def days(self, customer: Customer, first_day: int, end_day: int) -> list[DayTotal]:
         rows = self._all(
-            "SELECT shard_key, day, total, count, first_sequence, last_sequence FROM day_total "
+            "SELECT shard_key, day, total, count, first_sequence, last_sequence, seal FROM day_total "
             "WHERE shard_key = %s AND day >= %s AND day < %s ORDER BY day",
             (customer.id, first_day, end_day),
         )
-        return [day_of_row(row) for row in rows]
+        return [self._sound(self._read("day total", day_of_row, row)) for row in rows]
 
     def delta_at(self, customer: Customer, sequence: int) -> Delta | None:
-        return self._delta("d.sequence = %s", customer.id, sequence)
+        return self._there(self._delta("d.sequence = %s", customer.id, sequence), sequence, customer.last_sequence)
 
     def delta_by_reference(self, customer: Customer, mac: bytes) -> Delta | None:
         return self._delta("d.reference_mac = %s", customer.id, mac)
@@ -118,18 +137,18 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
             f"SELECT {DELTA} FROM delta d WHERE d.shard_key = %s AND d.receipt_key = %s",
             (customer.id, ids.receipt_key(tail)),
         )
-        return next((delta for delta in map(delta_of, rows) if receipt_tail(delta.leaf_hash) == tail), None)
+        return next((delta for delta in map(self._delta_of, rows) if receipt_tail(delta.leaf_hash) == tail), None)
 
     def delta_in_period(self, head: PeriodHead, leaf_index: int) -> Delta | None:
         row = self._one(
             f"SELECT {DELTA} FROM delta d WHERE d.shard_key = %s AND d.period = %s AND d.leaf_index = %s",
             (head.customer, head.period, leaf_index),
         )
-        return delta_of(row) if row else None
+        return self._there(self._delta_of(row) if row else None, leaf_index, head.delta_count)
 
     def _delta(self, where: str, shard_key: Key, value: Any) -> Delta | None:
         row = self._one(f"SELECT {DELTA} FROM delta d WHERE d.shard_key = %s AND {where}", (shard_key, value))
-        return delta_of(row) if row else None
+        return self._delta_of(row) if row else None
 
     def deltas_in_period(self, head: PeriodHead, first: int, end: int) -> Iterator[Delta]:
         rows = self._paged(
@@ -140,7 +159,8 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
             end,
             lambda row: int(row[2]),
         )
-        return map(delta_of, rows)
+        places = first, min(end, head.delta_count + 1)
+        return self._complete(map(self._delta_of, rows), _leaf_index, *places)
 
     def deltas_by_sequence(self, customer: Customer, first: int, last: int) -> Iterator[Delta]:
         rows = self._paged(
@@ -151,7 +171,8 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
             last,
             lambda row: int(row[3]),
         )
-        return map(delta_of, rows)
+        places = max(first, 1), min(last, customer.last_sequence) + 1
+        return self._complete(map(self._delta_of, rows), _sequence, *places)
 
     def leaf_hashes(self, head: PeriodHead, first: int, end: int) -> Iterator[bytes]:
         rows = self._paged(
@@ -167,10 +188,16 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
 
     def idempotency(self, shard_key: bytes, key_hash: bytes) -> tuple[Delta | None, Checkpoint | None, bytes] | None:
         row = self._one(
-            "SELECT sequence, number, body_mac FROM idempotency WHERE shard_key = %s AND key_hash = %s",
+            "SELECT sequence, number, body_mac, seal FROM idempotency WHERE shard_key = %s AND key_hash = %s",
             (shard_key, key_hash),
         )
-        return self._recalled(shard_key, *row) if row else None
+        if row is None:
+            return None
+        sequence, number, body_mac, seal = row
+        delta, checkpoint = (None if key is None else numbered(shard_key, key) for key in (sequence, number))
+        expected = sealing.idempotency_seal(self.secret, key_hash, delta, checkpoint, body_mac)
+        self._compare("idempotency key", seal, expected)
+        return self._recalled(shard_key, sequence, number, body_mac)
 
     def _recalled(
         self, shard_key: bytes, sequence: int | None, number: int | None, body_mac: bytes
@@ -197,19 +224,22 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
             "k.shard_key = %s AND k.locked AND k.period >= %s ORDER BY k.period LIMIT 1", (customer.id, period)
         )
         if found is None:
-            raise LookupError(f"no locked month at or after {period}")
+            raise Damaged("lock", f"at or after {period} of {customer.customer_id} is missing")
         return found
 
     def locks_of(self, months: Sequence[Month]) -> dict[Month, Checkpoint]:
         rows = self._all(statements.LOCKS.sql, statements.LOCKS.values(months)) if months else []
-        return {(lock.customer, lock.period or ""): lock for lock in map(checkpoint_of, rows)}
+        locks = {(lock.customer, lock.period or ""): lock for lock in map(self._checkpoint_of, rows)}
+        if self.checks and (missing := set(months) - locks.keys()):
+            raise Damaged("lock", f"of {min(missing)} is missing")
+        return locks
 
     def latest_checkpoint(self, customer: Customer) -> Checkpoint | None:
         return self._checkpoint("k.shard_key = %s ORDER BY k.number DESC LIMIT 1", (customer.id,))
 
     def _checkpoint(self, where: str, values: Values) -> Checkpoint | None:
         row = self._one(f"SELECT {CHECKPOINT} FROM checkpoint k WHERE {where}", values)
-        return checkpoint_of(row) if row else None
+        return self._checkpoint_of(row) if row else None
 
     def checkpoints(
         self,
@@ -237,7 +267,7 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
             f"SELECT {CHECKPOINT} FROM checkpoint k WHERE {condition} ORDER BY {order} LIMIT %s OFFSET %s",
             (*values, limit, offset),
         )
-        return [checkpoint_of(row) for row in rows], total
+        return [self._checkpoint_of(row) for row in rows], total
 
     def closed_entries(self, log_id: int, slots: Sequence[bytes]) -> dict[bytes, int]:
         sql = "SELECT slot, entry_index FROM closed_slot WHERE log_id = %s AND slot = ANY(%s)"
@@ -254,7 +284,7 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
             "WHERE x.environment_id = %s AND known.frozen IS NOT TRUE GROUP BY x.shard_key, x.period LIMIT %s",
             (environment_id, limit),
         )
-        return _with_customers(self._all(statements.CHANGED.sql, statements.CHANGED.values(keys))) if keys else []
+        return self._with_customers(self._all(statements.CHANGED.sql, statements.CHANGED.values(keys))) if keys else []
 
     def unverified(self, environment_id: int) -> tuple[int, int]:
         # The opening and the closing leaf are not deltas.
@@ -293,8 +323,4 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
         """The new deltas of months with few of them, in one query."""
         places = [(head.customer, head.period, head.integrated_size, head.size) for head in heads]
         many = statements.NEW_DELTAS
-        return map(delta_of, self._all(many.sql, many.values(places)))
-
-
-def _with_customers(rows: list[Any]) -> list[tuple[Customer, PeriodHead]]:
-    return [(customer_of(row[:CUSTOMER_WIDTH]), head_of(row[CUSTOMER_WIDTH:])) for row in rows]
+        return map(self._delta_of, self._all(many.sql, many.values(places)))

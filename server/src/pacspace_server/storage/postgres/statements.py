@@ -35,7 +35,8 @@ CHANGED = Many(
     "bytea text",
 )
 DAYS = Many(
-    "SELECT t.shard_key, t.day, t.total, t.count, t.first_sequence, t.last_sequence FROM {rows} AS n(shard_key, day) "
+    "SELECT t.shard_key, t.day, t.total, t.count, t.first_sequence, t.last_sequence, t.seal "
+    "FROM {rows} AS n(shard_key, day) "
     "JOIN day_total t ON t.shard_key = n.shard_key AND t.day = n.day",
     "bytea integer",
 )
@@ -52,27 +53,29 @@ NEW_CUSTOMERS = Many(
 SET_CUSTOMERS = Many(
     "UPDATE customer c SET last_sequence = n.last_sequence, total = n.total, last_recorded_at = n.last_recorded_at, "
     "locked_through = n.locked_through, locked_root = n.locked_root, locked_total = n.locked_total, "
-    "locked_count = n.locked_count, last_checkpoint = n.last_checkpoint FROM {rows} "
+    "locked_count = n.locked_count, last_checkpoint = n.last_checkpoint, seal = n.seal FROM {rows} "
     "AS n(shard_key, last_sequence, total, last_recorded_at, locked_through, locked_root, locked_total, locked_count, "
-    "last_checkpoint) WHERE c.shard_key = n.shard_key",
-    "bytea bigint amount bigint text bytea amount bigint bigint",
+    "last_checkpoint, seal) WHERE c.shard_key = n.shard_key",
+    "bytea bigint amount bigint text bytea amount bigint bigint bytea",
 )
 NEW_LEAVES = Many("INSERT INTO leaf SELECT * FROM {rows}", "bytea text boolean bytea")
-_HEAD_TYPES = "bytea text bigint bytea bytea bytea amount bytea bigint bigint"
+_HEAD_TYPES = "bytea text bigint bytea bytea bytea amount bytea bigint bigint bytea"
 NEW_HEADS = Many("INSERT INTO period_head SELECT * FROM {rows}", _HEAD_TYPES)
 SET_HEADS = Many(
     "UPDATE period_head h SET size = n.size, peaks = n.peaks, spine = n.spine, merged = n.merged, total = n.total, "
-    "root = n.root, first_recorded_at = n.first_recorded_at, last_recorded_at = n.last_recorded_at FROM {rows} "
-    "AS n(shard_key, period, size, peaks, spine, merged, total, root, first_recorded_at, last_recorded_at) "
+    "root = n.root, first_recorded_at = n.first_recorded_at, last_recorded_at = n.last_recorded_at, "
+    "state_seal = n.state_seal FROM {rows} "
+    "AS n(shard_key, period, size, peaks, spine, merged, total, root, first_recorded_at, last_recorded_at, state_seal) "
     "WHERE h.shard_key = n.shard_key AND h.period = n.period",
     _HEAD_TYPES,
 )
 NEW_CHANGES = Many("INSERT INTO changed_head SELECT * FROM {rows}", "bytea text bigint bigint")
-_DAY_TYPES = "bytea integer amount bigint bigint bigint"
+_DAY_TYPES = "bytea integer amount bigint bigint bigint bytea"
 NEW_DAYS = Many("INSERT INTO day_total SELECT * FROM {rows}", _DAY_TYPES)
 SET_DAYS = Many(
     "UPDATE day_total t SET total = n.total, count = n.count, first_sequence = n.first_sequence, "
-    "last_sequence = n.last_sequence FROM {rows} AS n(shard_key, day, total, count, first_sequence, last_sequence) "
+    "last_sequence = n.last_sequence, seal = n.seal FROM {rows} "
+    "AS n(shard_key, day, total, count, first_sequence, last_sequence, seal) "
     "WHERE t.shard_key = n.shard_key AND t.day = n.day",
     _DAY_TYPES,
 )
@@ -83,7 +86,7 @@ NEW_CHECKPOINTS = Many(
     "bigint text bytea",
 )
 NEW_ROOTS = Many("INSERT INTO proof_root SELECT * FROM {rows} ON CONFLICT (root) DO NOTHING", "bytea bytea bigint")
-NEW_PROFILES = Many("INSERT INTO profile SELECT * FROM {rows}", "bytea text text text text")
+NEW_PROFILES = Many("INSERT INTO profile SELECT * FROM {rows}", "bytea text text text text bytea")
 NEW_FAILURES = Many("INSERT INTO job_failure SELECT * FROM {rows}", "text text text text")
 NEW_SLOTS = Many("INSERT INTO closed_slot SELECT * FROM {rows}", "bigint bytea bigint")
 SET_INTEGRATED = Many(

@@ -52,4 +52,4 @@ class SurveyReads(Statements):
             "ORDER BY k.created_at DESC, k.shard_key DESC, k.number DESC LIMIT %s",
             (*values, limit),
         )
-        return [checkpoint_of(row) for row in rows]
+        return [self._sound(self._read("checkpoint", checkpoint_of, row)) for row in rows]

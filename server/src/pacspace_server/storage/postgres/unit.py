@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -12,6 +12,7 @@ from ...domain.instants import day_of
 from ...domain.posting import post
 from ..model import sealing
 from ..model.commands import Command, LockPeriod
+from ..model.protocols import Damaged
 from ..model.records import Checkpoint, Customer, DayTotal, Delta, Environment, Key, PeriodHead, Profile
 from . import statements
 from .columns import Many, column
@@ -34,6 +35,7 @@ from .upkeep_unit import UpkeepUnit
 from .writing import Rows
 
 _RANDOM_BYTES = 4096
+Row = TypeVar("Row")
 
 
 class Moved(Exception):
@@ -54,6 +56,7 @@ class PostgresUnit(UpkeepUnit):
         self._numbers: dict[bytes, int] = {}  # the last checkpoint of each locked customer
         self._heads: dict[tuple[Key, str], PeriodHead | None] = {}
         self._days: dict[tuple[Key, int], DayTotal] = {}
+        self._unchecked: set[Any] = set()  # keys of rows that were read and not compared with their seals yet
         self._before: dict[Any, Any] = {}  # earlier values, to see which of the above changed
         self._deltas: dict[tuple[Key, int], Delta] = {}  # to be stored, like the next four
         self._checkpoints: list[Checkpoint] = []
@@ -88,6 +91,7 @@ class PostgresUnit(UpkeepUnit):
         if shard_key not in self._customers:
             self._lock([shard_key])
         customer = self._customers[shard_key]
+        self._check_once(shard_key, customer, self._sound)
         return customer if customer and customer.environment_id == environment_id else None
 
     def _lock(self, shard_keys: Iterable[bytes]) -> None:
@@ -97,6 +101,7 @@ class PostgresUnit(UpkeepUnit):
         self._customers.update(dict.fromkeys(keys))
         for row in rows:
             customer = self._customers[row[0]] = customer_of(row[:CUSTOMER_WIDTH])
+            self._unchecked.add(row[0])
             self._numbers[row[0]] = row[CUSTOMER_WIDTH]
             self._before[row[0]] = _customer_state(customer)
         for environment_id in self._environments_read:
@@ -108,7 +113,6 @@ class PostgresUnit(UpkeepUnit):
         self._one("SELECT 1 FROM environment WHERE id = %s FOR SHARE", (customer.environment_id,))
         self._check_environment(customer.environment_id)
         customer.id = customer.shard_key
-        customer.seal = sealing.customer_seal(self.secret, customer)
         self._customers[customer.shard_key] = customer
         self._numbers[customer.shard_key] = 0
         return customer
@@ -123,7 +127,14 @@ class PostgresUnit(UpkeepUnit):
         key = customer.id, period
         if key not in self._heads:
             self._know(key, super().head(customer, period))
+        self._check_once(key, self._heads[key], self._sound_head)
         return self._heads[key]
+
+    def _check_once(self, key: Any, row: Row | None, check: Callable[[Row], Row]) -> None:
+        """A row read for many commands is checked when one of them needs it, so that only this one is refused."""
+        if key in self._unchecked and row is not None:
+            check(row)
+            self._unchecked.remove(key)
 
     def _know(self, key: tuple[Key, str], head: PeriodHead | None) -> None:
         if self._heads.get(key) is None:
@@ -158,6 +169,7 @@ class PostgresUnit(UpkeepUnit):
         if key not in self._days:
             found = super().days(customer, day, day + 1)
             self._know_day(key, found[0] if found else DayTotal(customer.id, day))
+        self._check_once(key, self._days[key], self._sound)
         return self._days[key]
 
     def _know_day(self, key: tuple[Key, int], total: DayTotal) -> None:
@@ -190,9 +202,11 @@ class PostgresUnit(UpkeepUnit):
         heads = {(head.customer, head.period): head for head in map(head_of, found[2])}
         for month in months:
             self._know(month, heads.get(month))
+        self._unchecked |= heads.keys()
         totals = {(total.customer, total.day): total for total in map(day_of_row, found[3])}
         for day in days:
             self._know_day(day, totals.get(day) or DayTotal(*day))
+        self._unchecked |= totals.keys()
 
     def _places(self, commands: Sequence[Command]) -> tuple[set[tuple[Key, str]], set[tuple[Key, int]]]:
         """The months and days to which the commands will most likely add."""
@@ -214,7 +228,7 @@ class PostgresUnit(UpkeepUnit):
     def delta_by_reference(self, customer: Customer, mac: bytes) -> Delta | None:
         known = self._by_reference.get(mac)
         if known is not None or mac in self._new_references:
-            return known
+            return known and self._sound_delta(known, customer.customer_id)
         return super().delta_by_reference(customer, mac)
 
     def delta_at(self, customer: Customer, sequence: int) -> Delta | None:
@@ -252,7 +266,7 @@ class PostgresUnit(UpkeepUnit):
         """Months lock in order, so this unit's own locks come after all stored ones."""
         try:
             return super().lock_at_or_after(customer, period)
-        except LookupError:
+        except Damaged:
             locks = [
                 c for c in self._checkpoints if c.customer == customer.id and c.locked and (c.period or "") >= period
             ]
@@ -264,17 +278,26 @@ class PostgresUnit(UpkeepUnit):
         """Stores all changes in memory. Called once, just before the commit."""
         new, old = self._changed_customers()
         # First, in key order: another unit that adds the same customers waits here, before it locks other rows.
-        self._store((statements.NEW_CUSTOMERS, [new_customer_row(customer, self._numbers) for customer in new]))
+        self._store(
+            (statements.NEW_CUSTOMERS, [new_customer_row(self.secret, customer, self._numbers) for customer in new])
+        )
         self._copy(statements.COPY_DELTA, statements.DELTA_TYPES, map(delta_row, self._deltas.values()))
         profiles = [
-            (p.customer, p.display_name, p.display_name.casefold(), p.sharing_hint, p.event_cadence)
+            (
+                p.customer,
+                p.display_name,
+                p.display_name.casefold(),
+                p.sharing_hint,
+                p.event_cadence,
+                sealing.profile_seal(self.secret, p),
+            )
             for p in self._profiles
         ]
         self._store(
             *self._head_rows(),
             *self._checkpoint_rows(),
             *self._day_rows(),
-            (statements.SET_CUSTOMERS, [customer_row(customer, self._numbers) for customer in old]),
+            (statements.SET_CUSTOMERS, [customer_row(self.secret, customer, self._numbers) for customer in old]),
             (statements.NEW_KEYS, [self._key_row(key, *known) for key, known in sorted(self._by_key.items())]),
             (statements.NEW_PROFILES, profiles),
         )
@@ -300,8 +323,8 @@ class PostgresUnit(UpkeepUnit):
         known = [head for head in changed if self._before[head.customer, head.period]]
         yield statements.NEW_LEAVES, [(head.customer, head.period, False, head.opening) for head in new]
         yield statements.NEW_LEAVES, [(h.customer, h.period, True, h.closing) for h in changed if h.closing is not None]
-        yield statements.NEW_HEADS, [head_row(head) for head in new]
-        yield statements.SET_HEADS, [head_row(head) for head in known]
+        yield statements.NEW_HEADS, [head_row(self.secret, head) for head in new]
+        yield statements.SET_HEADS, [head_row(self.secret, head) for head in known]
         environment = self._environment_of
         yield statements.NEW_CHANGES, [(h.customer, h.period, h.size, environment(h.customer)) for h in changed]
 
@@ -317,7 +340,15 @@ class PostgresUnit(UpkeepUnit):
         rows: dict[bool, list[tuple[Any, ...]]] = {True: [], False: []}
         for key, d in self._days.items():
             if d.count != self._before[key]:
-                row = d.customer, d.day, d.total, d.count, d.first_sequence, d.last_sequence
+                row = (
+                    d.customer,
+                    d.day,
+                    d.total,
+                    d.count,
+                    d.first_sequence,
+                    d.last_sequence,
+                    sealing.day_seal(self.secret, d),
+                )
                 rows[self._before[key] == 0].append(row)
         yield statements.NEW_DAYS, rows[True]
         yield statements.SET_DAYS, rows[False]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ..model.protocols import Vanished
 from ..model.records import Customer, Key, Profile, delta_count
+from ..model.sharing import Link
 from ..model.surveys import CustomerList, CustomerRow
 from .statements import Statements, Values
 
@@ -31,7 +32,8 @@ _SORTS = {
 _ALL = "customer c LEFT JOIN profile n ON n.$customer = c.$own"
 # Cuts the page first, then looks up the shown columns for its rows alone.
 _SHOWN = (
-    "SELECT $customer_columns, n.display_name, n.sharing_hint, n.event_cadence, l.policy, "
+    "SELECT $customer_columns, n.display_name, n.sharing_hint, n.event_cadence, n.seal, "
+    "l.nonce, l.version, l.policy, l.seal, "
     "(SELECT min(h.first_recorded_at) FROM period_head h WHERE h.$customer = c.$own), "
     "(SELECT max(h.last_recorded_at) FROM period_head h WHERE h.$customer = c.$own), $latest_checkpoint, c.place"
 )
@@ -44,13 +46,13 @@ class CustomerReads(Statements):
     def customers(self, environment_id: int, search: str | None, after: str, limit: int, offset: int) -> list[Customer]:
         page, values = self._page(CustomerList(environment_id, search, "id", [after], limit, offset))
         rows = self._all(f"SELECT $customer_columns FROM {page} ORDER BY c.customer_id", values)
-        return list(map(self.dialect.customer_of, rows))
+        return list(map(self._customer_of, rows))
 
     def customers_at(self, customers: Sequence[Key]) -> dict[Key, Customer]:
         rows = self._all(
             "SELECT $customer_columns FROM customer c WHERE c.$own $among", (self.dialect.keys(customers),)
         )
-        return {found.id: found for found in map(self.dialect.customer_of, rows)}
+        return {found.id: found for found in map(self._customer_of, rows)}
 
     def count_customers(self, environment_id: int, search: str | None) -> int:
         found, values = self._searched(search)
@@ -104,17 +106,33 @@ class CustomerReads(Statements):
         return list(shown.values())
 
     def _row_of(self, row: Any) -> CustomerRow:
-        *columns, name, hint, cadence, policy, started, latest, checkpoint_id, place = row
-        customer = self.dialect.customer_of(columns)
-        profile = Profile(customer.id, name, hint, cadence) if name is not None else None
+        (
+            *columns,
+            name,
+            hint,
+            cadence,
+            seal,
+            nonce,
+            version,
+            policy,
+            link_seal,
+            started,
+            latest,
+            checkpoint_id,
+            place,
+        ) = row
+        customer = self._customer_of(columns)
+        profile = self._sound(Profile(customer.id, name, hint, cadence, seal)) if name is not None else None
+        if nonce is not None:
+            self._sound(Link(customer.id, nonce, version, policy, link_seal))
         return CustomerRow(customer, profile, policy, started, latest, checkpoint_id, place)
 
     def profile(self, customer: Customer) -> Profile | None:
         row = self._one(
-            "SELECT $customer, display_name, sharing_hint, event_cadence FROM profile WHERE $customer = ?",
+            "SELECT $customer, display_name, sharing_hint, event_cadence, seal FROM profile WHERE $customer = ?",
             (customer.id,),
         )
-        return Profile(*row) if row else None
+        return self._sound(Profile(*row)) if row else None
 
     def count_active(self, environment_id: int, period: str) -> tuple[int, int]:
         # The opening and the closing leaf are not deltas.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..model import sealing
+from ..model.protocols import Damaged
 from ..model.records import Customer, Log, LogEntry, ReplacedTree
 from .rows import LOG
 from .statements import Statements
@@ -13,16 +15,29 @@ from .statements import Statements
 class LogReads(Statements):
     """Queries on logs."""
 
+    def _log_of(self, row: Any) -> Log:
+        """A log with its newest log checkpoint."""
+        log = self._sound(Log(*row[:12]))
+        if log.published_size:
+            if self.checks and log.note is None:
+                raise Damaged("log checkpoint", f"{log.published_size} of log {log.origin} is missing")
+            stated = [log.id, log.published_size, row[12], log.note, log.published_at, row[13]]
+            self._compare_checkpoint(stated, row[14])
+        return log
+
     def log(self, log_id: int) -> Log:
-        return Log(*self._one(f"SELECT {LOG} WHERE l.id = ?", (log_id,)))
+        row = self._one(f"SELECT {LOG} WHERE l.id = ?", (log_id,))
+        if row is None:
+            raise Damaged("log", f"{log_id} is missing")
+        return self._log_of(row)
 
     def logs(self, environment_id: int) -> list[Log]:
         rows = self._all(f"SELECT {LOG} WHERE l.environment_id = ? ORDER BY l.id", (environment_id,))
-        return [Log(*row) for row in rows]
+        return [self._log_of(row) for row in rows]
 
     def log_by_origin(self, origin: str) -> Log | None:
         row = self._one(f"SELECT {LOG} WHERE l.origin = ?", (self.dialect.plain(origin),))
-        return Log(*row) if row else None
+        return self._log_of(row) if row else None
 
     def replaced_trees(self, customer: Customer, period: str) -> list[ReplacedTree]:
         rows = self._all(
@@ -30,15 +45,25 @@ class LogReads(Statements):
             "WHERE $customer = ? AND period = ?",
             (customer.id, period),
         )
-        return [ReplacedTree(*row) for row in rows]
+        return [self._sound(ReplacedTree(*row)) for row in rows]
 
     def published_at(self, log_id: int, entries: Sequence[int]) -> dict[int, int]:
         rows = self._all(
-            "SELECT n.value, (SELECT k.published_at FROM log_checkpoint k WHERE k.log_id = ? AND k.size > n.value "
-            "ORDER BY k.size LIMIT 1) FROM $each",
-            (log_id, self.dialect.numbers(entries)),
+            "SELECT n.value, k.log_id, k.size, k.root, k.note, k.published_at, k.previous_size, k.seal "
+            "FROM $each CROSS JOIN log_checkpoint k WHERE k.log_id = ? AND k.size = "
+            "(SELECT min(f.size) FROM log_checkpoint f WHERE f.log_id = ? AND f.size > n.value)",
+            (self.dialect.numbers(entries), log_id, log_id),
         )
-        return {entry: at for entry, at in rows if at is not None}
+        for entry, *stated, previous, seal in rows:
+            self._compare_checkpoint([*stated, previous], seal)
+            if self.checks and (previous or 0) > entry:
+                raise Damaged("log checkpoint", f"{previous} of log {log_id} is missing")
+        return {row[0]: row[5] for row in rows}
+
+    def _compare_checkpoint(self, stated: list[Any], seal: bytes | None) -> None:
+        if self.checks:
+            expected = sealing.log_checkpoint_seal(self.secret, *stated)
+            self._compare(f"log checkpoint {stated[1]} of log {stated[0]}", seal, expected)
 
     def log_entries(self, log_id: int, first: int, end: int) -> list[LogEntry]:
         rows = self._all(
@@ -64,19 +89,28 @@ class LogWrites(LogReads):
         self._run("INSERT INTO log_node VALUES (?, ?, ?, ?)", log_id, level, index, node)
 
     def publish(self, log_id: int, size: int, root: bytes, note: str, at: int) -> None:
+        log = self.log(log_id)
+        row = log_id, size, root, note, at, log.published_size
         self._run(
-            "INSERT INTO log_checkpoint VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (log_id, size) DO NOTHING",
-            log_id,
-            size,
-            root,
-            note,
-            at,
-            sealing.log_checkpoint_seal(self.secret, log_id, size, root, note, at),
+            "INSERT INTO log_checkpoint (log_id, size, root, note, published_at, previous_size, seal) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (log_id, size) DO NOTHING",
+            *row,
+            sealing.log_checkpoint_seal(self.secret, *row),
         )
-        self._run("UPDATE log SET published_size = ? WHERE id = ? AND published_size <= ?", size, log_id, size)
+        if log.published_size <= size:
+            log.published_size = size
+            self._set_log(log)
 
     def set_verifier_key(self, log: Log, key: str) -> None:
         log.verifier_key = key
+        self._set_log(log)
+
+    def _set_log(self, log: Log) -> None:
         self._run(
-            "UPDATE log SET verifier_key = ?, seal = ? WHERE id = ?", key, sealing.log_seal(self.secret, log), log.id
+            "UPDATE log SET size = ?, published_size = ?, verifier_key = ?, seal = ? WHERE id = ?",
+            log.size,
+            log.published_size,
+            log.verifier_key,
+            sealing.log_seal(self.secret, log),
+            log.id,
         )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...domain import enumerations
 from ...domain.enumerations import Role
 from ..model.people import AuditEntry, AuditFilter, OneTimeLink, Session, User, Workspace
-from ..model.records import ApiKey
+from ..model.records import ApiKey, Environment
+from ..model.sealing import environment_seal, workspace_seal
 from .rows import KEY, api_key_of
 from .statements import Statements
 
-WORKSPACE = "w.id, w.name, w.created_at, w.time_zone, w.locale, w.unit, w.sharing_policy"
+WORKSPACE = "w.id, w.name, w.created_at, w.time_zone, w.locale, w.unit, w.sharing_policy, w.seal"
 USER = "u.id, u.email, u.name, u.password_hash, u.created_at, u.disabled_at"
 SESSION = "token_hash, user_id, workspace_id, environment, created_at, last_seen_at"
 LINK = "token_hash, purpose, user_id, created_at, expires_at"
@@ -22,14 +24,14 @@ class PeopleReads(Statements):
 
     def workspace(self, workspace_id: str) -> Workspace | None:
         row = self._one(f"SELECT {WORKSPACE} FROM workspace w WHERE w.id = ?", (workspace_id,))
-        return Workspace(*row) if row else None
+        return self._sound(Workspace(*row)) if row else None
 
     def workspaces(self) -> list[Workspace]:
         rows = self._all(
             f"SELECT {WORKSPACE} FROM workspace w "
             "ORDER BY w.id NOT IN (SELECT workspace_id FROM installation), w.created_at, w.id"
         )
-        return [Workspace(*row) for row in rows]
+        return [self._sound(Workspace(*row)) for row in rows]
 
     def api_key(self, public_id: str) -> ApiKey | None:
         row = self._one(f"SELECT {KEY} WHERE k.public_id = ?", (public_id,))
@@ -91,7 +93,7 @@ class PeopleReads(Statements):
             "WHERE m.user_id = ? ORDER BY w.created_at, w.id",
             (user_id,),
         )
-        return [(Workspace(*row[:-1]), row[-1]) for row in rows]
+        return [(self._sound(Workspace(*row[:-1])), row[-1]) for row in rows]
 
     def session(self, token_hash: bytes) -> Session | None:
         row = self._one(f"SELECT {SESSION} FROM session WHERE token_hash = ?", (token_hash,))
@@ -126,7 +128,7 @@ class PeopleWrites(PeopleReads):
 
     def add_workspace(self, workspace: Workspace) -> None:
         self._run(
-            "INSERT INTO workspace VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO workspace VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             workspace.id,
             workspace.name,
             workspace.created_at,
@@ -134,24 +136,30 @@ class PeopleWrites(PeopleReads):
             workspace.locale,
             workspace.unit,
             workspace.sharing_policy,
+            workspace_seal(self.secret, workspace),
         )
 
     def set_workspace(self, workspace: Workspace) -> None:
         self._run(
-            "UPDATE workspace SET name = ?, time_zone = ?, locale = ?, unit = ?, sharing_policy = ? WHERE id = ?",
+            "UPDATE workspace SET name = ?, time_zone = ?, locale = ?, unit = ?, sharing_policy = ?, seal = ? "
+            "WHERE id = ?",
             workspace.name,
             workspace.time_zone,
             workspace.locale,
             workspace.unit,
             workspace.sharing_policy,
+            workspace_seal(self.secret, workspace),
             workspace.id,
         )
 
-    def add_environment(self, workspace_id: str, name: str, origin: str, blinding_key: bytes) -> None:
+    def add_environment(
+        self, workspace_id: str, name: enumerations.Environment, origin: str, blinding_key: bytes
+    ) -> None:
         # Two simultaneous calls take the same number: one of them fails and is retried.
         number = self._one("SELECT max(id) + 1 FROM environment")[0]
         log_id = self._one("SELECT max(id) + 1 FROM log")[0]
-        self._run("INSERT INTO environment VALUES (?, ?, ?, ?, NULL)", number, workspace_id, name, log_id)
+        seal = environment_seal(self.secret, Environment(number, workspace_id, name, log_id, origin, None))
+        self._run("INSERT INTO environment VALUES (?, ?, ?, ?, NULL, ?)", number, workspace_id, name, log_id, seal)
         self._run(
             "INSERT INTO log (id, environment_id, origin, blinding_key) VALUES (?, ?, ?, ?)",
             log_id,

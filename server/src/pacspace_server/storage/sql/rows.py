@@ -8,7 +8,7 @@ from ..model.records import ApiKey
 
 LOG = (
     "l.id, l.environment_id, e.name, l.origin, l.blinding_key, l.size, l.published_size, k.note, k.published_at, "
-    "l.verifier_key, l.restored_from, l.seal "
+    "l.verifier_key, l.restored_from, l.seal, k.root, k.previous_size, k.seal "
     "FROM log l JOIN environment e ON e.id = l.environment_id "
     "LEFT JOIN log_checkpoint k ON k.log_id = l.id AND k.size = l.published_size"
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..model.records import Customer, Key
+from ..model.sealing import link_seal
 from ..model.sharing import Link, Note, Visit
 from .statements import Statements
 
@@ -20,8 +21,8 @@ class SharingReads(Statements):
     """Queries on links, remarks and visits."""
 
     def link(self, customer: Customer) -> Link | None:
-        row = self._one("SELECT $customer, nonce, version, policy FROM link WHERE $customer = ?", (customer.id,))
-        return Link(*row) if row else None
+        row = self._one("SELECT $customer, nonce, version, policy, seal FROM link WHERE $customer = ?", (customer.id,))
+        return self._sound(Link(*row)) if row else None
 
     def notes(self, customer: Customer, limit: int, offset: int) -> list[Note]:
         rows = self._all(
@@ -62,12 +63,13 @@ class SharingWrites(SharingReads):
 
     def set_link(self, customer: Customer, link: Link) -> None:
         self._run(
-            "INSERT INTO link VALUES (?, ?, ?, ?) ON CONFLICT ($customer) DO UPDATE SET nonce = excluded.nonce, "
-            "version = excluded.version, policy = excluded.policy",
+            "INSERT INTO link VALUES (?, ?, ?, ?, ?) ON CONFLICT ($customer) DO UPDATE SET nonce = excluded.nonce, "
+            "version = excluded.version, policy = excluded.policy, seal = excluded.seal",
             customer.id,
             link.nonce,
             link.version,
             link.policy,
+            link_seal(self.secret, link),
         )
 
     def add_note(self, customer: Customer, note: Note) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..model.records import Customer, Key
+from .checking import Checking
 
 Values = Sequence[Any]
 
@@ -27,14 +28,16 @@ class Dialect:
     keys: Callable[[Sequence[Key]], Any]  # of customers
 
 
-class Statements:
+class Statements(Checking):
     """Statements on one connection in one transaction."""
 
     dialect: ClassVar[Dialect]
-    secret: bytes
     # Lets another unit find out whether this one was committed, when its own commit failed without an answer.
     # None: repeating the work changes nothing.
     was_written: Callable[[Any], bool] | None = None
+
+    def _customer_of(self, row: Any) -> Customer:
+        return self._sound(self._read("customer", self.dialect.customer_of, row))
 
     def _all(self, sql: str, values: Values = ()) -> list[Any]:
         raise NotImplementedError

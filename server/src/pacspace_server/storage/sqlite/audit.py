@@ -69,7 +69,7 @@ class SqliteAudit(SqliteSnapshot):
     def customer_checkpoints(self, customer: Customer) -> list[tuple[Checkpoint, bytes, bool]]:
         """Each with its seal, and whether its proof root leads to a checkpoint of this customer."""
         rows = self._all(
-            f"SELECT {CHECKPOINT}, seal, EXISTS (SELECT 1 FROM proof_root r JOIN checkpoint k ON k.id = r.checkpoint "
+            f"SELECT {CHECKPOINT}, EXISTS (SELECT 1 FROM proof_root r JOIN checkpoint k ON k.id = r.checkpoint "
             "WHERE r.root = checkpoint.proof_root AND k.customer = checkpoint.customer) "
             "FROM checkpoint WHERE customer = ? ORDER BY id",
             (customer.id,),
@@ -79,9 +79,11 @@ class SqliteAudit(SqliteSnapshot):
     def idempotency_rows(self) -> Iterator[tuple[bytes, Key | None, Key | None, bytes, bytes]]:
         yield from self._connection.execute("SELECT key_hash, delta, checkpoint, body_mac, seal FROM idempotency")
 
-    def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str, int, bytes | None]]:
+    def log_checkpoints(self, log_id: int) -> Iterator[tuple[int, bytes, str, int, int | None, bytes | None]]:
         yield from self._connection.execute(
-            "SELECT size, root, note, published_at, seal FROM log_checkpoint WHERE log_id = ? ORDER BY size", (log_id,)
+            "SELECT size, root, note, published_at, previous_size, seal FROM log_checkpoint "
+            "WHERE log_id = ? ORDER BY size",
+            (log_id,),
         )
 
     def all_log_entries(self, log_id: int) -> Iterator[LogEntry]:

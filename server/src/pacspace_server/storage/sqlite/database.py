@@ -124,11 +124,13 @@ class SqliteStorage:
         return connection
 
     @contextmanager
-    def snapshot(self) -> Iterator[SqliteAudit]:
+    def snapshot(self, checked: bool = True) -> Iterator[SqliteAudit]:
         connection = self._readers.pop() if self._readers else self._connect(_READER_CACHE_KIB)
         connection.execute("BEGIN")
         try:
-            yield SqliteAudit(connection, self.secret)
+            audit = SqliteAudit(connection, self.secret)
+            audit.checks = checked
+            yield audit
         finally:
             connection.execute("ROLLBACK")
             self._readers.append(connection)

@@ -15,6 +15,7 @@ from .rows import CUSTOMER, customer_of, stored_total, total_of
 WORDS = {
     "customer": "customer",  # a table's column for its customer
     "own": "id",  # the same in the customer's own table
+    "integrated": "period_head",  # the table that says how far the log has a month
     "customer_columns": CUSTOMER,
     "for_update": "",  # the only writer needs no row locks
     "among": "IN (SELECT value FROM json_each(?))",

@@ -11,6 +11,8 @@ from typing import Any
 import apsw
 
 from ..model.protocols import UnusableDatabase
+from ..sql.resealing import Resealing
+from .audit import SqliteAudit
 
 
 def migrate(connection: apsw.Connection, workspace_id: str | None = None) -> None:
@@ -19,11 +21,19 @@ def migrate(connection: apsw.Connection, workspace_id: str | None = None) -> Non
         connection.execute(
             "CREATE TABLE IF NOT EXISTS migration (name TEXT PRIMARY KEY, checksum BLOB NOT NULL) WITHOUT ROWID"
         )
-        for name, text in missing_migrations(connection):
+        missing = missing_migrations(connection)
+        for name, text in missing:
             connection.execute(text)
             connection.execute("INSERT INTO migration VALUES (?, ?)", (name, sha256(text.encode()).digest()))
             if connection.execute("SELECT count(*) FROM installation").fetchall()[0][0] == 0:
                 _found(connection, workspace_id or f"wsp_{secrets.token_hex(8)}")
+        if missing:
+            secret: Any = connection.execute("SELECT secret FROM installation").fetchall()[0][0]
+            SqliteResealing(connection, secret).seal_all()
+
+
+class SqliteResealing(Resealing, SqliteAudit):
+    """Seals the rows of an earlier version."""
 
 
 def is_behind(connection: apsw.Connection) -> bool:

@@ -40,7 +40,8 @@ class OutboxReads(outbox.OutboxReads):
             "JOIN customer c ON c.id = d.customer ORDER BY n.key, d.leaf_index",
             (_json(given).decode(),),
         )
-        return [(rows[row[-1]], row[-2], delta_of(row)) for row in found]
+        named = [(rows[row[-1]], row[-2], delta_of(row)) for row in found]
+        return [one for one in named if self.is_sound_delta(one[2], one[1])]
 
     def senders(self) -> dict[str, int]:
         return {}

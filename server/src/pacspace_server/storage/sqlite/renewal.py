@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...domain.tree import pack
 from ..model import sealing
 from ..model.records import Checkpoint, Customer, Environment, Log, LogEntry, PeriodHead, ReplacedTree
+from ..sql.shared import SharedWrites
 from .snapshot import SqliteSnapshot
 
 
-class SqliteRenewal(SqliteSnapshot):
+class SqliteRenewal(SharedWrites, SqliteSnapshot):
     """A write transaction that stores everything immediately."""
 
     def hold(self, customer: Customer) -> None:
@@ -21,11 +24,11 @@ class SqliteRenewal(SqliteSnapshot):
             (environment.id, log.origin, log.blinding_key, log.verifier_key, log.restored_from),
         )
         log.id = self._connection.last_insert_rowid()
-        self._connection.execute("UPDATE log SET seal = ? WHERE id = ?", (sealing.log_seal(self.secret, log), log.id))
+        self._set_log(log)
         self._connection.execute(
             "INSERT INTO log_entry VALUES (?, ?, ?, ?, NULL)", (log.id, first.index, first.entry, first.leaf_hash)
         )
-        self._connection.execute("UPDATE environment SET log_id = ? WHERE id = ?", (log.id, environment.id))
+        self._set_environment(replace(environment, log_id=log.id))
 
     def replace_tree(self, head: PeriodHead, before: ReplacedTree) -> None:
         self._connection.execute(
@@ -44,7 +47,8 @@ class SqliteRenewal(SqliteSnapshot):
         self._connection.execute(
             "UPDATE period_head SET opening = ?, peaks = ?, spine = ?, merged = ?, closing = ?, root = ?, "
             "integrated_size = 0, integrated_root = NULL, integrated_peaks = NULL, integrated_total = NULL, "
-            "entry_index = NULL, batch_index = NULL, batch_size = NULL, previous_size = 0, seal = NULL WHERE id = ?",
+            "entry_index = NULL, batch_index = NULL, batch_size = NULL, previous_size = 0, seal = NULL, state_seal = ? "
+            "WHERE id = ?",
             (
                 head.opening,
                 pack(frontier.peaks),
@@ -52,6 +56,7 @@ class SqliteRenewal(SqliteSnapshot):
                 pack(frontier.merged),
                 head.closing,
                 head.root,
+                sealing.head_seal(self.secret, head),
                 head.id,
             ),
         )
@@ -70,5 +75,6 @@ class SqliteRenewal(SqliteSnapshot):
 
     def set_locked_root(self, customer: Customer) -> None:
         self._connection.execute(
-            "UPDATE customer SET locked_root = ? WHERE id = ?", (customer.locked_root, customer.id)
+            "UPDATE customer SET locked_root = ?, seal = ? WHERE id = ?",
+            (customer.locked_root, sealing.customer_seal(self.secret, customer), customer.id),
         )

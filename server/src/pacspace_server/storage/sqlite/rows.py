@@ -17,18 +17,18 @@ CUSTOMER = (
 HEAD = (
     "id, customer, period, opening, size, peaks, spine, merged, total, closing, root, frozen, first_recorded_at, "
     "last_recorded_at, integrated_size, integrated_root, integrated_peaks, integrated_total, entry_index, batch_index, "
-    "batch_size, previous_size, seal"
+    "batch_size, previous_size, seal, state_seal"
 )
 DELTA = (
     "d.id, d.customer, d.period_id, p.period, d.leaf_index, d.sequence, d.record_nonce, d.delta, d.period_total, "
     "d.total, d.posted_at, d.recorded_at, d.occurred_at, d.adjusts, d.context_hash, d.leaf_hash, d.context, d.salt, "
-    "d.reference_mac, d.body_mac, d.receipt_key, d.seal, c.shard_key"
+    "d.reference_mac, d.body_mac, d.receipt_key, d.seal, c.shard_key, c.customer_id"
 )
 DELTA_FROM = "FROM delta d JOIN period_head p ON p.id = d.period_id JOIN customer c ON c.id = d.customer"
 CHECKPOINT = (
     "id, checkpoint_id, customer, locked, period, start_at, end_at, proof_root, delta_count, net_change, "
     "brought_forward, starting_balance, first_recorded_at, last_recorded_at, invoice_reference, "
-    "previous_checkpoint_id, created_at, parts"
+    "previous_checkpoint_id, created_at, parts, seal"
 )
 
 _INT64 = 2**63
@@ -53,7 +53,7 @@ def customer_of(row: Any) -> Customer:
 def head_of(row: Any) -> PeriodHead:
     frontier = Frontier(row[4], unpack(row[5]), unpack(row[6]), unpack(row[7]))
     values: list[Any] = [*row[:4], frontier, total_of(row[8]), row[9], row[10], bool(row[11]), *row[12:15]]
-    values += [row[15] or b"", row[16] or b"", total_of(row[17] or 0), *row[18:22], row[22] or b""]
+    values += [row[15] or b"", row[16] or b"", total_of(row[17] or 0), *row[18:22], row[22] or b"", row[23]]
     return PeriodHead(*values)
 
 
@@ -69,5 +69,5 @@ def delta_of(row: Any) -> Delta:
 
 def checkpoint_of(row: Any) -> Checkpoint:
     parts = parts_of(row[17])
-    values: list[Any] = [*row[:3], _FLAGS[row[3]], *row[4:9], *map(total_of, row[9:12]), *row[12:17], parts]
+    values: list[Any] = [*row[:3], _FLAGS[row[3]], *row[4:9], *map(total_of, row[9:12]), *row[12:17], parts, row[18]]
     return Checkpoint(*values)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 from pacspace_proofs.record import receipt_tail
 
 from ...domain.instants import period_end, period_start
-from ..model import ids
-from ..model.protocols import Vanished
+from ..model import ids, sealing
+from ..model.protocols import Damaged, Vanished
 from ..model.records import Checkpoint, Customer, DayTotal, Delta, Key, Month, PeriodHead
 from ..sql.shared import SharedReads
 from .dialect import SqliteStatements
@@ -22,7 +23,6 @@ from .rows import (
     DELTA_FROM,
     HEAD,
     checkpoint_of,
-    customer_of,
     day_of_row,
     delta_of,
     head_of,
@@ -33,8 +33,20 @@ _HEAD_OF_P = ", ".join(f"p.{name}" for name in HEAD.split(", "))
 _CHECKPOINT_OF_K = ", ".join(f"k.{name}" for name in CHECKPOINT.split(", "))
 
 
+_leaf_index, _sequence = attrgetter("leaf_index"), attrgetter("sequence")
+
+
 class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
     """Reads on one connection in one transaction."""
+
+    def _head_of(self, row: Any) -> PeriodHead:
+        return self._sound_head(self._read("month", head_of, row))
+
+    def _delta_of(self, row: Any) -> Delta:
+        return self._sound_delta(self._read("delta", delta_of, row), row[23])
+
+    def _checkpoint_of(self, row: Any) -> Checkpoint:
+        return self._sound(self._read("checkpoint", checkpoint_of, row))
 
     def customer(self, environment_id: int, shard_key: bytes) -> Customer | None:
         customer = self.customer_by_shard(shard_key)
@@ -42,13 +54,13 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
 
     def customer_by_shard(self, shard_key: bytes) -> Customer | None:
         row = self._one(f"SELECT {CUSTOMER} FROM customer c WHERE c.shard_key = ?", (shard_key,))
-        return customer_of(row) if row else None
+        return self._customer_of(row) if row else None
 
     def customer_at(self, customer: Key) -> Customer:
         row = self._one(f"SELECT {CUSTOMER} FROM customer c WHERE c.id = ?", (customer,))
         if row is None:
             raise Vanished("the sandbox was emptied meanwhile")
-        return customer_of(row)
+        return self._customer_of(row)
 
     def active(self, environment_id: int, period: str, after: str, limit: int) -> list[tuple[Customer, PeriodHead]]:
         # Scans customers by name, which is in order, so a chunk reads only what it needs.
@@ -61,7 +73,7 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
 
     def head(self, customer: Customer, period: str) -> PeriodHead | None:
         row = self._one(f"SELECT {HEAD} FROM period_head WHERE customer = ? AND period = ?", (customer.id, period))
-        return head_of(row) if row else None
+        return self._head_of(row) if row else None
 
     def heads_of(self, months: Sequence[Month]) -> dict[Month, PeriodHead]:
         rows = self._all(
@@ -69,14 +81,17 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
             "ON p.customer = n.value ->> 0 AND p.period = n.value ->> 1",
             (json.dumps(months),),
         )
-        return {(head.customer, head.period): head for head in map(head_of, rows)}
+        heads = {(head.customer, head.period): head for head in map(self._head_of, rows)}
+        if self.checks and (missing := set(months) - heads.keys()):
+            raise Damaged("month", f"{min(missing)} is missing")
+        return heads
 
     def heads(self, customer: Customer, first: str, last: str) -> list[PeriodHead]:
         rows = self._all(
             f"SELECT {HEAD} FROM period_head WHERE customer = ? AND period BETWEEN ? AND ? ORDER BY period",
             (customer.id, first, last),
         )
-        return [head_of(row) for row in rows]
+        return [self._head_of(row) for row in rows]
 
     def open_heads(self, customer: Customer) -> list[PeriodHead]:
         """Months that hold deltas and are not locked, in order."""
@@ -84,18 +99,19 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
             f"SELECT {HEAD} FROM period_head WHERE customer = ? AND period > ? ORDER BY period",
             (customer.id, customer.locked_through or ""),
         )
-        return [head_of(row) for row in rows]
+        return [self._head_of(row) for row in rows]
 
     def days(self, customer: Customer, first_day: int, end_day: int) -> list[DayTotal]:
         rows = self._all(
-            "SELECT customer, day, total, count, first_sequence, last_sequence FROM day_total "
+            "SELECT customer, day, total, count, first_sequence, last_sequence, seal FROM day_total "
             "WHERE customer = ? AND day >= ? AND day < ? ORDER BY day",
             (customer.id, first_day, end_day),
         )
-        return [day_of_row(row) for row in rows]
+        return [self._sound(self._read("day total", day_of_row, row)) for row in rows]
 
     def delta_at(self, customer: Customer, sequence: int) -> Delta | None:
-        return self._delta("d.customer = ? AND d.sequence = ?", (customer.id, sequence))
+        found = self._delta("d.customer = ? AND d.sequence = ?", (customer.id, sequence))
+        return self._there(found, sequence, customer.last_sequence)
 
     def delta_by_reference(self, customer: Customer, mac: bytes) -> Delta | None:
         row = self._one("SELECT id, customer FROM delta WHERE reference_mac = ?", (mac,))
@@ -108,23 +124,27 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
         return None
 
     def delta_in_period(self, head: PeriodHead, leaf_index: int) -> Delta | None:
-        return self._delta("d.period_id = ? AND d.leaf_index = ?", (head.id, leaf_index))
+        found = self._delta("d.period_id = ? AND d.leaf_index = ?", (head.id, leaf_index))
+        return self._there(found, leaf_index, head.delta_count)
 
     def deltas_in_period(self, head: PeriodHead, first: int, end: int) -> Iterator[Delta]:
         where = "d.period_id = ? AND d.leaf_index >= ? AND d.leaf_index < ? ORDER BY d.leaf_index"
-        return self._deltas(where, (head.id, first, end))
+        return self._complete(
+            self._deltas(where, (head.id, first, end)), _leaf_index, first, min(end, head.delta_count + 1)
+        )
 
     def deltas_by_sequence(self, customer: Customer, first: int, last: int) -> Iterator[Delta]:
-        return self._deltas(
+        found = self._deltas(
             "d.customer = ? AND d.sequence BETWEEN ? AND ? ORDER BY d.sequence", (customer.id, first, last)
         )
+        return self._complete(found, _sequence, max(first, 1), min(last, customer.last_sequence) + 1)
 
     def _delta(self, where: str, values: tuple[Any, ...]) -> Delta | None:
         return next(self._deltas(where, values), None)
 
     def _deltas(self, where: str, values: tuple[Any, ...]) -> Iterator[Delta]:
         for row in self._connection.execute(f"SELECT {DELTA} {DELTA_FROM} WHERE {where}", values):
-            yield delta_of(row)
+            yield self._delta_of(row)
 
     def leaf_hashes(self, head: PeriodHead, first: int, end: int) -> Iterator[bytes]:
         rows = self._connection.execute(
@@ -135,9 +155,10 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
         return (row[0] for row in rows)
 
     def idempotency(self, shard_key: bytes, key_hash: bytes) -> tuple[Delta | None, Checkpoint | None, bytes] | None:
-        row = self._one("SELECT delta, checkpoint, body_mac FROM idempotency WHERE key_hash = ?", (key_hash,))
+        row = self._one("SELECT delta, checkpoint, body_mac, seal FROM idempotency WHERE key_hash = ?", (key_hash,))
         if row is None:
             return None
+        self._compare("idempotency key", row[3], sealing.idempotency_seal(self.secret, key_hash, *row[:3]))
         delta = self._delta("d.id = ?", (row[0],)) if row[0] is not None else None
         checkpoint = self._checkpoint("id = ?", (row[1],)) if row[1] is not None else None
         return delta, checkpoint, row[2]
@@ -153,7 +174,7 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
             "customer = ? AND locked = 1 AND period >= ? ORDER BY period LIMIT 1", (customer.id, period)
         )
         if found is None:
-            raise LookupError(f"no locked month at or after {period}")
+            raise Damaged("lock", f"at or after {period} of {customer.customer_id} is missing")
         return found
 
     def locks_of(self, months: Sequence[Month]) -> dict[Month, Checkpoint]:
@@ -162,14 +183,17 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
             "ON k.customer = n.value ->> 0 AND k.period = n.value ->> 1 AND k.locked = 1",
             (json.dumps(months),),
         )
-        return {(lock.customer, lock.period or ""): lock for lock in map(checkpoint_of, rows)}
+        locks = {(lock.customer, lock.period or ""): lock for lock in map(self._checkpoint_of, rows)}
+        if self.checks and (missing := set(months) - locks.keys()):
+            raise Damaged("lock", f"of {min(missing)} is missing")
+        return locks
 
     def latest_checkpoint(self, customer: Customer) -> Checkpoint | None:
         return self._checkpoint("customer = ? ORDER BY id DESC LIMIT 1", (customer.id,))
 
     def _checkpoint(self, where: str, values: tuple[Any, ...]) -> Checkpoint | None:
         row = self._one(f"SELECT {CHECKPOINT} FROM checkpoint WHERE {where}", values)
-        return checkpoint_of(row) if row else None
+        return self._checkpoint_of(row) if row else None
 
     def checkpoints(
         self,
@@ -197,7 +221,7 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
             f"SELECT {CHECKPOINT} FROM checkpoint WHERE {condition} ORDER BY id DESC LIMIT ? OFFSET ?",
             (*values, limit, offset),
         )
-        return [checkpoint_of(row) for row in rows], total
+        return [self._checkpoint_of(row) for row in rows], total
 
     def closed_entries(self, log_id: int, slots: Sequence[bytes]) -> dict[bytes, int]:
         sql = "SELECT entry_index FROM closed_slot WHERE log_id = ? AND slot = ?"
@@ -224,7 +248,7 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
     def _with_heads(self, source: str, values: tuple[Any, ...]) -> list[tuple[Customer, PeriodHead]]:
         width = CUSTOMER.count(",") + 1
         rows = self._all(f"SELECT {CUSTOMER}, {_HEAD_OF_P} {source}", values)
-        return [(customer_of(row[:width]), head_of(row[width:])) for row in rows]
+        return [(self._customer_of(row[:width]), self._head_of(row[width:])) for row in rows]
 
     def new_deltas(self, environment_id: int, changed: Sequence[tuple[Customer, PeriodHead]]) -> Iterator[Delta]:
         # One query for all of them: each query waits for the interpreter's lock.
@@ -236,4 +260,4 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
             "ORDER BY p.id, d.leaf_index",
             (changed[-1][1].id if changed else 0, environment_id),
         )
-        return map(delta_of, rows)
+        return map(self._delta_of, rows)

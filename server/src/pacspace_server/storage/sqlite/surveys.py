@@ -57,4 +57,4 @@ class SurveyReads(Statements):
             f"SELECT {CHECKPOINT} FROM checkpoint WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?",
             (*wanted, limit),
         )
-        return [checkpoint_of(row) for row in rows]
+        return [self._sound(self._read("checkpoint", checkpoint_of, row)) for row in rows]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
@@ -141,10 +142,9 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
         return customer
 
     def add_customer(self, customer: Customer) -> Customer:
-        customer.seal = sealing.customer_seal(self.secret, customer)
         self._connection.execute(
             "INSERT INTO customer (environment_id, shard_key, customer_id, slot_key, unit, created_at, last_sequence, "
-            "total, last_recorded_at, locked_total, locked_count, seal) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, ?)",
+            "total, last_recorded_at, locked_total, locked_count) VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0)",
             (
                 customer.environment_id,
                 customer.shard_key,
@@ -152,7 +152,6 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
                 customer.slot_key,
                 customer.unit,
                 customer.created_at,
-                customer.seal,
             ),
         )
         customer.id = self._connection.last_insert_rowid()
@@ -195,11 +194,11 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
         total = self._days.get(key) or self._kept.days.get(key)
         if total is None:
             row = self._one(
-                "SELECT customer, day, total, count, first_sequence, last_sequence FROM day_total "
+                "SELECT customer, day, total, count, first_sequence, last_sequence, seal FROM day_total "
                 "WHERE customer = ? AND day = ?",
                 key,
             )
-            total = day_of_row(row) if row else DayTotal(customer.id, day)
+            total = self._sound(day_of_row(row)) if row else DayTotal(customer.id, day)
         self._days[key] = self._kept.days[key] = total
         return total
 
@@ -296,33 +295,41 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
         self._connection.executemany("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)", keys)
         customers = [
             (c.unit, c.last_sequence, stored_total(c.total), c.last_recorded_at, c.locked_through, c.locked_root,
-             stored_total(c.locked_total), c.locked_count, c.id)
+             stored_total(c.locked_total), c.locked_count, sealing.customer_seal(self.secret, c), c.id)
             for c in self._customers.values()
         ]  # fmt: skip
         self._connection.executemany(
             "UPDATE customer SET unit = ?, last_sequence = ?, total = ?, last_recorded_at = ?, locked_through = ?, "
-            "locked_root = ?, locked_total = ?, locked_count = ? WHERE id = ?",
+            "locked_root = ?, locked_total = ?, locked_count = ?, seal = ? WHERE id = ?",
             customers,
         )
         heads = [
             (h.size, pack(h.frontier.peaks), pack(h.frontier.spine), pack(h.frontier.merged), stored_total(h.total),
-             h.closing, h.root, h.first_recorded_at, h.last_recorded_at, h.id)
+             h.closing, h.root, h.first_recorded_at, h.last_recorded_at, sealing.head_seal(self.secret, h), h.id)
             for h in self._heads.values()
         ]  # fmt: skip
         self._connection.executemany(
             "UPDATE period_head SET size = ?, peaks = ?, spine = ?, merged = ?, total = ?, closing = ?, root = ?, "
-            "first_recorded_at = ?, last_recorded_at = ? WHERE id = ?",
+            "first_recorded_at = ?, last_recorded_at = ?, state_seal = ? WHERE id = ?",
             heads,
         )
         days = [
-            (d.customer, d.day, stored_total(d.total), d.count, d.first_sequence, d.last_sequence)
+            (
+                d.customer,
+                d.day,
+                stored_total(d.total),
+                d.count,
+                d.first_sequence,
+                d.last_sequence,
+                sealing.day_seal(self.secret, d),
+            )
             for d in self._days.values()
             if d.count
         ]
         self._connection.executemany(
-            "INSERT INTO day_total VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (customer, day) DO UPDATE SET "
+            "INSERT INTO day_total VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (customer, day) DO UPDATE SET "
             "total = excluded.total, count = excluded.count, first_sequence = excluded.first_sequence, "
-            "last_sequence = excluded.last_sequence",
+            "last_sequence = excluded.last_sequence, seal = excluded.seal",
             days,
         )
 
@@ -360,8 +367,14 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
 
     def add_profile(self, profile: Profile) -> None:
         self._connection.execute(
-            "INSERT INTO profile VALUES (?, ?, ?, ?)",
-            (profile.customer, profile.display_name, profile.sharing_hint, profile.event_cadence),
+            "INSERT INTO profile VALUES (?, ?, ?, ?, ?)",
+            (
+                profile.customer,
+                profile.display_name,
+                profile.sharing_hint,
+                profile.event_cadence,
+                sealing.profile_seal(self.secret, profile),
+            ),
         )
 
     def add_job_failures(self, job_id: str, failures: Sequence[JobFailure]) -> None:
@@ -380,9 +393,7 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
             "INSERT INTO log (environment_id, origin, blinding_key) VALUES (?, ?, ?)",
             (environment.id, origin, blinding_key),
         )
-        self._connection.execute(
-            "UPDATE environment SET log_id = ? WHERE id = ?", (self._connection.last_insert_rowid(), environment.id)
-        )
+        self._set_environment(replace(environment, log_id=self._connection.last_insert_rowid()))
 
     def empty(self, environment: Environment) -> None:
         self._kept.forget()
@@ -414,7 +425,7 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
             [(log.id, e.index, e.entry, e.leaf_hash, e.commitments) for e in entries],
         )
         log.size += len(entries)
-        self._connection.execute("UPDATE log SET size = ? WHERE id = ?", (log.size, log.id))
+        self._set_log(log)
 
     def add_closed_slots(self, log_id: int, entries: Mapping[bytes, int]) -> None:
         rows = [(log_id, slot, index) for slot, index in entries.items()]
@@ -422,7 +433,7 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
 
     def set_integrated(self, heads: Sequence[Integration]) -> None:
         for head in heads:
-            head.seal = sealing.head_seal(self.secret, head)
+            head.seal = sealing.integration_seal(self.secret, head)
             kept = self._kept.heads.get((head.customer, head.period))
             for name in _INTEGRATED if kept is not None else ():
                 setattr(kept, name, getattr(head, name))

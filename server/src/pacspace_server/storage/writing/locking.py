@@ -11,12 +11,20 @@ from ...domain.instants import instant_text, period_of
 from ..model import ids
 from ..model.commands import Locked, LockPeriod, Refusal
 from ..model.people import audit_entry
-from ..model.protocols import Unit
+from ..model.protocols import Damaged, Unit
 from ..model.records import Checkpoint, Customer, Environment, Part, PeriodHead
 from .recording import new_head
 
 
 def lock_period(unit: Unit, command: LockPeriod) -> Locked | Refusal:
+    """Locks the month, or refuses to: also when a row that the lock would sign is damaged."""
+    try:
+        return _lock(unit, command)
+    except Damaged as damaged:
+        return Refusal("RECORD_DAMAGED", f"nothing was locked: {damaged}")
+
+
+def _lock(unit: Unit, command: LockPeriod) -> Locked | Refusal:
     """Locks the month permanently, or returns the existing lock."""
     environment = unit.environment(command.environment_id)
     customer = unit.customer(command.environment_id, command.shard_key)
@@ -73,6 +81,9 @@ def _already_locked(unit: Unit, customer: Customer, period: str) -> Locked:
 def _close(
     unit: Unit, environment: Environment, customer: Customer, head: PeriodHead, now: int, invoice: str | None
 ) -> Checkpoint:
+    previous = None
+    if customer.locked_through is not None and customer.locked_root is not None:
+        previous = unit.lock_at_or_after(customer, customer.locked_through)
     count, brought = head.delta_count, customer.locked_total
     customer.locked_count += count
     customer.locked_total += head.total
@@ -84,10 +95,8 @@ def _close(
         "carriedForward": amount_text(customer.locked_total), "lastSequence": str(customer.last_sequence),
         "countToDate": str(customer.locked_count), "checkpointId": checkpoint_id, "closedAt": instant_text(now),
     }  # fmt: skip
-    previous = None
     if customer.locked_through is not None and customer.locked_root is not None:
         closing |= {"previousPeriod": customer.locked_through, "previousRoot": customer.locked_root.hex()}
-        previous = unit.lock_at_or_after(customer, customer.locked_through).checkpoint_id
     if invoice is not None:
         closing["invoiceReference"] = invoice
     head.closing = canonical(closing)
@@ -110,7 +119,7 @@ def _close(
         first_recorded_at=head.first_recorded_at,
         last_recorded_at=head.last_recorded_at,
         invoice_reference=invoice,
-        previous_checkpoint_id=previous,
+        previous_checkpoint_id=previous.checkpoint_id if previous else None,
         created_at=now,
         parts=[Part(head.period, head.frontier.size, head.root)],
     )

@@ -15,13 +15,21 @@ from ...domain.posting import check_occurred_at, post
 from ...domain.tree import Frontier
 from ..model import ids
 from ..model.commands import Conflict, RecordDelta, Recorded, Refusal
-from ..model.protocols import Unit
+from ..model.leaf_bytes import delta_leaf
+from ..model.protocols import Damaged, Unit
 from ..model.records import Customer, Delta, Environment, PeriodHead
 from ..model.sealing import delta_seal
-from .leaf_bytes import delta_leaf
 
 
 def record_delta(unit: Unit, command: RecordDelta) -> Recorded | Refusal:
+    """Records the delta, or refuses it: also when a row that it needs is damaged."""
+    try:
+        return _record(unit, command)
+    except Damaged as damaged:
+        return Refusal("RECORD_DAMAGED", f"nothing was recorded: {damaged}")
+
+
+def _record(unit: Unit, command: RecordDelta) -> Recorded | Refusal:
     """Records the delta, finds it already recorded, or refuses it. A refusal writes nothing."""
     environment = unit.environment(command.environment_id)
     customer = unit.customer(command.environment_id, command.shard_key)
@@ -79,7 +87,8 @@ def _append(
     unit: Unit, environment: Environment, customer: Customer, command: RecordDelta, now: int, adjusts: str | None
 ) -> Delta:
     posted = post(now if command.occurred_at is None else command.occurred_at, customer.locked_through)
-    head = unit.head(customer, posted.period)
+    # All reads come first: a damaged row is found before anything is changed.
+    head, day = unit.head(customer, posted.period), unit.day(customer, day_of(posted.posted_at))
     if head is None:
         head = unit.add_head(new_head(environment, customer, posted.period, now))
     random = unit.random_bytes(20)
@@ -102,7 +111,6 @@ def _append(
     head.last_recorded_at = now
     if head.first_recorded_at is None:
         head.first_recorded_at = now
-    day = unit.day(customer, day_of(posted.posted_at))
     day.total += command.delta
     day.count += 1
     day.first_sequence = day.first_sequence or delta.sequence

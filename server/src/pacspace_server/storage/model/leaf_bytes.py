@@ -8,7 +8,7 @@ from pacspace_proofs.record import CONTEXT, DELTA
 
 from ...domain.amounts import amount_text
 from ...domain.instants import instant_text
-from ..model.records import Delta
+from .records import Delta
 
 _quoted = encode_basestring  # a JSON string as RFC 8785 spells it: escapes only what must be escaped
 
