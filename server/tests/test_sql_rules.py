@@ -138,14 +138,20 @@ def test_every_statement_keeps_the_rules(executed: set[str], book: Book, tmp_pat
         if text.startswith(WITHOUT_A_GRAMMAR) or text in UNPINNED:
             continue
         for statement in filter(None, sqlglot.parse(text.replace("%s", "NULL"), dialect="postgres")):
-            assert list(broken(statement)) == [], text
+            if statement.sql(dialect="postgres") not in UNPINNED:
+                assert list(broken(statement)) == [], text
             checked += 1
     assert checked > 60
 
 
 BEGINS = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|LOCK|NOTIFY)\b")
 # Over all customers and not within one, by design: clearing it after a clean fsck is the operator's.
-UNPINNED = {"UPDATE integrated_head SET frozen = false WHERE frozen"}
+UNPINNED = {
+    "UPDATE integrated_head SET frozen = false WHERE frozen",
+    # While migrating, alone.
+    "UPDATE customer SET seal = NULL",
+    "UPDATE integrated_head SET seal = NULL",
+}
 
 
 UNKNOWN = "\ufffd"

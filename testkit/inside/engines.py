@@ -33,7 +33,8 @@ class Undone:
         self.audit, self.sql = audit, sql
 
     @contextmanager
-    def snapshot(self) -> Iterator[Audit]:
+    def snapshot(self, checked: bool = True) -> Iterator[Audit]:
+        self.audit.checks = checked
         yield self.audit
 
     def write(self, work: Any) -> None:

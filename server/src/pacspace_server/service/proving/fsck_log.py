@@ -49,7 +49,7 @@ class LogChecker:
     def restored(self, published: Mapping[str, tuple[int, str]]) -> None:
         """Checks what the log continues, against its first entry and the published state of the log before."""
         log, same = self.log, self.findings.same
-        if log.verifier_key is not None or log.seal is not None:
+        if log.seal is not None:
             same(f"{self.where}, seal", log_seal(self.audit.secret, log), log.seal)
         stated: Any = parse_canonical(log.restored_from.encode()) if log.restored_from is not None else None
         first = self.audit.log_entries(log.id, 0, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ...clock import now_us
@@ -27,7 +27,7 @@ class Workspace:
     locale: str = "en"
     unit: str | None = None
     sharing_policy: enumerations.SharingPolicy = "TWO_TIER"
-    seal: bytes | None = None
+    seal: bytes | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ...domain import enumerations
@@ -17,7 +17,7 @@ class Link:
     nonce: bytes
     version: int
     policy: enumerations.SharingHint | None
-    seal: bytes | None = None
+    seal: bytes | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from .audit import PostgresAudit
 from .connecting import SCHEMA, Connection, connect
 
 ATTEMPTS, PAUSE_S = 60, 1.0
+SEALED = "0008_sealed_rows.sql"  # gives rows a place for their seals
 logger = structlog.get_logger("pacspace.postgres")
 MIGRATE = "`pacspace migrate --database postgresql://OWNER@...` (or `serve --migrate`, as the owner) migrates it"
 _SETUP = f"""
@@ -96,7 +97,7 @@ def apply_migrations(
         added.append(file)
         if workspace_id is not None and connection.execute("SELECT count(*) FROM installation").fetchone() == (0,):
             _found(connection, workspace_id)
-    if added:
+    if SEALED in added:
         _seal_all(connection)
     if role is not None:
         _grant(connection, role)

@@ -14,6 +14,8 @@ from ..model.protocols import UnusableDatabase
 from ..sql.resealing import Resealing
 from .audit import SqliteAudit
 
+SEALED = "0010_sealed_rows.sql"  # gives rows a place for their seals
+
 
 def migrate(connection: apsw.Connection, workspace_id: str | None = None) -> None:
     """Migrates the schema in one transaction; refuses a file that a newer or altered version wrote."""
@@ -27,7 +29,7 @@ def migrate(connection: apsw.Connection, workspace_id: str | None = None) -> Non
             connection.execute("INSERT INTO migration VALUES (?, ?)", (name, sha256(text.encode()).digest()))
             if connection.execute("SELECT count(*) FROM installation").fetchall()[0][0] == 0:
                 _found(connection, workspace_id or f"wsp_{secrets.token_hex(8)}")
-        if missing:
+        if SEALED in [name for name, _ in missing]:
             secret: Any = connection.execute("SELECT secret FROM installation").fetchall()[0][0]
             SqliteResealing(connection, secret).seal_all()
 
