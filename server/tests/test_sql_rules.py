@@ -138,7 +138,7 @@ def test_every_statement_keeps_the_rules(executed: set[str], book: Book, tmp_pat
         if text.startswith(WITHOUT_A_GRAMMAR) or text in UNPINNED:
             continue
         for statement in filter(None, sqlglot.parse(text.replace("%s", "NULL"), dialect="postgres")):
-            if statement.sql(dialect="postgres") not in UNPINNED:
+            if statement.sql("postgres", comments=False) not in UNPINNED:
                 assert list(broken(statement)) == [], text
             checked += 1
     assert checked > 60
