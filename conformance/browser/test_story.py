@@ -152,7 +152,7 @@ def guess(stranger: Person, hand: Mouse, link: str) -> None:
         expect(page.get_by_role("alert")).to_contain_text("is not the code of this link")
     hand.type("Access code", "222222")
     hand.button("Open the record")
-    expect(page.get_by_role("alert")).to_contain_text("looked at in")
+    expect(page.get_by_role("alert")).to_contain_text("try again in")
 
 
 def check(customer: Person, hand: Mouse, link: str, code: str, folder: Path) -> None:
