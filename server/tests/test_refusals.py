@@ -16,7 +16,7 @@ from pacspace_server.http.messages import Call, Reply
 from pacspace_server.http.refusals import CODES, answered, as_json, refusal_of
 from pacspace_server.process.wiring import ServerConfig, _compose
 from pacspace_server.service.base.errors import ServiceError
-from pacspace_server.storage.model.protocols import InDoubt, Unavailable, Vanished
+from pacspace_server.storage.model.protocols import Damaged, InDoubt, Unavailable, Vanished
 from pacspace_server.storage.writing.committer import NotWritten, Overloaded
 
 SECRET = "secret detail"
@@ -27,6 +27,7 @@ FAILURES: list[tuple[Callable[[], BaseException], int, bool]] = [
     (lambda: Unavailable("it is unreachable", SECRET), 503, True),
     (lambda: InDoubt("the disk failed during the commit"), 503, True),
     (lambda: asyncio.CancelledError(), 503, True),
+    (lambda: Damaged("customer", SECRET), 503, False),
     (lambda: RuntimeError(SECRET), 500, False),
     *((lambda code=code: ServiceError(code, "refused"), CODES[code].status, False) for code in CODES),  # type: ignore[misc]
 ]

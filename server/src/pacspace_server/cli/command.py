@@ -127,7 +127,7 @@ def _end(error: Exception) -> None:
     from ..process.engines import AlreadyServed
     from ..service.base.errors import ServiceError
     from ..storage.model.backups import UnusableBackup
-    from ..storage.model.protocols import InDoubt, Unavailable, UnusableDatabase
+    from ..storage.model.protocols import Damaged, InDoubt, Unavailable, UnusableDatabase
     from .client import CallFailed
 
     if isinstance(error, settings.ConfigError | InstantError | WrongUse | verify_command.WrongUse):
@@ -141,6 +141,8 @@ def _end(error: Exception) -> None:
         fail(f"the database: {error}{f': {error.reason}' if error.reason else ''}", exit_status.NOT_DONE)
     if isinstance(error, apsw.Error):
         fail(f"the database file: {error}; if it is damaged, restore a backup", exit_status.NOT_DONE)
+    if isinstance(error, Damaged):
+        fail(f"{error} ({error.where})", exit_status.NOT_DONE)
     if isinstance(error, InDoubt):
         fail(f"{error}: check whether this was done before you run it again", exit_status.NOT_DONE)
     if isinstance(error, UnusableDatabase | UnusableBackup | AlreadyServed | OSError | verify_command.NotDone):

@@ -35,7 +35,7 @@ from ..domain.events import DELTA_FAILED, delta_subject
 from ..domain.instants import instant_text
 from ..domain.tree import pack
 from ..storage.model.outbox import Row, rows_of, told
-from ..storage.model.protocols import InDoubt, Lease, LeaseLost, Snapshot, Storage, Unavailable, Unit
+from ..storage.model.protocols import Damaged, InDoubt, Lease, LeaseLost, Storage, Unavailable, Unit
 from ..storage.model.records import Environment, Integration, Log
 from ..storage.writing.committer import NotWritten
 from ..telemetry import SECONDS, Histogram, doing, said
@@ -95,15 +95,14 @@ class Integrator:
 
     def start(self) -> None:
         """First checks whether each log may continue, so that the first request already sees a refusal."""
-        with self._storage.snapshot() as snapshot:
+        with self._storage.snapshot(checked=False) as snapshot:
             for environment in snapshot.environments():
-                self._refused(snapshot, environment)
+                self._refused(environment, refusal(snapshot, self._signer, snapshot.log(environment.log_id)))
         self._wake.set()  # for work left by an earlier process
         self._thread.start()
 
-    def _refused(self, snapshot: Snapshot, environment: Environment) -> bool:
+    def _refused(self, environment: Environment, reason: str | None) -> bool:
         """Whether the log must not continue; logs the reason once."""
-        reason = refusal(snapshot, self._signer, snapshot.log(environment.log_id))
         if reason is None:
             self._refusals.pop(environment.id, None)
             return False
@@ -135,7 +134,7 @@ class Integrator:
             doing.set({"run_id": f"run_{secrets.token_hex(6)}"})
             try:
                 # Look again immediately after any work: one run may not have taken everything.
-                if any([self.run(environment) for environment in self._look()]):
+                if any([self._run_unless_damaged(environment) for environment in self._look()]):
                     self._wake.set()
             except LeaseLost as lost:
                 logger.warning("another process integrates now", problem=said(lost))
@@ -148,9 +147,17 @@ class Integrator:
             # Runs take at most half of the time, so that recording never waits long; the pause is bounded.
             time.sleep(min(max(PAUSE_S, time.monotonic() - started), LONGEST_PAUSE_S))
 
+    def _run_unless_damaged(self, environment: Environment) -> bool:
+        """A damaged environment or log stops its own log alone."""
+        try:
+            return self.run(environment)
+        except Damaged as damaged:
+            self._refused(environment, f"{damaged} ({damaged.where})")
+            return False
+
     def _look(self) -> list[Environment]:
         """The environments; reports what other processes have published."""
-        with self._storage.snapshot() as snapshot:
+        with self._storage.snapshot(checked=False) as snapshot:
             environments = snapshot.environments()
             logs = [snapshot.log(environment.log_id) for environment in environments]
             counts = None
@@ -188,7 +195,7 @@ class Integrator:
             self.watched[environment.origin].fencing = fencing
         if environment.id in self._refusals:
             with self._storage.snapshot() as snapshot:  # the key may be there again
-                if self._refused(snapshot, environment):
+                if self._refused(environment, refusal(snapshot, self._signer, snapshot.log(environment.log_id))):
                     return False
         if fencing is None:
             return False

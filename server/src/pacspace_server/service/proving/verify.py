@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pacspace_proofs.canonical import FormatError, canonical, parse_canonical
 from pacspace_proofs.note import LogCheckpoint, parse_log_checkpoint, signed_by
@@ -129,19 +129,23 @@ class _Recomputed:
 
     net: int = 0
     count: int = 0
-    recorded: list[int] = field(default_factory=list)  # the first and the last instant
+    first_recorded_at: int | None = None
+    last_recorded_at: int | None = None
     closing: dict[str, str] | None = None
 
     def add(self, delta: Delta) -> None:
         self.net, self.count = self.net + delta.delta, self.count + 1
-        self.recorded = [min([delta.recorded_at, *self.recorded]), max([delta.recorded_at, *self.recorded])]
+        if self.first_recorded_at is None:
+            self.first_recorded_at = delta.recorded_at
+        self.last_recorded_at = delta.recorded_at
 
 
 def _compare_shown(checkpoint: Checkpoint, months: list[_Recomputed]) -> None:
     """The columns of a checkpoint that pages show, against the leaves."""
-    recorded = [at for month in months for at in month.recorded]
-    _same("first record", min(recorded, default=None), checkpoint.first_recorded_at)
-    _same("last record", max(recorded, default=None), checkpoint.last_recorded_at)
+    firsts = [month.first_recorded_at for month in months if month.first_recorded_at is not None]
+    lasts = [month.last_recorded_at for month in months if month.last_recorded_at is not None]
+    _same("first record", min(firsts, default=None), checkpoint.first_recorded_at)
+    _same("last record", max(lasts, default=None), checkpoint.last_recorded_at)
     _same("starting balance", 0, checkpoint.starting_balance)
     closing = months[0].closing if checkpoint.locked else None
     if closing is not None:

@@ -41,6 +41,13 @@ class Vanished(LookupError):
     """The customer no longer exists: the sandbox was emptied meanwhile."""
 
 
+class Sealed(Protocol):
+    """A row with its seal; None: of an earlier version."""
+
+    @property
+    def seal(self) -> bytes | None: ...
+
+
 class Damaged(Exception):
     """A stored row is not what was written: its seal or its hash differs. `where` names it, for the operator."""
 
@@ -79,7 +86,7 @@ class Snapshot(OutboxReads, PeopleReads, SharingReads, LockoutReads, SurveyReads
 
     checks: bool  # whether a row that does not match its seal or hash raises Damaged
 
-    def is_sound(self, row: object) -> bool:
+    def is_sound(self, row: Sealed) -> bool:
         """Whether a row matches its seal, also where reading does not check it."""
         ...
 

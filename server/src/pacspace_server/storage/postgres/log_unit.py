@@ -26,7 +26,7 @@ class LogUnit(LogWrites, PostgresWriter):
         rows = [(log.id, e.index, e.entry, e.leaf_hash, e.commitments) for e in entries]
         self._copy(statements.COPY_ENTRY, statements.ENTRY_TYPES, rows)
         log.size += len(entries)
-        self._set_log(log)
+        self._change_log(log.id, size=log.size)
         if entries:
             last = entries[-1]
             self.was_written = lambda unit: unit.holds_entry(log, last)

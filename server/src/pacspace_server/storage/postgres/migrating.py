@@ -49,6 +49,7 @@ def migrate(url: str, role: str | None = None, workspace_id: str | None = None) 
                     lock_migrations(connection)
                     # A schema change that waits for a long reader would make every writer wait behind it.
                     connection.execute("SET LOCAL lock_timeout = '2s'")
+                    _need_alone(connection)
                     return apply_migrations(connection, None, role, workspace_id or f"wsp_{secrets.token_hex(8)}")
             except psycopg.errors.InsufficientPrivilege as error:
                 raise UnusableDatabase(f"only the owner can migrate: {error.diag.message_primary}") from error
@@ -56,6 +57,19 @@ def migrate(url: str, role: str | None = None, workspace_id: str | None = None) 
                 logger.warning("a table is in use by a long reader, a backup or fsck perhaps; tried again")
                 time.sleep(PAUSE_S)
     raise UnusableDatabase("long readers (a backup or fsck, perhaps) use the tables: migrate when they are done")
+
+
+def _need_alone(connection: Connection) -> None:
+    """A server that runs on would write rows without their new seals."""
+    missing = [name for name, _ in _missing(connection)]
+    if SEALED not in missing or missing[0].startswith("0001"):  # nothing to seal, or no record yet
+        return
+    others = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pacspace' "
+        "AND pid <> pg_backend_pid()"
+    ).fetchone()
+    if others and others[0]:
+        raise UnusableDatabase(f"{SEALED} changes what servers write: stop every server of this record, then migrate")
 
 
 def set_up(connection: Connection, doing: str = "migrate") -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ...domain.tree import pack
 from ..model import sealing
 from ..model.records import Checkpoint, Customer, Environment, Log, LogEntry, PeriodHead, ReplacedTree
@@ -37,25 +35,14 @@ class PostgresRenewal(SharedWrites, PostgresSnapshot):
                 log.restored_from,
             ),
         )
-        self._set_log(log)
+        self._change_log(log.id)
         self.connection.execute(
             "INSERT INTO log_entry VALUES (%s, %s, %s, %s, NULL)", (log.id, first.index, first.entry, first.leaf_hash)
         )
-        self._set_environment(replace(environment, log_id=log.id))
+        self._change_environment(environment.id, log_id=log.id)
 
     def replace_tree(self, head: PeriodHead, before: ReplacedTree) -> None:
-        self.connection.execute(
-            "INSERT INTO replaced_tree VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            (
-                before.customer,
-                before.period,
-                before.origin,
-                before.opening,
-                before.closing,
-                before.root,
-                sealing.tree_seal(self.secret, before),
-            ),
-        )
+        self._keep_tree(before)
         month = head.customer, head.period
         for closing, leaf in ((False, head.opening), (True, head.closing)):
             self.connection.execute(

@@ -10,7 +10,7 @@ from pacspace_proofs.record import receipt_tail
 
 from ...domain.instants import period_end, period_start
 from ..model import ids, sealing
-from ..model.protocols import Damaged, Vanished
+from ..model.protocols import Damaged
 from ..model.records import Checkpoint, Customer, DayTotal, Delta, Key, Month, PeriodHead
 from ..sql.shared import SharedReads
 from ..sql.statements import Values
@@ -55,7 +55,7 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
             start = place(page[-1])
 
     def _head_of(self, row: Any) -> PeriodHead:
-        return self._sound_head(self._read("month", head_of, row))
+        return self._sound(self._read("month", head_of, row))
 
     def _delta_of(self, row: Any) -> Delta:
         return self._sound_delta(self._read("delta", delta_of, row), row[20])
@@ -65,21 +65,6 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
 
     def _with_customers(self, rows: list[Any]) -> list[tuple[Customer, PeriodHead]]:
         return [(self._customer_of(row[:CUSTOMER_WIDTH]), self._head_of(row[CUSTOMER_WIDTH:])) for row in rows]
-
-    def customer(self, environment_id: int, shard_key: bytes) -> Customer | None:
-        customer = self.customer_by_shard(shard_key)
-        return customer if customer and customer.environment_id == environment_id else None
-
-    def customer_by_shard(self, shard_key: bytes) -> Customer | None:
-        row = self._one(f"SELECT {CUSTOMER} FROM customer c WHERE c.shard_key = %s", (shard_key,))
-        return self._customer_of(row) if row else None
-
-    def customer_at(self, customer: Key) -> Customer:
-        assert isinstance(customer, bytes)
-        found = self.customer_by_shard(customer)
-        if found is None:
-            raise Vanished("the sandbox was emptied meanwhile")
-        return found
 
     def active(self, environment_id: int, period: str, after: str, limit: int) -> list[tuple[Customer, PeriodHead]]:
         rows = self._all(
@@ -196,7 +181,7 @@ class PostgresSnapshot(PostgresStatements, SharedReads, OutboxReads, SurveyReads
         sequence, number, body_mac, seal = row
         delta, checkpoint = (None if key is None else numbered(shard_key, key) for key in (sequence, number))
         expected = sealing.idempotency_seal(self.secret, key_hash, delta, checkpoint, body_mac)
-        self._compare("idempotency key", seal, expected)
+        self._check_seal("idempotency key", key_hash.hex(), seal, expected)
         return self._recalled(shard_key, sequence, number, body_mac)
 
     def _recalled(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import psycopg
 
@@ -12,7 +12,7 @@ from ...domain.instants import day_of
 from ...domain.posting import post
 from ..model import sealing
 from ..model.commands import Command, LockPeriod
-from ..model.protocols import Damaged
+from ..model.protocols import Damaged, Sealed
 from ..model.records import Checkpoint, Customer, DayTotal, Delta, Environment, Key, PeriodHead, Profile
 from . import statements
 from .columns import Many, column
@@ -35,7 +35,6 @@ from .upkeep_unit import UpkeepUnit
 from .writing import Rows
 
 _RANDOM_BYTES = 4096
-Row = TypeVar("Row")
 
 
 class Moved(Exception):
@@ -91,7 +90,7 @@ class PostgresUnit(UpkeepUnit):
         if shard_key not in self._customers:
             self._lock([shard_key])
         customer = self._customers[shard_key]
-        self._check_once(shard_key, customer, self._sound)
+        self._check_once(shard_key, customer)
         return customer if customer and customer.environment_id == environment_id else None
 
     def _lock(self, shard_keys: Iterable[bytes]) -> None:
@@ -127,13 +126,13 @@ class PostgresUnit(UpkeepUnit):
         key = customer.id, period
         if key not in self._heads:
             self._know(key, super().head(customer, period))
-        self._check_once(key, self._heads[key], self._sound_head)
+        self._check_once(key, self._heads[key])
         return self._heads[key]
 
-    def _check_once(self, key: Any, row: Row | None, check: Callable[[Row], Row]) -> None:
+    def _check_once(self, key: Any, row: Sealed | None) -> None:
         """A row read for many commands is checked when one of them needs it, so that only this one is refused."""
         if key in self._unchecked and row is not None:
-            check(row)
+            self._sound(row)
             self._unchecked.remove(key)
 
     def _know(self, key: tuple[Key, str], head: PeriodHead | None) -> None:
@@ -169,7 +168,7 @@ class PostgresUnit(UpkeepUnit):
         if key not in self._days:
             found = super().days(customer, day, day + 1)
             self._know_day(key, found[0] if found else DayTotal(customer.id, day))
-        self._check_once(key, self._days[key], self._sound)
+        self._check_once(key, self._days[key])
         return self._days[key]
 
     def _know_day(self, key: tuple[Key, int], total: DayTotal) -> None:

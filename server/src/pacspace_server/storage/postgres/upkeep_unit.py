@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..model.lockouts import Lockout
 from ..model.records import Customer, Environment, JobFailure
@@ -55,7 +54,7 @@ class UpkeepUnit(SharedWrites, OutboxWrites, LogUnit):
             "INSERT INTO log (id, environment_id, origin, blinding_key) VALUES (%s, %s, %s, %s)",
             (log_id, environment.id, origin, blinding_key),
         )
-        self._set_environment(replace(environment, log_id=log_id))
+        self._change_environment(environment.id, log_id=log_id)
         self.was_written = lambda unit: unit.log_by_origin(origin) is not None
 
     def empty(self, environment: Environment) -> None:

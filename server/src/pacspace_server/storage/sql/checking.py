@@ -11,42 +11,34 @@ from pacspace_proofs.tree import leaf_hash
 from ..model import sealing
 from ..model.leaf_bytes import delta_leaf
 from ..model.people import Workspace
-from ..model.protocols import Damaged
+from ..model.protocols import Damaged, Sealed
 from ..model.records import Checkpoint, Customer, DayTotal, Delta, Environment, Log, PeriodHead, Profile, ReplacedTree
 from ..model.sharing import Link
 
 Row = TypeVar("Row")
-_SEALS: dict[type, Callable[[bytes, Any], bytes]] = {
-    Customer: sealing.customer_seal,
-    DayTotal: sealing.day_seal,
-    Checkpoint: sealing.checkpoint_seal,
-    ReplacedTree: sealing.tree_seal,
-    Log: sealing.log_seal,
-    Environment: sealing.environment_seal,
-    Workspace: sealing.workspace_seal,
-    Profile: sealing.profile_seal,
-    Link: sealing.link_seal,
-}
-
-
-_KINDS: dict[type, str] = {
-    Customer: "customer",
-    PeriodHead: "month",
-    DayTotal: "day total",
-    Delta: "delta",
-    Checkpoint: "checkpoint",
-    ReplacedTree: "replaced tree",
-    Log: "log",
-    Environment: "environment",
-    Workspace: "workspace",
-    Profile: "profile",
-    Link: "link",
+SealedRow = TypeVar("SealedRow", bound=Sealed)
+# What a row is called, and the seal over it.
+_ROWS: dict[type, tuple[str, Callable[[bytes, Any], bytes]]] = {
+    Customer: ("customer", sealing.customer_seal),
+    PeriodHead: ("month", sealing.integration_seal),
+    DayTotal: ("day total", sealing.day_seal),
+    Delta: ("delta", sealing.delta_seal),
+    Checkpoint: ("checkpoint", sealing.checkpoint_seal),
+    ReplacedTree: ("replaced tree", sealing.tree_seal),
+    Log: ("log", sealing.log_seal),
+    Environment: ("environment", sealing.environment_seal),
+    Workspace: ("workspace", sealing.workspace_seal),
+    Profile: ("profile", sealing.profile_seal),
+    Link: ("link", sealing.link_seal),
 }
 
 
 class Checking:
-    """What a snapshot and a unit read. `checks` False: rows as they are, for those who say what differs, and for the
-    log, which hashes rows again itself."""
+    """How a snapshot and a unit read rows.
+
+    `checks` False reads them as they are: for fsck and verification, which report what differs, and for the log, which
+    hashes deltas again itself.
+    """
 
     secret: bytes
     checks = True
@@ -77,57 +69,57 @@ class Checking:
             raise Damaged("delta", f"number {number} is missing")
         return delta
 
-    def _sound(self, row: Row) -> Row:
+    def _sound(self, row: SealedRow) -> SealedRow:
         """The row; raises Damaged if it does not match its seal."""
         if self.checks:
-            self._compare(row, row.seal, _SEALS[type(row)](self.secret, row))  # type: ignore[attr-defined]
+            self._check(row)
         return row
 
-    def is_sound(self, row: Any) -> bool:
-        """Whether a row matches its seal, whatever `checks` says."""
-        try:
-            if isinstance(row, PeriodHead):
-                self._compare_head(row)
-            else:
-                self._compare(row, row.seal, _SEALS[type(row)](self.secret, row))
-        except Damaged:
-            return False
-        return True
-
-    def is_sound_delta(self, delta: Delta, customer_id: str) -> bool:
-        """Whether a delta matches its leaf hash, its context hash and its seal, whatever `checks` says."""
-        try:
-            self._compare_delta(delta, customer_id)
-        except Damaged:
-            return False
-        return True
-
-    def _sound_head(self, head: PeriodHead) -> PeriodHead:
-        if self.checks:
-            self._compare_head(head)
-        return head
-
-    def _compare_head(self, head: PeriodHead) -> None:
-        is_integrated = head.integrated_size or head.previous_size or head.entry_index is not None
-        if is_integrated or head.seal:
-            self._compare(head, head.seal, sealing.integration_seal(self.secret, head))
-        self._compare(head, head.state_seal, sealing.head_seal(self.secret, head))
-
     def _sound_delta(self, delta: Delta, customer_id: str) -> Delta:
+        """The delta; raises Damaged if it does not match its seal, its leaf hash or its context hash."""
         if self.checks:
-            self._compare_delta(delta, customer_id)
+            self._check_delta(delta, customer_id)
         return delta
 
-    def _compare_delta(self, delta: Delta, customer_id: str) -> None:
-        self._compare(delta, delta.seal, sealing.delta_seal(self.secret, delta))
-        self._compare(delta, delta.leaf_hash, leaf_hash(delta_leaf(customer_id, delta)))
-        if delta.context is not None or delta.salt is not None:
-            self._compare(delta, delta.context_hash, context_hash(delta.salt or b"", delta.context or b""))
+    def is_sound(self, row: Sealed) -> bool:
+        """Whether a row matches its seal, whatever `checks` says."""
+        return self._passes(self._check, row)
 
-    def _compare(self, row: Any, stored: bytes | None, expected: bytes) -> None:
-        """A row without a seal is of an earlier version."""
-        if stored is not None and stored != expected:
-            raise Damaged(*((row,) if isinstance(row, str) else (_KINDS[type(row)], _name(row))))
+    def is_sound_delta(self, delta: Delta, customer_id: str) -> bool:
+        """Whether a delta matches its seal and hashes, whatever `checks` says."""
+        return self._passes(self._check_delta, delta, customer_id)
+
+    def _passes(self, check: Callable[..., None], *row: object) -> bool:
+        try:
+            check(*row)
+        except Damaged:
+            return False
+        return True
+
+    def _check(self, row: Sealed) -> None:
+        kind, seal = _ROWS[type(row)]
+        if isinstance(row, PeriodHead):
+            _compare(kind, row, row.state_seal, sealing.head_seal(self.secret, row))
+            if not (row.seal or row.integrated_size or row.previous_size or row.entry_index is not None):
+                return  # not in the log yet
+        _compare(kind, row, row.seal, seal(self.secret, row))
+
+    def _check_delta(self, delta: Delta, customer_id: str) -> None:
+        self._check(delta)
+        _compare("delta", delta, delta.leaf_hash, leaf_hash(delta_leaf(customer_id, delta)))
+        if delta.context is not None or delta.salt is not None:
+            _compare("delta", delta, delta.context_hash, context_hash(delta.salt or b"", delta.context or b""))
+
+    def _check_seal(self, kind: str, name: str, stored: bytes | None, expected: bytes) -> None:
+        """The same for a row that is read for some of its columns only."""
+        if self.checks:
+            _compare(kind, name, stored, expected)
+
+
+def _compare(kind: str, row: object, stored: bytes | None, expected: bytes) -> None:
+    """A row without a seal is of an earlier version."""
+    if stored is not None and stored != expected:
+        raise Damaged(kind, row if isinstance(row, str) else _name(row))
 
 
 def _name(row: Any) -> str:

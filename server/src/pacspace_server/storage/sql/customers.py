@@ -43,6 +43,20 @@ _OF_THEM = "LEFT JOIN profile n ON n.$customer = c.$own LEFT JOIN link l ON l.$c
 class CustomerReads(Statements):
     """Queries on customers."""
 
+    def customer(self, environment_id: int, shard_key: bytes) -> Customer | None:
+        customer = self.customer_by_shard(shard_key)
+        return customer if customer and customer.environment_id == environment_id else None
+
+    def customer_by_shard(self, shard_key: bytes) -> Customer | None:
+        row = self._one("SELECT $customer_columns FROM customer c WHERE c.shard_key = ?", (shard_key,))
+        return self._customer_of(row) if row else None
+
+    def customer_at(self, customer: Key) -> Customer:
+        row = self._one("SELECT $customer_columns FROM customer c WHERE c.$own = ?", (customer,))
+        if row is None:
+            raise Vanished("the sandbox was emptied meanwhile")
+        return self._customer_of(row)
+
     def customers(self, environment_id: int, search: str | None, after: str, limit: int, offset: int) -> list[Customer]:
         page, values = self._page(CustomerList(environment_id, search, "id", [after], limit, offset))
         rows = self._all(f"SELECT $customer_columns FROM {page} ORDER BY c.customer_id", values)

@@ -40,16 +40,22 @@ class EnvironmentWrites(EnvironmentReads):
     """Writes environments."""
 
     def set_clock(self, environment: Environment, at: int | None) -> None:
-        self._set_environment(replace(environment, clock_at=at))
+        self._change_environment(environment.id, clock_at=at)
         self.was_written = lambda unit: unit.environment(environment.id).clock_at == at
 
-    def _set_environment(self, environment: Environment) -> None:
+    def _change_environment(self, environment_id: int, **changes: int | None) -> None:
+        """Changes columns of a row and seals it. Holds the row: another process may be changing the other columns."""
+        row = self._one(
+            "SELECT id, workspace_id, name, log_id, '', clock_at, NULL, seal FROM environment WHERE id = ?$for_update",
+            (environment_id,),
+        )
+        changed = replace(self._sound(Environment(*row)), **changes)  # type: ignore[arg-type]  # these two columns
         self._run(
             "UPDATE environment SET log_id = ?, clock_at = ?, seal = ? WHERE id = ?",
-            environment.log_id,
-            environment.clock_at,
-            environment_seal(self.secret, environment),
-            environment.id,
+            changed.log_id,
+            changed.clock_at,
+            environment_seal(self.secret, changed),
+            changed.id,
         )
 
     def has_deltas(self, environment: Environment) -> bool:

@@ -61,9 +61,8 @@ class LogReads(Statements):
         return {row[0]: row[5] for row in rows}
 
     def _compare_checkpoint(self, stated: list[Any], seal: bytes | None) -> None:
-        if self.checks:
-            expected = sealing.log_checkpoint_seal(self.secret, *stated)
-            self._compare(f"log checkpoint {stated[1]} of log {stated[0]}", seal, expected)
+        expected = sealing.log_checkpoint_seal(self.secret, *stated)
+        self._check_seal("log checkpoint", f"{stated[1]} of log {stated[0]}", seal, expected)
 
     def log_entries(self, log_id: int, first: int, end: int) -> list[LogEntry]:
         rows = self._all(
@@ -89,23 +88,33 @@ class LogWrites(LogReads):
         self._run("INSERT INTO log_node VALUES (?, ?, ?, ?)", log_id, level, index, node)
 
     def publish(self, log_id: int, size: int, root: bytes, note: str, at: int) -> None:
-        log = self.log(log_id)
-        row = log_id, size, root, note, at, log.published_size
+        before = self.log(log_id).published_size
+        row = log_id, size, root, note, at, before
         self._run(
             "INSERT INTO log_checkpoint (log_id, size, root, note, published_at, previous_size, seal) "
             "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (log_id, size) DO NOTHING",
             *row,
             sealing.log_checkpoint_seal(self.secret, *row),
         )
-        if log.published_size <= size:
-            log.published_size = size
-            self._set_log(log)
+        if before <= size:
+            self._change_log(log_id, published_size=size)
+
+    def _keep_tree(self, tree: ReplacedTree) -> None:
+        seal = sealing.tree_seal(self.secret, tree)
+        ends = tree.opening, tree.closing, tree.root
+        values = (tree.customer, tree.period, tree.origin, *ends, seal)
+        self._run("INSERT INTO replaced_tree VALUES (?, ?, ?, ?, ?, ?, ?)", *values)
 
     def set_verifier_key(self, log: Log, key: str) -> None:
         log.verifier_key = key
-        self._set_log(log)
+        self._change_log(log.id, verifier_key=key)
 
-    def _set_log(self, log: Log) -> None:
+    def _change_log(self, log_id: int, **changes: int | str) -> None:
+        """Changes columns of a row and seals it. Holds the row: another process may be changing the other columns."""
+        self._one("SELECT 1 FROM log WHERE id = ?$for_update", (log_id,))
+        log = self.log(log_id)
+        for name, value in changes.items():
+            setattr(log, name, value)
         self._run(
             "UPDATE log SET size = ?, published_size = ?, verifier_key = ?, seal = ? WHERE id = ?",
             log.size,

@@ -29,9 +29,9 @@ class Resealing(SharedWrites):
         for workspace in self.workspaces():
             self.set_workspace(workspace)
         for environment in self.environments():
-            self._set_environment(environment)
+            self._change_environment(environment.id)
             for log in self.logs(environment.id):
-                self._set_log(log)
+                self._change_log(log.id)
                 for size, root, note, at, previous, _ in list(self.log_checkpoints(log.id)):
                     seal = sealing.log_checkpoint_seal(self.secret, log.id, size, root, note, at, previous)
                     self._run("UPDATE log_checkpoint SET seal = ? WHERE log_id = ? AND size = ?", seal, log.id, size)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ...domain.tree import pack
 from ..model import sealing
 from ..model.records import Checkpoint, Customer, Environment, Log, LogEntry, PeriodHead, ReplacedTree
@@ -24,25 +22,14 @@ class SqliteRenewal(SharedWrites, SqliteSnapshot):
             (environment.id, log.origin, log.blinding_key, log.verifier_key, log.restored_from),
         )
         log.id = self._connection.last_insert_rowid()
-        self._set_log(log)
+        self._change_log(log.id)
         self._connection.execute(
             "INSERT INTO log_entry VALUES (?, ?, ?, ?, NULL)", (log.id, first.index, first.entry, first.leaf_hash)
         )
-        self._set_environment(replace(environment, log_id=log.id))
+        self._change_environment(environment.id, log_id=log.id)
 
     def replace_tree(self, head: PeriodHead, before: ReplacedTree) -> None:
-        self._connection.execute(
-            "INSERT INTO replaced_tree VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                before.customer,
-                before.period,
-                before.origin,
-                before.opening,
-                before.closing,
-                before.root,
-                sealing.tree_seal(self.secret, before),
-            ),
-        )
+        self._keep_tree(before)
         frontier = head.frontier
         self._connection.execute(
             "UPDATE period_head SET opening = ?, peaks = ?, spine = ?, merged = ?, closing = ?, root = ?, "

@@ -11,8 +11,8 @@ from pacspace_proofs.record import receipt_tail
 
 from ...domain.instants import period_end, period_start
 from ..model import ids, sealing
-from ..model.protocols import Damaged, Vanished
-from ..model.records import Checkpoint, Customer, DayTotal, Delta, Key, Month, PeriodHead
+from ..model.protocols import Damaged
+from ..model.records import Checkpoint, Customer, DayTotal, Delta, Month, PeriodHead
 from ..sql.shared import SharedReads
 from .dialect import SqliteStatements
 from .outbox import OutboxReads
@@ -40,27 +40,13 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
     """Reads on one connection in one transaction."""
 
     def _head_of(self, row: Any) -> PeriodHead:
-        return self._sound_head(self._read("month", head_of, row))
+        return self._sound(self._read("month", head_of, row))
 
     def _delta_of(self, row: Any) -> Delta:
         return self._sound_delta(self._read("delta", delta_of, row), row[23])
 
     def _checkpoint_of(self, row: Any) -> Checkpoint:
         return self._sound(self._read("checkpoint", checkpoint_of, row))
-
-    def customer(self, environment_id: int, shard_key: bytes) -> Customer | None:
-        customer = self.customer_by_shard(shard_key)
-        return customer if customer and customer.environment_id == environment_id else None
-
-    def customer_by_shard(self, shard_key: bytes) -> Customer | None:
-        row = self._one(f"SELECT {CUSTOMER} FROM customer c WHERE c.shard_key = ?", (shard_key,))
-        return self._customer_of(row) if row else None
-
-    def customer_at(self, customer: Key) -> Customer:
-        row = self._one(f"SELECT {CUSTOMER} FROM customer c WHERE c.id = ?", (customer,))
-        if row is None:
-            raise Vanished("the sandbox was emptied meanwhile")
-        return self._customer_of(row)
 
     def active(self, environment_id: int, period: str, after: str, limit: int) -> list[tuple[Customer, PeriodHead]]:
         # Scans customers by name, which is in order, so a chunk reads only what it needs.
@@ -158,7 +144,9 @@ class SqliteSnapshot(SqliteStatements, SharedReads, OutboxReads, SurveyReads):
         row = self._one("SELECT delta, checkpoint, body_mac, seal FROM idempotency WHERE key_hash = ?", (key_hash,))
         if row is None:
             return None
-        self._compare("idempotency key", row[3], sealing.idempotency_seal(self.secret, key_hash, *row[:3]))
+        self._check_seal(
+            "idempotency key", key_hash.hex(), row[3], sealing.idempotency_seal(self.secret, key_hash, *row[:3])
+        )
         delta = self._delta("d.id = ?", (row[0],)) if row[0] is not None else None
         checkpoint = self._checkpoint("id = ?", (row[1],)) if row[1] is not None else None
         return delta, checkpoint, row[2]

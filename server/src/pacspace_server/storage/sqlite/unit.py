@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
@@ -393,7 +392,7 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
             "INSERT INTO log (environment_id, origin, blinding_key) VALUES (?, ?, ?)",
             (environment.id, origin, blinding_key),
         )
-        self._set_environment(replace(environment, log_id=self._connection.last_insert_rowid()))
+        self._change_environment(environment.id, log_id=self._connection.last_insert_rowid())
 
     def empty(self, environment: Environment) -> None:
         self._kept.forget()
@@ -425,7 +424,7 @@ class SqliteUnit(SharedWrites, OutboxWrites, SqliteSnapshot):
             [(log.id, e.index, e.entry, e.leaf_hash, e.commitments) for e in entries],
         )
         log.size += len(entries)
-        self._set_log(log)
+        self._change_log(log.id, size=log.size)
 
     def add_closed_slots(self, log_id: int, entries: Mapping[bytes, int]) -> None:
         rows = [(log_id, slot, index) for slot, index in entries.items()]

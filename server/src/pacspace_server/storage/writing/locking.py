@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import structlog
+
 from pacspace_proofs.canonical import canonical
 from pacspace_proofs.record import CLOSING
 from pacspace_proofs.tree import leaf_hash
@@ -15,12 +17,15 @@ from ..model.protocols import Damaged, Unit
 from ..model.records import Checkpoint, Customer, Environment, Part, PeriodHead
 from .recording import new_head
 
+logger = structlog.get_logger("pacspace.committer")
+
 
 def lock_period(unit: Unit, command: LockPeriod) -> Locked | Refusal:
     """Locks the month, or refuses to: also when a row that the lock would sign is damaged."""
     try:
         return _lock(unit, command)
     except Damaged as damaged:
+        logger.error("record damaged", row=damaged.where)
         return Refusal("RECORD_DAMAGED", f"nothing was locked: {damaged}")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+import structlog
+
 from pacspace_proofs.canonical import canonical, parse_canonical
 from pacspace_proofs.record import OPENING, context_hash, parse_context, receipt_tail
 from pacspace_proofs.tree import leaf_hash
@@ -20,12 +22,15 @@ from ..model.protocols import Damaged, Unit
 from ..model.records import Customer, Delta, Environment, PeriodHead
 from ..model.sealing import delta_seal
 
+logger = structlog.get_logger("pacspace.committer")
+
 
 def record_delta(unit: Unit, command: RecordDelta) -> Recorded | Refusal:
     """Records the delta, or refuses it: also when a row that it needs is damaged."""
     try:
         return _record(unit, command)
     except Damaged as damaged:
+        logger.error("record damaged", row=damaged.where)
         return Refusal("RECORD_DAMAGED", f"nothing was recorded: {damaged}")
 
 
